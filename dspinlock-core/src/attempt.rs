@@ -1,0 +1,385 @@
+//! One caller's attempt at one lock: the two short drivers, async and blocking, over the one [`Spin`].
+
+use crate::client::Core;
+use crate::clock::{ServerTime, Tick};
+use crate::error::{ErrorKind, Result};
+use crate::guard::Guard;
+use crate::hold::Hold;
+use crate::line::{Place, Word};
+use crate::owner::owner;
+use crate::pending::{Pending, take_back_after};
+use crate::record::{Record, Tag};
+use crate::scheme::Turn;
+use crate::spec::Spec;
+use crate::spin::{Ear, Moment, Policy, Refusal, Spin, Step, Wanted};
+use crate::store::{Acquire, Acquired, Fetch, Listener, Replace};
+use crate::value::{Caching, Failure, Label, LocalCopy, Payload};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How far apart the waiters for one expiry may wake up.
+const JITTER_MILLIS: u64 = 25;
+
+/// How long a process that has just had its turn leaves the key to others who wait.
+const STAND_BACK: Duration = Duration::from_millis(2);
+
+/// How an attempt ended, other than in an error.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Entered(Guard),
+    /// The lock is not held, and that is an answer: the record says why.
+    TurnedAway(Record),
+    /// The answer to an attempt that [fetches](Attempt::fetching).
+    Fetched(Fetched),
+}
+
+/// What came in place of the lock.
+#[derive(Debug)]
+pub(crate) enum Fetched {
+    /// What was computed, the record that it belongs to, and until when that lives.
+    Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
+    /// The same, about to expire: the guard is of the mark of the one who computes anew.
+    Renew { payload: Payload, record: Vec<u8>, mark: Guard },
+    /// The turn that was waited for has failed.
+    Failed(Failure),
+}
+
+/// An attempt under way.
+pub(crate) struct Attempt {
+    core: Arc<Core>,
+    spec: Arc<Spec>,
+    spin: Spin,
+    id: String,
+    started: Tick,
+    attempts: u32,
+    next: Next,
+    fetch: Option<Fetching>,
+}
+
+/// Where a value is wanted, and not only the lock.
+struct Fetching {
+    refresh_ahead: Option<Duration>,
+    /// Where a copy of the value is to be kept.
+    local: Option<(Label, Duration)>,
+    /// The BLOCKED record that was seen last.
+    waited_for: Option<Vec<u8>>,
+}
+
+/// The request to send next.
+struct Next {
+    at: Tick,
+    replace: Option<Replace>,
+}
+
+/// What a driver has to do.
+enum Turnout {
+    Done(Outcome),
+    Sleep(Tick),
+}
+
+impl Attempt {
+    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, policy: Policy, wait: Duration) -> Self {
+        let started = Tick::now();
+        let spin = Spin::new(policy, &spec.options, wait, started);
+        let id = uuid::Uuid::new_v4().to_string();
+        Self {
+            core,
+            spec,
+            spin,
+            id,
+            started,
+            attempts: 0,
+            next: Next { at: started, replace: None },
+            fetch: None,
+        }
+    }
+
+    /// Wants what was computed: a value, or only the fact where there is none.
+    pub(crate) fn fetching(mut self, wanted: Option<Wanted>, caching: &Caching) -> Self {
+        let local = wanted.as_ref().map(|wanted| wanted.label.clone()).zip(caching.local);
+        self.spin.want(wanted);
+        self.fetch = Some(Fetching { refresh_ahead: caching.refresh_ahead, local, waited_for: None });
+        self
+    }
+
+    /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
+    pub(crate) async fn run(mut self) -> Result<Outcome> {
+        let core = Arc::clone(&self.core);
+        let mut place: Option<Place> = None;
+        let mut listener: Option<Listener> = None;
+        loop {
+            if place.is_none() && self.is_to_queue() {
+                let joined = core.lines.join(&self.spec.names.record, self.takes());
+                match self.stand_in_line(&joined).await? {
+                    Some(guard) => return Ok(Outcome::Entered(guard)),
+                    None => place = Some(joined),
+                }
+            }
+            // The first look is as cheap as can be; who has to look again, or keeps a copy, wants to be told.
+            if listener.is_none() && (place.is_some() || self.keeps_copy()) {
+                listener = core.store.listen(&self.spec.names.record);
+            }
+            let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
+            let request = self.prepare(now);
+            let (reply, ear) = match &mut listener {
+                Some(listener) => {
+                    listener.attend();
+                    core.store.call_tracked(&request.acquire(&self, place.is_some())).await
+                }
+                None => (core.store.call(&request.acquire(&self, place.is_some())).await, core.store.ear()),
+            };
+            match self.take(request, reply, ear)? {
+                Turnout::Done(outcome) => {
+                    self.keep_copy(&outcome, listener.as_ref());
+                    if let (Outcome::Entered(_), Some(place)) = (&outcome, place) {
+                        place.leave_with_lock();
+                    }
+                    return Ok(outcome);
+                }
+                Turnout::Sleep(at) => {
+                    if let Some(guard) = sleep(at, listener.as_mut(), place.as_ref()).await {
+                        return Ok(Outcome::Entered(guard));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether others of this process may wait as well, so that this one has to stand in line with them.
+    fn is_to_queue(&self) -> bool {
+        // Who has no time to wait looks all the same.
+        let waits = self.spin.patience().is_some_and(|deadline| Tick::now() < deadline);
+        waits && (self.attempts > 0 || self.core.lines.is_waited_for(&self.spec.names.record))
+    }
+
+    /// The lock, if this caller takes it from another's hands.
+    fn takes(&self) -> Option<Arc<Spec>> {
+        self.spin.relocks().then(|| Arc::clone(&self.spec))
+    }
+
+    /// Waits until this caller is the first of the line, or is handed the lock.
+    async fn stand_in_line(&self, place: &Place) -> Result<Option<Guard>> {
+        let deadline = self.spin.patience().unwrap_or(self.started);
+        // With no time left the line is no place to wait in; the first still gets its look.
+        match tokio::time::timeout(Tick::now().until(deadline), place.word()).await {
+            Ok(Word::Given(guard)) => Ok(Some(guard)),
+            Ok(Word::Look { .. }) => Ok(None),
+            Err(_) => Err(self.refuse(Refusal::Contended(None))),
+        }
+    }
+
+    fn keeps_copy(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.local.is_some())
+    }
+
+    /// Keeps a copy of a value that was read, for as long as it may be served from here.
+    fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
+        let local = self.fetch.as_ref().and_then(|fetch| fetch.local.as_ref());
+        if let (Some((label, local)), Outcome::Fetched(Fetched::Value { payload, until, .. })) =
+            (local, outcome)
+        {
+            let at_most = Tick::now() + *local;
+            let until = until.map_or(at_most, |until| until.min(at_most));
+            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
+            self.core.store.wakeups().keep_copy(&self.spec.names.record, listener, copy);
+        }
+    }
+
+    /// Sends the first request on the calling thread; all waiting is left to the library's I/O thread.
+    pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
+        if self.is_to_queue() {
+            let worker = self.core.worker.clone();
+            return worker.block_on(self.run());
+        }
+        let now = if let Some(now) = self.core.store.estimate(Tick::now()) {
+            now
+        } else {
+            let core = Arc::clone(&self.core);
+            let asked = self.core.worker.block_on(async move { core.store.now().await });
+            asked.map_err(|error| self.spec.name(error))?
+        };
+        let request = self.prepare(now);
+        let reply = self.core.store.call_blocking(&request.acquire(&self, false));
+        match self.take(request, reply, self.core.store.ear())? {
+            Turnout::Done(outcome) => Ok(outcome),
+            Turnout::Sleep(at) => {
+                let worker = self.core.worker.clone();
+                worker.block_on(async move {
+                    sleep(at, None, None).await;
+                    self.run().await
+                })
+            }
+        }
+    }
+
+    /// Makes the next request, and arms its compensation.
+    fn prepare(&mut self, now: ServerTime) -> Request {
+        self.attempts += 1;
+        // A new timestamp each time: Python judges the age of a record by it.
+        let turn = Turn { id: self.id.clone(), owner: owner(self.spec.function), timestamp: now.to_string() };
+        let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
+        let not_after = now + self.core.store.patience();
+        Request {
+            sent: Tick::now(),
+            not_after,
+            replace: self.next.replace.take(),
+            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after),
+        }
+    }
+
+    /// Takes in the reply, with what the spin makes of it.
+    fn take(&mut self, mut request: Request, reply: Result<Acquired>, ear: Ear) -> Result<Turnout> {
+        // Without a reply the request stays pending, and its drop compensates.
+        let reply = reply.map_err(|error| self.spec.name(error).with_effort(self.waited(), self.attempts))?;
+        let (reply, repeated) = reply.unwrap_repeated();
+        if let Some(now) = reply.now() {
+            self.core.store.learn(now, request.sent);
+        }
+        if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
+            fetch.waited_for = raw.ends_with(b"0").then(|| raw.clone());
+        }
+        let granted_for = Tick::now() - request.sent;
+        if matches!(reply, Acquired::Granted { .. }) && granted_for >= self.spec.options.first_lease() {
+            // The grant took longer than it lasts; it stays pending, so that it is given back.
+            self.spin.too_slow(Tick::now()).map_err(|refusal| self.refuse(refusal))?;
+            tracing::warn!(target: "dspinlock", key = %self.spec.key, "the grant came when its lease was spent");
+            self.next = Next { at: Tick::now(), replace: None };
+            return Ok(Turnout::Sleep(self.next.at));
+        }
+        // Where two requests were sent, one may still be on its way; unless it is a turn of ours already, it is pending.
+        let took = matches!(reply, Acquired::Granted { .. } | Acquired::Refresh { .. });
+        let tag = if took || !repeated { request.pending.settle() } else { Tag::default() };
+        let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
+        let moment = Moment { now: Tick::now(), jitter, ear };
+        match self.spin.next(reply, &self.spec.names.separator, moment) {
+            Ok(Step::Enter { fence }) => {
+                let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+                let hold = Hold::new(core, spec, tag, fence, request.sent);
+                self.core.renewer.add(&hold);
+                if repeated {
+                    take_back_after(Arc::clone(&hold), request.not_after);
+                }
+                tracing::debug!(
+                    target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
+                    waited = ?self.waited(), "entered"
+                );
+                Ok(Turnout::Done(Outcome::Entered(Guard::new(hold))))
+            }
+            Ok(Step::TurnedAway(record)) => Ok(Turnout::Done(Outcome::TurnedAway(record))),
+            Ok(Step::Take { payload, record, remaining }) => {
+                let until = remaining.map(|remaining| request.sent + remaining);
+                Ok(fetched(Fetched::Value { payload, record, until }))
+            }
+            Ok(Step::Renew { payload, record, fence }) => {
+                let spec = Arc::new(self.spec.of_the_mark());
+                let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent);
+                self.core.renewer.add(&mark);
+                Ok(fetched(Fetched::Renew { payload, record, mark: Guard::new(mark) }))
+            }
+            Ok(Step::Failed(failure)) => Ok(fetched(Fetched::Failed(failure))),
+            Ok(Step::Again { at, replace }) => {
+                tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
+                self.next = Next { at, replace };
+                Ok(Turnout::Sleep(at))
+            }
+            Err(refusal) => Err(self.refuse(refusal)),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> crate::Error {
+        let (waited, attempts) = (self.waited(), self.attempts);
+        let error = match refusal {
+            Refusal::Contended(record) => {
+                let what = format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
+                self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
+            }
+            Refusal::KeyExists(record) => {
+                let what = format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
+                self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
+            }
+            Refusal::Foreign(found) => self.spec.foreign(&found),
+            Refusal::Clock => self.spec.error(
+                ErrorKind::Backend,
+                "the server's clock is ahead of what it told us, again and again; every request came too late",
+            ),
+            Refusal::Slow => self.spec.error(
+                ErrorKind::Backend,
+                "the server's grant took longer to come than its lease lasts; make `lease` longer",
+            ),
+            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
+        };
+        error.with_effort(waited, attempts)
+    }
+
+    fn waited(&self) -> Duration {
+        Tick::now() - self.started
+    }
+}
+
+/// Sleeps until `at`, or until there is word: of a change, or of the lock itself, which is then returned.
+async fn sleep(at: Tick, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
+    let changed = async {
+        match listener {
+            Some(listener) => listener.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    let word = async {
+        match place {
+            Some(place) => place.word().await,
+            None => std::future::pending().await,
+        }
+    };
+    let (mut changed, mut word) = (pin!(changed), pin!(word));
+    let either = poll_fn(|context| {
+        if let Poll::Ready(word) = word.as_mut().poll(context) {
+            return Poll::Ready(Some(word));
+        }
+        changed.as_mut().poll(context).map(|()| None)
+    });
+    match tokio::time::timeout(Tick::now().until(at), either).await {
+        Ok(Some(Word::Given(guard))) => Some(guard),
+        Ok(Some(Word::Look { stand_back: true })) => {
+            tokio::time::sleep(STAND_BACK).await;
+            None
+        }
+        // All other ends mean the same: look again.
+        Ok(Some(Word::Look { stand_back: false }) | None) | Err(_) => None,
+    }
+}
+
+fn fetched(fetched: Fetched) -> Turnout {
+    Turnout::Done(Outcome::Fetched(fetched))
+}
+
+/// A request on its way.
+struct Request {
+    sent: Tick,
+    not_after: ServerTime,
+    replace: Option<Replace>,
+    pending: Pending,
+}
+
+impl Request {
+    fn acquire<'a>(&'a self, attempt: &'a Attempt, in_line: bool) -> Acquire<'a> {
+        let options = &attempt.spec.options;
+        Acquire {
+            names: &attempt.spec.names,
+            tag: self.pending.tag(),
+            lease: options.first_lease(),
+            fence_life: options.fence_life(),
+            not_after: self.not_after,
+            relock: attempt.spin.relocks(),
+            replace: self.replace.as_ref(),
+            reserve: attempt.spec.handoffs(),
+            waiting: in_line.then_some(&attempt.core.id),
+            fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
+                waited_for: fetch.waited_for.as_deref(),
+                refresh_ahead: fetch.refresh_ahead,
+            }),
+        }
+    }
+}

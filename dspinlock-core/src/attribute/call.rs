@@ -1,0 +1,287 @@
+//! How one call of an annotated function locks: what its attribute says, with the attribute's defaults.
+
+use super::site::Site;
+use crate::attempt::Attempt;
+use crate::client::{self, Client, Core};
+use crate::clock::Tick;
+use crate::error::Result;
+use crate::key::{Key, LockKey};
+use crate::options::{Budget, Options};
+use crate::scope;
+use crate::spec::Spec;
+use crate::spin::{OnBlocked, Policy};
+use crate::value::{CachedEntry, Caching, Label, Sharing, Wish};
+use crate::worker::Worker;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a call does where its key is held or COMPUTED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Waits, then runs the body.
+    Lock,
+    /// Does not run the body where the key is held.
+    Skip,
+    /// Does not run the body where the key is held or COMPUTED.
+    Once,
+    /// Fails where the key is held or COMPUTED.
+    FailIfKeyExists,
+    /// Waits where the key is held, and takes what was computed.
+    Cached,
+}
+
+/// What a call does if its lock was lost while the body ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLost {
+    /// Returns an error in place of the body's value.
+    Error,
+    /// Returns the body's value, and logs the loss.
+    Continue,
+}
+
+/// One call. It borrows nothing: the body may take the arguments of which the attribute speaks.
+#[derive(Debug)]
+pub struct Call {
+    site: &'static Site,
+    mode: Mode,
+    qualifiers: Vec<String>,
+    namespace: Option<String>,
+    key: Key,
+    client: Option<Client>,
+    options: Options,
+    budget: Option<Budget>,
+    expire: Option<Duration>,
+    on_lost: Option<OnLost>,
+    caching: Caching,
+    schema: Option<&'static str>,
+}
+
+impl Call {
+    /// How long a call waits that says nothing else, as py-dspinlock's does: ten tries with half a second in between.
+    const WAIT: Duration = Duration::from_secs(5);
+    /// How long COMPUTED is remembered by the modes that ask for it.
+    const EXPIRE: Duration = Duration::from_secs(60 * 60);
+
+    /// A call of the function at `site` with all defaults, and `()` as its key.
+    pub fn new(site: &'static Site) -> Self {
+        Self {
+            site,
+            mode: Mode::Lock,
+            qualifiers: Vec::new(),
+            namespace: None,
+            key: Key::new(&()),
+            client: None,
+            options: Options::new(),
+            budget: None,
+            expire: None,
+            on_lost: None,
+            caching: Caching::new(),
+            schema: None,
+        }
+    }
+
+    /// The attribute's mode.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// A type or constant that tells instances of a generic function apart, in the default namespace.
+    #[must_use]
+    pub fn qualifier(mut self, part: &str) -> Self {
+        self.qualifiers.push(part.to_owned());
+        self
+    }
+
+    /// A namespace in place of the default one; `""` is bare.
+    #[must_use]
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
+        self
+    }
+
+    /// What is locked.
+    #[must_use]
+    pub fn key(mut self, key: &(impl LockKey + ?Sized)) -> Self {
+        self.key = Key::new(key);
+        self
+    }
+
+    /// The client to use in place of the one in force.
+    #[must_use]
+    pub fn client(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// See [`Options::sleep`].
+    #[must_use]
+    pub fn sleep(mut self, sleep: Duration) -> Self {
+        self.options.sleep = sleep;
+        self
+    }
+
+    /// See [`Options::wait`].
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.budget = Some(Budget::Wait(wait));
+        self
+    }
+
+    /// See [`Options::tries`].
+    #[must_use]
+    pub fn tries(mut self, tries: u32) -> Self {
+        self.budget = Some(Budget::Tries(tries));
+        self
+    }
+
+    /// See [`Options::expire`].
+    #[must_use]
+    pub fn expire(mut self, expire: Duration) -> Self {
+        self.expire = Some(expire);
+        self
+    }
+
+    /// See [`Options::max_block`].
+    #[must_use]
+    pub fn max_block(mut self, max_block: Duration) -> Self {
+        self.options.max_block = max_block;
+        self
+    }
+
+    /// See [`Options::lease`].
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.options.lease = lease;
+        self
+    }
+
+    /// What to do if the lock was lost.
+    #[must_use]
+    pub fn on_lost(mut self, on_lost: OnLost) -> Self {
+        self.on_lost = Some(on_lost);
+        self
+    }
+
+    /// What to do if the lock was lost: a value that others may have by now is worth returning, work under a lock is not.
+    pub(super) fn lost(&self) -> OnLost {
+        let default = if self.mode == Mode::Cached { OnLost::Continue } else { OnLost::Error };
+        self.on_lost.unwrap_or(default)
+    }
+
+    /// See [`run_cached`](super::run_cached): how long before its end a value is computed anew, by one caller.
+    #[must_use]
+    pub fn refresh_ahead(mut self, rest: Duration) -> Self {
+        self.caching.refresh_ahead = Some(rest);
+        self
+    }
+
+    /// How long after its end a value is served where computing it anew fails.
+    #[must_use]
+    pub fn stale_if_error(mut self, more: Duration) -> Self {
+        self.caching.stale_if_error = Some(more);
+        self
+    }
+
+    /// How long a failure is the answer to everybody.
+    #[must_use]
+    pub fn err_expire(mut self, life: Duration) -> Self {
+        self.caching.err_expire = Some(life);
+        self
+    }
+
+    /// How long a copy of the value may be served from this process.
+    #[must_use]
+    pub fn local(mut self, life: Duration) -> Self {
+        self.caching.local = Some(life);
+        self
+    }
+
+    /// The most bytes that a stored value may have.
+    #[must_use]
+    pub fn max_value(mut self, bytes: usize) -> Self {
+        self.caching.max_value = bytes;
+        self
+    }
+
+    /// A name for the type of the value, in place of the compiler's.
+    #[must_use]
+    pub fn schema(mut self, schema: &'static str) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Resolves names and options, and makes ready to lock.
+    pub(super) fn attempt(self) -> Result<(Worker, Attempt)> {
+        let Resolved { core, spec, policy } = self.resolve()?;
+        if policy.blocked == OnBlocked::Wait {
+            scope::check_recursion(&core, &spec)?;
+        }
+        let wait = spec.options.wait_budget();
+        Ok((core.worker.clone(), Attempt::new(core, Arc::new(spec), policy, wait)))
+    }
+
+    /// Resolves names and options, and makes ready to share a value.
+    pub(super) fn wish(self, sharing: &impl Sharing) -> Result<Wish> {
+        let (caching, label) = (self.caching.clone(), self.label(sharing));
+        let Resolved { core, spec, .. } = self.resolve()?;
+        caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
+        scope::check_recursion(&core, &spec)?;
+        let deadline = Tick::now() + spec.options.wait_budget();
+        Ok(Wish { core, spec: Arc::new(spec), label, caching, deadline, distrust: None })
+    }
+
+    /// What is stored for this call, to look at and to forget.
+    ///
+    /// # Errors
+    ///
+    /// `Config` or `Misuse`, as the call itself would give.
+    pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
+        let label = self.label(&sharing);
+        let Resolved { core, spec, .. } = self.resolve()?;
+        Ok(CachedEntry::new(core, Arc::new(spec), label, sharing))
+    }
+
+    fn label(&self, sharing: &impl Sharing) -> Option<Label> {
+        let (codec, kind) = sharing.kind()?;
+        Some(Label::new(codec, self.schema.unwrap_or(kind), &self.key))
+    }
+
+    fn resolve(self) -> Result<Resolved> {
+        let client =
+            self.client.map_or_else(client::client, Ok).map_err(|error| error.with_key(&self.key))?;
+        let scheme = client.scheme();
+        let namespace = match self.namespace {
+            Some(namespace) => namespace,
+            None => self.site.namespace(&self.qualifiers, scheme.key_separator())?,
+        };
+        let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        let (policy, remembers) = match self.mode {
+            Mode::Lock => (Policy::WAIT, false),
+            Mode::Skip => (Policy::TRY, false),
+            Mode::Once => (Policy::ONCE, true),
+            Mode::FailIfKeyExists => (Policy::FAIL, true),
+            Mode::Cached => (Policy::CACHED, true),
+        };
+        // Who wants a computed value waits as long as somebody computes it.
+        let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
+        let options = Options {
+            budget: self.budget.unwrap_or(Budget::Wait(patience)),
+            expire: self.expire.or(remembers.then_some(Self::EXPIRE)),
+            ..self.options
+        };
+        let mut spec = Spec::resolve(scheme, namespace, &self.key, options)?;
+        // A daily job must not be later each day by as long as it takes.
+        spec.expire_from_grant = self.mode == Mode::Once;
+        spec.function = Some(self.site.path());
+        Ok(Resolved { core: client.core(), spec, policy })
+    }
+}
+
+/// A call with everything derived.
+struct Resolved {
+    core: Arc<Core>,
+    spec: Spec,
+    policy: Policy,
+}

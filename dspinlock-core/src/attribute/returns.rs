@@ -1,0 +1,149 @@
+//! What an annotated function can return: decided by its type, and said in words where the type will not do.
+//!
+//! The attribute calls these at the place of the user's return type, so that the compiler's report stands there.
+
+use std::fmt::Debug;
+use std::future::Future;
+
+use crate::{Error, KeyEncoder, LockKey};
+
+/// Return types that can carry an error of the lock: every `Result` whose error is made from it.
+#[diagnostic::on_unimplemented(
+    message = "the lock may fail, and `{Self}` cannot carry its error",
+    label = "cannot carry an error of the lock",
+    note = "return a `Result<_, E>` with `E: From<dspinlock::Error>`, or write `on_error = |error| …`"
+)]
+pub trait CarriesLockError {
+    /// The error as a return value.
+    fn from_lock_error(error: Error) -> Self;
+}
+
+impl<T, E: From<Error>> CarriesLockError for Result<T, E> {
+    fn from_lock_error(error: Error) -> Self {
+        Err(E::from(error))
+    }
+}
+
+/// What a call returns that `skip` or `once` turned away.
+#[diagnostic::on_unimplemented(
+    message = "a call that is turned away has no `{Self}` to return",
+    label = "neither `()` nor an `Option`, nor a `Result` of one",
+    note = "write `otherwise = EXPR` to say what a call returns that `skip` or `once` turned away"
+)]
+pub trait TurnedAway {
+    /// The value that says that the body did not run.
+    fn turned_away() -> Self;
+}
+
+impl TurnedAway for () {
+    fn turned_away() -> Self {}
+}
+
+impl<T> TurnedAway for Option<T> {
+    fn turned_away() -> Self {
+        None
+    }
+}
+
+impl<T: TurnedAway, E> TurnedAway for Result<T, E> {
+    fn turned_away() -> Self {
+        Ok(T::turned_away())
+    }
+}
+
+/// Stands where a value of a known type is needed and never computed.
+///
+/// # Panics
+/// Always: the code that calls it is not reached.
+pub fn never<R>() -> R {
+    unreachable!("the attribute generates this call only where it is never reached")
+}
+
+/// One part of a key, as it is. What is no key is reported where the user wrote the part, and only there: whatever the
+/// part was, a [`KeyPart`] is a key.
+pub fn key_part<K: LockKey + ?Sized>(part: &K) -> KeyPart<'_, K> {
+    KeyPart { part, encode: K::encode }
+}
+
+/// A borrowed part of a key.
+#[derive(Debug)]
+pub struct KeyPart<'a, K: ?Sized> {
+    part: &'a K,
+    encode: fn(&K, &mut KeyEncoder),
+}
+
+impl<K: ?Sized> LockKey for KeyPart<'_, K> {
+    fn encode(&self, encoder: &mut KeyEncoder) {
+        (self.encode)(self.part, encoder);
+    }
+}
+
+/// A const parameter as text, for the namespace.
+pub fn debug_text(value: &impl Debug) -> String {
+    format!("{value:?}")
+}
+
+/// Whether a body failed, whatever its `Result` is called.
+///
+/// `(&&&Probe(&returned)).__dspinlock_failed()` takes the first of three traits that fits the type: futures, which are
+/// refused, then results, then everything else. The number of references decides the order. The method has a long name
+/// because traits of the user are in scope where it is called.
+pub mod probe {
+    use super::Future;
+
+    /// What the body returned.
+    #[derive(Debug)]
+    pub struct Probe<'a, R>(pub &'a R);
+
+    /// Implemented by nothing: a future that is returned runs after its lock was given back.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is a future: the lock is given back before it runs",
+        label = "a future",
+        note = "write an `async fn`, await the future in it, and return what it gives"
+    )]
+    pub trait RunsUnderTheLock {}
+
+    /// Futures: asking compiles for none of them.
+    pub trait FutureReturn {
+        /// The future, for the compiler's report.
+        type Returned;
+        /// Never called.
+        fn __dspinlock_failed(&self) -> bool
+        where
+            Self::Returned: RunsUnderTheLock;
+    }
+
+    impl<R: Future> FutureReturn for &&Probe<'_, R> {
+        type Returned = R;
+        fn __dspinlock_failed(&self) -> bool
+        where
+            R: RunsUnderTheLock,
+        {
+            false
+        }
+    }
+
+    /// Results of any name.
+    pub trait ResultReturn {
+        /// Whether it is an `Err`.
+        fn __dspinlock_failed(&self) -> bool;
+    }
+
+    impl<T, E> ResultReturn for &Probe<'_, Result<T, E>> {
+        fn __dspinlock_failed(&self) -> bool {
+            self.0.is_err()
+        }
+    }
+
+    /// Everything else.
+    pub trait AnyReturn {
+        /// Never.
+        fn __dspinlock_failed(&self) -> bool;
+    }
+
+    impl<R> AnyReturn for Probe<'_, R> {
+        fn __dspinlock_failed(&self) -> bool {
+            false
+        }
+    }
+}

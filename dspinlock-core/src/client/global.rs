@@ -1,0 +1,35 @@
+//! The client that calls use which name none.
+
+use super::Client;
+use crate::error::{Error, ErrorKind, Result};
+use crate::scope;
+use once_cell::sync::OnceCell;
+
+static GLOBAL: OnceCell<Client> = OnceCell::new();
+
+/// Makes `client` the one that annotated functions and [`DSpinlock::new`](crate::DSpinlock::new) use. Call it once, at
+/// the start of `main`; without it the first use makes one by [`Client::from_env`].
+///
+/// # Errors
+///
+/// `Misuse` if there is a global client already, by an earlier call or because a lock was used before.
+pub fn init(client: Client) -> Result<()> {
+    GLOBAL.set(client).map_err(|_| {
+        Error::new(
+            ErrorKind::Misuse,
+            "the global client is there already: call `init` once, before the first lock is used",
+        )
+    })
+}
+
+/// The client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global one.
+///
+/// # Errors
+///
+/// As [`Client::from_env`], if the global client is made by this call.
+pub fn client() -> Result<Client> {
+    match scope::client() {
+        Some(client) => Ok(client),
+        None => GLOBAL.get_or_try_init(Client::from_env).cloned(),
+    }
+}

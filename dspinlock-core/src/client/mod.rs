@@ -1,0 +1,197 @@
+//! The client: a place where locks stand, with the defaults of the locks made on it.
+
+mod config;
+mod global;
+#[cfg(feature = "redis")]
+pub mod redis_1;
+pub mod testing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::LockKey;
+use crate::line::Lines;
+use crate::lock::DSpinlock;
+use crate::options::Options;
+use crate::renewer::Renewer;
+use crate::scheme::{Scheme, StandardScheme};
+use crate::store::{Ping, Store};
+use crate::value::Flights;
+use crate::worker::Worker;
+use std::fmt;
+use std::sync::Arc;
+
+pub use config::{Config, Wakeup};
+pub use global::{client, init};
+
+/// What all clones of a client share.
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    pub(crate) worker: Worker,
+    pub(crate) renewer: Renewer,
+    pub(crate) flights: Flights,
+    pub(crate) lines: Lines,
+    /// Tells the processes apart that wait for one key.
+    pub(crate) id: String,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// A place where locks stand: a Redis or Valkey server, or the embedded store of this process.
+///
+/// Cloning is cheap, and clones share their connections. Making a client connects to nothing: the first lock or
+/// [`ping`](Self::ping) does. One connection serves all async callers; blocking callers have up to `pool_size` more.
+/// Both are used from the library's own thread or from the caller's, so that a client works from plain threads and from
+/// any number of runtimes, also when the one in which it was first used has gone.
+///
+/// Every call ends within its time limits. A connection that did not answer in time is replaced.
+///
+/// ```
+/// use dspinlock_core::Client;
+///
+/// let client = Client::memory();
+/// client.ping_blocking()?;
+/// client.lock(("report", 17)).acquire_blocking()?.release_blocking()?;
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client {
+    core: Arc<Core>,
+    scheme: Arc<dyn Scheme>,
+    defaults: Options,
+}
+
+impl Client {
+    fn on(store: Store, worker: Worker) -> Self {
+        let core = Core {
+            store,
+            worker,
+            renewer: Renewer::default(),
+            flights: Flights::default(),
+            lines: Lines::default(),
+            id: format!("{:x}", fastrand::u64(..)),
+        };
+        Self { core: Arc::new(core), scheme: Arc::new(StandardScheme::default()), defaults: Options::new() }
+    }
+
+    /// A client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or `memory://`.
+    ///
+    /// # Errors
+    ///
+    /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. Whether the server is there is
+    /// found out by the first use.
+    pub fn connect(url: &str) -> Result<Self> {
+        if url == "memory://" {
+            return Ok(Self::on(Store::memory(), Worker::get()?));
+        }
+        Self::from_config(&Config::from_url(url)?)
+    }
+
+    /// A client as the environment wants it: of the URL in `DSPINLOCK_URL`, or of `redis://127.0.0.1:6379/0`.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn from_env() -> Result<Self> {
+        match std::env::var("DSPINLOCK_URL") {
+            Ok(url) => Self::connect(&url),
+            Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))
+            }
+        }
+    }
+
+    /// A client of the server that `config` describes.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn from_config(config: &Config) -> Result<Self> {
+        let worker = Worker::get()?;
+        Ok(Self::on(config.store(&worker)?, worker))
+    }
+
+    /// A client of an embedded store of its own, for tests and for a process that has no one to share with: its locks
+    /// are known to its clones and to nobody else.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
+    /// `"memory://"` returns an error instead.
+    pub fn memory() -> Self {
+        match Self::connect("memory://") {
+            Ok(client) => client,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The same client with other defaults for the locks made on it.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Options) -> Self {
+        self.defaults = defaults;
+        self
+    }
+
+    /// The same client with another first part of all keys than `dspinlock`, so that environments can share a server.
+    /// Python processes have to set the same `_key_prefix`.
+    #[must_use]
+    pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
+        self.with_scheme(StandardScheme::new(prefix))
+    }
+
+    /// The same client with another way to name keys and turns.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: impl Scheme) -> Self {
+        self.scheme = Arc::new(scheme);
+        self
+    }
+
+    /// A bare lock of `key`, with this client's defaults.
+    pub fn lock(&self, key: impl LockKey) -> DSpinlock {
+        DSpinlock::on(Some(self.clone()), &key)
+    }
+
+    /// Whether the store is the embedded one of this process.
+    pub fn is_memory(&self) -> bool {
+        self.core.store.is_memory()
+    }
+
+    /// Asks the server for a sign of life, for a readiness probe.
+    ///
+    /// # Errors
+    ///
+    /// `Backend` with the cause if there is none in time.
+    pub async fn ping(&self) -> Result<()> {
+        let core = Arc::clone(&self.core);
+        self.core.worker.attend(async move { core.store.call(&Ping).await }).await
+    }
+
+    /// [`ping`](Self::ping), blocking the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn ping_blocking(&self) -> Result<()> {
+        self.core.store.call_blocking(&Ping)
+    }
+
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    #[cfg(all(test, feature = "redis"))]
+    pub(crate) fn into_core(self) -> Arc<Core> {
+        self.core
+    }
+
+    pub(crate) fn scheme(&self) -> Arc<dyn Scheme> {
+        Arc::clone(&self.scheme)
+    }
+
+    pub(crate) fn defaults(&self) -> &Options {
+        &self.defaults
+    }
+}

@@ -1,0 +1,153 @@
+//! The two clocks of a process: a steady one for deadlines, and an estimate of the server's for what is written down.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment of this process's steady clock, which never jumps and goes on while the machine is suspended.
+///
+/// `std::time::Instant` stands still during suspension on Linux: a holder that slept through its lease would wake up
+/// believing that it still holds the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tick(Duration);
+
+impl Tick {
+    /// The present moment.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn now() -> Self {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+        Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
+    }
+
+    /// The present moment.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn now() -> Self {
+        use once_cell::sync::Lazy;
+        use std::time::Instant;
+        static START: Lazy<Instant> = Lazy::new(Instant::now);
+        Self(START.elapsed())
+    }
+
+    /// So long before this moment.
+    pub(crate) fn before(self, rest: Duration) -> Self {
+        Self(self.0.saturating_sub(rest))
+    }
+
+    /// How long it is from `self` until `later`, zero if that has passed.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        later.0.saturating_sub(self.0)
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn from_millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+
+    fn micros(self) -> i64 {
+        i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Add<Duration> for Tick {
+    type Output = Self;
+    fn add(self, rest: Duration) -> Self {
+        Self(self.0.saturating_add(rest))
+    }
+}
+
+impl Sub for Tick {
+    type Output = Duration;
+    fn sub(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// A moment of the server's clock, in microseconds since 1970 (UTC).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ServerTime(pub(crate) u64);
+
+impl ServerTime {
+    /// What this machine's own wall clock says, for a store that lives in this process.
+    pub(crate) fn of_this_machine() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn to_system_time(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0)
+    }
+
+    /// How long it is from `self` until `later`, zero if that has passed.
+    pub(crate) fn until(self, later: Self) -> Duration {
+        Duration::from_micros(later.0.saturating_sub(self.0))
+    }
+}
+
+impl Add<Duration> for ServerTime {
+    type Output = Self;
+    fn add(self, rest: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(rest.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for ServerTime {
+    /// As Python's `datetime.isoformat()` writes it: `2026-01-31T23:59:59.000123+00:00`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = humantime::format_rfc3339_micros(self.to_system_time()).to_string();
+        write!(f, "{}+00:00", text.trim_end_matches('Z'))
+    }
+}
+
+/// An estimate of how far the server's clock is from the steady clock here, refreshed by every reply that tells the time.
+#[derive(Debug)]
+pub(crate) struct ServerClock(AtomicI64);
+
+impl ServerClock {
+    const UNKNOWN: i64 = i64::MIN;
+
+    pub(crate) const fn new() -> Self {
+        Self(AtomicI64::new(Self::UNKNOWN))
+    }
+
+    /// Takes in that the server's clock showed `server` at some moment between `sent` and `received`.
+    pub(crate) fn learn(&self, server: ServerTime, sent: Tick, received: Tick) {
+        let middle = sent.micros() / 2 + received.micros() / 2;
+        let server = i64::try_from(server.0).unwrap_or(i64::MAX);
+        self.0.store(server.saturating_sub(middle), Ordering::Relaxed);
+    }
+
+    /// What the server's clock shows at `tick`, or `None` before the first reply.
+    pub(crate) fn at(&self, tick: Tick) -> Option<ServerTime> {
+        let offset = self.0.load(Ordering::Relaxed);
+        (offset != Self::UNKNOWN)
+            .then(|| ServerTime(u64::try_from(tick.micros().saturating_add(offset)).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_form_that_python_reads() {
+        assert_eq!(ServerTime(1_769_903_999_000_123).to_string(), "2026-01-31T23:59:59.000123+00:00");
+        assert_eq!(ServerTime(0).to_string(), "1970-01-01T00:00:00.000000+00:00");
+    }
+
+    #[test]
+    fn estimates_the_server_from_the_middle_of_a_round_trip() {
+        let clock = ServerClock::new();
+        assert_eq!(clock.at(Tick::from_millis(1)), None);
+        clock.learn(ServerTime(5_000_000), Tick::from_millis(100), Tick::from_millis(200));
+        assert_eq!(clock.at(Tick::from_millis(151)), Some(ServerTime(5_001_000)));
+    }
+
+    #[test]
+    fn the_steady_clock_goes_on() {
+        let first = Tick::now();
+        assert!(Tick::now() >= first);
+        assert_eq!(Tick::from_millis(5).until(Tick::from_millis(3)), Duration::ZERO);
+    }
+}

@@ -1,0 +1,201 @@
+//! What a holder has in hand: the guard that gives the lock back, and the handle that only looks at it.
+
+use crate::clock::Tick;
+use crate::error::{ErrorKind, Result};
+use crate::hold::{Ending, Hold};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A held lock. While it lives, the lease is renewed, up to `max_block`.
+///
+/// [`release`](Self::release) says that the work was done: the key is marked COMPUTED for `expire`, as py-dspinlock does
+/// when its `with` block ends. *Dropping* the guard only gives the lock back, since nobody knows whether the work was
+/// done: the key is free at once, and nothing is remembered. Neither a drop nor a cancelled `release` blocks: the
+/// library's own thread does the work. A process that ends right after a drop may leave the key blocked until the lease
+/// is over; release it to be sure.
+///
+/// ```
+/// # use dspinlock_core::Client;
+/// let client = Client::memory();
+/// let guard = client.lock("example").acquire_blocking()?;
+/// assert!(guard.is_held());
+/// println!("fencing token {}", guard.fencing_token());
+/// guard.release_blocking()?;
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
+#[must_use = "a guard that is dropped at once gives the lock back at once"]
+pub struct Guard {
+    handle: LockHandle,
+    /// Whether this guard has had its part in the ending.
+    left: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(hold: Arc<Hold>) -> Self {
+        hold.enter();
+        Self { handle: LockHandle(hold), left: false }
+    }
+
+    /// Another guard of a turn that may be ending just now, in another thread; `None` if it is not held to our knowledge.
+    pub(crate) fn join(hold: Arc<Hold>) -> Option<Self> {
+        hold.enter_again().then(|| Self { handle: LockHandle(hold), left: false })
+    }
+
+    /// Another guard of the same turn, for code that is called while the lock is held and would lock again.
+    ///
+    /// The lock is given back when the last guard goes, in the way in which that one goes.
+    pub fn nested(&self) -> Self {
+        Self::new(Arc::clone(&self.handle.0))
+    }
+
+    pub(crate) fn hold(&self) -> &Arc<Hold> {
+        &self.handle.0
+    }
+
+    /// Marks the work as done and gives the lock back: the key is COMPUTED for `expire`, or free if that is `None`.
+    ///
+    /// The future may be dropped: once polled, the release goes on without it.
+    ///
+    /// # Errors
+    ///
+    /// `Lost` or `NotOwner` if the lock was not held to the end, `Foreign` if something else stands at the key, and
+    /// `Backend` if the server did not confirm; then the record expires with its lease. Nothing of others is changed.
+    pub async fn release(self) -> Result<()> {
+        self.end(Ending::Release).await
+    }
+
+    /// [`release`](Self::release), blocking the calling thread for one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`release`](Self::release).
+    pub fn release_blocking(self) -> Result<()> {
+        self.end_blocking(Ending::Release)
+    }
+
+    /// Gives the lock back without marking anything as done, and waits for the server's confirmation.
+    ///
+    /// The future may be dropped: the lock is given back all the same.
+    ///
+    /// # Errors
+    ///
+    /// `Backend` if the server did not confirm; it goes on being tried until the lease is over.
+    pub async fn abandon(self) -> Result<()> {
+        self.end(Ending::Abandon).await
+    }
+
+    /// [`abandon`](Self::abandon), blocking the calling thread for one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`abandon`](Self::abandon).
+    pub fn abandon_blocking(self) -> Result<()> {
+        self.end_blocking(Ending::Abandon)
+    }
+
+    pub(crate) async fn end(mut self, ending: Ending) -> Result<()> {
+        match self.leave(&ending) {
+            Some(hold) => hold.give_back(ending).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn end_blocking(mut self, ending: Ending) -> Result<()> {
+        match self.leave(&ending) {
+            Some(hold) => hold.give_back_blocking(ending),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes this guard's part in the ending; the hold, if it is now to be given back to the store.
+    fn leave(&mut self, ending: &Ending) -> Option<Arc<Hold>> {
+        let hold = &self.handle.0;
+        (!std::mem::replace(&mut self.left, true) && hold.leave(ending)).then(|| Arc::clone(hold))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(hold) = self.leave(&Ending::Abandon) {
+            hold.give_back_later(Ending::Abandon);
+        }
+    }
+}
+
+impl Deref for Guard {
+    type Target = LockHandle;
+
+    fn deref(&self) -> &LockHandle {
+        &self.handle
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+/// A view of a lock that is, or was, held: it can be cloned and passed on, and giving it up releases nothing.
+///
+/// A [`Guard`] derefs to it, and `guard = NAME` in the attribute binds it inside the body.
+#[derive(Clone)]
+pub struct LockHandle(Arc<Hold>);
+
+impl LockHandle {
+    /// The key as text of at most 64 characters.
+    pub fn key(&self) -> &str {
+        self.0.spec.text()
+    }
+
+    /// The name of the record in Redis.
+    pub fn record_key(&self) -> &str {
+        &self.0.spec.names.record
+    }
+
+    /// A number that is higher for every later holder of this key: give it to the resource that the lock protects, and
+    /// let that refuse lower ones. The server's time in microseconds where no higher one was given before.
+    pub fn fencing_token(&self) -> u64 {
+        self.0.fence
+    }
+
+    /// Whether the lock is known to be held: not given back, not seen to be lost, and within its lease, which counts from
+    /// before the request for it was sent, and goes on while the machine is suspended.
+    pub fn is_held(&self) -> bool {
+        self.0.is_held()
+    }
+
+    /// How long the lock is known to be held if no renewal succeeds; zero if it is not.
+    pub fn remaining(&self) -> Duration {
+        if self.is_held() { self.0.lease().remaining(Tick::now()) } else { Duration::ZERO }
+    }
+
+    /// How long ago the lock was granted.
+    pub fn held_for(&self) -> Duration {
+        self.0.held_for()
+    }
+
+    /// Checks that the lock is known to be held, for a body to call before it does what can't be undone.
+    ///
+    /// # Errors
+    ///
+    /// `Lost` where [`is_held`](Self::is_held) is false.
+    pub fn ensure_held(&self) -> Result<()> {
+        if self.is_held() {
+            return Ok(());
+        }
+        Err(self.0.spec.error(ErrorKind::Lost, "is not held any more").with_effort(self.held_for(), 0))
+    }
+}
+
+impl fmt::Debug for LockHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockHandle")
+            .field("key", &self.key())
+            .field("fencing_token", &self.fencing_token())
+            .field("is_held", &self.is_held())
+            .finish()
+    }
+}

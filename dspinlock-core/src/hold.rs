@@ -1,0 +1,332 @@
+//! A lock that is held: its lease, its end, and its way from hand to hand.
+
+use crate::client::Core;
+use crate::clock::Tick;
+use crate::error::{ErrorKind, Result};
+use crate::guard::Guard;
+use crate::lease::Lease;
+use crate::record::{Record, State, Tag};
+use crate::spec::Spec;
+use crate::store::{Abandon, Fail, Release, Released};
+use bytes::Bytes;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A lock that is held, shared by its guards, its handles and the renewer.
+pub(crate) struct Hold {
+    pub(crate) core: Arc<Core>,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) tag: Tag,
+    pub(crate) fence: u64,
+    /// When the request that was granted had been sent.
+    granted: Tick,
+    lease: Mutex<Lease>,
+    /// Where the renewer has this hold in its schedule.
+    renewal: Mutex<Option<Tick>>,
+    phase: AtomicU8,
+    guards: AtomicUsize,
+    turn: Arc<Turn>,
+    /// How many more may have the lock in this turn.
+    handoffs: u32,
+}
+
+/// What the server granted, and this process passes from hand to hand.
+#[derive(Debug)]
+struct Turn {
+    granted: Tick,
+    /// Whether it was given back to the store, or is on its way there.
+    over: AtomicBool,
+}
+
+/// How long a lock may go from hand to hand before other processes have their turn.
+const TURN: Duration = Duration::from_millis(10);
+
+/// Held: believed to be so while the lease is valid.
+const HELD: u8 = 0;
+/// The server said that the record is no longer ours.
+const LOST: u8 = 1;
+/// Given back, or on its way.
+const OVER: u8 = 2;
+
+impl Hold {
+    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick) -> Arc<Self> {
+        let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
+        let handoffs = spec.handoffs();
+        Arc::new(Self {
+            core,
+            spec,
+            tag,
+            fence,
+            granted: sent,
+            lease: Mutex::new(lease),
+            renewal: Mutex::new(None),
+            phase: AtomicU8::new(HELD),
+            guards: AtomicUsize::new(0),
+            turn: Arc::new(Turn { granted: sent, over: AtomicBool::new(false) }),
+            handoffs,
+        })
+    }
+
+    /// Hands the lock on to the first who waits for it in this process, with the next of the reserved fencing tokens.
+    ///
+    /// This hold has ended, so that nothing of it can touch the lock again; the record stays as it is.
+    fn hand_on(&self) -> bool {
+        let now = Tick::now();
+        let lease = *self.lease();
+        if self.handoffs == 0 || now - self.turn.granted >= TURN || !lease.is_fresh(now) {
+            return false;
+        }
+        self.core.lines.hand_on(&self.spec.names.record, |spec| {
+            // Another function, or another way to hold, has its own record written.
+            if spec.options != self.spec.options || spec.expire_from_grant != self.spec.expire_from_grant {
+                return None;
+            }
+            let next = Arc::new(Self {
+                core: Arc::clone(&self.core),
+                spec: Arc::clone(spec),
+                tag: self.tag.clone(),
+                fence: self.fence + 1,
+                granted: now,
+                lease: Mutex::new(lease.handed_on(spec.options.max_block, now)),
+                renewal: Mutex::new(None),
+                phase: AtomicU8::new(HELD),
+                guards: AtomicUsize::new(0),
+                turn: Arc::clone(&self.turn),
+                handoffs: self.handoffs - 1,
+            });
+            self.core.renewer.add(&next);
+            Some(Guard::new(next))
+        })
+    }
+
+    pub(crate) fn lease(&self) -> MutexGuard<'_, Lease> {
+        // A lease is three plain values, replaced whole.
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes where the renewer has this hold now; where it had it before.
+    pub(crate) fn set_renewal(&self, at: Option<Tick>) -> Option<Tick> {
+        std::mem::replace(&mut *self.renewal.lock().unwrap_or_else(PoisonError::into_inner), at)
+    }
+
+    /// How long ago the lock was granted.
+    pub(crate) fn held_for(&self) -> Duration {
+        Tick::now() - self.granted
+    }
+
+    /// Takes in that the server no longer has the record as ours.
+    pub(crate) fn lose(&self) {
+        if self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's");
+            self.core.lines.call_first(&self.spec.names.record, false);
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == OVER
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == HELD && self.lease().is_valid(Tick::now())
+    }
+
+    /// Ends the holding; `false` if it had ended before. Nobody renews it from now on.
+    fn end(self: &Arc<Self>) -> bool {
+        let first = self.phase.swap(OVER, Ordering::AcqRel) != OVER;
+        if first {
+            self.core.renewer.remove(self);
+        }
+        first
+    }
+
+    /// How long COMPUTED is to be remembered if the lock is released now; `None` to remove the record.
+    fn expire(&self) -> Option<Duration> {
+        let expire = self.spec.options.expire?;
+        if !self.spec.expire_from_grant {
+            return Some(expire);
+        }
+        expire.checked_sub(Tick::now() - self.granted).filter(|rest| !rest.is_zero())
+    }
+
+    fn release_request<'a>(&'a self, value: Option<(&'a [u8], Duration)>) -> Release<'a> {
+        Release {
+            value,
+            names: &self.spec.names,
+            tag: &self.tag,
+            expire: self.expire(),
+            fence_life: self.spec.options.fence_life(),
+            caller: &self.core.id,
+        }
+    }
+
+    fn abandon_request(&self) -> Abandon<'_> {
+        Abandon { names: &self.spec.names, tag: &self.tag }
+    }
+
+    fn fail_request<'a>(&'a self, note: &'a [u8], life: Duration) -> Fail<'a> {
+        Fail { names: &self.spec.names, tag: &self.tag, note, life }
+    }
+
+    fn abandoned(&self, reply: Result<bool>) -> Result<Others> {
+        reply.map(|_| Others::Unknown).map_err(|error| self.spec.name(error))
+    }
+
+    /// Says what the reply to a release means for the holder.
+    fn released(&self, reply: Result<Released>) -> Result<Others> {
+        let not_ours = |raw: &[u8]| match Record::parse(raw, &self.spec.names.separator) {
+            Ok(record) if record.state == State::Blocked => (self.spec)
+                .error(ErrorKind::NotOwner, "can't be released, somebody else holds it")
+                .with_holder(Some(record.holder())),
+            Ok(record) => (self.spec)
+                .error(ErrorKind::Lost, "was lost: another turn has come and gone in between")
+                .with_holder(Some(record.holder())),
+            Err(why) => self.spec.foreign(&crate::spin::describe(raw, &why)),
+        };
+        match reply {
+            Ok(Released::Done { others_wait: true }) => Ok(Others::Wait),
+            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(Others::Unknown),
+            Ok(Released::Unknown) => {
+                tracing::debug!(target: "dspinlock", key = %self.spec.key, "the reply to a release was lost; the key is free");
+                Ok(Others::Unknown)
+            }
+            Ok(Released::Gone) => Err(self.spec.error(
+                ErrorKind::Lost,
+                "was lost before it was released: its lease ran out or its key was removed",
+            )),
+            Ok(Released::Held(raw)) => Err(not_ours(&raw)),
+            Ok(Released::WrongType(kind)) => Err(self.spec.foreign(&format!("a {kind}"))),
+            Err(error) => Err(self.spec.name(error)),
+        }
+    }
+
+    async fn settle(&self, ending: &Ending) -> Result<()> {
+        let store = &self.core.store;
+        let done = match ending {
+            Ending::Release => self.released(store.call(&self.release_request(None)).await),
+            Ending::Publish { envelope, life } => {
+                self.released(store.call(&self.release_request(Some((envelope, *life)))).await)
+            }
+            Ending::Abandon => self.abandoned(store.call(&self.abandon_request()).await),
+            Ending::Fail { note, life } => self.abandoned(store.call(&self.fail_request(note, *life)).await),
+        };
+        self.call_next(done)
+    }
+
+    fn settle_blocking(&self, ending: &Ending) -> Result<()> {
+        let store = &self.core.store;
+        let done = match ending {
+            Ending::Release => self.released(store.call_blocking(&self.release_request(None))),
+            Ending::Publish { envelope, life } => {
+                self.released(store.call_blocking(&self.release_request(Some((envelope, *life)))))
+            }
+            Ending::Abandon => self.abandoned(store.call_blocking(&self.abandon_request())),
+            Ending::Fail { note, life } => {
+                self.abandoned(store.call_blocking(&self.fail_request(note, *life)))
+            }
+        };
+        self.call_next(done)
+    }
+
+    /// Tells the next caller of this process to look, unless it is the turn of others; with what the holder is told.
+    fn call_next(&self, done: Result<Others>) -> Result<()> {
+        let stand_back = matches!(done, Ok(Others::Wait));
+        self.core.lines.call_first(&self.spec.names.record, stand_back);
+        done.map(drop)
+    }
+
+    /// One more guard.
+    pub(crate) fn enter(&self) {
+        self.guards.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One more guard of a turn that may be ending just now, in another thread; `false` if it is not held to our knowledge.
+    pub(crate) fn enter_again(&self) -> bool {
+        let more = |guards: usize| (guards > 0).then_some(guards + 1);
+        self.is_held() && self.guards.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+    }
+
+    /// One guard less; `true` if the lock is now to be given back to the store.
+    pub(crate) fn leave(self: &Arc<Self>, ending: &Ending) -> bool {
+        if self.guards.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return false;
+        }
+        let was_held = self.is_held();
+        // What was computed, or why it was not, is for the store to tell.
+        let can_go_on = was_held && matches!(ending, Ending::Release | Ending::Abandon);
+        let over = self.end() && !(can_go_on && self.hand_on());
+        if over {
+            self.turn.over.store(true, Ordering::Release);
+        }
+        over
+    }
+
+    /// Whether the tag is nobody's any more: neither this holder's nor that of one it was handed on to.
+    pub(crate) fn is_turn_over(&self) -> bool {
+        self.turn.over.load(Ordering::Acquire)
+    }
+
+    /// Gives the lock back, also if the returned future is dropped.
+    pub(crate) async fn give_back(self: Arc<Self>, ending: Ending) -> Result<()> {
+        let worker = self.core.worker.clone();
+        let settle = async move {
+            let reply = self.settle(&ending).await;
+            if is_unconfirmed(&reply) {
+                self.give_back_later(ending);
+            }
+            reply
+        };
+        worker.finish(settle).await
+    }
+
+    /// [`give_back`](Self::give_back), blocking the calling thread.
+    pub(crate) fn give_back_blocking(self: Arc<Self>, ending: Ending) -> Result<()> {
+        let reply = self.settle_blocking(&ending);
+        if is_unconfirmed(&reply) {
+            self.give_back_later(ending);
+        }
+        reply
+    }
+
+    /// Gives the lock back by the library's own thread.
+    pub(crate) fn give_back_later(self: Arc<Self>, ending: Ending) {
+        let worker = self.core.worker.clone();
+        worker.detach(async move { self.settle_until_lease(ending).await });
+    }
+
+    /// Tries until the server has confirmed the ending, or the lease is over and has ended it.
+    async fn settle_until_lease(&self, ending: Ending) {
+        let over = Tick::now() + self.spec.options.lease;
+        while let Err(error) = self.settle(&ending).await {
+            if error.kind() != ErrorKind::Backend || Tick::now() >= over {
+                tracing::warn!(target: "dspinlock", %error, "could not give the lock back; it ends with its lease");
+                return;
+            }
+            tokio::time::sleep(self.spec.options.retry()).await;
+        }
+    }
+}
+
+fn is_unconfirmed(reply: &Result<()>) -> bool {
+    reply.as_ref().is_err_and(|error| error.kind() == ErrorKind::Backend)
+}
+
+/// Whether callers of other processes wait for a lock that was given back.
+#[derive(Clone, Copy)]
+enum Others {
+    Wait,
+    Unknown,
+}
+
+/// How a holding ends.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// The work was done.
+    Release,
+    /// The work was done, and this is what came of it, to be kept for so long.
+    Publish { envelope: Bytes, life: Duration },
+    /// It was not, or nobody knows.
+    Abandon,
+    /// It has failed, and this is for those who waited, to be kept for so long.
+    Fail { note: Vec<u8>, life: Duration },
+}

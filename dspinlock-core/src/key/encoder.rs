@@ -1,0 +1,145 @@
+//! Writes and splits canonical encodings; the table of [`Key`](super::Key) says what the bytes mean.
+
+use super::LockKey;
+
+/// The first byte of every key. Another encoding would have another one.
+pub(super) const VERSION: u8 = 1;
+
+/// A tag and the eight bytes of a length.
+const HEADER: usize = 9;
+
+/// The tags of values.
+pub(super) mod tag {
+    pub(crate) const TEXT: u8 = b't';
+    pub(crate) const BYTES: u8 = b'y';
+    pub(crate) const INTEGER: u8 = b'i';
+    pub(crate) const BOOL: u8 = b'b';
+    pub(crate) const DATE_TIME: u8 = b'd';
+    pub(crate) const DATE: u8 = b'D';
+    pub(crate) const TIME: u8 = b'T';
+    pub(crate) const DURATION: u8 = b'p';
+    pub(crate) const UUID: u8 = b'u';
+    pub(crate) const IPV4: u8 = b'4';
+    pub(crate) const IPV6: u8 = b'6';
+    pub(crate) const NONE: u8 = b'n';
+    pub(crate) const SOME: u8 = b'o';
+    pub(crate) const TUPLE: u8 = b'(';
+    pub(crate) const LIST: u8 = b'[';
+    pub(crate) const UNNAMED_STRUCT: u8 = b'S';
+    pub(crate) const NAMED_STRUCT: u8 = b's';
+    pub(crate) const UNNAMED_VARIANT: u8 = b'V';
+    pub(crate) const NAMED_VARIANT: u8 = b'v';
+}
+
+/// Collects the canonical encoding of a value. Implementations of [`LockKey`] hand it to the `encode` of their parts.
+#[derive(Debug)]
+pub struct KeyEncoder {
+    bytes: Vec<u8>,
+    /// Values written where exactly one belongs; see [`item`](Self::item).
+    written: usize,
+}
+
+impl KeyEncoder {
+    /// The canonical bytes of a value.
+    pub(super) fn encode_key(value: &(impl LockKey + ?Sized)) -> Vec<u8> {
+        let mut encoder = Self { bytes: vec![VERSION], written: 0 };
+        encoder.item(value);
+        encoder.bytes
+    }
+
+    /// Writes a value without parts.
+    pub(super) fn leaf(&mut self, tag: u8, content: &[u8]) {
+        self.bytes.reserve(HEADER + content.len());
+        self.bytes.extend_from_slice(&header(tag, content.len()));
+        self.bytes.extend_from_slice(content);
+        self.written += 1;
+    }
+
+    /// Writes a value made of the values that `parts` writes.
+    pub(super) fn group(&mut self, tag: u8, parts: impl FnOnce(&mut Self)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&header(tag, 0));
+        let outer = self.written;
+        parts(self);
+        self.written = outer + 1;
+        let content = self.bytes.len() - start - HEADER;
+        self.bytes[start..start + HEADER].copy_from_slice(&header(tag, content));
+    }
+
+    /// Writes one part of a group. Whatever its `encode` writes becomes exactly one value, or parts of different
+    /// neighbours could be mistaken for each other: several are made a tuple, and none `()`.
+    pub(super) fn item(&mut self, value: &(impl LockKey + ?Sized)) {
+        let start = self.bytes.len();
+        let outer = std::mem::take(&mut self.written);
+        value.encode(self);
+        if self.written != 1 {
+            let content = self.bytes.len() - start;
+            self.bytes.splice(start..start, header(tag::TUPLE, content));
+        }
+        self.written = outer + 1;
+    }
+
+    /// Writes a list.
+    pub(super) fn list(&mut self, items: impl IntoIterator<Item: LockKey>) {
+        self.group(tag::LIST, |encoder| encoder.items(items));
+    }
+
+    fn items(&mut self, items: impl IntoIterator<Item: LockKey>) {
+        for item in items {
+            self.item(&item);
+        }
+    }
+
+    /// Writes one value that is encoded already.
+    pub(super) fn encoded(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.written += 1;
+    }
+
+    /// Writes a derived struct, or a variant if there are two names, without names of fields.
+    #[doc(hidden)]
+    pub fn unnamed_fields(&mut self, names: &[&str], fields: &[&dyn LockKey]) {
+        let tag = if names.len() == 1 { tag::UNNAMED_STRUCT } else { tag::UNNAMED_VARIANT };
+        self.group(tag, |encoder| {
+            encoder.items(names);
+            encoder.items(fields);
+        });
+    }
+
+    /// Writes a derived struct, or a variant if there are two names, whose fields are sorted by their names.
+    #[doc(hidden)]
+    pub fn named_fields(&mut self, names: &[&str], fields: &[(&str, &dyn LockKey)]) {
+        let tag = if names.len() == 1 { tag::NAMED_STRUCT } else { tag::NAMED_VARIANT };
+        self.group(tag, |encoder| {
+            encoder.items(names);
+            for (name, field) in fields {
+                encoder.item(*name);
+                encoder.item(*field);
+            }
+        });
+    }
+}
+
+fn header(tag: u8, length: usize) -> [u8; HEADER] {
+    let mut header = [tag; HEADER];
+    header[1..].copy_from_slice(&(length as u64).to_be_bytes());
+    header
+}
+
+/// One encoded value, split into tag and content.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    pub(super) tag: u8,
+    pub(super) content: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// Takes the first value off; returns it and the bytes behind it.
+    pub(super) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
+        let [tag, length @ ..] = *header;
+        let length = usize::try_from(u64::from_be_bytes(length)).ok()?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        Some((Self { tag, content }, rest))
+    }
+}

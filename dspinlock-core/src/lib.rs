@@ -1,0 +1,56 @@
+//! The lock engine behind [`dspinlock`](https://docs.rs/dspinlock): use it through that crate.
+//!
+//! | room | what is there |
+//! | --- | --- |
+//! | `key`, `record`, `scheme`, `options`, `spin`, `lease` | pure: what a lock is called, what its record says, what to do next |
+//! | `store` | the atomic operations, on Redis and in memory, and word of changes |
+//! | `value` | what was computed: encoded, shared, fetched, copied |
+//! | `attempt`, `line`, `hold`, `guard`, `renewer`, `pending`, `worker` | one caller's way in, the local queue, what it holds, the watchdog, lost replies, the library's thread |
+//! | `client`, `lock`, `spec`, `inspect`, `scope` | what users hold, and what is in force where they are |
+//! | `attribute` | what the code that `#[dspinlock]` generates calls |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod attempt;
+mod attribute;
+mod client;
+mod clock;
+mod error;
+mod guard;
+mod hold;
+mod inspect;
+mod key;
+mod lease;
+mod line;
+mod lock;
+mod options;
+mod owner;
+mod pending;
+mod record;
+mod renewer;
+mod scheme;
+mod scope;
+mod spec;
+mod spin;
+mod store;
+mod value;
+mod worker;
+
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::attribute::*;
+}
+#[cfg(feature = "redis")]
+pub use client::redis_1;
+pub use client::{Client, Config, Wakeup, client, init, testing};
+pub use error::{Error, ErrorKind, Result};
+pub use guard::{Guard, LockHandle};
+pub use inspect::{Inspection, RecordInfo};
+pub use key::{Key, KeyEncoder, LockKey};
+pub use lock::{DSpinlock, Entry};
+pub use options::{Budget, MAX_DURATION, Options};
+pub use record::State;
+pub use scheme::{Scheme, Turn};
+#[cfg(feature = "msgpack")]
+pub use value::MessagePack;
+pub use value::{CachedEntry, Codec, Json, StoredEntry};

@@ -1,0 +1,255 @@
+//! The local queue: the callers in this process that wait for one lock stand in line, first come first served.
+//!
+//! Only the first of a line talks to the server. Who gives the lock back may hand it on to the first with no round trip,
+//! so that many callers of one process cost the server little; how long that may go on is decided by
+//! [`Hold::hand_on`](crate::hold::Hold::hand_on).
+
+use crate::guard::Guard;
+use crate::spec::Spec;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// What somebody in line is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// Look at the key: this caller is the first now, or the lock was given back. With `stand_back`, others wait as well,
+    /// and it is their turn.
+    Look { stand_back: bool },
+    /// The lock, from hand to hand.
+    Given(Guard),
+}
+
+/// The lines of one client.
+#[derive(Clone, Default)]
+pub(crate) struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    lines: Mutex<Map>,
+    /// How many callers stand in all lines: with none, giving back costs no look at the map.
+    waiting: AtomicUsize,
+}
+
+type Map = HashMap<String, VecDeque<Arc<Seat>>>;
+
+#[derive(Default)]
+struct Seat {
+    word: Mutex<Option<Word>>,
+    told: Notify,
+    /// The lock that this caller takes, whatever was computed; `None` where it wants a value.
+    takes: Option<Arc<Spec>>,
+}
+
+impl Seat {
+    fn word(&self) -> MutexGuard<'_, Option<Word>> {
+        self.word.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, word: Word) {
+        // What was said before, and not heard, is a word to look at the most: this one says as much.
+        let unheard = self.word().replace(word);
+        drop(unheard);
+        self.told.notify_one();
+    }
+}
+
+impl Lines {
+    fn map(&self) -> MutexGuard<'_, Map> {
+        // Every change leaves the map whole.
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether somebody waits for this record: who comes now has to stand in line.
+    pub(crate) fn is_waited_for(&self, record: &str) -> bool {
+        !self.is_empty() && self.map().contains_key(record)
+    }
+
+    /// Joins the line. The first is told to look at once.
+    pub(crate) fn join(&self, record: &str, takes: Option<Arc<Spec>>) -> Place {
+        let seat = Arc::new(Seat { takes, ..Seat::default() });
+        let mut map = self.map();
+        let line = map.entry(record.to_owned()).or_default();
+        line.push_back(Arc::clone(&seat));
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
+        if line.len() == 1 {
+            seat.tell(Word::Look { stand_back: false });
+        }
+        drop(map);
+        Place { lines: self.clone(), record: record.to_owned(), seat, seated: false }
+    }
+
+    /// Hands the lock that `make` makes to the first in line; `false` if nobody is there for whom it makes one.
+    pub(crate) fn hand_on(&self, record: &str, make: impl FnOnce(&Arc<Spec>) -> Option<Guard>) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let mut map = self.map();
+        let first = map.get(record).and_then(|line| line.front().cloned());
+        let Some(first) = first else { return false };
+        let Some(guard) = first.takes.as_ref().and_then(make) else { return false };
+        if let Some(line) = map.get_mut(record) {
+            line.pop_front();
+            if line.is_empty() {
+                map.remove(record);
+            }
+        }
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+        drop(map);
+        first.tell(Word::Given(guard));
+        true
+    }
+
+    /// Tells the first in line to look: the lock was given back, or is lost.
+    pub(crate) fn call_first(&self, record: &str, stand_back: bool) {
+        if self.is_empty() {
+            return;
+        }
+        let first = self.map().get(record).and_then(|line| line.front().cloned());
+        if let Some(first) = first {
+            first.tell(Word::Look { stand_back });
+        }
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("waiting", &self.0.waiting).finish()
+    }
+}
+
+/// A place in a line. Given up, the next one moves up.
+pub(crate) struct Place {
+    lines: Lines,
+    record: String,
+    seat: Arc<Seat>,
+    seated: bool,
+}
+
+impl Place {
+    /// Waits for word.
+    pub(crate) async fn word(&self) -> Word {
+        loop {
+            if let Some(word) = self.seat.word().take() {
+                return word;
+            }
+            self.seat.told.notified().await;
+        }
+    }
+
+    /// Leaves the line with the lock in hand: the next one is called when it is given back.
+    pub(crate) fn leave_with_lock(mut self) {
+        self.seated = true;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut map = self.lines.map();
+        if let Some(line) = map.get_mut(&self.record) {
+            let was_first = line.front().is_some_and(|first| Arc::ptr_eq(first, &self.seat));
+            let before = line.len();
+            line.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+            self.lines.0.waiting.fetch_sub(before - line.len(), Ordering::AcqRel);
+            match line.front() {
+                None => drop(map.remove(&self.record)),
+                Some(next) if was_first && !self.seated => next.tell(Word::Look { stand_back: false }),
+                Some(_) => {}
+            }
+        }
+        drop(map);
+        // A lock that was handed over and not taken goes on to the next, by the guard's own drop.
+        let unheard = self.seat.word().take();
+        drop(unheard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn heard(place: &Place) -> Option<Word> {
+        match pin!(place.word()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(word) => Some(word),
+            Poll::Pending => None,
+        }
+    }
+
+    fn is_called(place: &Place) -> bool {
+        matches!(heard(place), Some(Word::Look { .. }))
+    }
+
+    fn a_guard() -> Guard {
+        crate::Client::memory().lock("handed on").acquire_blocking().unwrap()
+    }
+
+    /// Joins the line for the lock itself.
+    fn join(lines: &Lines) -> Place {
+        let spec = Arc::clone(&a_guard().hold().spec);
+        lines.join("r", Some(spec))
+    }
+
+    #[test]
+    fn only_the_first_is_called_and_the_next_moves_up() {
+        let lines = Lines::default();
+        let (first, second) = (join(&lines), join(&lines));
+        assert!(is_called(&first) && heard(&second).is_none());
+        lines.call_first("r", true);
+        assert!(matches!(heard(&first), Some(Word::Look { stand_back: true })) && heard(&second).is_none());
+        drop(first);
+        assert!(is_called(&second));
+        drop(second);
+        assert!(!lines.is_waited_for("r") && lines.is_empty());
+    }
+
+    #[test]
+    fn the_lock_goes_from_hand_to_hand_in_order() {
+        let lines = Lines::default();
+        let places = [join(&lines), join(&lines)];
+        assert!(is_called(&places[0]));
+        for place in &places {
+            assert!(lines.hand_on("r", |_| Some(a_guard())));
+            assert!(matches!(heard(place), Some(Word::Given(_))));
+        }
+        assert!(!lines.hand_on("r", |_| Some(a_guard())) && lines.is_empty());
+    }
+
+    #[test]
+    fn who_wants_a_value_is_not_handed_the_lock() {
+        let lines = Lines::default();
+        let _place = lines.join("r", None);
+        assert!(!lines.hand_on("r", |_| unreachable!("nobody takes it")));
+    }
+
+    #[test]
+    fn leaving_from_anywhere_keeps_the_order() {
+        let lines = Lines::default();
+        let (first, second, third) = (join(&lines), join(&lines), join(&lines));
+        assert!(is_called(&first));
+        drop(second);
+        assert!(heard(&third).is_none(), "the first is still there");
+        first.leave_with_lock();
+        assert!(heard(&third).is_none(), "the lock is held");
+        lines.call_first("r", false);
+        assert!(is_called(&third));
+    }
+
+    #[test]
+    fn a_lock_handed_to_one_who_has_gone_is_given_back() {
+        let client = crate::Client::memory();
+        let lines = Lines::default();
+        let place = join(&lines);
+        assert!(lines.hand_on("r", |_| client.lock("k").acquire_blocking().ok()));
+        drop(place);
+        client.lock("k").acquire_blocking().unwrap().release_blocking().unwrap();
+    }
+}

@@ -1,0 +1,230 @@
+//! How long a lock waits, holds and remembers: a value that can be kept and shared.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::time::Duration;
+
+/// The longest duration that any option takes.
+pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The longest `max_block` of a bare key: Python takes a lock that looks older.
+pub(crate) const BARE_MAX_BLOCK: Duration = Duration::from_secs(30 * 60);
+
+/// How long a caller is ready to wait for a lock that somebody else holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Budget {
+    /// This long; zero is one attempt.
+    Wait(Duration),
+    /// This many times `sleep`, as py-dspinlock counts. A wake-up that loses the race uses up none of them.
+    Tries(u32),
+}
+
+/// The options of a lock. The defaults are py-dspinlock's, and a lease of ten seconds, which it does not have.
+///
+/// Validated when a lock is used: zero for `sleep`, `expire`, `max_block`, `lease` or `tries`, and anything above
+/// [`MAX_DURATION`], is an error of kind [`Config`](ErrorKind::Config).
+///
+/// ```
+/// use dspinlock_core::{Client, Options};
+/// use std::time::Duration;
+///
+/// const SECOND: Duration = Duration::from_secs(1);
+/// let patient = Options::new().sleep(SECOND / 10).wait(60 * SECOND);
+/// let client = Client::memory();
+/// let guard = client.lock("example").options(patient.clone()).acquire_blocking()?;
+/// guard.release_blocking()?;
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub(crate) sleep: Duration,
+    pub(crate) budget: Budget,
+    pub(crate) expire: Option<Duration>,
+    pub(crate) max_block: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) fail_if_key_exists: bool,
+    pub(crate) cached_if_computed: bool,
+    pub(crate) local_handoffs: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Options {
+    /// The defaults: `sleep` 500 ms, `tries` 10, `expire` 1 h, `max_block` 30 min, `lease` 10 s, `local_handoffs` 64, both flags
+    /// off.
+    pub const fn new() -> Self {
+        Self {
+            sleep: Duration::from_millis(500),
+            budget: Budget::Tries(10),
+            expire: Some(Duration::from_secs(60 * 60)),
+            max_block: Duration::from_secs(30 * 60),
+            lease: Duration::from_secs(10),
+            fail_if_key_exists: false,
+            cached_if_computed: false,
+            local_handoffs: 64,
+        }
+    }
+
+    /// How long a waiter sleeps at most between two looks at the key (py-dspinlock's `spinlock_sleep_thresh`).
+    #[must_use]
+    pub const fn sleep(mut self, sleep: Duration) -> Self {
+        self.sleep = sleep;
+        self
+    }
+
+    /// Waits this long in all; zero is one attempt. Replaces [`tries`](Self::tries).
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.budget = Budget::Wait(wait);
+        self
+    }
+
+    /// Waits this many times [`sleep`](Self::sleep) in all (`max_spinlock_tries`). Replaces [`wait`](Self::wait).
+    #[must_use]
+    pub const fn tries(mut self, tries: u32) -> Self {
+        self.budget = Budget::Tries(tries);
+        self
+    }
+
+    /// How long a released key stays COMPUTED (`expire_at_timedelta`); with `None` it is removed.
+    #[must_use]
+    pub fn expire(mut self, expire: impl Into<Option<Duration>>) -> Self {
+        self.expire = expire.into();
+        self
+    }
+
+    /// The longest that a lock may be held: then its lease is renewed no more, and a record of Python that is older is
+    /// taken over (`max_block_time`). On bare keys, which Python may share, 30 minutes at the most.
+    #[must_use]
+    pub const fn max_block(mut self, max_block: Duration) -> Self {
+        self.max_block = max_block;
+        self
+    }
+
+    /// How long the record of a holder lives without renewal: the time for which a crash blocks others.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Fails with kind [`KeyExists`](ErrorKind::KeyExists) where the key is held or COMPUTED (`fail_if_key_exists`).
+    #[must_use]
+    pub const fn fail_if_key_exists(mut self, fail: bool) -> Self {
+        self.fail_if_key_exists = fail;
+        self
+    }
+
+    /// Lets [`enter`](crate::DSpinlock::enter) return without the lock where the key is COMPUTED (`cached_if_computed`).
+    #[must_use]
+    pub const fn cached_if_computed(mut self, cached: bool) -> Self {
+        self.cached_if_computed = cached;
+        self
+    }
+
+    /// How often the lock may go from one caller of this process to the next, without the server's part in it, before
+    /// other processes have their turn. Zero turns that off. There is none on bare keys, which Python polls.
+    #[must_use]
+    pub const fn local_handoffs(mut self, local_handoffs: u32) -> Self {
+        self.local_handoffs = local_handoffs;
+        self
+    }
+
+    /// How long a caller waits in all.
+    pub(crate) fn wait_budget(&self) -> Duration {
+        match self.budget {
+            Budget::Wait(wait) => wait,
+            Budget::Tries(tries) => self.sleep.saturating_mul(tries),
+        }
+    }
+
+    /// The lease to ask for, which never goes beyond `max_block`.
+    pub(crate) fn first_lease(&self) -> Duration {
+        self.lease.min(self.max_block)
+    }
+
+    /// How long to wait before giving back is tried again, where the server did not confirm it.
+    pub(crate) fn retry(&self) -> Duration {
+        (self.lease / 10).min(Duration::from_secs(1))
+    }
+
+    /// How long the fence outlives the last sign of life of the lock: `max(record's life, max_block) + 1 h`.
+    pub(crate) fn fence_life(&self) -> Duration {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        self.lease.max(self.max_block).max(self.expire.unwrap_or_default()) + HOUR
+    }
+
+    /// Refuses what can't be used; `bare` keys are shared with Python.
+    pub(crate) fn validate(&self, bare: bool) -> Result<()> {
+        let expire = self.expire.map(|expire| ("expire", expire));
+        let never_zero = [("sleep", self.sleep), ("max_block", self.max_block), ("lease", self.lease)];
+        for (name, duration) in never_zero.into_iter().chain(expire) {
+            if duration.is_zero() {
+                return Err(config(format!("`{name}` is zero; write at least one millisecond")));
+            }
+        }
+        for (name, duration) in never_zero.into_iter().chain(expire).chain([("wait", self.wait_budget())]) {
+            if duration > MAX_DURATION {
+                return Err(config(format!("`{name}` is {duration:?}, above the limit of 365 days")));
+            }
+        }
+        if self.budget == Budget::Tries(0) {
+            return Err(config("`tries` is zero; write 1 for a single attempt".to_owned()));
+        }
+        if bare && self.max_block > BARE_MAX_BLOCK {
+            return Err(config(format!(
+                "`max_block` is {:?} on a bare key, but Python takes over what looks older than 30 minutes; \
+                 give the lock a namespace or a shorter `max_block`",
+                self.max_block
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn config(message: String) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_py_dspinlocks() {
+        let options = Options::new();
+        assert_eq!(options.wait_budget(), Duration::from_secs(5));
+        assert_eq!(options.fence_life(), Duration::from_secs(2 * 60 * 60));
+        options.validate(true).unwrap();
+    }
+
+    #[test]
+    fn refuses_zero_and_too_long() {
+        let zero = Duration::ZERO;
+        let long = MAX_DURATION + Duration::from_millis(1);
+        for refused in [
+            Options::new().sleep(zero),
+            Options::new().expire(zero),
+            Options::new().max_block(zero),
+            Options::new().lease(zero),
+            Options::new().tries(0),
+            Options::new().wait(long),
+            Options::new().expire(long),
+            Options::new().lease(long),
+        ] {
+            assert_eq!(refused.validate(false).unwrap_err().kind(), ErrorKind::Config, "{refused:?}");
+        }
+        Options::new().wait(zero).expire(None).validate(false).unwrap();
+    }
+
+    #[test]
+    fn a_bare_key_is_not_held_longer_than_python_believes() {
+        let long = Options::new().max_block(Duration::from_secs(31 * 60));
+        long.validate(false).unwrap();
+        assert!(long.validate(true).unwrap_err().to_string().contains("namespace"));
+    }
+}

@@ -1,0 +1,88 @@
+//! Requests whose reply is not there: what they may have done, or may still do, is undone.
+
+use crate::client::Core;
+use crate::clock::{ServerTime, Tick};
+use crate::hold::Hold;
+use crate::record::Tag;
+use crate::spec::Spec;
+use crate::store::Abandon;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How wrong the estimate of the server's clock may be when a request is taken back.
+const LATE_MARGIN: Duration = Duration::from_millis(50);
+
+/// A request whose reply is not there: the lock may have been taken all the same. Dropped like that, it is given back,
+/// and once more after the moment from which the server refuses the request.
+pub(crate) struct Pending {
+    core: Arc<Core>,
+    spec: Arc<Spec>,
+    tag: Tag,
+    not_after: ServerTime,
+    armed: bool,
+}
+
+impl Pending {
+    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, not_after: ServerTime) -> Self {
+        Self { core, spec, tag, not_after, armed: true }
+    }
+
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
+    }
+
+    /// The reply has come: nothing is pending any more.
+    pub(crate) fn settle(&mut self) -> Tag {
+        self.armed = false;
+        std::mem::take(&mut self.tag)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let (core, spec, tag) =
+            (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
+        let refused_from = refused_from(&core, self.not_after);
+        let worker = self.core.worker.clone();
+        worker.detach(async move {
+            // What arrives between the two is either taken back by the second, or refused by the server as late.
+            for at in [Tick::now(), refused_from] {
+                take_back(&core, &spec, &tag, at).await;
+            }
+        });
+    }
+}
+
+/// Takes back what the first of two requests for `hold` may do when it arrives after the turn: take the lock once more.
+pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
+    let at = refused_from(&hold.core, not_after);
+    let worker = hold.core.worker.clone();
+    worker.detach(async move {
+        tokio::time::sleep(Tick::now().until(at)).await;
+        if hold.is_turn_over() {
+            take_back(&hold.core, &hold.spec, &hold.tag, at).await;
+        }
+    });
+}
+
+/// When the server will certainly refuse a request as late.
+fn refused_from(core: &Core, not_after: ServerTime) -> Tick {
+    let now = Tick::now();
+    let late = core.store.estimate(now).map_or(Duration::ZERO, |server| server.until(not_after));
+    now + late + LATE_MARGIN
+}
+
+/// Abandons a turn at a given moment, trying for a lease's time.
+async fn take_back(core: &Core, spec: &Spec, tag: &Tag, at: Tick) {
+    tokio::time::sleep(Tick::now().until(at)).await;
+    while let Err(error) = core.store.call(&Abandon { names: &spec.names, tag }).await {
+        if Tick::now() >= at + spec.options.lease {
+            tracing::warn!(target: "dspinlock", key = %spec.key, %error, "could not take back a request");
+            return;
+        }
+        tokio::time::sleep(spec.options.retry()).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! What is in force while some code runs, on its thread and in its task: a client for tests, and the locks that the
+//! surrounding annotated functions hold.
+//!
+//! A future carries its scope with it: it is put in force for each poll, so that it follows the task from thread to
+//! thread and is not seen by other tasks, whatever the executor.
+
+use crate::client::{Client, Core};
+use crate::error::{ErrorKind, Result};
+use crate::spec::Spec;
+use pin_project_lite::pin_project;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// One thing in force.
+#[derive(Clone, Debug)]
+pub(crate) enum Scope {
+    /// Calls that name no client use this one.
+    Client(Client),
+    /// The body of an annotated function runs, and this lock is held for it.
+    Holding { core: Arc<Core>, lock: Arc<Spec> },
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Puts a scope in force until it is dropped.
+struct InForce;
+
+impl InForce {
+    fn new(scope: Scope) -> Self {
+        SCOPES.with_borrow_mut(|scopes| scopes.push(scope));
+        Self
+    }
+}
+
+impl Drop for InForce {
+    fn drop(&mut self) {
+        // Dropped only after the borrow has ended: a client may run code of the user's as it goes.
+        let scope = SCOPES.with_borrow_mut(Vec::pop);
+        drop(scope);
+    }
+}
+
+/// Runs `body` with `scope` in force.
+pub(crate) fn within<R>(scope: Scope, body: impl FnOnce() -> R) -> R {
+    let _in_force = InForce::new(scope);
+    body()
+}
+
+pin_project! {
+    /// A future that runs with a scope in force.
+    pub(crate) struct Within<F> {
+        scope: Scope,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Within<F> {
+    pub(crate) fn new(scope: Scope, future: F) -> Self {
+        Self { scope, future }
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _in_force = InForce::new(this.scope.clone());
+        this.future.poll(context)
+    }
+}
+
+/// The client of the innermost scope that has one.
+pub(crate) fn client() -> Option<Client> {
+    SCOPES.with_borrow(|scopes| {
+        scopes.iter().rev().find_map(|scope| match scope {
+            Scope::Client(client) => Some(client.clone()),
+            Scope::Holding { .. } => None,
+        })
+    })
+}
+
+/// Refuses to wait for a lock that the surrounding code holds: it would wait for itself.
+pub(crate) fn check_recursion(core: &Arc<Core>, spec: &Spec) -> Result<()> {
+    let same = |scope: &Scope| match scope {
+        Scope::Holding { core: held_on, lock } => {
+            Arc::ptr_eq(core, held_on) && lock.names.record == spec.names.record
+        }
+        Scope::Client(_) => false,
+    };
+    if SCOPES.with_borrow(|scopes| scopes.iter().any(same)) {
+        let what = "a recursive call: the function that is running here holds this very key and would wait for itself; \
+                    lock only the outer call, or give the inner one another key";
+        return Err(spec.error(ErrorKind::Misuse, what));
+    }
+    Ok(())
+}

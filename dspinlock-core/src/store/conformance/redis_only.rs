@@ -1,0 +1,52 @@
+//! What only a server can do.
+
+use super::*;
+
+#[test]
+fn another_type_is_reported_and_stays() {
+    let rig = Rig::redis(false);
+    let server = rig.server.as_ref().unwrap();
+    server.command(&["RPUSH", &rig.names.record, "x"]);
+    assert_eq!(rig.acquire(&tag(1)), Acquired::WrongType("list".into()));
+    assert_eq!(rig.release(&tag(1), None), Released::WrongType("list".into()));
+    assert!(!rig.abandon(&tag(1)));
+    assert_eq!(rig.call(&Read(&rig.names)), Found::WrongType("list".into()));
+    assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::WrongType("list".into()));
+    assert_eq!(server.command(&["LLEN", &rig.names.record]).int(), Some(1));
+}
+
+#[test]
+fn a_forgotten_script_is_loaded_again() {
+    for by_async in [false, true] {
+        let rig = Rig::redis(by_async);
+        rig.granted(&tag(1));
+        rig.server.as_ref().unwrap().command(&["SCRIPT", "FLUSH"]);
+        assert_eq!(rig.release(&tag(1), None), Released::Done { others_wait: false });
+        rig.granted(&tag(2));
+    }
+}
+
+#[test]
+fn every_key_of_a_lock_expires() {
+    let rig = Rig::redis(false);
+    rig.granted(&tag(1));
+    rig.release(&tag(1), Some(30 * S));
+    let server = rig.server.as_ref().unwrap();
+    for key in [&rig.names.record, &rig.names.fence()] {
+        assert!(server.command(&["PTTL", key]).int().unwrap() > 0, "{key}");
+    }
+    assert_eq!(server.command(&["DBSIZE"]).int(), Some(2));
+}
+
+#[test]
+fn an_operation_is_one_command() {
+    let rig = Rig::redis(false);
+    rig.granted(&tag(1));
+    rig.release(&tag(1), None);
+    let before = rig.server.as_ref().unwrap().command_stats();
+    rig.granted(&tag(2));
+    rig.release(&tag(2), None);
+    let after = rig.server.as_ref().unwrap().command_stats();
+    let calls = |stats: &std::collections::BTreeMap<String, u64>| stats.get("evalsha").copied().unwrap_or(0);
+    assert_eq!(calls(&after) - calls(&before), 2);
+}

@@ -1,0 +1,352 @@
+//! The embedded store: the same operations under a mutex, for tests and for a process on its own.
+
+use super::{
+    Abandon, Acquire, Acquired, Fail, Fetch, Forget, Forgotten, Found, Peek, Ping, Read, ReadValue, Refresh,
+    Release, Released, Renew, Replace, Time,
+};
+use crate::clock::{ServerTime, Tick};
+use crate::record::{Record, State, Tag};
+use crate::scheme::Names;
+use crate::store::wakeups::Wakeups;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many entries must be there before a write looks for expired ones; doubled by what it leaves.
+const FIRST_SWEEP: usize = 1024;
+
+/// The embedded store.
+pub(crate) struct Memory {
+    entries: Mutex<Entries>,
+    wakeups: Wakeups,
+}
+
+/// An operation as the embedded store does it.
+pub(crate) trait Apply: Sync {
+    type Reply: Send;
+
+    fn apply(&self, entries: &mut Entries) -> Self::Reply;
+}
+
+impl Memory {
+    pub(crate) fn new(wakeups: Wakeups) -> Self {
+        let entries = Entries { map: HashMap::new(), sweep_at: FIRST_SWEEP, changed: Vec::new() };
+        Self { entries: Mutex::new(entries), wakeups }
+    }
+
+    pub(crate) fn call<O: Apply>(&self, operation: &O) -> O::Reply {
+        let mut entries = self.entries();
+        let reply = operation.apply(&mut entries);
+        let changed = std::mem::take(&mut entries.changed);
+        drop(entries);
+        for key in changed {
+            self.wakeups.wake(&key);
+        }
+        reply
+    }
+
+    /// Puts any text at a key, as a stranger would.
+    #[cfg(test)]
+    pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) {
+        self.entries().put(key, value.to_vec(), life);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        // No operation leaves the map half-changed, so a panic of another thread spoils nothing.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("entries", &self.entries().map.len()).finish()
+    }
+}
+
+/// Keys with their values and the moments at which they expire.
+pub(crate) struct Entries {
+    map: HashMap<String, Entry>,
+    sweep_at: usize,
+    /// What the present operation has written or removed.
+    changed: Vec<String>,
+}
+
+struct Entry {
+    value: Vec<u8>,
+    expires: Option<Tick>,
+}
+
+impl Entries {
+    fn get(&mut self, key: &str, now: Tick) -> Option<&[u8]> {
+        if self.map.get(key)?.expires.is_some_and(|expires| expires <= now) {
+            self.map.remove(key);
+        }
+        self.map.get(key).map(|entry| entry.value.as_slice())
+    }
+
+    fn remaining(&self, key: &str, now: Tick) -> Option<Duration> {
+        self.map.get(key)?.expires.map(|expires| now.until(expires))
+    }
+
+    fn put(&mut self, key: &str, value: Vec<u8>, life: Option<Duration>) {
+        let now = Tick::now();
+        if self.map.len() >= self.sweep_at {
+            self.map.retain(|_, entry| entry.expires.is_none_or(|expires| expires > now));
+            self.sweep_at = FIRST_SWEEP.max(self.map.len() * 2);
+        }
+        self.changed.push(key.to_owned());
+        self.map.insert(key.to_owned(), Entry { value, expires: life.map(|life| now + life) });
+    }
+
+    fn remove(&mut self, key: &str) -> bool {
+        self.changed.push(key.to_owned());
+        self.map.remove(key).is_some()
+    }
+
+    fn extend(&mut self, key: &str, life: Duration) {
+        if let Some(entry) = self.map.get_mut(key) {
+            entry.expires = Some(Tick::now() + life);
+        }
+    }
+
+    /// Whether the key holds this record.
+    fn holds(&mut self, key: &str, tag: &Tag, state: State) -> bool {
+        self.get(key, Tick::now()) == Some(tag.record(state).as_bytes())
+    }
+
+    fn next_fence(&mut self, key: &str, now: ServerTime, reserve: u32, life: Duration) -> u64 {
+        let fence = now.0.max(self.fence(key).map_or(0, |last| last + 1));
+        self.put(key, (fence + u64::from(reserve)).to_string().into_bytes(), Some(life));
+        fence
+    }
+
+    /// The note of the turn that the caller waited for, or of one that turns everybody away.
+    fn failure(&mut self, names: &Names, fetch: Fetch<'_>, now: ServerTime) -> Option<Vec<u8>> {
+        let tick = Tick::now();
+        let record = self.get(&names.record, tick);
+        if record.is_some_and(|raw| raw.last() == Some(&b'1')) {
+            return None;
+        }
+        let free = record.is_none();
+        let note = self.get(&names.error(), tick)?;
+        let mut lines = note.splitn(3, |&byte| byte == b'\n');
+        let (turn, till) = (lines.next()?, str::from_utf8(lines.next()?).ok()?.parse().ok()?);
+        let answers = fetch.waited_for == Some(turn) || (free && now < ServerTime(till));
+        answers.then(|| note.to_vec())
+    }
+
+    fn fence(&mut self, key: &str) -> Option<u64> {
+        str::from_utf8(self.get(key, Tick::now())?).ok()?.parse().ok()
+    }
+}
+
+impl Apply for Acquire<'_> {
+    type Reply = Acquired;
+
+    fn apply(&self, entries: &mut Entries) -> Acquired {
+        let (names, now) = (self.names, ServerTime::of_this_machine());
+        if entries.holds(&names.record, self.tag, State::Computed) {
+            return Acquired::Spent;
+        }
+        if entries.holds(&names.record, self.tag, State::Blocked) {
+            entries.extend(&names.record, self.lease);
+            let last = entries.fence(&names.fence()).unwrap_or(now.0);
+            return Acquired::Granted { fence: last - u64::from(self.reserve), now };
+        }
+        if now > self.not_after {
+            return Acquired::Late { now };
+        }
+        let tick = Tick::now();
+        if let Some(note) = self.fetch.and_then(|fetch| entries.failure(names, fetch, now)) {
+            return Acquired::Failed { note, now };
+        }
+        let remaining = entries.remaining(&names.record, tick);
+        if let Some(raw) = entries.get(&names.record, tick) {
+            let relocks = self.relock && is_ours_and_computed(raw, &names.separator);
+            if !relocks && !self.replace.is_some_and(|replace| may_replace(replace, raw, remaining)) {
+                let raw = raw.to_vec();
+                let fetch = self.fetch.filter(|_| raw.last() == Some(&b'1'));
+                let value = fetch.and_then(|_| entries.get(&names.value(), tick).map(<[u8]>::to_vec));
+                let ahead = fetch.and_then(|fetch| fetch.refresh_ahead);
+                let soon = value.is_some() && remaining.zip(ahead).is_some_and(|(life, ahead)| life <= ahead);
+                if soon && entries.get(&names.refresh(), tick).is_none() {
+                    entries.put(
+                        &names.refresh(),
+                        self.tag.record(State::Blocked).into_bytes(),
+                        Some(self.lease),
+                    );
+                    let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
+                    return Acquired::Refresh { fence, raw, now, value };
+                }
+                return Acquired::Held { raw, remaining, now, value };
+            }
+        }
+        entries.put(&names.record, self.tag.record(State::Blocked).into_bytes(), Some(self.lease));
+        let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
+        Acquired::Granted { fence, now }
+    }
+}
+
+fn may_replace(replace: &Replace, raw: &[u8], remaining: Option<Duration>) -> bool {
+    let soon = |at_most| remaining.is_some_and(|remaining| remaining <= at_most);
+    replace.seen == raw && replace.life_at_most.is_none_or(soon)
+}
+
+fn is_ours_and_computed(raw: &[u8], separator: &str) -> bool {
+    Record::parse(raw, separator).is_ok_and(|record| record.state == State::Computed && !record.is_python())
+}
+
+impl Apply for Release<'_> {
+    type Reply = Released;
+
+    fn apply(&self, entries: &mut Entries) -> Released {
+        let record = &self.names.record;
+        if entries.holds(record, self.tag, State::Blocked) {
+            if let Some(expire) = self.expire {
+                entries.put(record, self.tag.record(State::Computed).into_bytes(), Some(expire));
+                entries.extend(&self.names.fence(), self.fence_life);
+                if let Some((value, life)) = self.value {
+                    entries.put(&self.names.value(), value.to_vec(), Some(life));
+                    entries.remove(&self.names.error());
+                }
+            } else {
+                entries.remove(record);
+            }
+            // All who wait are callers of this process.
+            return Released::Done { others_wait: false };
+        }
+        match entries.get(record, Tick::now()) {
+            None => Released::Gone,
+            Some(raw) if raw == self.tag.record(State::Computed).as_bytes() => Released::AlreadyComputed,
+            Some(raw) => Released::Held(raw.to_vec()),
+        }
+    }
+}
+
+impl Apply for Refresh<'_> {
+    type Reply = Released;
+
+    fn apply(&self, entries: &mut Entries) -> Released {
+        let Release { names, tag, expire, fence_life, value, .. } = &self.release;
+        if entries.holds(&names.refresh(), tag, State::Blocked) {
+            entries.remove(&names.refresh());
+        }
+        match entries.get(&names.record, Tick::now()) {
+            None => Released::Gone,
+            Some(raw) if raw == tag.record(State::Computed).as_bytes() => Released::AlreadyComputed,
+            Some(raw) if raw != self.seen => Released::Held(raw.to_vec()),
+            Some(_) => {
+                entries.put(&names.record, tag.record(State::Computed).into_bytes(), *expire);
+                entries.extend(&names.fence(), *fence_life);
+                if let Some((value, life)) = value {
+                    entries.put(&names.value(), value.to_vec(), Some(*life));
+                }
+                Released::Done { others_wait: false }
+            }
+        }
+    }
+}
+
+impl Apply for Fail<'_> {
+    type Reply = bool;
+
+    fn apply(&self, entries: &mut Entries) -> bool {
+        let ours = Abandon { names: self.names, tag: self.tag }.apply(entries);
+        if ours {
+            entries.put(&self.names.error(), self.note.to_vec(), Some(self.life));
+        }
+        ours
+    }
+}
+
+impl Apply for ReadValue<'_> {
+    type Reply = Option<Vec<u8>>;
+
+    fn apply(&self, entries: &mut Entries) -> Option<Vec<u8>> {
+        entries.get(&self.0.value(), Tick::now()).map(<[u8]>::to_vec)
+    }
+}
+
+impl Apply for Abandon<'_> {
+    type Reply = bool;
+
+    fn apply(&self, entries: &mut Entries) -> bool {
+        let ours = entries.holds(&self.names.record, self.tag, State::Blocked);
+        if ours {
+            entries.remove(&self.names.record);
+        }
+        ours
+    }
+}
+
+impl Apply for Renew<'_> {
+    type Reply = Vec<bool>;
+
+    fn apply(&self, entries: &mut Entries) -> Vec<bool> {
+        let mut renew = |one: &super::RenewOne<'_>| {
+            let ours = entries.holds(&one.names.record, one.tag, State::Blocked);
+            if ours {
+                entries.extend(&one.names.record, one.life);
+                entries.extend(&one.names.fence(), one.fence_life);
+            }
+            ours
+        };
+        self.0.iter().map(&mut renew).collect()
+    }
+}
+
+impl Apply for Read<'_> {
+    type Reply = Found;
+
+    fn apply(&self, entries: &mut Entries) -> Found {
+        let now = Tick::now();
+        let fence = entries.fence(&self.0.fence());
+        let remaining = entries.remaining(&self.0.record, now);
+        match entries.get(&self.0.record, now) {
+            Some(raw) => Found::Held { raw: raw.to_vec(), remaining, fence },
+            None => Found::Free,
+        }
+    }
+}
+
+impl Apply for Peek<'_> {
+    type Reply = (Found, Option<Vec<u8>>);
+
+    fn apply(&self, entries: &mut Entries) -> Self::Reply {
+        let found = Read(self.0).apply(entries);
+        let computed = matches!(&found, Found::Held { raw, .. } if raw.last() == Some(&b'1'));
+        let value = if computed { ReadValue(self.0).apply(entries) } else { None };
+        (found, value)
+    }
+}
+
+impl Apply for Forget<'_> {
+    type Reply = Forgotten;
+
+    fn apply(&self, entries: &mut Entries) -> Forgotten {
+        match entries.get(&self.0.record, Tick::now()) {
+            Some(raw) if Record::parse(raw, &self.0.separator).is_err() => {
+                return Forgotten::Foreign(raw.to_vec());
+            }
+            _ => {}
+        }
+        entries.remove(&self.0.value());
+        entries.remove(&self.0.error());
+        Forgotten::Done(entries.remove(&self.0.record))
+    }
+}
+
+impl Apply for Time {
+    type Reply = ServerTime;
+
+    fn apply(&self, _: &mut Entries) -> ServerTime {
+        ServerTime::of_this_machine()
+    }
+}
+
+impl Apply for Ping {
+    type Reply = ();
+
+    fn apply(&self, _: &mut Entries) {}
+}

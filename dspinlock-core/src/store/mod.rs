@@ -1,0 +1,386 @@
+//! The atomic operations on a lock's keys, and the stores that do them: each operation in one round trip.
+
+mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+mod wakeups;
+
+#[cfg(test)]
+mod conformance;
+
+use crate::clock::{ServerClock, ServerTime, Tick};
+use crate::error::{Error, Result};
+use crate::record::Tag;
+use crate::scheme::Names;
+use crate::spin::Ear;
+use std::time::Duration;
+
+use memory::Memory;
+pub(crate) use wakeups::{Listener, Wakeups};
+
+/// A record that may be replaced if it is still there, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Replace {
+    pub(crate) seen: Vec<u8>,
+    /// Only if it expires within this time.
+    pub(crate) life_at_most: Option<Duration>,
+}
+
+/// Takes a key that is free, is COMPUTED where `relock` says so, or holds what `replace` names (a *steal*).
+///
+/// Idempotent: a repeat by the same tag is granted again with the same fence.
+pub(crate) struct Acquire<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) tag: &'a Tag,
+    pub(crate) lease: Duration,
+    pub(crate) fence_life: Duration,
+    /// The server refuses the request later than this, so that one delayed on the way can't outlive its compensation.
+    pub(crate) not_after: ServerTime,
+    pub(crate) relock: bool,
+    pub(crate) replace: Option<&'a Replace>,
+    /// How many fencing tokens to reserve after the one that is granted.
+    pub(crate) reserve: u32,
+    /// The name of this process, to be left with those who wait if the key is held.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the memory store has but one process"))]
+    pub(crate) waiting: Option<&'a str>,
+    /// Where the caller wants what was computed, and not only the lock.
+    pub(crate) fetch: Option<Fetch<'a>>,
+}
+
+/// What a caller that wants a value adds to [`Acquire`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fetch<'a> {
+    /// The BLOCKED record it has waited for: if that turn has failed, its failure is the answer.
+    pub(crate) waited_for: Option<&'a [u8]>,
+    /// When COMPUTED has no longer to live than this, the first who sees it is to compute anew.
+    pub(crate) refresh_ahead: Option<Duration>,
+}
+
+/// The reply to [`Acquire`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// BLOCKED by the tag.
+    Granted { fence: u64, now: ServerTime },
+    /// Something else stands there.
+    Held { raw: Vec<u8>, remaining: Option<Duration>, now: ServerTime, value: Option<Vec<u8>> },
+    /// COMPUTED and soon to expire: the caller has the mark of the one who is to compute anew, BLOCKED by its tag at
+    /// the key `:refresh`.
+    Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Vec<u8>> },
+    /// The turn that the caller waited for has failed, or one has a moment ago that turns callers away: its note.
+    Failed { note: Vec<u8>, now: ServerTime },
+    /// The request came after its `not_after`. Nothing was changed.
+    Late { now: ServerTime },
+    /// The tag's own COMPUTED record stands there: its turn is over, and is never taken again.
+    Spent,
+    /// The key holds a value of another Redis type.
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "the memory store has but one type of value")
+    )]
+    WrongType(String),
+    /// This, to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "the memory store never repeats a request")
+    )]
+    Repeated(Box<Acquired>),
+}
+
+impl Acquired {
+    /// The reply itself, and whether the request was sent twice.
+    pub(crate) fn unwrap_repeated(self) -> (Self, bool) {
+        match self {
+            Self::Repeated(reply) => (*reply, true),
+            reply => (reply, false),
+        }
+    }
+
+    /// The server's time, where the reply tells it.
+    pub(crate) fn now(&self) -> Option<ServerTime> {
+        match self {
+            Self::Granted { now, .. }
+            | Self::Held { now, .. }
+            | Self::Refresh { now, .. }
+            | Self::Failed { now, .. }
+            | Self::Late { now } => Some(*now),
+            Self::Repeated(reply) => reply.now(),
+            Self::Spent | Self::WrongType(_) => None,
+        }
+    }
+}
+
+/// Turns BLOCKED by `tag` into COMPUTED for `expire`, or removes it.
+pub(crate) struct Release<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) tag: &'a Tag,
+    pub(crate) expire: Option<Duration>,
+    pub(crate) fence_life: Duration,
+    /// The name of this process: others who wait are told of.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the memory store has but one process"))]
+    pub(crate) caller: &'a str,
+    /// The value to store beside COMPUTED, and how long to keep it.
+    pub(crate) value: Option<(&'a [u8], Duration)>,
+}
+
+/// Turns COMPUTED, if it is still exactly what was seen, into COMPUTED by `tag` with a new value, and removes the mark of the one who computed anew.
+pub(crate) struct Refresh<'a> {
+    pub(crate) release: Release<'a>,
+    pub(crate) seen: &'a [u8],
+}
+
+/// Removes BLOCKED by `tag` and leaves a note for those who waited; says whether it was there.
+pub(crate) struct Fail<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) tag: &'a Tag,
+    pub(crate) note: &'a [u8],
+    pub(crate) life: Duration,
+}
+
+/// Reads the value alone, whatever its record says.
+pub(crate) struct ReadValue<'a>(pub(crate) &'a Names);
+
+/// The reply to [`Release`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Released {
+    Done {
+        /// Whether others than the caller's process have waited.
+        others_wait: bool,
+    },
+    /// The tag's own COMPUTED record stands there already.
+    AlreadyComputed,
+    /// Nothing is there: the lease ran out, or somebody removed the key.
+    Gone,
+    /// Nothing is there, but the request was sent twice, and the first may have removed the record.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "the memory store never repeats a request")
+    )]
+    Unknown,
+    /// Something else stands there.
+    Held(Vec<u8>),
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "the memory store has but one type of value")
+    )]
+    WrongType(String),
+}
+
+/// Removes BLOCKED by `tag`; says whether it was there.
+pub(crate) struct Abandon<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) tag: &'a Tag,
+}
+
+/// Extends those that are still BLOCKED by their tags; says for each whether it was.
+pub(crate) struct Renew<'a>(pub(crate) Vec<RenewOne<'a>>);
+
+/// One lock of a [`Renew`].
+pub(crate) struct RenewOne<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) tag: &'a Tag,
+    pub(crate) life: Duration,
+    pub(crate) fence_life: Duration,
+}
+
+/// Looks at a key.
+pub(crate) struct Read<'a>(pub(crate) &'a Names);
+
+/// Looks at a key and, where it is COMPUTED, at its value.
+pub(crate) struct Peek<'a>(pub(crate) &'a Names);
+
+/// The reply to [`Read`], and the first part of the one to [`Peek`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Free,
+    Held {
+        raw: Vec<u8>,
+        remaining: Option<Duration>,
+        fence: Option<u64>,
+    },
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "the memory store has but one type of value")
+    )]
+    WrongType(String),
+}
+
+/// Removes a record and its value, whoever holds it.
+pub(crate) struct Forget<'a>(pub(crate) &'a Names);
+
+/// The reply to [`Forget`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// Whether there was a record.
+    Done(bool),
+    Foreign(Vec<u8>),
+    #[cfg_attr(
+        not(feature = "redis"),
+        allow(dead_code, reason = "the memory store has but one type of value")
+    )]
+    WrongType(String),
+}
+
+/// Asks for the server's time.
+pub(crate) struct Time;
+
+/// Asks for a sign of life.
+pub(crate) struct Ping;
+
+/// An operation that every store can do.
+#[cfg(feature = "redis")]
+pub(crate) trait Operation:
+    memory::Apply + redis::Wire<Reply = <Self as memory::Apply>::Reply>
+{
+}
+#[cfg(feature = "redis")]
+impl<O: memory::Apply + redis::Wire<Reply = <O as memory::Apply>::Reply>> Operation for O {}
+
+/// An operation that every store can do.
+#[cfg(not(feature = "redis"))]
+pub(crate) trait Operation: memory::Apply {}
+#[cfg(not(feature = "redis"))]
+impl<O: memory::Apply> Operation for O {}
+
+pub(crate) type Reply<O> = <O as memory::Apply>::Reply;
+
+/// Where the records stand, and the estimate of that place's clock.
+#[derive(Debug)]
+pub(crate) struct Store {
+    place: Place,
+    clock: ServerClock,
+    /// Held by the one who asks for the time the first time; the last failure to learn it, and when it was known.
+    asking: tokio::sync::Mutex<Option<(Tick, Error)>>,
+    wakeups: Wakeups,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Memory),
+    #[cfg(feature = "redis")]
+    Redis(redis::Redis),
+}
+
+impl Store {
+    pub(crate) fn memory() -> Self {
+        let wakeups = Wakeups::default();
+        Self::at(Place::Memory(Memory::new(wakeups.clone())), wakeups)
+    }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn redis(redis: redis::Redis) -> Self {
+        let wakeups = redis.wakeups();
+        Self::at(Place::Redis(redis), wakeups)
+    }
+
+    fn at(place: Place, wakeups: Wakeups) -> Self {
+        Self { place, clock: ServerClock::new(), asking: tokio::sync::Mutex::default(), wakeups }
+    }
+
+    /// Whether this is the embedded store of this process.
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.place, Place::Memory(_))
+    }
+
+    /// Does `operation`, awaiting the reply. Call it on the library's I/O thread.
+    ///
+    /// Dropped at any point it leaves the connection sound, but not the outcome known.
+    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "the memory store never waits"))]
+    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<Reply<O>> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.call(operation)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.call(operation).await,
+        }
+    }
+
+    /// Does `operation`, and has the store tell of later changes to the keys that it reads, if it can.
+    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "the memory store never waits"))]
+    pub(crate) async fn call_tracked<O: Operation>(&self, operation: &O) -> (Result<Reply<O>>, Ear) {
+        match &self.place {
+            Place::Memory(memory) => (Ok(memory.call(operation)), Ear::Open),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => match redis.call_tracked(operation).await {
+                (reply, true) => (reply, Ear::Open),
+                (reply, false) => (reply, Ear::Deaf),
+            },
+        }
+    }
+
+    /// Whether somebody who looks untracked could be told of changes.
+    pub(crate) fn ear(&self) -> Ear {
+        match &self.place {
+            Place::Memory(_) => Ear::Closed,
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) if redis.tells() => Ear::Closed,
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => Ear::Deaf,
+        }
+    }
+
+    /// What hears of changes.
+    pub(crate) fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
+    }
+
+    /// Hears of changes of `key` that tracked calls have read; `None` where the store never tells.
+    pub(crate) fn listen(&self, key: &str) -> Option<Listener> {
+        (self.ear() == Ear::Closed).then(|| self.wakeups.listen(key))
+    }
+
+    /// Does `operation`, blocking the calling thread until the reply.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(clippy::unnecessary_wraps, reason = "the memory store never fails")
+    )]
+    pub(crate) fn call_blocking<O: Operation>(&self, operation: &O) -> Result<Reply<O>> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.call(operation)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.call_blocking(operation),
+        }
+    }
+
+    /// How long one call can take at the most, with its repeat on a new connection.
+    pub(crate) fn patience(&self) -> Duration {
+        match &self.place {
+            Place::Memory(_) => Duration::from_secs(1),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.patience(),
+        }
+    }
+
+    /// What the server's clock shows now. Asks the server the first time only, and once for all who want to know.
+    pub(crate) async fn now(&self) -> Result<ServerTime> {
+        let wanted = Tick::now();
+        if let Some(now) = self.clock.at(wanted) {
+            return Ok(now);
+        }
+        let mut failure = self.asking.lock().await;
+        // Who waited here while another one asked in vain doesn't ask again: one by one, the last would wait for ever.
+        if let Some((_, error)) = failure.as_ref().filter(|(known, _)| wanted <= *known) {
+            return Err(error.again());
+        }
+        let sent = Tick::now();
+        if let Some(now) = self.clock.at(sent) {
+            return Ok(now);
+        }
+        match self.call(&Time).await {
+            Ok(now) => Ok(self.learn(now, sent)),
+            Err(error) => {
+                *failure = Some((Tick::now(), error.again()));
+                Err(error)
+            }
+        }
+    }
+
+    /// What the server's clock shows at `tick`, as far as it is known.
+    pub(crate) fn estimate(&self, tick: Tick) -> Option<ServerTime> {
+        self.clock.at(tick)
+    }
+
+    /// Takes in the time that a reply told, to a request sent at `sent`.
+    pub(crate) fn learn(&self, server: ServerTime, sent: Tick) -> ServerTime {
+        self.clock.learn(server, sent, Tick::now());
+        server
+    }
+}

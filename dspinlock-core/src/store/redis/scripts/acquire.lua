@@ -1,0 +1,74 @@
+-- Takes a free key, one whose COMPUTED record the mode re-locks, or one that still holds exactly what the caller saw.
+-- A caller that wants a value is handed what was computed, with the mark of who is to compute anew, or a failure's note.
+-- KEYS: record, fence, wait; to fetch: value, error, refresh
+-- ARGV: tag, lease ms, fence life ms, not after us, pattern of records to re-lock or '', record seen or '', its life at most ms or '-1',
+--   tokens to reserve, process that waits or ''; to fetch: record waited for or '', refresh ahead ms or '-1'
+local record = redis.pcall('GET', KEYS[1])
+if type(record) == 'table' and record.err then
+  return {'type', redis.call('TYPE', KEYS[1]).ok}
+end
+local tag = ARGV[1]
+if record == tag .. '1' then
+  return {'spent'}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local text = string.format('%.0f', now)
+if record == tag .. '0' then
+  -- A repeat by the same turn: the reply to the first request was lost. Nobody came in between.
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  local last = tonumber(redis.call('GET', KEYS[2]) or text)
+  return {'granted', string.format('%.0f', last - ARGV[8]), text}
+end
+if now > tonumber(ARGV[4]) then
+  return {'late', text}
+end
+local fetch = KEYS[4]
+local computed = record and string.sub(record, -1) == '1'
+if fetch and not computed then
+  -- The note of a turn that failed: its record, a line break, until when it turns everybody away, a line break, the rest.
+  local note = redis.pcall('GET', KEYS[5])
+  if type(note) == 'string' then
+    local turn, till = string.match(note, '^([^\n]*)\n(%d+)\n')
+    if turn and (turn == ARGV[10] or (not record and now < tonumber(till))) then
+      return {'failed', note, text}
+    end
+  end
+end
+local function next_fence()
+  local last = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+  local fence = math.max(last + 1, now)
+  redis.call('SET', KEYS[2], string.format('%.0f', fence + ARGV[8]), 'PX', ARGV[3])
+  return string.format('%.0f', fence)
+end
+if record then
+  local ours = ARGV[5] ~= '' and string.find(record, ARGV[5])
+  local seen = ARGV[6] ~= '' and record == ARGV[6]
+  local life
+  if not ours then
+    life = redis.call('PTTL', KEYS[1])
+  end
+  if seen and ARGV[7] ~= '-1' then
+    seen = life >= 0 and life <= tonumber(ARGV[7])
+  end
+  if not ours and not seen then
+    if ARGV[9] ~= '' then
+      redis.call('SADD', KEYS[3], ARGV[9])
+      redis.call('PEXPIRE', KEYS[3], 1000)
+    end
+    if not (fetch and computed) then
+      return {'held', record, life, text}
+    end
+    local value = redis.pcall('GET', KEYS[4])
+    if type(value) ~= 'string' then
+      value = false
+    end
+    if value and life >= 0 and life <= tonumber(ARGV[11])
+      and redis.call('SET', KEYS[6], tag .. '0', 'PX', ARGV[2], 'NX') then
+      return {'refresh', next_fence(), record, text, value}
+    end
+    return {'held', record, life, text, value}
+  end
+end
+redis.call('SET', KEYS[1], tag .. '0', 'PX', ARGV[2])
+return {'granted', next_fence(), text}

@@ -1,0 +1,17 @@
+-- Shows a record, its remaining life, the last fencing token and, where asked, what was computed, changing nothing.
+-- KEYS: record, fence; to see what was computed: value
+local record = redis.pcall('GET', KEYS[1])
+if type(record) == 'table' and record.err then
+  return {'type', redis.call('TYPE', KEYS[1]).ok}
+end
+if not record then
+  return {'free'}
+end
+local value = false
+if KEYS[3] and string.sub(record, -1) == '1' then
+  value = redis.pcall('GET', KEYS[3])
+  if type(value) ~= 'string' then
+    value = false
+  end
+end
+return {'held', record, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[2]), value}

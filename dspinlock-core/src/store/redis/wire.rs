@@ -1,0 +1,447 @@
+//! The operations in the words of Redis: scripts, their arguments, and what their replies mean. No I/O.
+
+use crate::clock::ServerTime;
+use crate::record::State;
+use crate::store::{
+    Abandon, Acquire, Acquired, Fail, Forget, Forgotten, Found, Peek, Ping, Read, ReadValue, Refresh,
+    Release, Released, Renew, Time,
+};
+use once_cell::sync::Lazy;
+use redis::{Cmd, Value};
+use std::time::Duration;
+
+/// A command, and what to send instead where the server does not know the script yet.
+pub(crate) struct Request {
+    /// `EVALSHA` with the script's digest, or a plain command.
+    pub(crate) command: Cmd,
+    /// The source to load by `EVAL`, which takes the same arguments.
+    pub(crate) source: Option<&'static str>,
+}
+
+impl Request {
+    /// The request with the script's source in place of its digest, where the server did not know that.
+    pub(crate) fn loading_if(&self, unknown: bool) -> Option<Cmd> {
+        let source = self.source.filter(|_| unknown)?;
+        let mut command = redis::cmd("EVAL");
+        command.arg(source);
+        for argument in self.command.args_iter().skip(2) {
+            if let redis::Arg::Simple(argument) = argument {
+                command.arg(argument);
+            }
+        }
+        Some(command)
+    }
+}
+
+/// A script, its digest computed once.
+pub(crate) struct Script {
+    source: &'static str,
+    digest: Lazy<String>,
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(static $name: Script = Script {
+            source: include_str!(concat!("scripts/", $file)),
+            digest: Lazy::new(|| redis::Script::new(include_str!(concat!("scripts/", $file))).get_hash().to_owned()),
+        };)*
+    };
+}
+
+scripts! {
+    ACQUIRE = "acquire.lua";
+    RELEASE = "release.lua";
+    ABANDON = "abandon.lua";
+    RENEW = "renew.lua";
+    READ = "read.lua";
+    FORGET = "forget.lua";
+    FAIL = "fail.lua";
+    REFRESH = "refresh.lua";
+}
+
+impl Script {
+    fn request<'a>(&'static self, keys: &[&str], arguments: impl IntoIterator<Item = &'a [u8]>) -> Request {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.digest.as_str()).arg(keys.len());
+        for key in keys {
+            command.arg(*key);
+        }
+        for argument in arguments {
+            command.arg(argument);
+        }
+        Request { command, source: Some(self.source) }
+    }
+}
+
+/// An operation as Redis does it.
+pub(crate) trait Wire: Sync {
+    type Reply: Send;
+
+    fn request(&self) -> Request;
+
+    /// Reads the reply; `None` if it is none that the request can have.
+    fn reply(value: Value) -> Option<Self::Reply>;
+
+    /// What the reply means if the request was sent twice, the first reply having been lost.
+    fn repeated(reply: Self::Reply) -> Self::Reply {
+        reply
+    }
+}
+
+impl Wire for Acquire<'_> {
+    type Reply = Acquired;
+
+    fn request(&self) -> Request {
+        let (lease, fence_life) = (millis(self.lease), millis(self.fence_life));
+        let not_after = self.not_after.0.to_string();
+        let relock = if self.relock { relockable(&self.names.separator) } else { "" };
+        let seen = self.replace.map_or(&[][..], |replace| &replace.seen);
+        let life = self.replace.and_then(|replace| replace.life_at_most);
+        let life = life.map_or_else(|| "-1".to_owned(), millis);
+        let reserve = self.reserve.to_string();
+        let arguments = [
+            self.tag.as_str().as_bytes(),
+            lease.as_bytes(),
+            fence_life.as_bytes(),
+            not_after.as_bytes(),
+            relock.as_bytes(),
+            seen,
+            life.as_bytes(),
+            reserve.as_bytes(),
+            self.waiting.unwrap_or_default().as_bytes(),
+        ];
+        let names = self.names;
+        let Some(fetch) = self.fetch else {
+            return ACQUIRE.request(&[&names.record, &names.fence(), &names.wait()], arguments);
+        };
+        let keys =
+            [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error(), &names.refresh()];
+        let ahead = fetch.refresh_ahead.map_or_else(|| "-1".to_owned(), millis);
+        let more = [fetch.waited_for.unwrap_or_default(), ahead.as_bytes()];
+        ACQUIRE.request(&keys, arguments.into_iter().chain(more))
+    }
+
+    fn reply(value: Value) -> Option<Acquired> {
+        let mut fields = Fields::of(value)?;
+        Some(match fields.word()?.as_str() {
+            "granted" => Acquired::Granted { fence: fields.number()?, now: ServerTime(fields.number()?) },
+            "held" => Acquired::Held {
+                raw: fields.bytes()?,
+                remaining: fields.life()?,
+                now: ServerTime(fields.number()?),
+                value: fields.bytes(),
+            },
+            "refresh" => Acquired::Refresh {
+                fence: fields.number()?,
+                raw: fields.bytes()?,
+                now: ServerTime(fields.number()?),
+                value: fields.bytes(),
+            },
+            "failed" => Acquired::Failed { note: fields.bytes()?, now: ServerTime(fields.number()?) },
+            "late" => Acquired::Late { now: ServerTime(fields.number()?) },
+            "spent" => Acquired::Spent,
+            "type" => Acquired::WrongType(fields.word()?),
+            _ => return None,
+        })
+    }
+
+    fn repeated(reply: Acquired) -> Acquired {
+        Acquired::Repeated(Box::new(reply))
+    }
+}
+
+impl Wire for Release<'_> {
+    type Reply = Released;
+
+    fn request(&self) -> Request {
+        let expire = self.expire.map_or_else(|| "0".to_owned(), millis);
+        let fence_life = millis(self.fence_life);
+        let (tag, caller) = (self.tag.as_str().as_bytes(), self.caller.as_bytes());
+        let arguments = [tag, expire.as_bytes(), fence_life.as_bytes(), caller];
+        let names = self.names;
+        let Some((value, life)) = self.value else {
+            return RELEASE.request(&[&names.record, &names.fence(), &names.wait()], arguments);
+        };
+        let keys = [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error()];
+        let life = millis(life);
+        RELEASE.request(&keys, arguments.into_iter().chain([value, life.as_bytes()]))
+    }
+
+    fn reply(value: Value) -> Option<Released> {
+        let mut fields = Fields::of(value)?;
+        Some(match fields.word()?.as_str() {
+            "done" => Released::Done { others_wait: fields.number()? > 0 },
+            "computed" => Released::AlreadyComputed,
+            "gone" => Released::Gone,
+            "held" => Released::Held(fields.bytes()?),
+            "type" => Released::WrongType(fields.word()?),
+            _ => return None,
+        })
+    }
+
+    fn repeated(reply: Released) -> Released {
+        if reply == Released::Gone { Released::Unknown } else { reply }
+    }
+}
+
+impl Wire for Refresh<'_> {
+    type Reply = Released;
+
+    fn request(&self) -> Request {
+        let release = &self.release;
+        let (value, value_life) = release.value.unwrap_or_default();
+        let expire = release.expire.unwrap_or_default();
+        let (expire, fence_life, value_life) =
+            (millis(expire), millis(release.fence_life), millis(value_life));
+        let names = release.names;
+        let keys = [&*names.record, &names.fence(), &names.value(), &names.refresh()];
+        let arguments = [
+            release.tag.as_str().as_bytes(),
+            expire.as_bytes(),
+            fence_life.as_bytes(),
+            value,
+            value_life.as_bytes(),
+            self.seen,
+        ];
+        REFRESH.request(&keys, arguments)
+    }
+
+    fn reply(value: Value) -> Option<Released> {
+        Release::reply(value)
+    }
+}
+
+impl Wire for Fail<'_> {
+    type Reply = bool;
+
+    fn request(&self) -> Request {
+        let life = millis(self.life);
+        let arguments = [self.tag.as_str().as_bytes(), self.note, life.as_bytes()];
+        FAIL.request(&[&self.names.record, &self.names.error()], arguments)
+    }
+
+    fn reply(value: Value) -> Option<bool> {
+        Abandon::reply(value)
+    }
+}
+
+impl Wire for ReadValue<'_> {
+    type Reply = Option<Vec<u8>>;
+
+    fn request(&self) -> Request {
+        let mut command = redis::cmd("GET");
+        command.arg(self.0.value());
+        Request { command, source: None }
+    }
+
+    fn reply(value: Value) -> Option<Option<Vec<u8>>> {
+        match value {
+            Value::Nil => Some(None),
+            Value::BulkString(bytes) => Some(Some(bytes)),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for Abandon<'_> {
+    type Reply = bool;
+
+    fn request(&self) -> Request {
+        ABANDON.request(&[&self.names.record], [self.tag.as_str().as_bytes()])
+    }
+
+    fn reply(value: Value) -> Option<bool> {
+        if let Value::Int(removed) = value { Some(removed == 1) } else { None }
+    }
+}
+
+impl Wire for Renew<'_> {
+    type Reply = Vec<bool>;
+
+    fn request(&self) -> Request {
+        let keys: Vec<String> =
+            self.0.iter().flat_map(|one| [one.names.record.clone(), one.names.fence()]).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let arguments: Vec<String> = (self.0.iter())
+            .flat_map(|one| [one.tag.as_str().to_owned(), millis(one.life), millis(one.fence_life)])
+            .collect();
+        RENEW.request(&keys, arguments.iter().map(String::as_bytes))
+    }
+
+    fn reply(value: Value) -> Option<Vec<bool>> {
+        let Value::Array(renewed) = value else { return None };
+        renewed.into_iter().map(Abandon::reply).collect()
+    }
+}
+
+impl Wire for Read<'_> {
+    type Reply = Found;
+
+    fn request(&self) -> Request {
+        READ.request(&[&self.0.record, &self.0.fence()], [])
+    }
+
+    fn reply(value: Value) -> Option<Found> {
+        found(&mut Fields::of(value)?)
+    }
+}
+
+impl Wire for Peek<'_> {
+    type Reply = (Found, Option<Vec<u8>>);
+
+    fn request(&self) -> Request {
+        READ.request(&[&self.0.record, &self.0.fence(), &self.0.value()], [])
+    }
+
+    fn reply(value: Value) -> Option<Self::Reply> {
+        let mut fields = Fields::of(value)?;
+        Some((found(&mut fields)?, fields.bytes()))
+    }
+}
+
+fn found(fields: &mut Fields) -> Option<Found> {
+    Some(match fields.word()?.as_str() {
+        "free" => Found::Free,
+        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()?, fence: fields.number() },
+        "type" => Found::WrongType(fields.word()?),
+        _ => return None,
+    })
+}
+
+impl Wire for Forget<'_> {
+    type Reply = Forgotten;
+
+    fn request(&self) -> Request {
+        let names = self.0;
+        let pattern = any_record(&names.separator);
+        FORGET.request(&[&names.record, &names.value(), &names.error()], [pattern.as_bytes()])
+    }
+
+    fn reply(value: Value) -> Option<Forgotten> {
+        let mut fields = Fields::of(value)?;
+        Some(match fields.word()?.as_str() {
+            "forgotten" => Forgotten::Done(fields.number()? == 1),
+            "foreign" => Forgotten::Foreign(fields.bytes()?),
+            "type" => Forgotten::WrongType(fields.word()?),
+            _ => return None,
+        })
+    }
+}
+
+impl Wire for Time {
+    type Reply = ServerTime;
+
+    fn request(&self) -> Request {
+        Request { command: redis::cmd("TIME"), source: None }
+    }
+
+    fn reply(value: Value) -> Option<ServerTime> {
+        let mut fields = Fields::of(value)?;
+        let (seconds, micros) = (fields.number()?, fields.number()?);
+        Some(ServerTime(seconds * 1_000_000 + micros))
+    }
+}
+
+impl Wire for Ping {
+    type Reply = ();
+
+    fn request(&self) -> Request {
+        Request { command: redis::cmd("PING"), source: None }
+    }
+
+    fn reply(_: Value) -> Option<()> {
+        Some(())
+    }
+}
+
+/// The fields of a script's reply, taken one after the other.
+struct Fields(std::vec::IntoIter<Value>);
+
+impl Fields {
+    fn of(value: Value) -> Option<Self> {
+        if let Value::Array(fields) = value { Some(Self(fields.into_iter())) } else { None }
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::BulkString(bytes) => Some(bytes),
+            Value::SimpleString(text) => Some(text.into_bytes()),
+            _ => None,
+        }
+    }
+
+    fn word(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?).ok()
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        match self.0.next()? {
+            Value::Int(number) => u64::try_from(number).ok(),
+            Value::BulkString(digits) => str::from_utf8(&digits).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// A reply of `PTTL`: the remaining life, or none where the key never expires.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is a malformed reply, the inner one a key without expiry"
+    )]
+    fn life(&mut self) -> Option<Option<Duration>> {
+        match self.0.next()? {
+            Value::Int(millis) => Some(u64::try_from(millis).ok().map(Duration::from_millis)),
+            _ => None,
+        }
+    }
+}
+
+/// Milliseconds, rounded up: a lease must not end before it was promised to.
+fn millis(duration: Duration) -> String {
+    duration.as_nanos().div_ceil(1_000_000).to_string()
+}
+
+/// The Lua pattern of a COMPUTED record that is ours beyond doubt. Others are first shown to the client.
+fn relockable(separator: &str) -> &'static str {
+    let pattern = r"^[%x%-]+@[!-+.-~%-]*,%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*%+00:00,1$";
+    if separator == "," { pattern } else { "" }
+}
+
+/// The Lua pattern of any record with this separator.
+fn any_record(separator: &str) -> String {
+    let escape = |c: char| if c.is_ascii_punctuation() { format!("%{c}") } else { c.to_string() };
+    // Printable ASCII; without the comma where that separates.
+    let owner = if separator == "," { "[!-+--~]+" } else { "[!-~]+" };
+    let separator: String = separator.chars().map(escape).collect();
+    let timestamp = r"%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*[Z%+][%d:]*";
+    let (blocked, computed) = (State::Blocked.digit(), State::Computed.digit());
+    format!("^{owner}{separator}{timestamp}{separator}[{blocked}{computed}]$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loading_keeps_every_argument() {
+        let scheme = crate::scheme::StandardScheme::default();
+        let names = crate::scheme::Names::derive(&scheme, None, &crate::Key::new(&7)).unwrap();
+        let request = Read(&names).request();
+        let words = |command: &Cmd| command.args_iter().count();
+        let loading = request.loading_if(true).unwrap();
+        assert_eq!(words(&loading), words(&request.command));
+        assert!(request.loading_if(false).is_none() && Ping.request().loading_if(true).is_none());
+    }
+
+    #[test]
+    fn durations_are_rounded_up() {
+        assert_eq!(millis(Duration::from_micros(1)), "1");
+        assert_eq!(millis(Duration::from_millis(7)), "7");
+    }
+
+    #[test]
+    fn a_reply_of_another_shape_is_none() {
+        assert_eq!(Acquire::reply(Value::Nil), None);
+        assert_eq!(Acquire::reply(Value::Array(vec![Value::SimpleString("granted".into())])), None);
+        assert_eq!(Renew::reply(Value::Array(vec![Value::Nil])), None);
+    }
+}

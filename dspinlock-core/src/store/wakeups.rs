@@ -1,0 +1,165 @@
+//! What ends a sleep early: word that a key has changed.
+//!
+//! A wake-up says "look again" and nothing more. It may come for nothing, and one may be lost with its connection; the
+//! timers of the waiters cover that.
+
+use crate::clock::Tick;
+use crate::value::{Copies, Label, LocalCopy, Payload};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// The keys that somebody in this process waits for, or has a copy of.
+#[derive(Clone, Default)]
+pub(crate) struct Wakeups(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    keys: Mutex<Keys>,
+    copies: Copies,
+}
+
+type Keys = HashMap<String, watch::Sender<()>>;
+
+impl Wakeups {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        // Inserting and removing leave the map whole.
+        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears of changes of `key` from now on.
+    pub(crate) fn listen(&self, key: &str) -> Listener {
+        let mut keys = self.keys();
+        let change = if let Some(sender) = keys.get(key) {
+            sender.subscribe()
+        } else {
+            let (sender, change) = watch::channel(());
+            keys.insert(key.to_owned(), sender);
+            change
+        };
+        Listener { wakeups: self.clone(), key: key.to_owned(), change }
+    }
+
+    /// Wakes those who wait for `key`, and drops the copy of its value.
+    pub(crate) fn wake(&self, key: &str) {
+        let keys = self.keys();
+        if let Some(sender) = keys.get(key) {
+            sender.send_replace(());
+        }
+        self.0.copies.drop_copy(key);
+    }
+
+    /// Wakes everybody: a connection was lost, or a database flushed, and nobody knows what has changed.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn wake_all(&self) {
+        let keys = self.keys();
+        for sender in keys.values() {
+            sender.send_replace(());
+        }
+        self.0.copies.drop_all();
+    }
+
+    /// The copy of a value that belongs to the record of this name.
+    pub(crate) fn copy(&self, record: &str, label: &Label, now: Tick) -> Option<Payload> {
+        self.0.copies.get(record, label, now)
+    }
+
+    /// Keeps a copy of a value. With a listener, only if nothing was heard since it [attended](Listener::attend): what was
+    /// read then may have been overtaken by word of a change, which came to an empty place.
+    pub(crate) fn keep_copy(&self, record: &str, listener: Option<&Listener>, copy: LocalCopy) {
+        let _no_change_meanwhile = self.keys();
+        if listener.is_none_or(|listener| !listener.change.has_changed().unwrap_or(true)) {
+            self.0.copies.keep(record, copy);
+        }
+    }
+
+    /// Whether nobody waits.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys().is_empty()
+    }
+}
+
+impl fmt::Debug for Wakeups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wakeups").field("keys", &self.keys().len()).finish()
+    }
+}
+
+/// Somebody who waits for one key.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    wakeups: Wakeups,
+    key: String,
+    change: watch::Receiver<()>,
+}
+
+impl Listener {
+    /// Forgets earlier changes: what is about to be asked will show them.
+    pub(crate) fn attend(&mut self) {
+        self.change.mark_unchanged();
+    }
+
+    /// Waits for a change since [`attend`](Self::attend).
+    pub(crate) async fn changed(&mut self) {
+        if self.change.changed().await.is_err() {
+            // The sender stays as long as there are listeners.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut keys = self.wakeups.keys();
+        // This one's own receiver still counts.
+        if keys.get(&self.key).is_some_and(|sender| sender.receiver_count() <= 1) {
+            keys.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    fn is_woken(listener: &mut Listener) -> bool {
+        pin!(listener.changed()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_change_wakes_all_who_wait_for_the_key_and_nobody_else() {
+        let wakeups = Wakeups::default();
+        let (mut a, mut b, mut other) = (wakeups.listen("k"), wakeups.listen("k"), wakeups.listen("other"));
+        wakeups.wake("k");
+        assert!(is_woken(&mut a) && is_woken(&mut b) && !is_woken(&mut other));
+        assert!(!is_woken(&mut a), "a wake-up ends one sleep");
+        wakeups.wake_all();
+        assert!(is_woken(&mut a) && is_woken(&mut other));
+    }
+
+    #[test]
+    fn a_change_between_asking_and_sleeping_is_not_lost() {
+        let wakeups = Wakeups::default();
+        let mut listener = wakeups.listen("k");
+        wakeups.wake("k");
+        listener.attend();
+        assert!(!is_woken(&mut listener));
+        wakeups.wake("k");
+        assert!(is_woken(&mut listener));
+    }
+
+    #[test]
+    fn who_leaves_leaves_nothing_behind() {
+        let wakeups = Wakeups::default();
+        let (a, b) = (wakeups.listen("k"), wakeups.listen("k"));
+        drop(a);
+        assert!(!wakeups.is_empty());
+        drop(b);
+        assert!(wakeups.is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+//! Values by the doors of a lock in code.
+
+use super::{Caching, InOk, Json, Label, Sharing, Terms, Whole, Wish};
+use crate::clock::Tick;
+use crate::error::{Error, Result};
+use crate::lock::DSpinlock;
+use crate::scope;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::future::Future;
+
+impl DSpinlock {
+    /// The value that `body` computes, or has computed before, in this process or another: py-dspinlock knows only *that*
+    /// something was computed.
+    ///
+    /// One caller in the fleet runs `body`; the others wait for as long as it works, `max_block` at the most, and are given
+    /// its value, as later callers are until `expire` is over. A failure is given to those who wait, as an error of kind
+    /// `LeaderFailed`, and is not remembered. Values are stored as JSON; see [`Codec`](crate::Codec) for the attribute's
+    /// other ways.
+    ///
+    /// Dropping the future gives the lock back without blocking, and another caller takes over.
+    ///
+    /// # Errors
+    ///
+    /// The body's own, and as [`acquire`](Self::acquire).
+    ///
+    /// ```
+    /// # use dspinlock_core::{Client, Error};
+    /// let client = Client::memory();
+    /// let sum = || client.lock("sum").get_or_compute_blocking(|| Ok::<u64, Error>((1..=1_000).sum()));
+    /// assert_eq!(sum()?, 500_500);
+    /// assert_eq!(client.lock("sum").get_or_compute_blocking(|| -> Result<u64, Error> { unreachable!() })?, 500_500);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub async fn get_or_compute<T, E, B>(&self, body: impl FnOnce() -> B) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<Error> + fmt::Display,
+        B: Future<Output = Result<T, E>>,
+    {
+        let terms = terms::<T, E>();
+        match self.wish(&terms.sharing) {
+            Ok(wish) => terms.compute(wish, |_| body(), |error| Err(error.into())).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// [`get_or_compute`](Self::get_or_compute), blocking the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_or_compute`](Self::get_or_compute).
+    pub fn get_or_compute_blocking<T, E>(&self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Serialize + DeserializeOwned,
+        E: From<Error> + fmt::Display,
+    {
+        let terms = terms::<T, E>();
+        match self.wish(&terms.sharing) {
+            Ok(wish) => terms.compute_blocking(wish, |_| body(), |error| Err(error.into())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn wish(&self, sharing: &impl Sharing) -> Result<Wish> {
+        let (core, spec) = self.resolved()?;
+        scope::check_recursion(&core, &spec)?;
+        let label = sharing.kind().map(|(codec, kind)| Label::new(codec, kind, &spec.key));
+        let deadline = Tick::now() + spec.options.max_block;
+        Ok(Wish { core, spec, label, caching: Caching::new(), deadline, distrust: None })
+    }
+}
+
+/// Stores what is in `Ok`, as JSON.
+#[expect(clippy::type_complexity, reason = "two plain functions")]
+fn terms<T, E: fmt::Display>()
+-> Terms<InOk<Whole<T, Json>, E>, fn(&Result<T, E>) -> Option<String>, fn(&T) -> bool>
+where
+    T: Serialize + DeserializeOwned,
+{
+    Terms {
+        sharing: InOk::new(),
+        failure: |returned| returned.as_ref().err().map(ToString::to_string),
+        keep: |_| true,
+    }
+}

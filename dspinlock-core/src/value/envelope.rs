@@ -1,0 +1,223 @@
+//! The envelope around a stored value. It says what the bytes are, so that a value of another computation, of another
+//! key, of another type or of another format is never taken for the one that was asked for.
+//!
+//! It is one line of JSON and then the bytes, frozen since other languages read and write it:
+//!
+//! ```text
+//! {"v":1,"codec":"json","schema":"usage-2","tag":"<the record's first two fields>","key":"<the key's namespaced uid>"}
+//! [1,2,3]
+//! ```
+
+use crate::key::Key;
+use crate::record::{State, Tag};
+use bytes::Bytes;
+use serde_json::Value;
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// The version of the form above.
+const VERSION: u32 = 1;
+
+/// What a value must be to be the one that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Label {
+    pub(crate) codec: &'static str,
+    pub(crate) schema: Cow<'static, str>,
+    /// The key in the form in which no two keys meet, which two bare uids may.
+    pub(crate) key: String,
+}
+
+/// The encoded value, without its envelope. Clones share the bytes, and the value once it is decoded to be shared.
+#[derive(Clone)]
+pub struct Payload {
+    bytes: Bytes,
+    decoded: Arc<OnceLock<Decoded>>,
+}
+
+/// A decoded value that its readers share.
+type Decoded = Arc<dyn Any + Send + Sync>;
+
+impl Payload {
+    pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), decoded: Arc::default() }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The shared value, decoded by the first who asks for it.
+    pub(crate) fn share<T: Send + Sync + 'static>(
+        &self,
+        decode: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Arc<T>, String> {
+        if let Some(Ok(shared)) = self.decoded.get().map(|decoded| Arc::clone(decoded).downcast()) {
+            return Ok(shared);
+        }
+        let value = Arc::new(decode(&self.bytes)?);
+        self.keep(&value);
+        Ok(value)
+    }
+
+    /// Has readers share this value, which the bytes were made of.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&self, value: &Arc<T>) {
+        // Where two decode at the same moment, each keeps its own.
+        let _ = self.decoded.set(Arc::clone(value) as Decoded);
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Payload {}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What users compute is nothing for a log.
+        write!(f, "Payload({} bytes)", self.bytes.len())
+    }
+}
+
+impl Label {
+    pub(crate) fn new(codec: &'static str, schema: impl Into<Cow<'static, str>>, key: &Key) -> Self {
+        Self { codec, schema: schema.into(), key: key.namespaced_uid() }
+    }
+
+    /// Puts a value that the turn of `tag` computed into its envelope.
+    pub(crate) fn seal(&self, tag: &Tag, separator: &str, value: &[u8]) -> Vec<u8> {
+        let tag = tag.fields(separator);
+        let texts = [("codec", self.codec), ("schema", &self.schema), ("tag", tag), ("key", &self.key)];
+        let texts = texts.map(|(name, text)| format!("\"{name}\":{}", Value::from(text))).join(",");
+        let mut sealed = format!("{{\"v\":{VERSION},{texts}}}\n").into_bytes();
+        sealed.reserve_exact(value.len());
+        sealed.extend_from_slice(value);
+        sealed
+    }
+
+    /// Takes the value out, if it is the one that belongs to `record`, a COMPUTED record as it stands in the store.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
+    pub(crate) fn open(
+        &self,
+        envelope: Vec<u8>,
+        record: &[u8],
+        separator: &str,
+    ) -> Result<Payload, &'static str> {
+        let (header, payload) = self.open_any(envelope)?;
+        let computed = format!("{header}{separator}{}", State::Computed.digit());
+        if computed.as_bytes() == record { Ok(payload) } else { Err("another turn's value") }
+    }
+
+    /// Takes the value out, whichever turn computed it; with the tag of that.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not one that was asked for.
+    pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
+        let end = envelope.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
+        let header: Value = serde_json::from_slice(&envelope[..end]).map_err(|_| "no envelope")?;
+        let field = |name: &str| header.get(name).and_then(Value::as_str).ok_or("no envelope");
+        if header.get("v").ok_or("no envelope")? != VERSION {
+            return Err("another version of the envelope");
+        }
+        if field("codec")? != self.codec {
+            return Err("another codec");
+        }
+        if field("schema")? != self.schema {
+            return Err("another type or schema");
+        }
+        if field("key")? != self.key {
+            return Err("another key of the same uid");
+        }
+        let tag = field("tag")?.to_owned();
+        Ok((tag, Payload::new(Bytes::from(envelope).slice(end + 1..))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn label() -> Label {
+        Label::new("json", "usage-2", &Key::new("example"))
+    }
+
+    fn tag() -> Tag {
+        Tag::new("0b8e@host/1,2026-01-31T23:59:59.000123+00:00".into(), ",")
+    }
+
+    fn record() -> Vec<u8> {
+        tag().record(State::Computed).into_bytes()
+    }
+
+    #[test]
+    fn a_value_comes_back_and_is_readable() {
+        let sealed = label().seal(&tag(), ",", b"[1,2]\n3");
+        assert_eq!(
+            label().open(sealed.clone(), &record(), ","),
+            Ok(Payload::new(Bytes::from_static(b"[1,2]\n3")))
+        );
+        let text = String::from_utf8(sealed).unwrap();
+        let key = Key::new("example").namespaced_uid();
+        assert_eq!(
+            text,
+            format!(
+                "{{\"v\":1,\"codec\":\"json\",\"schema\":\"usage-2\",\
+                 \"tag\":\"0b8e@host/1,2026-01-31T23:59:59.000123+00:00\",\"key\":\"{key}\"}}\n[1,2]\n3"
+            )
+        );
+    }
+
+    #[test]
+    fn whatever_is_another_is_a_miss() {
+        let sealed = || label().seal(&tag(), ",", b"1");
+        let other_key = Label::new("json", "usage-2", &Key::new(b"example"));
+        let other_schema = Label::new("json", "usage-3", &Key::new("example"));
+        let other_codec = Label::new("msgpack", "usage-2", &Key::new("example"));
+        for other in [other_key, other_schema, other_codec] {
+            assert!(other.open(sealed(), &record(), ",").is_err(), "{other:?}");
+        }
+        let later = b"0b8e@host/1,2026-01-31T23:59:59.000124+00:00,1";
+        assert_eq!(label().open(sealed(), later, ","), Err("another turn's value"));
+        assert_eq!(
+            label().open(sealed(), tag().record(State::Blocked).as_bytes(), ","),
+            Err("another turn's value")
+        );
+        let newer = String::from_utf8(sealed()).unwrap().replace("\"v\":1", "\"v\":2").into_bytes();
+        assert!(label().open(newer, &record(), ",").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_comes_back(value: Vec<u8>, schema: String) {
+            let label = Label::new("json", schema, &Key::new("example"));
+            let opened = label.open(label.seal(&tag(), ",", &value), &record(), ",");
+            prop_assert_eq!(opened, Ok(Payload::new(value)));
+        }
+
+        #[test]
+        fn garbage_is_a_miss_and_never_a_panic(garbage: Vec<u8>) {
+            prop_assert!(label().open(garbage, &record(), ",").is_err());
+        }
+
+        #[test]
+        fn one_changed_byte_of_the_header_is_never_a_wrong_value(at in 0_usize..190, byte: u8) {
+            let mut sealed = label().seal(&tag(), ",", b"value");
+            if at < sealed.len() - 6 && sealed[at] != byte {
+                sealed[at] = byte;
+                if let Ok(payload) = label().open(sealed, &record(), ",") {
+                    // White space and the order of fields are free in JSON; what they say is not.
+                    prop_assert_eq!(payload, Payload::new(Bytes::from_static(b"value")));
+                }
+            }
+        }
+    }
+}

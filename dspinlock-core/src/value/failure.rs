@@ -1,0 +1,56 @@
+//! The note that a failed computation leaves for those who waited for it.
+//!
+//! It is the record of the turn, a line break, the server's time in microseconds until which everybody is turned away,
+//! a line break, and the message.
+
+use crate::clock::ServerTime;
+use crate::record::{State, Tag};
+use std::fmt::Write;
+
+/// How many characters of a message are passed on.
+const MESSAGE_LENGTH: usize = 500;
+
+/// Why and where a computation failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(message: &str, at: Option<&str>) -> Self {
+        let mut bounded: String = message.chars().take(MESSAGE_LENGTH).collect();
+        if bounded.len() < message.len() {
+            bounded.push('…');
+        }
+        if let Some(at) = at {
+            // Writing to a string does not fail.
+            let _ = write!(bounded, " (in {at})");
+        }
+        Self { message: bounded }
+    }
+
+    /// The note of the turn of `tag`, which turns everybody away until `till`.
+    pub(crate) fn note(&self, tag: &Tag, till: ServerTime) -> Vec<u8> {
+        format!("{}\n{}\n{}", tag.record(State::Blocked), till.0, self.message).into_bytes()
+    }
+
+    pub(crate) fn read(note: &[u8]) -> Self {
+        let message = note.splitn(3, |&byte| byte == b'\n').nth(2).unwrap_or_default();
+        Self { message: String::from_utf8_lossy(message).into_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_bounded_and_comes_back() {
+        let failure = Failure::new(&"é\n".repeat(1_000), Some("jobs::nightly"));
+        assert!(failure.message.chars().count() < MESSAGE_LENGTH + 30);
+        assert!(failure.message.ends_with("… (in jobs::nightly)"));
+        let tag = Tag::new("id@host,2026-01-31T23:59:59.000123+00:00".into(), ",");
+        assert_eq!(Failure::read(&failure.note(&tag, ServerTime(7))), failure);
+        assert_eq!(Failure::read(b"nonsense").message, "");
+    }
+}

@@ -1,0 +1,25 @@
+//! What was computed, shared: how a value is encoded and stored, and how the callers of one process share one attempt.
+
+mod codec;
+mod compute;
+mod copies;
+mod door;
+mod entry;
+mod envelope;
+mod failure;
+mod flight;
+mod shared;
+mod sharing;
+
+#[cfg(feature = "msgpack")]
+pub use codec::MessagePack;
+pub use codec::{Codec, Json};
+pub(crate) use compute::Terms;
+pub(crate) use copies::{Copies, LocalCopy};
+pub use entry::{CachedEntry, StoredEntry};
+pub(crate) use envelope::Label;
+pub use envelope::Payload;
+pub(crate) use failure::Failure;
+pub(crate) use flight::{Flights, Join, Landing, Lead, landed};
+pub(crate) use shared::{Caching, Start, Verdict, Wish};
+pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};

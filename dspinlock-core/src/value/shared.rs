@@ -1,0 +1,288 @@
+//! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
+
+use super::{Failure, Join, Label, Landing, Lead, Payload, landed};
+use crate::attempt::{Attempt, Fetched, Outcome};
+use crate::client::Core;
+use crate::clock::Tick;
+use crate::error::{Error, ErrorKind, Result};
+use crate::guard::Guard;
+use crate::hold::Ending;
+use crate::options::MAX_DURATION;
+use crate::spec::Spec;
+use crate::spin::{Policy, Wanted};
+use crate::store::{ReadValue, Refresh, Release};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the note of a failure waits for those who waited, at the least.
+const NOTE_LIFE: Duration = Duration::from_secs(10);
+
+/// How a value is kept, beside what the lock's options say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caching {
+    /// In the last so much of its life, one caller computes it anew while the others are served the old one.
+    pub(crate) refresh_ahead: Option<Duration>,
+    /// For so long after its life, it is served where computing it anew fails.
+    pub(crate) stale_if_error: Option<Duration>,
+    /// For so long, a failure is the answer to everybody.
+    pub(crate) err_expire: Option<Duration>,
+    /// For so long, a copy may be served from this process.
+    pub(crate) local: Option<Duration>,
+    /// A value of more bytes is not stored.
+    pub(crate) max_value: usize,
+}
+
+impl Caching {
+    pub(crate) const fn new() -> Self {
+        Self { refresh_ahead: None, stale_if_error: None, err_expire: None, local: None, max_value: 64 << 20 }
+    }
+
+    /// Refuses what can't be used beside a value's life.
+    pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        let named = [
+            ("refresh_ahead", self.refresh_ahead),
+            ("stale_if_error", self.stale_if_error),
+            ("err_expire", self.err_expire),
+            ("local", self.local),
+        ];
+        for (name, duration) in named {
+            match duration {
+                Some(Duration::ZERO) => {
+                    return refuse(format!(
+                        "`{name}` is zero; leave it out or write at least one millisecond"
+                    ));
+                }
+                Some(long) if long > MAX_DURATION => {
+                    return refuse(format!("`{name}` is {long:?}, above the limit of 365 days"));
+                }
+                _ => {}
+            }
+        }
+        match self.refresh_ahead.zip(expire) {
+            Some((ahead, expire)) if ahead >= expire => refuse(format!(
+                "`refresh_ahead` is {ahead:?} and `expire` {expire:?}: a value would be computed anew as soon as it is there"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One caller's wish for a value.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) core: Arc<Core>,
+    pub(crate) spec: Arc<Spec>,
+    /// What the value must be; `None` where the fact that the work is done is all.
+    pub(crate) label: Option<Label>,
+    pub(crate) caching: Caching,
+    pub(crate) deadline: Tick,
+    /// A record whose value could not be decoded.
+    pub(crate) distrust: Option<Vec<u8>>,
+}
+
+/// How a wish begins.
+pub(crate) enum Start {
+    /// It has come true, or can't.
+    Landed(Landing),
+    /// This caller is the one to compute.
+    Lead(Leader),
+}
+
+impl Wish {
+    /// The copy of the value that this process has, if it may be served.
+    pub(crate) fn local(&self) -> Option<Landing> {
+        self.caching.local?;
+        let (record, label) = (&self.spec.names.record, self.label.as_ref()?);
+        let payload = self.core.store.wakeups().copy(record, label, Tick::now())?;
+        Some(Landing::Value { payload, record: None })
+    }
+
+    /// Joins the flight of this process, and leads it if nobody does.
+    ///
+    /// Dropped at any point it gives back what it may have taken, and another caller takes over.
+    pub(crate) async fn start(self) -> Result<Start> {
+        loop {
+            match self.core.flights.join(&self.spec.names.record, self.label.as_ref()) {
+                Join::Lead(lead) => return self.lead(lead).await,
+                Join::Follow(follower) => {
+                    let patience = Tick::now().until(self.deadline);
+                    match tokio::time::timeout(patience, landed(follower)).await {
+                        Ok(Some(landing)) => return Ok(Start::Landed(landing)),
+                        // The leader has gone: whoever is first now leads.
+                        Ok(None) => {}
+                        Err(_) => return Err(self.timed_out()),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn lead(&self, lead: Lead) -> Result<Start> {
+        let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
+        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+        let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
+        let landing = match attempt.fetching(wanted, &self.caching).run().await {
+            Ok(Outcome::Entered(guard)) => return Ok(Start::Lead(Leader { guard, role: Role::First(lead) })),
+            Ok(Outcome::TurnedAway(_)) => Landing::Done,
+            Ok(Outcome::Fetched(Fetched::Value { payload, record, .. })) => {
+                Landing::Value { payload, record: Some(record.into()) }
+            }
+            Ok(Outcome::Fetched(Fetched::Renew { payload, record, mark })) => {
+                lead.land(Landing::Value { payload: payload.clone(), record: None });
+                return Ok(Start::Lead(Leader {
+                    guard: mark,
+                    role: Role::Renews { seen: record, old: payload },
+                }));
+            }
+            Ok(Outcome::Fetched(Fetched::Failed(failure))) => {
+                self.stale().await.unwrap_or(Landing::Failed(failure))
+            }
+            // Only this caller's time is over; dropped without landing, the flight has another leader.
+            Err(error) if error.kind() == ErrorKind::Contended => return Err(error),
+            Err(error) => Landing::Error(error),
+        };
+        lead.land(landing.clone());
+        Ok(Start::Landed(landing))
+    }
+
+    /// The last good value, where a failure is to be bridged by it.
+    async fn stale(&self) -> Option<Landing> {
+        self.caching.stale_if_error?;
+        let envelope = self.core.store.call(&ReadValue(&self.spec.names)).await.ok()??;
+        let (_, payload) = self.label.as_ref()?.open_any(envelope).ok()?;
+        tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
+        Some(Landing::Value { payload, record: None })
+    }
+
+    fn timed_out(&self) -> Error {
+        let what = "another caller in this process is still computing the value; gave up waiting for it";
+        self.spec.error(ErrorKind::Contended, what)
+    }
+
+    /// The error of a caller that waited for a computation which failed.
+    pub(crate) fn leader_failed(&self, failure: &Failure) -> Error {
+        let what = format!("the caller that computed the value failed: {}", failure.message);
+        self.spec.error(ErrorKind::LeaderFailed, &what)
+    }
+}
+
+/// What a computation gave.
+pub(crate) enum Verdict {
+    /// A value to store and to share.
+    Store(Payload),
+    /// A value that may be shared with those who wait, and not stored.
+    Share(Payload),
+    /// A value that could not even be encoded.
+    Keep,
+    /// No value, but the work is done.
+    Done,
+    Failed(Failure),
+}
+
+/// The caller that computes.
+pub(crate) struct Leader {
+    // Before the flight: whoever succeeds this leader finds the lock given back, or on its way.
+    guard: Guard,
+    role: Role,
+}
+
+enum Role {
+    /// Nothing usable is there, and others wait.
+    First(Lead),
+    /// The old value is still being served.
+    Renews { seen: Vec<u8>, old: Payload },
+}
+
+impl Leader {
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// Publishes what came of the computation. The payload is what the caller returns in place of its own failure.
+    pub(crate) async fn finish(self, wish: Wish, verdict: Verdict) -> Result<Option<Payload>> {
+        match self.role {
+            Role::First(lead) => {
+                let failed = matches!(verdict, Verdict::Failed(_));
+                let (ending, landing) = wish.plan(&self.guard, verdict);
+                if let Err(error) = self.guard.end(ending).await {
+                    tracing::warn!(target: "dspinlock", %error, "the value was computed and could not be published");
+                }
+                let landing = match landing {
+                    Some(Landing::Failed(failure)) => {
+                        Some(wish.stale().await.unwrap_or(Landing::Failed(failure)))
+                    }
+                    landing => landing,
+                };
+                let Some(landing) = landing else { return Ok(None) };
+                lead.land(landing.clone());
+                Ok(match landing {
+                    Landing::Value { payload, .. } if failed => Some(payload),
+                    _ => None,
+                })
+            }
+            Role::Renews { seen, old } => {
+                if let Verdict::Store(payload) = &verdict {
+                    wish.replace(&self.guard, &seen, payload).await;
+                }
+                // The mark is removed with the replacement, or by this.
+                drop(self.guard);
+                Ok(matches!(verdict, Verdict::Failed(_)).then_some(old))
+            }
+        }
+    }
+}
+
+impl Wish {
+    /// How the holding ends, and what the callers of this process get.
+    fn plan(&self, guard: &Guard, verdict: Verdict) -> (Ending, Option<Landing>) {
+        match verdict {
+            Verdict::Store(payload) => match self.seal(guard, &payload) {
+                Some((envelope, life)) => {
+                    (Ending::Publish { envelope, life }, Some(Landing::Value { payload, record: None }))
+                }
+                None => (Ending::Release, Some(Landing::Value { payload, record: None })),
+            },
+            Verdict::Share(payload) => (Ending::Abandon, Some(Landing::Value { payload, record: None })),
+            Verdict::Keep => (Ending::Abandon, None),
+            Verdict::Done => (Ending::Release, Some(Landing::Done)),
+            Verdict::Failed(failure) => {
+                let tag = &guard.hold().tag;
+                let err_expire = self.caching.err_expire;
+                let till =
+                    self.core.store.estimate(Tick::now()).zip(err_expire).map(|(now, rest)| now + rest);
+                let note = failure.note(tag, till.unwrap_or_default());
+                let life = NOTE_LIFE.max(err_expire.unwrap_or_default());
+                (Ending::Fail { note, life }, Some(Landing::Failed(failure)))
+            }
+        }
+    }
+
+    fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Bytes, Duration)> {
+        let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
+        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, payload.bytes());
+        Some((envelope.into(), expire + self.caching.stale_if_error.unwrap_or_default()))
+    }
+
+    /// Puts a new value in the place of one that is about to expire.
+    async fn replace(&self, guard: &Guard, seen: &[u8], payload: &Payload) {
+        let Some((envelope, life)) = self.seal(guard, payload) else { return };
+        let release = Release {
+            names: &self.spec.names,
+            tag: &guard.hold().tag,
+            expire: self.spec.options.expire,
+            fence_life: self.spec.options.fence_life(),
+            caller: &self.core.id,
+            value: Some((&envelope, life)),
+        };
+        match self.core.store.call(&Refresh { release, seen }).await {
+            Ok(reply) => {
+                tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "computed anew ahead of time");
+            }
+            Err(error) => {
+                tracing::warn!(target: "dspinlock", %error, "could not publish the value computed ahead of time");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The local queue: many callers of one process at one key.
+
+use dspinlock_core::{Client, Guard, State};
+use dspinlock_testkit::Server;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a lock protects: it notices two at once, and a fencing token that does not rise.
+#[derive(Default)]
+struct Resource {
+    taken: AtomicBool,
+    last: AtomicU64,
+    turns: Mutex<Vec<usize>>,
+}
+
+impl Resource {
+    fn use_it(&self, guard: &Guard, caller: usize) {
+        assert!(!self.taken.swap(true, Ordering::SeqCst), "two at once");
+        let token = guard.fencing_token();
+        assert!(self.last.swap(token, Ordering::SeqCst) < token, "the fencing token did not rise");
+        assert!(guard.is_held());
+        self.turns.lock().unwrap().push(caller);
+        assert!(self.taken.swap(false, Ordering::SeqCst));
+    }
+}
+
+fn lock(client: &Client, namespace: &str) -> dspinlock_core::DSpinlock {
+    client.lock("example").namespace(namespace).expire(None).wait(MINUTE)
+}
+
+fn looks(server: &Server) -> u64 {
+    server.command_stats().get("evalsha").copied().unwrap_or(0)
+}
+
+#[test]
+fn threads_and_tasks_together_take_turns_and_tokens_rise() {
+    let server = Server::start();
+    for client in [Client::memory(), Client::connect(&server.url()).unwrap()] {
+        let resource = Arc::new(Resource::default());
+        let before = looks(&server);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let tasks: Vec<_> = (0..16)
+            .map(|caller| {
+                let (client, resource) = (client.clone(), resource.clone());
+                runtime.spawn(async move {
+                    for _ in 0..50 {
+                        let guard = lock(&client, "turns").acquire().await.unwrap();
+                        resource.use_it(&guard, caller);
+                        guard.release().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        thread::scope(|threads| {
+            for caller in 16..24 {
+                let (client, resource) = (&client, &resource);
+                threads.spawn(move || {
+                    for turn in 0..50 {
+                        let guard = lock(client, "turns").acquire_blocking().unwrap();
+                        resource.use_it(&guard, caller);
+                        // Some give back with a word, some without.
+                        if turn % 2 == 1 { guard.release_blocking().unwrap() } else { drop(guard) }
+                    }
+                });
+            }
+        });
+        for task in tasks {
+            runtime.block_on(task).unwrap();
+        }
+        let turns = resource.turns.lock().unwrap();
+        assert_eq!(turns.len(), 24 * 50);
+        if !client.is_memory() {
+            let commands = looks(&server) - before;
+            assert!(
+                commands < 24 * 50,
+                "{commands} commands for {} turns: nothing went from hand to hand",
+                turns.len()
+            );
+            assert_eq!(lock(&client, "turns").inspect_blocking().unwrap(), None, "the key was left behind");
+        }
+    }
+}
+
+#[test]
+fn two_processes_share_a_key_and_neither_starves() {
+    let server = Server::start();
+    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
+    let resource = Resource::default();
+    let until = Instant::now() + Duration::from_secs(1);
+    thread::scope(|threads| {
+        for (process, client) in clients.iter().enumerate() {
+            for _ in 0..4 {
+                let resource = &resource;
+                threads.spawn(move || {
+                    while Instant::now() < until {
+                        let guard = lock(client, "share").acquire_blocking().unwrap();
+                        resource.use_it(&guard, process);
+                        guard.release_blocking().unwrap();
+                    }
+                });
+            }
+        }
+    });
+    let turns = resource.turns.lock().unwrap();
+    let changes = turns.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(changes >= 4, "{changes} changes of process in {} turns", turns.len());
+}
+
+#[test]
+fn a_bare_key_goes_through_the_server_each_time() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let bare = || client.lock("example").expire(None).wait(MINUTE);
+    bare().acquire_blocking().unwrap().release_blocking().unwrap();
+    let before = looks(&server);
+    thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for _ in 0..25 {
+                    bare().acquire_blocking().unwrap().release_blocking().unwrap();
+                }
+            });
+        }
+    });
+    assert!(looks(&server) - before >= 200, "{}", looks(&server) - before);
+}
+
+#[test]
+fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let resource = Arc::new(Resource::default());
+    let tasks: Vec<_> = (0..400)
+        .map(|caller| {
+            let (client, resource) = (client.clone(), resource.clone());
+            let patience = Duration::from_micros(random.u64(0..20_000));
+            runtime.spawn(async move {
+                let turn = async {
+                    let guard = lock(&client, "going").acquire().await.unwrap();
+                    resource.use_it(&guard, caller);
+                    tokio::time::sleep(Duration::from_micros(200)).await;
+                    guard.release().await.unwrap();
+                };
+                // Some are done by then, some hold the lock, most stand in line.
+                let _ = tokio::time::timeout(patience, turn).await;
+            })
+        })
+        .collect();
+    for task in tasks {
+        runtime.block_on(task).unwrap();
+    }
+    // Nothing is left behind: the next caller gets the lock long before any lease is over.
+    let started = Instant::now();
+    let guard = lock(&client, "going").acquire_blocking().unwrap();
+    resource.use_it(&guard, 400);
+    guard.release_blocking().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn the_last_of_a_line_marks_the_work_as_done() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let lock = || client.lock("example").namespace("done").wait(MINUTE);
+    thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                for _ in 0..10 {
+                    lock().acquire_blocking().unwrap().release_blocking().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(lock().inspect_blocking().unwrap().unwrap().state(), State::Computed);
+}
+
+#[test]
+fn a_line_behind_a_lock_that_was_lost_moves_on() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let lock = || client.lock("example").namespace("lost").lease(Duration::from_millis(300)).wait(MINUTE);
+    let held = lock().acquire_blocking().unwrap();
+    thread::scope(|threads| {
+        let waiters: Vec<_> = (0..3).map(|_| threads.spawn(|| lock().acquire_blocking().map(drop))).collect();
+        server.command(&["DEL", held.record_key()]);
+        for waiter in waiters {
+            waiter.join().unwrap().unwrap();
+        }
+    });
+    assert!(held.release_blocking().is_err());
+}

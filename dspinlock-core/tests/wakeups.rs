@@ -1,0 +1,156 @@
+//! What ends a waiter's sleep: word from the server, a timer, and where there is no word, the poll.
+//!
+//! The waiters here would sleep for a minute by themselves, far longer than any of these tests may take.
+
+use dspinlock_core::{Client, Config, Guard, Wakeup};
+use dspinlock_testkit::Server;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(5);
+
+fn client(server: &Server) -> Client {
+    Client::connect(&server.url()).unwrap()
+}
+
+fn hold(client: &Client) -> Guard {
+    client.lock("example").lease(MINUTE).acquire_blocking().unwrap()
+}
+
+/// Starts a waiter and returns when the server has it on its list; then the channel tells when it has the lock.
+fn waiter(server: &Server, client: &Client, by_async: bool) -> mpsc::Receiver<()> {
+    let (send, receive) = mpsc::channel();
+    let lock = client.lock("example").sleep(MINUTE).wait(MINUTE).lease(MINUTE);
+    let before = looks(server);
+    thread::spawn(move || {
+        let guard = if by_async {
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lock.acquire())
+        } else {
+            lock.acquire_blocking()
+        };
+        guard.unwrap().release_blocking().unwrap();
+        send.send(()).unwrap();
+    });
+    while looks(server) < before + 2 {
+        thread::yield_now();
+    }
+    receive
+}
+
+/// How often a script has looked at the key.
+fn looks(server: &Server) -> u64 {
+    let stats = server.command_stats();
+    stats.get("evalsha").copied().unwrap_or(0) + stats.get("eval").copied().unwrap_or(0)
+}
+
+fn record(client: &Client) -> String {
+    client.lock("example").record_key().unwrap().to_owned()
+}
+
+#[test]
+fn a_release_by_another_process_wakes_at_once_and_nobody_polls() {
+    for by_async in [false, true] {
+        let server = Server::start();
+        let (holder, waiting) = (client(&server), client(&server));
+        // The server then knows the scripts, and each look is one command.
+        hold(&holder).release_blocking().unwrap();
+        let guard = hold(&holder);
+        let got_it = waiter(&server, &waiting, by_async);
+        let before = looks(&server);
+        guard.release_blocking().unwrap();
+        got_it.recv_timeout(SOON).unwrap();
+        // The release, the waiter's third look, which is a grant, and its own release.
+        assert_eq!(looks(&server) - before, 3);
+    }
+}
+
+#[test]
+fn a_release_within_one_client_wakes_too() {
+    let server = Server::start();
+    let client = client(&server);
+    let guard = hold(&client);
+    let got_it = waiter(&server, &client, true);
+    guard.release_blocking().unwrap();
+    got_it.recv_timeout(SOON).unwrap();
+}
+
+#[test]
+fn the_embedded_store_wakes_too() {
+    let client = Client::memory();
+    let guard = hold(&client);
+    let lock = client.lock("example").sleep(MINUTE).wait(MINUTE);
+    let waiting = thread::spawn(move || lock.acquire_blocking().map(drop));
+    guard.release_blocking().unwrap();
+    waiting.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_an_administrator_does_wakes() {
+    for command in [&["DEL", "the record"][..], &["FLUSHALL"], &["PEXPIRE", "the record", "20"]] {
+        let server = Server::start();
+        let (holder, waiting) = (client(&server), client(&server));
+        let guard = hold(&holder);
+        let got_it = waiter(&server, &waiting, true);
+        let record = record(&holder);
+        let words: Vec<&str> =
+            command.iter().map(|word| if *word == "the record" { &record } else { *word }).collect();
+        server.command(&words);
+        got_it.recv_timeout(SOON).unwrap();
+        drop(guard);
+    }
+}
+
+#[test]
+fn a_lost_connection_has_everybody_look_again() {
+    let server = Server::start();
+    let (holder, waiting) = (client(&server), client(&server));
+    let guard = hold(&holder);
+    let got_it = waiter(&server, &waiting, true);
+    let before = looks(&server);
+    server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    while looks(&server) == before {
+        thread::yield_now();
+    }
+    guard.release_blocking().unwrap();
+    got_it.recv_timeout(SOON).unwrap();
+}
+
+#[test]
+fn a_crashed_holder_is_succeeded_though_no_expiry_is_announced() {
+    let server = Server::start();
+    // With so many other volatile keys, the server does not come round to announcing this expiry for minutes.
+    let script = "for i = 1, 100000 do redis.call('SET', 'other' .. i, 1, 'EX', 3600) end";
+    server.command(&["EVAL", script, "0"]);
+    let (holder, waiting) = (client(&server), client(&server));
+    // What a holder leaves that was killed: a record that nobody renews.
+    let record = record(&holder);
+    let left = "0b8e@gone/1,2026-01-31T23:59:59.000123+00:00,0";
+    server.command(&["SET", &record, left, "PX", "300"]);
+    let started = Instant::now();
+    let got_it = waiter(&server, &waiting, true);
+    got_it.recv_timeout(SOON).unwrap();
+    assert!(started.elapsed() >= Duration::from_millis(250), "taken before the lease was over");
+}
+
+#[test]
+fn where_tracking_is_forbidden_or_not_wanted_waiters_poll() {
+    let server = Server::start();
+    server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"]);
+    let forbidden = Config::new().port(server.port()).username("plain").password("secret");
+    let unwanted = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    for config in [forbidden, unwanted] {
+        let waiting = Client::from_config(&config).unwrap();
+        let holder = client(&server);
+        let guard = hold(&holder);
+        let lock = waiting.lock("example").sleep(Duration::from_millis(5)).wait(MINUTE);
+        let waiter = thread::spawn(move || lock.acquire_blocking().map(drop));
+        let before = looks(&server);
+        while looks(&server) < before + 5 {
+            thread::yield_now();
+        }
+        guard.release_blocking().unwrap();
+        waiter.join().unwrap().unwrap();
+    }
+}
