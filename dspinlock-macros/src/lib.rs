@@ -1,0 +1,270 @@
+//! The macros of [`dspinlock`](https://docs.rs/dspinlock). Use them through that crate: what they generate calls it.
+
+mod args;
+mod cached;
+mod companion;
+mod conflicts;
+mod derive;
+mod duration;
+mod errors;
+mod expand;
+mod lowered;
+mod names;
+mod signature;
+mod values;
+
+use proc_macro::TokenStream;
+use quote::quote;
+
+/// Locks a function across all processes that share a store: calls with the same key run one after the other, or not
+/// at all.
+///
+/// ```
+/// # use dspinlock::{Client, dspinlock, testing};
+/// # #[derive(Debug)] struct AppError(String);
+/// # impl From<dspinlock::Error> for AppError { fn from(error: dspinlock::Error) -> Self { Self(error.to_string()) } }
+/// #[dspinlock(key = customer_id, sleep = "100ms")]
+/// fn rebuild_report(customer_id: u64) -> Result<(), AppError> {
+///     // Only one process at a time is here for this customer.
+///     Ok(())
+/// }
+///
+/// #[dspinlock(key = (tenant, day), once, expire = "20h")]
+/// async fn nightly(tenant: &str, day: &str) -> Result<(), AppError> {
+///     // Runs once for each tenant and day, whoever calls first.
+///     Ok(())
+/// }
+/// # testing::scope(&Client::memory(), || rebuild_report(1)).unwrap();
+/// ```
+///
+/// It goes on functions and methods, sync and async, with any receiver, with generics, lifetimes and `impl Trait`, in
+/// traits with default bodies and under `async-trait`. The signature stays as it is. A sync function blocks its thread
+/// while it waits; in async code, lock an `async fn`.
+///
+/// # What happens to a call
+///
+/// A key is *held* while somebody runs with it, and *computed* when somebody has finished and `expire` has not passed.
+///
+/// | mode | key is held | key is computed | otherwise |
+/// | --- | --- | --- | --- |
+/// | (none) | waits, then runs | runs | runs |
+/// | `skip` | does not run | runs | runs |
+/// | `once` | does not run | does not run | runs |
+/// | `fail_if_key_exists` | error | error | runs |
+/// | `cached` | waits, then takes its value | takes its value | runs, and shares the value |
+///
+/// A function has at most one mode. A call that `skip` or `once` turned away returns `()`, `None`, or `Ok` of these;
+/// for other types `otherwise` says what.
+///
+/// A body that returns `Err` (whatever its `Result` is called) or panics gives the lock back, and its key is not
+/// computed: the next caller runs. So does a future that is dropped. An outage of the store is an error in every mode,
+/// and the body does not run.
+///
+/// # Arguments
+///
+/// | argument | meaning | default |
+/// | --- | --- | --- |
+/// | `key = EXPR` | what is locked: any `LockKey`, over the arguments and `self` | `()` for functions without arguments, else required |
+/// | `namespace = "…"` | keeps the keys of functions apart, see below | from the function |
+/// | `sleep = "100ms"` | how often a waiter asks where nothing wakes it | 500 ms |
+/// | `wait = "5s"` | how long a call waits for a held key; `"0s"` tries once | 5 s; `cached`: as long as somebody works |
+/// | `tries = 10` | the same as a number: it waits `tries × sleep` | |
+/// | `expire = "1h"` | how long a key stays computed; for `once` counted from the start | 1 h with `once`, `fail_if_key_exists`, `cached`; else nothing is kept |
+/// | `max_block = "30m"` | the longest a call may hold the lock | 30 min |
+/// | `lease = "10s"` | how long a crashed process blocks the others; renewed while a call runs | 10 s |
+/// | `on_error = PATH` or closure | makes the return value of an error of the lock: `fn(dspinlock::Error) -> Return` | `E: From<dspinlock::Error>` of a `Result<_, E>` |
+/// | `on_lost = "error"` or `"continue"` | what becomes of a call whose lock was lost while it ran | `"error"`; `cached`: `"continue"` |
+/// | `otherwise = EXPR` | what a call returns that `skip` or `once` turned away | `()`, `None` |
+/// | `guard = IDENT` | names a variable for the body: a `dspinlock::LockHandle`, with the fencing token and `ensure_held()` | none |
+/// | `client = EXPR` | the `dspinlock::Client` (or a reference to one) | that of `testing::scope`, else the global one |
+/// | `crate = PATH` | where the library is found when another crate re-exports it | `::dspinlock` |
+///
+/// - *Durations* are text with a unit (`"100ms"`, `"1h 30m"`), checked while compiling, or any expression of type
+///   `Duration`. Zero is refused except for `wait`, as is more than 365 days.
+/// - *The key* is evaluated once, before the body, and borrows what it names: in `key = (tenant, day)` neither is
+///   moved. Whatever it locks or borrows is given back before the wait. `key = ()` is one lock for all calls. Of a
+///   method with nothing but `self`, say which part of it: `key = self.id`.
+/// - `skip`, `once` and `fail_if_key_exists` never wait, so they take no `sleep`, `wait` or `tries`.
+/// - *The return type* must have room for an error of the lock, or `on_error` must make a value of it. An error of the
+///   body always wins over one of the lock.
+/// - `otherwise` stands in for the body, so it may take the arguments, and `.await` in an `async fn`. `on_error` is called
+///   beside it, so it may speak only of arguments that are references or `Copy`, or that the body does not take.
+///
+/// ```
+/// # use dspinlock::{Client, dspinlock, testing};
+/// struct Accounts {
+///     region: String,
+///     locks: Client,
+/// }
+///
+/// impl Accounts {
+///     #[dspinlock(
+///         client = self.locks,
+///         key = (self.region, id),
+///         wait = "2s",
+///         guard = lock,
+///         on_error = |error| Err(error.to_string()),
+///     )]
+///     async fn settle(&self, id: u64) -> Result<u64, String> {
+///         // A resource that remembers the highest number it has seen refuses those who lost their lock.
+///         Ok(lock.fencing_token())
+///     }
+///
+///     #[dspinlock(key = self.region, skip, otherwise = "somebody is at it", on_error = |_| "no lock, no work")]
+///     fn sweep(&self) -> &'static str {
+///         "swept"
+///     }
+/// }
+/// # let accounts = Accounts { region: "eu".into(), locks: Client::memory() };
+/// # assert_eq!(testing::scope(&accounts.locks, || accounts.sweep()), "swept");
+/// ```
+///
+/// # Values
+///
+/// One caller in the fleet runs a `cached` function; the others wait, in whatever process they are, and are given what it
+/// returned, as later callers are until `expire` has passed. A hit is one round trip, and takes no lock.
+///
+/// ```
+/// # use dspinlock::{Client, dspinlock, testing};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// pub struct Usage {
+///     pub total: u64,
+///     pub complete: bool,
+/// }
+///
+/// #[dspinlock(
+///     key = (tenant, day),
+///     expire = "10m",
+///     cached(
+///         refresh_ahead = "30s",
+///         stale_if_error = "1h",
+///         schema = "usage-2",
+///         if = |usage| usage.complete,
+///         entry = usage_entry,
+///     ),
+/// )]
+/// pub fn usage(tenant: &str, day: u32) -> Result<Usage, dspinlock::Error> {
+///     Ok(Usage { total: 5, complete: true })
+/// }
+///
+/// # testing::scope(&Client::memory(), || {
+/// assert_eq!(usage("acme", 17)?.total, 5);
+/// let stored = usage_entry("acme", 17)?;
+/// assert_eq!(stored.peek_blocking()?.map(|usage| usage.total), Some(5));
+/// stored.forget_blocking()?; // the next caller computes
+/// # Ok::<(), dspinlock::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// | the function returns | stored, and handed on |
+/// | --- | --- |
+/// | `T` | the whole of it |
+/// | `Option<T>` | the whole of it: `None` is a value too |
+/// | `Arc<T>` | the `T`; the callers that share one computation or one reply in a process share one `T` |
+/// | `Result<_, E>` of one of these | what is in `Ok`; an `Err` is not stored |
+/// | `()`, `Result<(), E>` | nothing: the body is not run again |
+///
+/// `T` is any type that implements serde's `Serialize` and `DeserializeOwned`. The compiler tells by the type, not by its
+/// spelling, what a function returns, so aliases need no help and there is no `as = "result"`. A type parameter is
+/// stored as a whole, whatever it stands for.
+///
+/// *A failure* is given to the callers that wait for it, as an error of the lock of kind `LeaderFailed` with the message
+/// of the `Err`: its `Display`, else its `Debug` text, else the name of its type, 500 characters at the most. So a
+/// broken backend is asked once, and not by one waiter after the other. Callers that come later compute.
+///
+/// | option | meaning | default |
+/// | --- | --- | --- |
+/// | `refresh_ahead = "30s"` | in the last so much of a value's life, one caller computes it anew, in its own call, while all others are served the old one | off |
+/// | `stale_if_error = "1h"` | for so long after its life, the last good value is served where computing it anew fails | off |
+/// | `err_expire = "1s"` | for so long, a failure is the answer to everybody | only to those who waited |
+/// | `local = "5s"`, or `local` alone for 5 s | a copy is served from this process, without asking the server, until word of a change comes, for so long at the most | off |
+/// | `max_value = "1MiB"` | a larger value is returned, with a warning, and not stored; text with `B`, `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`, or a `usize` | 64 MiB |
+/// | `schema = "usage-2"` | the name of the value's form: values of another name are computed anew | the compiler's name of the type |
+/// | `codec = PATH` | a type that implements `dspinlock::Codec` | `dspinlock::Json` |
+/// | `if = \|value\| …` | whether a value is stored; a closure or a path over `&T`, called after the body | every value is |
+/// | `entry = NAME` | makes the companion `NAME`, below | none |
+///
+/// A value that is not stored is still given to those who waited in the same process. One that stands there in another
+/// form, or can't be read, is computed anew: a deployment that changes a struct changes its `schema`, or has its fields
+/// default. `if`, like `on_error`, may speak only of arguments that are references or `Copy`, or that the body does not
+/// take.
+///
+/// *The companion* is a function beside this one with the same visibility, generics, receiver and arguments, never async
+/// or unsafe. It gives a `dspinlock::CachedEntry`, with which `peek` looks at what is stored for these arguments, in one
+/// round trip and without a lock, and `forget` removes it. The body of a trait's implementation has no room for another
+/// item, and the compiler says so; in the trait itself, beside a default body, there is.
+///
+/// A function that calls itself with the same key is told so by an error, since it would wait for itself.
+///
+/// # Which functions share keys
+///
+/// None, unless told to. A key belongs to the path of its function (`my_crate::reports::rebuild_report`), to the type of
+/// `Self` where there is a receiver or the function mentions `Self`, and to the types and values of its generic
+/// parameters and `impl Trait` arguments. Such names change with a rename, and may change with the compiler: locks that
+/// must exclude each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and
+/// functions of the same namespace and key exclude each other. It has no `{`, `}` or `,`. `namespace = ""` is a *bare*
+/// key, shared with Python's `HashDSpinlock(key)`.
+///
+/// An associated function that mentions neither `self` nor `Self` cannot be told from one of the same name in another
+/// `impl` of the module: the second of them reports an error that names both lines.
+///
+/// # What it refuses
+///
+/// A `const fn`, and a sync function that returns a future, however its type is spelled: the lock would be held only
+/// while the future is made. A function that is nothing but `Box::pin(async move { … })`, as `async-trait` makes them,
+/// is locked inside. On any error the function is still there, without its lock, so that an editor goes on working.
+#[proc_macro_attribute]
+pub fn dspinlock(args: TokenStream, item: TokenStream) -> TokenStream {
+    let original = proc_macro2::TokenStream::from(item.clone());
+    let expanded = syn::parse(item)
+        .and_then(|function| expand::expand(args.into(), &function))
+        .unwrap_or_else(|error| {
+            let error = error.into_compile_error();
+            quote!(#original #error)
+        });
+    expanded.into()
+}
+
+/// Makes a struct or an enum a key: `#[dspinlock(key = report)]`, `client.lock(&report)`, or a part of another key.
+///
+/// ```
+/// use dspinlock::{Key, LockKey};
+///
+/// #[derive(LockKey)]
+/// struct Report {
+///     tenant: String,
+///     year: u16,
+///     #[lock_key(skip)]
+///     requested_by: &'static str,
+/// }
+///
+/// let by = |requested_by| Report { tenant: "acme".into(), year: 2026, requested_by };
+/// assert_eq!(Key::new(&by("ann")), Key::new(&by("bob")));
+/// ```
+///
+/// All fields must be keys themselves. Type parameters get the bound they need.
+///
+/// # What stays the same key
+///
+/// The encoding holds the name of the type, for an enum the name of the variant, and the fields: named fields with
+/// their names and sorted by them, unnamed ones in their order. So fields and variants can be reordered, and a field's
+/// integer type, its `String` or `Box` can change, while processes of both releases lock the same thing. Renaming,
+/// adding or removing a field, or renaming the type or the variant, makes another key. The module, the crate and the
+/// arguments of type parameters do not count.
+///
+/// # Attributes
+///
+/// | attribute | where | effect |
+/// | --- | --- | --- |
+/// | `#[lock_key(skip)]` | field | leaves the field out: values that differ only there are one key |
+/// | `#[lock_key(name = "…")]` | type, variant, named field | keeps its former name in the encoding after a renaming |
+/// | `#[lock_key(transparent)]` | struct | the key of its one field that is not skipped: for ids, and to meet Python |
+/// | `#[lock_key(crate = path)]` | type | where the library is found when re-exported; `::dspinlock` by default |
+///
+/// Unions are refused: nothing says which of their fields is valid.
+#[proc_macro_derive(LockKey, attributes(lock_key))]
+pub fn derive_lock_key(input: TokenStream) -> TokenStream {
+    derive::derive(input.into()).into()
+}

@@ -1,0 +1,126 @@
+//! Async functions that another attribute has already turned into ordinary ones.
+//!
+//! `async-trait` runs first, since it stands on the `impl`, and leaves
+//!
+//! ```text
+//! fn load<'life0, 'async_trait>(&'life0 self, …) -> Pin<Box<dyn Future<Output = R> + Send + 'async_trait>> where … {
+//!     Box::pin(async move {
+//!         …
+//!         let __self = self;
+//!         let x = x;
+//!         let (a, b) = { let __arg2 = __arg2; __arg2 };
+//!         …
+//!     })
+//! }
+//! ```
+//!
+//! Locked as it stands, the lock would be held only while the future is *built*. So it is taken inside the block.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::quote;
+use syn::parse::Parser;
+use syn::{
+    Attribute, Block, Expr, ExprAsync, GenericArgument, Item, Pat, PathArguments, PathSegment, ReturnType,
+    Stmt, Type, TypeParamBound,
+};
+
+use crate::signature::Function;
+
+/// The parts of `Box::pin(async move { … })`.
+pub(crate) struct Lowered {
+    /// Items before the call.
+    pub(crate) items: Vec<Item>,
+    /// `Box::pin`, as it was written.
+    pub(crate) pin: Expr,
+    pub(crate) attrs: Vec<Attribute>,
+    /// What binds the names of the arguments, of which the key speaks.
+    pub(crate) bindings: Vec<Stmt>,
+    pub(crate) body: Group,
+    /// What the future gives.
+    pub(crate) output: Type,
+}
+
+/// The parts of a function that does nothing but return a boxed async block, or nothing for any other.
+pub(crate) fn recognise(function: &Function) -> Option<Lowered> {
+    if function.sig.asyncness.is_some() {
+        return None;
+    }
+    let ReturnType::Type(_, ty) = &function.sig.output else { return None };
+    let output = boxed_output(ty)?;
+
+    let mut stmts = Block::parse_within.parse2(function.body.stream()).ok()?;
+    let Some(Stmt::Expr(Expr::Call(mut call), None)) = stmts.pop() else { return None };
+    if !is_box_pin(&call.func) || call.args.len() != 1 {
+        return None;
+    }
+    let Some(Expr::Async(ExprAsync { attrs, capture: Some(_), block, .. })) = call.args.pop() else {
+        return None;
+    };
+    let items = stmts.into_iter().map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None });
+    let items = items.collect::<Option<Vec<_>>>()?;
+
+    let (bindings, rest): (Vec<_>, Vec<_>) = block.stmts.into_iter().partition(binds_argument);
+    let body = braces(block.brace_token.span.join(), quote!(#(#rest)*));
+    Some(Lowered { items, pin: *call.func, attrs, bindings, body, output })
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + …>>` and of `BoxFuture<'_, R>`.
+fn boxed_output(ty: &Type) -> Option<Type> {
+    let last = last_segment(ty)?;
+    if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
+        return only_type(last).cloned();
+    }
+    let boxed = last_segment(only_type(last).filter(|_| last.ident == "Pin")?)?;
+    let Type::TraitObject(object) = only_type(boxed).filter(|_| boxed.ident == "Box")? else { return None };
+    object.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let future = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &future.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(assoc.ty.clone()),
+            _ => None,
+        })
+    })
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        _ => None,
+    }
+}
+
+fn only_type(segment: &PathSegment) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+fn is_box_pin(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    let mut names = path.path.segments.iter().rev().map(|segment| &segment.ident);
+    names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
+}
+
+/// `let x = x;` or `let (a, b) = { let __arg2 = __arg2; __arg2 };`, but not `let __self = self;`: the key says `self`.
+fn binds_argument(stmt: &Stmt) -> bool {
+    let Stmt::Local(local) = stmt else { return false };
+    match (&local.pat, local.init.as_ref().map(|init| &*init.expr)) {
+        (Pat::Ident(pat), Some(Expr::Path(value))) => value.path.is_ident(&pat.ident),
+        (_, Some(Expr::Block(value))) => {
+            let Some(Stmt::Expr(Expr::Path(last), None)) = value.block.stmts.last() else { return false };
+            last.path.get_ident().is_some_and(|name| name.to_string().starts_with("__arg"))
+        }
+        _ => false,
+    }
+}
+
+fn braces(span: Span, content: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, content);
+    group.set_span(span);
+    group
+}
