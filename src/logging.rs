@@ -1,0 +1,24 @@
+//! Diagnostics on the standard error, switched on from outside as in py-dspinlock.
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Shows this library's events, down to `DEBUG`, on the standard error, if the environment variable `SL_LOG_ENABLED` is
+/// there, with any value. Says whether it does.
+///
+/// For programs that have no `tracing` subscriber of their own. One that has needs nothing from here: the events' target is
+/// `dspinlock`. If there is a subscriber already, this changes nothing and returns `false`.
+///
+/// ```
+/// dspinlock::logging::init();
+/// ```
+pub fn init() -> bool {
+    if std::env::var_os("SL_LOG_ENABLED").is_none() {
+        return false;
+    }
+    let ours = Targets::new().with_target("dspinlock", LevelFilter::DEBUG);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(ours).with(layer).try_init().is_ok()
+}
