@@ -1,0 +1,36 @@
+//! Reading the text that `INFO` returns.
+
+use std::collections::BTreeMap;
+
+/// The fields of an `INFO` answer, comments and empty lines left out.
+pub(crate) fn fields(text: &str) -> BTreeMap<String, String> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()))
+        .collect()
+}
+
+/// How often each command was called, from the fields of `INFO commandstats`.
+pub(crate) fn calls(fields: &BTreeMap<String, String>) -> BTreeMap<String, u64> {
+    fields
+        .iter()
+        .filter_map(|(name, value)| {
+            let command = name.strip_prefix("cmdstat_")?;
+            let calls = value.split(',').find_map(|part| part.strip_prefix("calls="))?;
+            Some((command.to_owned(), calls.parse().ok()?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_calls_and_leaves_the_rest() {
+        let text = "# Commandstats\r\ncmdstat_get:calls=12,usec=3\r\ncmdstat_script|load:calls=1,usec=9\r\nother:1\r\n";
+        let calls = calls(&fields(text));
+        assert_eq!(calls, BTreeMap::from([("get".to_owned(), 12), ("script|load".to_owned(), 1)]));
+    }
+}

@@ -1,0 +1,17 @@
+//! What tests, examples and tools of `dspinlock` need around a lock: a real server of their own, a way to ask it things
+//! that shares no code with the library under test, and a wire that can go wrong.
+//!
+//! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
+//!   error that says so; no test passes for want of a server.
+//! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
+//! - [`Proxy`] stands between a client and a server and delays, holds back or cuts what passes.
+
+mod info;
+mod process;
+mod proxy;
+mod resp;
+mod server;
+
+pub use proxy::{Direction, Proxy};
+pub use resp::{Connection, Reply};
+pub use server::{Server, StartError};

@@ -1,0 +1,267 @@
+//! A wire that goes wrong on request.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Which way bytes go through a [`Proxy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Requests,
+    /// From the server to the client.
+    Replies,
+}
+
+/// A TCP proxy in front of a server whose faults are switched while clients use it.
+///
+/// ```
+/// # use dspinlock_testkit::{Connection, Proxy, Server};
+/// let server = Server::start();
+/// let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+/// proxy.cut_reply_to(b"INCR");
+/// let mut client = Connection::open(proxy.address())?;
+/// assert!(client.command(&["INCR", "counter"]).is_err());
+/// assert_eq!(server.command(&["GET", "counter"]).text(), Some("1"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    faults: Mutex<Faults>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    delay: [Duration; 2],
+    held: [bool; 2],
+    refuse: bool,
+    cut: Option<Vec<u8>>,
+    cuts: u64,
+    connections: Vec<Link>,
+    accepted: u64,
+    ended: bool,
+}
+
+/// Both ends of one proxied connection.
+#[derive(Debug)]
+struct Link {
+    number: u64,
+    client: TcpStream,
+    server: TcpStream,
+    /// Its next reply is to be cut.
+    doomed: bool,
+    /// How many of its two directions have ended.
+    ended: u8,
+}
+
+impl Link {
+    fn close(&self) {
+        // An end that has closed already can't be closed again, which is what was wanted.
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+}
+
+impl Proxy {
+    /// Listens on a free port of the loopback and passes everything on to `target`, at first without faults.
+    ///
+    /// # Panics
+    /// If no port can be listened on.
+    pub fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on the loopback");
+        let address = listener.local_addr().expect("the address of a bound socket");
+        let shared = Arc::new(Shared::default());
+        let accepting = Arc::clone(&shared);
+        let acceptor = thread::spawn(move || accept(&listener, target, &accepting));
+        Self { address, shared, acceptor: Some(acceptor) }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where clients connect, as `redis://127.0.0.1:PORT/0`.
+    pub fn url(&self) -> String {
+        format!("redis://{}/0", self.address)
+    }
+
+    /// Delivers everything in one direction this much later; order and throughput stay as they are.
+    pub fn delay(&self, direction: Direction, delay: Duration) {
+        self.shared.faults().delay[direction as usize] = delay;
+    }
+
+    /// Holds back everything in one direction, the end of a connection included, as a partition does. Turned off, what
+    /// was held arrives, as it does when TCP sends again after a partition.
+    pub fn blackhole(&self, direction: Direction, on: bool) {
+        self.shared.faults().held[direction as usize] = on;
+        self.shared.changed.notify_all();
+    }
+
+    /// Closes new connections as soon as they are made; those that stand go on.
+    pub fn refuse(&self, on: bool) {
+        self.shared.faults().refuse = on;
+    }
+
+    /// Once: delivers the next request that contains `needle` (an empty one: the next request), waits for the server's
+    /// reply, and closes the connection instead of passing it on. The client can't know that its request was done.
+    pub fn cut_reply_to(&self, needle: &[u8]) {
+        self.shared.faults().cut = Some(needle.to_vec());
+    }
+
+    /// How many replies were cut so far.
+    pub fn cuts(&self) -> u64 {
+        self.shared.faults().cuts
+    }
+
+    /// How many connections were taken so far, those that were refused included.
+    pub fn accepted(&self) -> u64 {
+        self.shared.faults().accepted
+    }
+
+    /// Closes all connections that stand.
+    pub fn cut_all(&self) {
+        for link in self.shared.faults().connections.drain(..) {
+            link.close();
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.faults().ended = true;
+        self.shared.changed.notify_all();
+        self.cut_all();
+        // The acceptor looks whether it has ended once for each connection; this one is for that.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl Shared {
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while the direction is held; false when the proxy has ended.
+    fn passable(&self, direction: Direction) -> bool {
+        let faults = self.faults();
+        let held = |faults: &mut Faults| faults.held[direction as usize] && !faults.ended;
+        !self.changed.wait_while(faults, held).unwrap_or_else(PoisonError::into_inner).ended
+    }
+}
+
+fn accept(listener: &TcpListener, target: SocketAddr, shared: &Arc<Shared>) {
+    for client in listener.incoming() {
+        let mut faults = shared.faults();
+        if faults.ended {
+            return;
+        }
+        let Ok(client) = client else { continue };
+        faults.accepted += 1;
+        if faults.refuse {
+            continue;
+        }
+        let number = faults.accepted;
+        drop(faults);
+        // A server that is down shows as a closed connection, the nearest that a proxy can come to it.
+        let _ = link(number, client, target, shared);
+    }
+}
+
+fn link(number: u64, client: TcpStream, target: SocketAddr, shared: &Arc<Shared>) -> io::Result<()> {
+    let server = TcpStream::connect(target)?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let ends = [(client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?)];
+    shared.faults().connections.push(Link { number, client, server, doomed: false, ended: 0 });
+    for ((from, to), direction) in ends.into_iter().zip([Direction::Requests, Direction::Replies]) {
+        let (sender, receiver) = channel();
+        let reading = Arc::clone(shared);
+        let writing = Arc::clone(shared);
+        thread::spawn(move || read(from, &sender, direction, number, &reading));
+        thread::spawn(move || {
+            write(to, &receiver, direction, &writing);
+            writing.faults().end_direction(number);
+        });
+    }
+    Ok(())
+}
+
+/// What was read, and when it may be delivered. Reading goes on meanwhile, so that a delay adds to the latency only.
+type Chunk = (Instant, Vec<u8>);
+
+fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, number: u64, shared: &Shared) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let bytes = &buffer[..length];
+        let mut faults = shared.faults();
+        let due = Instant::now() + faults.delay[direction as usize];
+        match direction {
+            Direction::Requests => faults.doom(number, bytes),
+            Direction::Replies if faults.cut(number) => return,
+            Direction::Replies => {}
+        }
+        drop(faults);
+        if chunks.send((due, bytes.to_vec())).is_err() {
+            return;
+        }
+    }
+}
+
+fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, direction: Direction, shared: &Shared) {
+    while let Ok((due, bytes)) = chunks.recv() {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if !shared.passable(direction) || to.write_all(&bytes).is_err() {
+            break;
+        }
+    }
+    if shared.passable(direction) {
+        let _ = to.shutdown(Shutdown::Write);
+    }
+}
+
+impl Faults {
+    /// Lets go of a connection whose both directions have ended.
+    fn end_direction(&mut self, number: u64) {
+        if let Some(at) = self.connections.iter().position(|link| link.number == number) {
+            self.connections[at].ended += 1;
+            if self.connections[at].ended == 2 {
+                self.connections.swap_remove(at);
+            }
+        }
+    }
+
+    /// Marks a connection whose request is the one to be cut.
+    fn doom(&mut self, number: u64, request: &[u8]) {
+        let Some(needle) = &self.cut else { return };
+        let found = needle.is_empty() || request.windows(needle.len()).any(|part| part == needle);
+        if let (true, Some(link)) = (found, self.connections.iter_mut().find(|link| link.number == number)) {
+            link.doomed = true;
+            self.cut = None;
+        }
+    }
+
+    /// Closes a marked connection, whose reply has come now.
+    fn cut(&mut self, number: u64) -> bool {
+        let Some(at) = self.connections.iter().position(|link| link.number == number && link.doomed) else {
+            return false;
+        };
+        self.connections.swap_remove(at).close();
+        self.cuts += 1;
+        true
+    }
+}

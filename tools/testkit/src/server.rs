@@ -1,0 +1,294 @@
+//! A private server for one test, example or tool.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{env, fmt, fs, io, process};
+
+use rustix::process::Signal;
+
+use crate::info;
+use crate::process::Process;
+use crate::resp::{Connection, Reply};
+
+/// Servers that can stand at the other end, in the order in which they are looked for.
+const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// Ports below those that Linux gives to outgoing connections: a client that tries to reach a server which is down must
+/// not be given the server's own port for its end of the connection, or the server can't come back.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// How many ports are tried; somebody else may take one between the look and the start.
+const PORT_TRIES: u32 = 20;
+
+/// Why there is no server.
+#[derive(Debug)]
+pub enum StartError {
+    /// Neither `redis-server` nor `valkey-server` is on the `PATH`.
+    NotFound,
+    /// The binary is there and did not become ready; the text has the end of its log.
+    Failed(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => write!(
+                f,
+                "no redis-server and no valkey-server on the PATH: install one (`apt-get install redis-server`)"
+            ),
+            Self::Failed(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A server of one's own: on a free port of the loopback, in a directory of its own, with nothing saved.
+///
+/// It ends with this value, and also when this process is killed.
+///
+/// ```
+/// # use dspinlock_testkit::{Reply, Server};
+/// let server = Server::start();
+/// server.command(&["SET", "name", "value"]);
+/// assert_eq!(server.command(&["GET", "name"]), Reply::Bytes(b"value".to_vec()));
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    binary: PathBuf,
+    dir: PathBuf,
+    port: u16,
+    extra: Vec<String>,
+    process: Mutex<Option<Process>>,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Panics
+    /// If there is none on the `PATH`, or it does not become ready; the message says which.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// [`Server::start`] with options in the server's own form, such as `&["--requirepass", "secret"]`.
+    ///
+    /// They win over the ones given here; `--port`, `--dir`, `--logfile` and a `--loglevel` that hides the notice of
+    /// readiness are not for the caller to set.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub fn start_with(args: &[&str]) -> Self {
+        Self::try_start_with(args).unwrap_or_else(|error| panic!("a private server is needed here: {error}"))
+    }
+
+    /// [`Server::start`] for a caller who can do without.
+    ///
+    /// # Errors
+    /// [`StartError::NotFound`] without a binary, [`StartError::Failed`] if it does not become ready.
+    pub fn try_start() -> Result<Self, StartError> {
+        Self::try_start_with(&[])
+    }
+
+    /// [`Server::start_with`] for a caller who can do without.
+    ///
+    /// # Errors
+    /// As [`Server::try_start`].
+    pub fn try_start_with(args: &[&str]) -> Result<Self, StartError> {
+        let binary = Self::find().ok_or(StartError::NotFound)?;
+        let extra: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        let mut last = String::from("no free port was found");
+        for _ in 0..PORT_TRIES {
+            let port = random_port();
+            // A quick look saves a start in vain; whether the port was free is decided by the server's own start.
+            if TcpListener::bind(("127.0.0.1", port)).is_err() {
+                continue;
+            }
+            let dir = new_dir(port).map_err(|error| StartError::Failed(format!("no directory: {error}")))?;
+            match run(&binary, &dir, port, &extra) {
+                Ok(process) => {
+                    return Ok(Self { binary, dir, port, extra, process: Mutex::new(Some(process)) });
+                }
+                Err(problem) if problem.contains("in use") => last = problem,
+                Err(problem) => return Err(StartError::Failed(problem)),
+            }
+        }
+        Err(StartError::Failed(last))
+    }
+
+    /// The server binary that would be started, from the `PATH`.
+    pub fn find() -> Option<PathBuf> {
+        let path = env::var_os("PATH")?;
+        BINARIES.iter().find_map(|name| {
+            env::split_paths(&path).map(|dir| dir.join(name)).find(|file| {
+                fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+            })
+        })
+    }
+
+    /// Its address for a client: `redis://127.0.0.1:PORT/0`, without a password even where one is set.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// The program that runs.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id, unless it is down.
+    pub fn pid(&self) -> Option<i32> {
+        self.process().as_ref().map(Process::id)
+    }
+
+    /// Its directory, which lasts as long as this value, over [`Server::kill`] and [`Server::restart`].
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Stops it in the middle of whatever it does, with `SIGSTOP`: connections stay open and get no answers.
+    ///
+    /// # Panics
+    /// If the server is down.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Panics
+    /// If the server is down.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Ends it without warning, as a crash would. The port stays this server's own for [`Server::restart`].
+    pub fn kill(&self) {
+        if let Some(process) = self.process().take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it again on the same port and in the same directory, after killing it if it still runs.
+    ///
+    /// Its data is gone unless it was started with `&["--appendonly", "yes"]`.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn restart(&self) {
+        self.kill();
+        let started = run(&self.binary, &self.dir, self.port, &self.extra);
+        *self.process() =
+            Some(started.unwrap_or_else(|problem| panic!("the server does not restart: {problem}")));
+    }
+
+    /// A raw connection of one's own, with the password given if the server was started with one.
+    ///
+    /// # Errors
+    /// If it can't be reached, or the password is not taken.
+    pub fn connect(&self) -> io::Result<Connection> {
+        connect(self.port, &self.extra)
+    }
+
+    /// Runs one command over a connection made for it.
+    ///
+    /// # Panics
+    /// If the server can't be reached or does not answer within ten seconds.
+    pub fn command<A: AsRef<[u8]>>(&self, words: &[A]) -> Reply {
+        let answer = self.connect().and_then(|mut connection| connection.command(words));
+        answer.unwrap_or_else(|error| panic!("the server on port {} does not answer: {error}", self.port))
+    }
+
+    /// The fields of one section of `INFO`.
+    ///
+    /// # Panics
+    /// As [`Server::command`].
+    pub fn info(&self, section: &str) -> BTreeMap<String, String> {
+        let reply = self.command(&["INFO", section]);
+        info::fields(reply.text().unwrap_or_else(|| panic!("INFO {section} answered {reply:?}")))
+    }
+
+    /// How often each command was called since the start, by name in lower case (`"evalsha"`, `"script|load"`).
+    ///
+    /// Commands called by a script count beside the `evalsha` that ran it, and reading the figures counts as `info`
+    /// from the next time on.
+    ///
+    /// # Panics
+    /// As [`Server::command`].
+    pub fn command_stats(&self) -> BTreeMap<String, u64> {
+        info::calls(&self.info("commandstats"))
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process();
+        let process = process.as_ref().expect("the server is down");
+        process.signal(signal).unwrap_or_else(|error| panic!("the server can't be signalled: {error}"));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The guard removes the directory of a server that runs; after a kill there is no guard.
+        if self.process().take().is_none() {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+/// Starts the binary and returns once it has answered a `PING`.
+fn run(binary: &Path, dir: &Path, port: u16, extra: &[String]) -> Result<Process, String> {
+    let mut args: Vec<String> =
+        ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--logfile", ""].map(String::from).into();
+    args.extend(["--port".to_owned(), port.to_string(), "--dir".to_owned(), dir.display().to_string()]);
+    args.extend_from_slice(extra);
+    let process = Process::start(binary, dir, &args)?;
+    let answer = connect(port, extra).and_then(|mut connection| connection.command(&["PING"]));
+    match answer {
+        // A server that refuses (a wrong role, users of the caller's own) is one that answers.
+        Ok(Reply::Status(_) | Reply::Error(_)) => Ok(process),
+        Ok(reply) => Err(format!("the server answered PING with {reply:?}")),
+        Err(error) => Err(format!("the server said that it was ready and does not answer: {error}")),
+    }
+}
+
+fn connect(port: u16, extra: &[String]) -> io::Result<Connection> {
+    let mut connection = Connection::open(("127.0.0.1", port))?;
+    if let Some(at) = extra.iter().position(|arg| arg == "--requirepass")
+        && let Some(password) = extra.get(at + 1)
+        && !connection.command(&["AUTH", password])?.is_ok()
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the server does not take its own password",
+        ));
+    }
+    Ok(connection)
+}
+
+/// A port that is hard to meet by chance, since other test processes look for theirs at the same time.
+fn random_port() -> u16 {
+    // Each `RandomState` has keys of its own, which is all the randomness needed here.
+    let offset = RandomState::new().hash_one(process::id()) % u64::from(PORTS.end - PORTS.start);
+    PORTS.start + u16::try_from(offset).unwrap_or_default()
+}
+
+fn new_dir(port: u16) -> io::Result<PathBuf> {
+    let name =
+        format!("dspinlock-server-{}-{port}-{:08x}", process::id(), RandomState::new().hash_one(port) >> 32);
+    let dir = env::temp_dir().join(name);
+    fs::DirBuilder::new().mode(0o700).create(&dir)?;
+    Ok(dir)
+}
