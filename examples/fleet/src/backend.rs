@@ -1,0 +1,119 @@
+//! Which store the fleet meets at, and how many commands it was sent.
+
+use std::env;
+use std::time::Duration;
+
+use dspinlock_testkit::{Server, StartError};
+
+use crate::Failure;
+
+const MEMORY: &str = "memory://";
+
+/// A server that takes longer to connect or to answer is one that the reader should hear about.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The store of this run; a private server lives as long as this does.
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    /// What is used, and why, for the reader.
+    pub(crate) about: String,
+    counter: Option<Counter>,
+    _server: Option<Server>,
+}
+
+impl Backend {
+    /// The given URL, else `DSPINLOCK_URL`, else a private server, else memory.
+    pub(crate) fn choose(given: Option<&str>) -> Result<Self, Failure> {
+        if let Some(url) = given {
+            return Self::of_url(url, "--redis");
+        }
+        match env::var("DSPINLOCK_URL") {
+            Ok(url) if !url.is_empty() => return Self::of_url(&url, "DSPINLOCK_URL"),
+            Ok(_) | Err(env::VarError::NotPresent) => {}
+            Err(error) => return Err(format!("DSPINLOCK_URL: {error}").into()),
+        }
+        match Server::try_start() {
+            Ok(server) => {
+                let about = format!("a private {} on port {}", server.binary().display(), server.port());
+                let counter = Some(Counter::open(&server.url())?);
+                Ok(Self { url: server.url(), about, counter, _server: Some(server) })
+            }
+            Err(StartError::NotFound) => Ok(Self::memory("no redis-server and no valkey-server on the PATH")),
+            Err(StartError::Failed(reason)) => {
+                Ok(Self::memory(&format!("no private server, since {reason}")))
+            }
+        }
+    }
+
+    fn of_url(url: &str, source: &str) -> Result<Self, Failure> {
+        if url.starts_with(MEMORY) {
+            return Ok(Self::memory(&format!("{source} says so")));
+        }
+        let counter = Counter::open(url).map_err(|error| format!("{source}: {error}"))?;
+        let about = format!("the server given by {source}");
+        Ok(Self { url: url.to_owned(), about, counter: Some(counter), _server: None })
+    }
+
+    fn memory(reason: &str) -> Self {
+        let about = format!("the memory store, all of them in one process: {reason}");
+        Self { url: MEMORY.to_owned(), about, counter: None, _server: None }
+    }
+
+    /// Whether processes can meet there.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.counter.is_some()
+    }
+
+    /// Its name in the figures.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.is_shared() { "redis" } else { "memory" }
+    }
+
+    /// How many commands clients have sent it so far, those of this process left out; none where there is no server.
+    pub(crate) fn commands(&mut self) -> Result<u64, Failure> {
+        self.counter.as_mut().map_or(Ok(0), Counter::commands)
+    }
+}
+
+/// Counts the commands that clients sent to a server.
+struct Counter {
+    connection: redis::Connection,
+    own: u64,
+}
+
+impl Counter {
+    fn open(url: &str) -> Result<Self, Failure> {
+        let connection = redis::Client::open(url)?.get_connection_with_timeout(ANSWER_WITHIN)?;
+        connection.set_read_timeout(Some(ANSWER_WITHIN))?;
+        connection.set_write_timeout(Some(ANSWER_WITHIN))?;
+        Ok(Self { connection, own: 0 })
+    }
+
+    /// Counts what clients sent, as far as the server's figures tell.
+    ///
+    /// The server counts a command that a script calls as if a client had sent it. So those that only scripts use here,
+    /// the commands on data, are left out. `TIME` is used by both: no script calls it twice, so what goes beyond one for
+    /// each run of a script was sent by clients.
+    fn commands(&mut self) -> Result<u64, Failure> {
+        let text: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection)?;
+        let (mut sent, mut scripts, mut times) = (0, 0, 0);
+        for (name, calls) in text.lines().filter_map(calls) {
+            match name.split('|').next().unwrap_or(name) {
+                "eval" | "evalsha" => scripts += calls,
+                "time" => times += calls,
+                "auth" | "client" | "hello" | "info" | "ping" | "script" | "select" => sent += calls,
+                _ => {}
+            }
+        }
+        let own = self.own;
+        self.own += 1;
+        Ok((sent + scripts + u64::saturating_sub(times, scripts)).saturating_sub(own))
+    }
+}
+
+/// The name and the number of calls in a line such as `cmdstat_get:calls=12,usec=3`.
+fn calls(line: &str) -> Option<(&str, u64)> {
+    let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+    let calls = rest.split(',').find_map(|part| part.strip_prefix("calls="))?;
+    Some((name, calls.parse().ok()?))
+}
