@@ -1,0 +1,137 @@
+//! One computes, everybody gets the result.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, ErrorKind, dspinlock};
+
+use crate::support::{AppError, Body, Runs, Usage, redis, rigs, signals};
+
+#[dspinlock(client = client, key = day, cached, expire = "10m")]
+fn usage(client: &Client, day: &str, runs: &Runs) -> Result<Usage, AppError> {
+    // Long enough for the others to come while it runs; if they come later, it is a hit.
+    thread::sleep(Duration::from_millis(50));
+    Ok(Usage { day: day.to_owned(), run: runs.run()? })
+}
+
+#[dspinlock(client = client, key = day, namespace = "later", cached, expire = "10m")]
+async fn usage_later(client: &Client, day: &str, runs: &Runs) -> Result<Usage, AppError> {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    Ok(Usage { day: day.to_owned(), run: runs.run()? })
+}
+
+#[dspinlock(client = client, key = (), cached, on_error = |error| panic!("{error}"))]
+fn shared(client: &Client, body: &Body) -> Arc<Vec<u32>> {
+    body.wait();
+    Arc::new(vec![1, 2, 3])
+}
+
+#[dspinlock(client = client, key = (), cached, wait = wait)]
+fn patient(client: &Client, wait: Duration, body: &Body) -> Result<u32, AppError> {
+    body.wait();
+    Ok(1)
+}
+
+#[test]
+fn a_leader_whose_time_is_over_does_not_give_up_for_the_others() {
+    let (rig, (body, test)) = (redis(), signals());
+    let (body, started) = (&body, Barrier::new(2));
+    thread::scope(|scope| {
+        let computing = scope.spawn(|| patient(&rig.theirs, Duration::from_secs(20), body));
+        test.entered();
+        let leader = scope.spawn(|| patient(&rig.ours, Duration::from_millis(300), body));
+        let follower = scope.spawn(|| {
+            started.wait();
+            patient(&rig.ours, Duration::from_secs(20), body)
+        });
+        // It joins while the leader waits; were it too late, it would lead, and get the value all the same.
+        started.wait();
+        let AppError::Lock(error) = leader.join().unwrap().unwrap_err() else { panic!("not the lock's") };
+        assert_eq!(error.kind(), ErrorKind::Contended);
+        test.finish();
+        assert_eq!(computing.join().unwrap().unwrap(), 1);
+        assert_eq!(follower.join().unwrap().unwrap(), 1);
+    });
+}
+
+#[test]
+fn threads_of_two_processes_get_one_value() {
+    for rig in rigs() {
+        let (runs, start) = (Runs::default(), Barrier::new(40));
+        thread::scope(|scope| {
+            for number in 0..40 {
+                let client = if number % 2 == 0 { &rig.ours } else { &rig.theirs };
+                let (runs, start) = (&runs, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let expected = Usage { day: "monday".into(), run: 1 };
+                    assert_eq!(usage(client, "monday", runs).unwrap(), expected);
+                });
+            }
+        });
+        assert_eq!(runs.count(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_of_two_processes_get_one_value() {
+    for rig in rigs() {
+        let runs = Arc::new(Runs::default());
+        let tasks: Vec<_> = (0..100)
+            .map(|number| {
+                let client = if number % 2 == 0 { rig.ours.clone() } else { rig.theirs.clone() };
+                let runs = Arc::clone(&runs);
+                tokio::spawn(async move { usage_later(&client, "monday", &runs).await })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap(), Usage { day: "monday".into(), run: 1 });
+        }
+        assert_eq!(runs.count(), 1);
+    }
+}
+
+#[test]
+fn the_callers_of_a_flight_share_one_value_in_memory() {
+    for rig in rigs() {
+        let (body, test) = signals();
+        let (client, body) = (&rig.ours, &body);
+        let started = Barrier::new(3);
+        thread::scope(|scope| {
+            let leader = scope.spawn(|| shared(client, body));
+            test.entered();
+            let followers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    started.wait();
+                    shared(client, body)
+                })
+            });
+            started.wait();
+            // They are about to join; were one too late, its value would be another, and the test fail.
+            thread::sleep(Duration::from_millis(200));
+            test.finish();
+            let value = leader.join().unwrap();
+            assert_eq!(*value, [1, 2, 3]);
+            for follower in followers {
+                assert!(Arc::ptr_eq(&value, &follower.join().unwrap()));
+            }
+        });
+        // Another process decodes its own.
+        assert_eq!(*shared(&rig.theirs, body), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_hit_is_one_command() {
+    let rig = redis();
+    let (server, runs) = (rig.server.as_ref().unwrap(), Runs::default());
+    usage(&rig.ours, "monday", &runs).unwrap();
+    // The other client learns the server's time, and opens its connection.
+    usage(&rig.theirs, "monday", &runs).unwrap();
+    let before = server.command_stats()["evalsha"];
+    for _ in 0..10 {
+        assert_eq!(usage(&rig.theirs, "monday", &runs).unwrap().run, 1);
+    }
+    assert_eq!(server.command_stats()["evalsha"] - before, 10);
+}

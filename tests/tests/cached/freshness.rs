@@ -1,0 +1,133 @@
+//! `refresh_ahead`, `stale_if_error` and `expire`.
+
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, dspinlock};
+
+use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals, until};
+
+#[dspinlock(
+    client = client,
+    key = (),
+    cached(refresh_ahead = "9m 59s 900ms", entry = ahead_entry),
+    expire = "10m",
+)]
+fn ahead(client: &Client, runs: &Runs, body: &Body) -> Result<u32, AppError> {
+    let run = runs.run()?;
+    body.wait();
+    Ok(run)
+}
+
+#[dspinlock(client = client, key = (), cached(stale_if_error = "10m", entry = stale_entry), expire = "100ms")]
+fn stale(client: &Client, runs: &Runs) -> Result<u32, AppError> {
+    runs.run()
+}
+
+#[dspinlock(client = client, key = (), cached(refresh_ahead = ahead, stale_if_error = Duration::ZERO))]
+fn wrong_while_running(client: &Client, ahead: Duration) -> Result<u32, AppError> {
+    unreachable!("refused")
+}
+
+/// Computes the first value, and waits until it is due to be computed anew.
+fn due(rig: &Rig, runs: &Runs) -> (Body, crate::support::Test) {
+    let (body, test) = signals();
+    test.finish();
+    assert_eq!(ahead(&rig.ours, runs, &body).unwrap(), 1);
+    test.entered();
+    thread::sleep(Duration::from_millis(150));
+    (body, test)
+}
+
+#[test]
+fn one_computes_ahead_while_everybody_else_is_served_the_old_value() {
+    for rig in rigs() {
+        let runs = Runs::default();
+        let (body, test) = due(&rig, &runs);
+        thread::scope(|scope| {
+            let renewing = scope.spawn(|| ahead(&rig.ours, &runs, &body));
+            test.entered();
+            for client in [&rig.ours, &rig.theirs, &rig.ours, &rig.theirs] {
+                assert_eq!(ahead(client, &runs, &body).unwrap(), 1);
+            }
+            assert_eq!(runs.count(), 2, "exactly one computes anew");
+            test.finish();
+            assert_eq!(renewing.join().unwrap().unwrap(), 2, "who computes gets its own value");
+        });
+        let entry = ahead_entry(&rig.theirs, &runs, &body).unwrap();
+        assert_eq!(entry.peek_blocking().unwrap(), Some(2));
+        assert_eq!(ahead(&rig.theirs, &runs, &body).unwrap(), 2);
+    }
+}
+
+#[test]
+fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
+    for rig in rigs() {
+        let runs = Runs::default();
+        let (body, test) = due(&rig, &runs);
+        runs.fail(Some("no luck"));
+        assert_eq!(ahead(&rig.ours, &runs, &body).unwrap(), 1);
+        assert_eq!(runs.count(), 2);
+        runs.fail(None);
+        test.finish();
+        // The mark is given back by the library's own thread.
+        until("somebody else computes anew", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
+        assert_eq!(runs.count(), 3);
+    }
+}
+
+#[test]
+fn a_forgotten_value_is_not_brought_back_by_who_computes_ahead() {
+    for rig in rigs() {
+        let runs = Runs::default();
+        let (body, test) = due(&rig, &runs);
+        thread::scope(|scope| {
+            let renewing = scope.spawn(|| ahead(&rig.ours, &runs, &body));
+            test.entered();
+            let entry = ahead_entry(&rig.theirs, &runs, &body).unwrap();
+            assert!(entry.forget_blocking().unwrap());
+            test.finish();
+            assert_eq!(renewing.join().unwrap().unwrap(), 2);
+            assert_eq!(entry.peek_blocking().unwrap(), None);
+        });
+    }
+}
+
+#[test]
+fn the_last_good_value_bridges_a_failure() {
+    for rig in rigs() {
+        let runs = Runs::default();
+        assert_eq!(stale(&rig.ours, &runs).unwrap(), 1);
+        let entry = stale_entry(&rig.theirs, &runs).unwrap();
+        until("the value expires", || entry.peek_blocking().unwrap().is_none());
+        runs.fail(Some("the disk is full"));
+        assert_eq!(stale(&rig.theirs, &runs).unwrap(), 1);
+        assert_eq!(runs.count(), 2, "it was tried");
+        assert_eq!(entry.peek_blocking().unwrap(), None, "and is not remembered as good");
+        runs.fail(None);
+        assert_eq!(stale(&rig.ours, &runs).unwrap(), 3);
+        // Forgotten is forgotten: nothing is left to bridge with.
+        assert!(entry.forget_blocking().unwrap());
+        runs.fail(Some("the disk is full"));
+        assert_eq!(stale(&rig.ours, &runs).unwrap_err().to_string(), "the disk is full");
+    }
+}
+
+#[test]
+fn without_a_good_value_the_failure_is_the_answer() {
+    let (rig, runs) = (redis(), Runs::default());
+    runs.fail(Some("the disk is full"));
+    assert_eq!(stale(&rig.ours, &runs).unwrap_err().to_string(), "the disk is full");
+    assert_eq!(runs.count(), 1);
+}
+
+#[test]
+fn expressions_are_checked_when_they_are_used() {
+    let client = Client::memory();
+    let AppError::Lock(error) = wrong_while_running(&client, Duration::ZERO).unwrap_err() else { panic!() };
+    assert_eq!(error.kind(), dspinlock::ErrorKind::Config);
+    assert!(error.to_string().contains("`refresh_ahead` is zero"), "{error}");
+    let hours = Duration::from_secs(7_200);
+    let AppError::Lock(error) = wrong_while_running(&client, hours).unwrap_err() else { panic!() };
+    assert!(error.to_string().contains("`stale_if_error` is zero"), "{error}");
+}

@@ -1,0 +1,49 @@
+//! Copies in this process.
+
+use dspinlock::{Client, Error, dspinlock};
+use dspinlock_testkit::Server;
+
+#[dspinlock(key = n, namespace = "copied", cached(local = "1m"), client = client)]
+fn copied(client: &Client, n: u32, value: u32) -> Result<u32, Error> {
+    Ok(value)
+}
+
+#[dspinlock(key = n, namespace = "copied-for-the-usual-time", cached(local), client = client)]
+async fn copied_for_the_usual_time(client: &Client, n: u32, value: u32) -> Result<u32, Error> {
+    Ok(value)
+}
+
+fn looks(server: &Server) -> u64 {
+    server.command_stats().get("evalsha").copied().unwrap_or(0)
+}
+
+#[test]
+fn a_hit_asks_nobody_until_word_of_a_change_comes() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    assert_eq!(copied(&client, 7, 1).unwrap(), 1);
+    assert_eq!(copied(&client, 7, 2).unwrap(), 1);
+    let before = looks(&server);
+    for _ in 0..100 {
+        assert_eq!(copied(&client, 7, 2).unwrap(), 1);
+    }
+    assert_eq!(looks(&server), before);
+
+    let other = Client::connect(&server.url()).unwrap();
+    assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
+    // The word is on its way; until it is here the copy may be served.
+    while copied(&client, 7, 2).unwrap() == 1 {
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn a_copy_is_kept_by_async_callers_too() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    assert_eq!(copied_for_the_usual_time(&client, 7, 1).await.unwrap(), 1);
+    assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
+    let before = looks(&server);
+    assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
+    assert_eq!(looks(&server), before);
+}

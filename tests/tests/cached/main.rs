@@ -1,0 +1,10 @@
+//! What `cached` does with values, on both stores, between clients that share nothing but the server, as processes do.
+
+mod companions;
+mod errors;
+mod flights;
+mod freshness;
+mod local;
+mod misses;
+mod sizes;
+mod support;

@@ -1,0 +1,131 @@
+//! Connections that the user brings, of version 1 of the `redis` crate.
+
+use dspinlock::{Client, ErrorKind, redis_1};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Door, Rig, await_renewal, eventually, ms, timed};
+use redis::{Connection, RedisError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+fn redis_client(server: &Server) -> redis::Client {
+    redis::Client::open(server.url()).unwrap()
+}
+
+/// A pool as small as can be.
+#[derive(Clone)]
+struct Pool {
+    client: redis::Client,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+struct Pooled {
+    connection: Option<Connection>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Pool {
+    fn get(&self) -> Result<Pooled, RedisError> {
+        let idle = self.idle.lock().unwrap().pop();
+        let connection = idle.map_or_else(|| self.open(), Ok)?;
+        Ok(Pooled { connection: Some(connection), idle: Arc::clone(&self.idle) })
+    }
+
+    fn open(&self) -> Result<Connection, RedisError> {
+        let connection = self.client.get_connection_with_timeout(ms(500))?;
+        connection.set_read_timeout(Some(ms(500)))?;
+        Ok(connection)
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection.as_mut().unwrap()
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.idle.lock().unwrap().extend(self.connection.take());
+    }
+}
+
+/// Everything that goes over the wire: grants, refusals, waiting, renewals and giving back.
+fn exercise(name: &str, client: &Client) {
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig { client: client.clone(), door };
+        rig.ping().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let lock = rig.lock(name).lease(ms(450));
+        let guard = rig.acquire(&lock).unwrap();
+        assert!(rig.try_acquire(&rig.lock(name)).unwrap().is_none());
+        await_renewal(&guard);
+        rig.release(guard).unwrap();
+        drop(rig.acquire(&lock).unwrap());
+        eventually("given back", || rig.inspect(&lock).unwrap().is_none());
+        assert!(!rig.forget(&lock).unwrap());
+    }
+}
+
+#[test]
+fn every_kind_of_connection_can_be_brought() {
+    let server = Server::start();
+    let runtime = runtime();
+    let redis = redis_client(&server);
+    let multiplexed = runtime.block_on(redis.get_multiplexed_async_connection()).unwrap();
+    let manager = runtime.block_on(redis.get_connection_manager()).unwrap();
+    let pool = Pool { client: redis.clone(), idle: Arc::default() };
+    exercise("a client", &redis_1::from_client(redis.clone()).unwrap());
+    exercise("a multiplexed connection", &redis_1::from_async(multiplexed).unwrap());
+    exercise("a connection manager", &redis_1::from_async(manager).unwrap());
+    exercise("a pool", &redis_1::from_pool(move || pool.get()).unwrap());
+    // A connection for each call.
+    let client = redis_1::from_pool(move || redis.get_connection().map(Box::new)).unwrap();
+    exercise("a function", &client);
+}
+
+#[test]
+fn a_pool_that_is_empty_says_so() {
+    let empty = || Err::<Box<Connection>, _>("all 10 connections are in use");
+    let client = redis_1::from_pool(empty).unwrap();
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig { client: client.clone(), door };
+        let refused = rig.acquire(&rig.lock("empty")).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Backend);
+        assert!(refused.to_string().contains("all 10 connections are in use"), "{refused}");
+        assert!(refused.key().is_some());
+    }
+}
+
+#[test]
+fn a_brought_connection_has_a_time_limit_too() {
+    let server = Server::start();
+    let runtime = runtime();
+    let redis = redis_client(&server);
+    let multiplexed = runtime.block_on(redis.get_multiplexed_async_connection()).unwrap();
+    let pool = Pool { client: redis, idle: Arc::default() };
+    let clients =
+        [redis_1::from_async(multiplexed).unwrap(), redis_1::from_pool(move || pool.get()).unwrap()];
+    for client in &clients {
+        for door in [Door::Blocking, Door::Async] {
+            let rig = Rig { client: client.clone(), door };
+            rig.ping().unwrap();
+            server.pause();
+            let (refused, took) = timed(|| rig.acquire(&rig.lock("paused")).unwrap_err());
+            server.resume();
+            assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
+            assert!(took < Duration::from_secs(3), "{took:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The global client, which a process has only one of: each case runs in a process of its own.
+
+use dspinlock::{Client, DSpinlock, ErrorKind, init};
+use dspinlock_testkit::Server;
+use dspinlock_tests::block_on;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::Command;
+
+/// Set in the process that a case runs in.
+const ROLE: &str = "DSPINLOCK_TESTS_ROLE";
+
+/// Runs the test `name` of this binary again, in a process of its own with `DSPINLOCK_URL` as given; whether this is that
+/// process.
+fn alone(name: &str, url: Option<OsString>) -> bool {
+    if std::env::var_os(ROLE).is_some() {
+        return true;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", &format!("environment::{name}"), "--nocapture"]).env(ROLE, "child");
+    match url {
+        Some(url) => again.env("DSPINLOCK_URL", url),
+        None => again.env_remove("DSPINLOCK_URL"),
+    };
+    let output = again.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
+fn turn(name: &str) -> dspinlock::Result<()> {
+    DSpinlock::new(name).acquire_blocking()?.release_blocking()?;
+    block_on(async { DSpinlock::new(name).acquire().await?.release().await })
+}
+
+#[test]
+fn the_url_in_the_environment_is_used() {
+    let server = Server::start();
+    if alone("the_url_in_the_environment_is_used", Some(server.url().into())) {
+        turn("from the environment").unwrap();
+    } else {
+        let found = server.command(&["DBSIZE"]).int();
+        assert_eq!(found, Some(2), "a record and its fence");
+    }
+}
+
+#[test]
+fn memory_in_the_environment_needs_no_server() {
+    if alone("memory_in_the_environment_needs_no_server", Some("memory://".into())) {
+        turn("in memory").unwrap();
+        assert!(dspinlock::client().unwrap().is_memory());
+        let _held = DSpinlock::new("the same store").acquire_blocking().unwrap();
+        assert!(DSpinlock::new("the same store").try_acquire_blocking().unwrap().is_none());
+    }
+}
+
+#[test]
+fn without_the_environment_it_is_the_local_server() {
+    if alone("without_the_environment_it_is_the_local_server", None) {
+        let shown = format!("{:?}", dspinlock::client().unwrap());
+        assert!(shown.contains("127.0.0.1:6379/0"), "{shown}");
+    }
+}
+
+#[test]
+fn a_wrong_url_is_an_error_of_the_call_that_needs_it() {
+    if alone("a_wrong_url_is_an_error_of_the_call_that_needs_it", Some("http://:hunter2@host".into())) {
+        let refused = turn("wrong").unwrap_err();
+        assert_eq!((refused.kind(), refused.key()), (ErrorKind::Config, Some("\"wrong\"")));
+        assert!(refused.to_string().contains("redis://"), "{refused}");
+        assert!(!format!("{refused} {refused:?}").contains("hunter2"));
+        // A program can still say what it wants.
+        init(Client::memory()).unwrap();
+        turn("right").unwrap();
+    }
+}
+
+#[test]
+fn a_url_that_is_no_text_is_an_error() {
+    if alone("a_url_that_is_no_text_is_an_error", Some(OsString::from_vec(b"redis://\xff".to_vec()))) {
+        let refused = turn("no text").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config);
+        assert!(refused.to_string().contains("DSPINLOCK_URL"), "{refused}");
+    }
+}
+
+#[test]
+fn init_comes_before_the_environment_and_only_once() {
+    if alone("init_comes_before_the_environment_and_only_once", Some("http://nobody".into())) {
+        init(Client::memory()).unwrap();
+        turn("by init").unwrap();
+        assert_eq!(init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
+    }
+}
+
+#[test]
+fn init_after_the_first_use_is_too_late() {
+    if alone("init_after_the_first_use_is_too_late", Some("memory://".into())) {
+        turn("first").unwrap();
+        let refused = init(Client::memory()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misuse);
+        assert!(refused.to_string().contains("before the first lock"), "{refused}");
+    }
+}

@@ -1,0 +1,138 @@
+//! Threads and runtimes of every kind, that come and go while the client stays.
+
+use dspinlock::{Client, DSpinlock, ErrorKind};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{block_on, ms, timed};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// As in a user's program: one client for the whole process, first used by whoever comes first.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| Client::connect(&SERVER.url()).unwrap());
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+/// Far below the response timeout, at which a connection that nobody drives would show.
+const PROMPT: Duration = ms(400);
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn turn(name: &str) {
+    let guard = CLIENT.lock(name).acquire().await.unwrap();
+    tokio::task::yield_now().await;
+    guard.release().await.unwrap();
+}
+
+fn blocking_turn(name: &str) {
+    CLIENT.lock(name).acquire_blocking().unwrap().release_blocking().unwrap();
+}
+
+#[test]
+fn runtimes_come_and_go() {
+    let mut idle = Vec::new();
+    for round in 0..30 {
+        let runtime = if round % 3 == 0 { multi_thread() } else { current_thread() };
+        let ((), took) = timed(|| runtime.block_on(turn("round")));
+        assert!(took < PROMPT, "round {round}: {took:?}");
+        let ((), took) = timed(|| blocking_turn("round"));
+        assert!(took < PROMPT, "round {round}, blocking: {took:?}");
+        if round % 5 == 0 {
+            // It stays, but nothing runs in it any more.
+            idle.push(runtime);
+        }
+    }
+}
+
+/// What `#[tokio::test]` makes of each of a program's tests.
+macro_rules! tests_of_a_user {
+    ($($name:ident)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            for _ in 0..3 {
+                turn(stringify!($name)).await;
+            }
+        })*
+    };
+}
+tests_of_a_user!(a_users_first_test a_users_second_test a_users_third_test a_users_fourth_test);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_of_a_multi_threaded_runtime_share_the_client() {
+    let tasks: Vec<_> =
+        (0..64).map(|n| tokio::spawn(async move { turn(&format!("task {n}")).await })).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[test]
+fn plain_threads_share_the_client() {
+    thread::scope(|scope| {
+        for n in 0..8 {
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    blocking_turn(&format!("thread {n}"));
+                    block_on(turn_without_tokio(&format!("future {n}")));
+                }
+            });
+        }
+    });
+}
+
+/// Nothing in here may need a runtime.
+async fn turn_without_tokio(name: &str) {
+    let lock = CLIENT.lock(name);
+    let guard = lock.acquire().await.unwrap();
+    assert!(lock.try_acquire().await.unwrap().is_none());
+    assert!(lock.inspect().await.unwrap().is_some());
+    guard.release().await.unwrap();
+    assert!(lock.forget().await.unwrap());
+    CLIENT.ping().await.unwrap();
+}
+
+fn contended(name: &str) -> DSpinlock {
+    CLIENT.lock(name).sleep(ms(5)).wait(Duration::from_secs(10))
+}
+
+/// It blocks the thread of the executor, and that is all it does.
+#[test]
+fn blocking_calls_work_inside_async_code() {
+    for runtime in [current_thread(), multi_thread()] {
+        runtime.block_on(async {
+            blocking_turn("inside");
+            let held = contended("inside").acquire_blocking().unwrap();
+            assert_eq!(
+                contended("inside").wait(ms(20)).acquire().await.unwrap_err().kind(),
+                ErrorKind::Contended
+            );
+            // The wait of a blocking call, too, needs nothing of this runtime.
+            let releasing = thread::spawn(move || {
+                thread::sleep(ms(30));
+                held.release_blocking().unwrap();
+            });
+            contended("inside").acquire_blocking().unwrap().release_blocking().unwrap();
+            releasing.join().unwrap();
+            tokio::task::spawn_blocking(|| blocking_turn("inside")).await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_task_and_a_thread_wait_for_each_other() {
+    let runtime = current_thread();
+    let held = block_on(contended("each other").acquire()).unwrap();
+    let waiting = thread::spawn(|| contended("each other").acquire_blocking().unwrap());
+    runtime.block_on(async {
+        let waiter = tokio::spawn(async { contended("each other").acquire().await.unwrap().release().await });
+        held.release().await.unwrap();
+        let waiting = tokio::task::spawn_blocking(|| waiting.join().unwrap().release_blocking());
+        waiter.await.unwrap().unwrap();
+        waiting.await.unwrap().unwrap();
+    });
+}

@@ -1,0 +1,199 @@
+//! Guards that go away on their own: dropped, cancelled, unwound, or with the runtime that they lived in.
+
+use dspinlock::{Client, Config, DSpinlock, ErrorKind, State, dspinlock};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig, timed, within};
+use std::future::pending;
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::unbounded_channel;
+
+on_every_rig!(
+    a_cancelled_release_goes_on,
+    the_key_of_a_failed_body_is_free,
+    the_key_of_a_panicking_body_is_free
+);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn is_free(lock: &DSpinlock) -> bool {
+    lock.inspect_blocking().unwrap().is_none()
+}
+
+fn a_cancelled_release_goes_on(rig: &Rig) {
+    let lock = rig.lock("cancelled release");
+    let guard = rig.acquire(&lock).unwrap();
+    block_on(async {
+        let mut release = std::pin::pin!(guard.release());
+        // Polled once, then dropped.
+        std::future::poll_fn(|context| {
+            let _ = release.as_mut().poll(context);
+            std::task::Poll::Ready(())
+        })
+        .await;
+    });
+    eventually("COMPUTED", || {
+        lock.inspect_blocking().unwrap().is_some_and(|seen| seen.state() == State::Computed)
+    });
+
+    // Never polled: a dropped guard.
+    drop(rig.acquire(&lock).unwrap().release());
+    eventually("free", || is_free(&lock));
+}
+
+#[dspinlock(key = key, namespace = "", client = client, cached, on_error = |error| Err(error.to_string()))]
+fn fail(client: &Client, key: &str, how: &dyn Fn() -> Result<(), String>) -> Result<(), String> {
+    how()
+}
+
+#[dspinlock(key = key, namespace = "", client = client, cached, on_error = |error| Err(error.to_string()))]
+async fn fail_async(client: &Client, key: &str, how: &dyn Fn() -> Result<(), String>) -> Result<(), String> {
+    tokio::task::yield_now().await;
+    how()
+}
+
+fn run(rig: &Rig, name: &str, how: &dyn Fn() -> Result<(), String>) -> Result<(), String> {
+    match rig.door {
+        Door::Blocking => fail(&rig.client, &rig.key(name), how),
+        Door::Async => block_on(fail_async(&rig.client, &rig.key(name), how)),
+    }
+}
+
+/// `cached` marks what was done as COMPUTED, so a failure would be remembered as a success.
+fn the_key_of_a_failed_body_is_free(rig: &Rig) {
+    let returned = run(rig, "failed body", &|| Err("it went wrong".to_owned()));
+    assert_eq!(returned, Err("it went wrong".to_owned()));
+    assert!(is_free(&rig.lock("failed body")));
+    run(rig, "failed body", &|| Ok(())).unwrap();
+    assert_eq!(rig.inspect(&rig.lock("failed body")).unwrap().unwrap().state(), State::Computed);
+}
+
+fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
+    let unwound = thread::scope(|scope| {
+        scope.spawn(|| run(rig, "panicking body", &|| panic!("on purpose"))).join().is_err()
+    });
+    assert!(unwound);
+    eventually("the key is free", || is_free(&rig.lock("panicking body")));
+}
+
+fn impatient(server: &Server) -> Client {
+    let config = Config::from_url(&server.url()).unwrap().connect_timeout(ms(150)).response_timeout(ms(150));
+    Client::from_config(&config).unwrap()
+}
+
+/// With a server that does not answer, what blocks shows.
+#[test]
+fn dropping_a_guard_does_not_block_and_is_made_good_when_the_server_is_back() {
+    let server = Server::start();
+    let client = impatient(&server);
+    let locks = [client.lock("by drop"), client.lock("by abandon"), client.lock("by release")];
+    let locks = locks.map(|lock| lock.lease(10 * MINUTE));
+    let [dropped, abandoned, released] = [0, 1, 2].map(|n| locks[n].acquire_blocking().unwrap());
+    let [dropped_async, abandoned_async] =
+        ["drop", "abandon"].map(|name| block_on(client.lock(name).lease(10 * MINUTE).acquire()).unwrap());
+
+    server.pause();
+    let ((), took) = timed(|| drop((dropped, dropped_async)));
+    assert!(took < ms(100), "{took:?}");
+    // These two wait for the server, but not for ever.
+    let (refused, took) = timed(|| abandoned.abandon_blocking().unwrap_err());
+    assert_eq!(refused.kind(), ErrorKind::Backend);
+    assert!(took < ms(1000), "{took:?}");
+    assert_eq!(block_on(abandoned_async.abandon()).unwrap_err().kind(), ErrorKind::Backend);
+    assert_eq!(released.release_blocking().unwrap_err().kind(), ErrorKind::Backend);
+
+    server.resume();
+    let state = |name: &str| client.lock(name).inspect_blocking().unwrap().map(|seen| seen.state());
+    for name in ["by drop", "by abandon", "drop", "abandon"] {
+        within(Duration::from_secs(5), name, || state(name).is_none());
+    }
+    within(Duration::from_secs(5), "released", || state("by release") == Some(State::Computed));
+}
+
+#[test]
+fn the_end_of_a_runtime_gives_back_what_its_tasks_held() {
+    const TASKS: usize = 20;
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    for workers in [None, Some(2)] {
+        let mut builder = workers.map_or_else(Builder::new_current_thread, |workers| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(workers);
+            builder
+        });
+        let runtime = builder.enable_all().build().unwrap();
+        let (held, mut holders) = unbounded_channel();
+        for n in 0..TASKS {
+            let (client, held, waiter) = (client.clone(), held.clone(), waiting(&client, n));
+            runtime.spawn(async move {
+                let _guard = client.lock(n).lease(MINUTE).acquire().await.unwrap();
+                held.send(()).unwrap();
+                pending::<()>().await;
+            });
+            // And a waiter for each, half-way.
+            runtime.spawn(async move { waiter.acquire().await });
+        }
+        runtime.block_on(async {
+            for _ in 0..TASKS {
+                holders.recv().await.unwrap();
+            }
+        });
+        runtime.shutdown_timeout(Duration::ZERO);
+        for n in 0..TASKS {
+            let lock = waiting(&client, n);
+            within(Duration::from_secs(5), "free again", || is_free(&lock));
+        }
+    }
+}
+
+fn waiting(client: &Client, n: usize) -> DSpinlock {
+    client.lock(n).lease(MINUTE).sleep(ms(5)).wait(MINUTE)
+}
+
+/// The future is dropped in the middle of its body.
+#[test]
+fn dropping_an_annotated_future_gives_the_lock_back() {
+    #[dspinlock(key = key, namespace = "", client = client)]
+    async fn hang(client: &Client, key: &str, started: &tokio::sync::Notify) -> Result<(), dspinlock::Error> {
+        started.notify_one();
+        pending().await
+    }
+
+    let rig = Rig::redis(Door::Async);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let started = tokio::sync::Notify::new();
+    runtime.block_on(async {
+        tokio::select! {
+            _ = hang(&rig.client, "hang", &started) => unreachable!("it never ends"),
+            () = started.notified() => {}
+        }
+    });
+    within(Duration::from_secs(5), "free again", || is_free(&rig.client.lock("hang")));
+}
+
+/// One who waits no more must not go on asking, nor take the lock for a moment when it is free.
+#[test]
+fn a_dropped_waiter_asks_no_more() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let held = client.lock(0).lease(MINUTE).acquire_blocking().unwrap();
+    let asked = || server.command_stats()["evalsha"];
+    let before = asked();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let lock = waiting(&client, 0);
+        let waiter = tokio::spawn(async move { lock.acquire().await });
+        while asked() < before + 2 {
+            tokio::task::yield_now().await;
+        }
+        waiter.abort();
+        assert!(waiter.await.unwrap_err().is_cancelled());
+    });
+    block_on(client.ping()).unwrap();
+    let before = asked();
+    held.release_blocking().unwrap();
+    thread::sleep(ms(100));
+    // The release, and perhaps the taking back of a request that was on its way.
+    assert!(asked() <= before + 2, "{} requests", asked() - before);
+}

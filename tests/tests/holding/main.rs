@@ -1,0 +1,6 @@
+//! Holding a lock while things go wrong: renewal, loss, cancellation, shutdown, and replies that never come.
+
+mod aborts;
+mod giving_back;
+mod renewal;
+mod replies;

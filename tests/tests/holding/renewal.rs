@@ -1,0 +1,152 @@
+//! The lease of a lock that is held, and what its holder learns when it is lost.
+
+use dspinlock::{Client, ErrorKind, Guard, State};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Rig, await_renewal, eventually, ms, on_every_rig, within};
+use std::thread;
+use std::time::Duration;
+
+on_every_rig!(
+    a_guard_outlives_its_lease,
+    a_lock_is_held_no_longer_than_max_block,
+    a_lock_that_is_taken_away_is_lost
+);
+
+/// When the next renewal comes, long before a lease of three times as long is over.
+const NOTICED_AFTER: Duration = ms(250);
+
+fn a_guard_outlives_its_lease(rig: &Rig) {
+    let lock = rig.lock("outlive").lease(ms(300));
+    let guard = rig.acquire(&lock).unwrap();
+    let token = guard.fencing_token();
+    while guard.held_for() < ms(700) {
+        assert!(guard.is_held(), "lost after {:?}", guard.held_for());
+        assert!(rig.try_acquire(&rig.lock("outlive")).unwrap().is_none(), "after {:?}", guard.held_for());
+        thread::sleep(ms(20));
+    }
+    assert_eq!(rig.inspect(&lock).unwrap().unwrap().fencing_token(), Some(token));
+    rig.release(guard).unwrap();
+}
+
+fn a_lock_is_held_no_longer_than_max_block(rig: &Rig) {
+    let lock = rig.lock("max_block").lease(ms(240)).max_block(ms(500));
+    let guard = rig.acquire(&lock).unwrap();
+    while guard.held_for() < ms(400) {
+        assert!(guard.is_held(), "lost after {:?}", guard.held_for());
+        thread::sleep(ms(10));
+    }
+    eventually("`max_block` ends the holding", || !guard.is_held());
+    assert!(guard.held_for() >= ms(500), "{:?}", guard.held_for());
+    assert_eq!(guard.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
+    within(ms(300), "the record goes as well", || rig.inspect(&lock).unwrap().is_none());
+    assert_eq!(rig.release(guard).unwrap_err().kind(), ErrorKind::Lost);
+}
+
+fn a_lock_that_is_taken_away_is_lost(rig: &Rig) {
+    let lock = rig.lock("taken").lease(NOTICED_AFTER * 3);
+    let other = rig.lock("taken");
+    let guard = rig.acquire(&lock).unwrap();
+    rig.forget(&other).unwrap();
+    let theirs = rig.acquire(&other).unwrap();
+    within(NOTICED_AFTER * 2, "the next renewal tells", || !guard.is_held());
+    assert_eq!(guard.remaining(), Duration::ZERO);
+    assert!(theirs.is_held());
+    let refused = rig.release(guard).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotOwner, "{refused}");
+    assert_eq!(rig.inspect(&other).unwrap().unwrap().state(), State::Blocked);
+    rig.release(theirs).unwrap();
+}
+
+/// A server whose figures are this test's own, and its client.
+fn counted() -> (Server, Client) {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    // Connections are made, scripts are loaded.
+    let guard = client.lock("first").lease(ms(300)).acquire_blocking().unwrap();
+    await_renewal(&guard);
+    guard.release_blocking().unwrap();
+    (server, client)
+}
+
+fn scripts(server: &Server) -> u64 {
+    server.command_stats()["evalsha"]
+}
+
+fn hold(guard: &Guard, time: Duration) {
+    thread::sleep(time.saturating_sub(guard.held_for()));
+}
+
+#[test]
+fn renewals_come_at_a_third_of_the_lease_and_end_with_the_guard() {
+    let (server, client) = counted();
+    let lock = client.lock("paced").lease(ms(300));
+    let guard = lock.acquire_blocking().unwrap();
+    let record = server.command(&["GET", guard.record_key()]);
+    let before = scripts(&server);
+    hold(&guard, ms(1500));
+    let renewals = scripts(&server) - before;
+    assert!((8..=16).contains(&renewals), "{renewals} renewals in five leases");
+    assert_eq!(server.command(&["GET", guard.record_key()]), record);
+    guard.release_blocking().unwrap();
+
+    let before = scripts(&server);
+    thread::sleep(ms(350));
+    assert_eq!(scripts(&server), before, "nothing is held, and nothing is renewed");
+}
+
+#[test]
+fn a_short_lease_is_renewed_at_its_own_pace() {
+    let (server, client) = counted();
+    let guard = client.lock("short").lease(ms(120)).acquire_blocking().unwrap();
+    let before = scripts(&server);
+    hold(&guard, ms(840));
+    let renewals = scripts(&server) - before;
+    assert!(guard.is_held());
+    assert!((7..=35).contains(&renewals), "{renewals} renewals in seven leases");
+}
+
+#[test]
+fn many_leases_are_renewed_together() {
+    let (server, client) = counted();
+    let guards: Vec<Guard> =
+        (0..50).map(|n| client.lock(n).lease(ms(450)).acquire_blocking().unwrap()).collect();
+    let before = scripts(&server);
+    hold(&guards[0], ms(1400));
+    let renewals = scripts(&server) - before;
+    assert!(guards.iter().all(|guard| guard.is_held()));
+    assert!((3..=27).contains(&renewals), "{renewals} commands for 50 leases, nine times");
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_lost_lock_is_left_alone() {
+    let (server, client) = counted();
+    let lease = NOTICED_AFTER * 3;
+    for foreign in ["hello", "0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2099-01-31T23:59:59.000123+00:00,0"] {
+        for dropped in [false, true] {
+            let guard = client.lock("overwritten").lease(lease).acquire_blocking().unwrap();
+            let name = guard.record_key().to_owned();
+            assert!(server.command(&["SET", &name, foreign]).is_ok());
+            within(NOTICED_AFTER * 2, "the loss is noticed", || !guard.is_held());
+            if dropped {
+                drop(guard);
+                // The next of the client's commands over the same connection comes after the drop's.
+                dspinlock_tests::block_on(client.ping()).unwrap();
+            } else {
+                let kind = guard.release_blocking().unwrap_err().kind();
+                assert_eq!(kind, if foreign == "hello" { ErrorKind::Foreign } else { ErrorKind::NotOwner });
+            }
+            assert_eq!(server.command(&["GET", &name]).text(), Some(foreign));
+            server.command(&["DEL", &name]);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_deleted_by_hand_is_lost() {
+    let (server, client) = counted();
+    let guard = client.lock("deleted").lease(NOTICED_AFTER * 3).acquire_blocking().unwrap();
+    server.command(&["DEL", guard.record_key()]);
+    within(NOTICED_AFTER * 2, "the loss is noticed", || !guard.is_held());
+    assert_eq!(guard.release_blocking().unwrap_err().kind(), ErrorKind::Lost);
+    assert_eq!(server.command(&["DBSIZE"]).int(), Some(3), "two fences and one COMPUTED record");
+}

@@ -1,0 +1,7 @@
+//! What `LockKey` and its derive refuse, and what they say then.
+
+#[test]
+fn refusals_name_the_reason_at_the_right_token() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/lock_key_ui/*.rs");
+}

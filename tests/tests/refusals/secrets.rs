@@ -1,0 +1,106 @@
+//! Passwords are in no message, even where a server repeats what it was sent.
+
+use crate::{DOORS, PATIENCE, refused};
+use dspinlock::{Client, Config, redis_1};
+use dspinlock_tests::block_on;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+const PASSWORD: &str = "hunter2 & \"zebra\"-fish";
+
+/// The password in a URL.
+const ENCODED: &str = "hunter2%20%26%20%22zebra%22-fish";
+
+/// Nothing of these may be seen: the password, as a server would quote it, as a URL has it, or cut off.
+fn assert_clean(text: &str) {
+    for part in ["hunter2", "zebra", "fish"] {
+        assert!(!text.contains(part), "{part} in {text}");
+    }
+}
+
+/// How a server may repeat what it refuses.
+type Echo = fn(&[String]) -> String;
+
+/// A server that refuses everything, and says what.
+fn echoing(echo: Echo) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It ends with the process.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || refuse_all(stream.unwrap(), echo));
+        }
+    });
+    port
+}
+
+fn refuse_all(stream: TcpStream, echo: Echo) {
+    let mut replies = stream.try_clone().unwrap();
+    let mut requests = BufReader::new(stream);
+    while let Some(words) = request(&mut requests) {
+        // A caller that has gone is no concern of this server's.
+        let _ = replies.write_all(format!("-{}\r\n", echo(&words)).as_bytes());
+    }
+}
+
+fn request(from: &mut impl BufRead) -> Option<Vec<String>> {
+    (0..number(from)?)
+        .map(|_| {
+            let mut word = vec![0; number(from)? + 2];
+            from.read_exact(&mut word).ok()?;
+            word.truncate(word.len() - 2);
+            Some(String::from_utf8_lossy(&word).into_owned())
+        })
+        .collect()
+}
+
+/// The number in a line such as `*3` or `$11`.
+fn number(from: &mut impl BufRead) -> Option<usize> {
+    let mut line = String::new();
+    from.read_line(&mut line).ok()?;
+    line.trim_end().get(1..)?.parse().ok()
+}
+
+const ECHOES: [Echo; 6] = [
+    |words| format!("ERR unknown command '{}', with args beginning with: {}", words[0], words[1..].join(" ")),
+    |words| format!("ERR wrong: {words:?}"),
+    |words| format!("WRONGPASS {}", words.join(" ")),
+    |words| format!("NOPROTO {}", words.join(" ").to_uppercase().to_lowercase()),
+    |words| format!("{} was refused", words.last().unwrap()),
+    // As Redis does: no more than so many characters of the arguments.
+    |words| format!("ERR unknown: {}", words.join(" ").chars().take(24).collect::<String>()),
+];
+
+#[test]
+fn no_message_repeats_a_password() {
+    for echo in ECHOES {
+        let port = echoing(echo);
+        let config = Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE);
+        let url = format!("redis://:{ENCODED}@127.0.0.1:{port}/3");
+        for (config, protocol) in [
+            (config.clone().password(PASSWORD), ""),
+            (config.username("me").password(PASSWORD), ""),
+            (Config::from_url(&url).unwrap(), ""),
+            (Config::from_url(&format!("{url}?protocol=resp3")).unwrap(), "resp3"),
+        ] {
+            let client = Client::from_config(&config).unwrap();
+            assert_clean(&format!("{config:?} {client:?} {:?}", client.lock("shown")));
+            for door in DOORS {
+                let error = refused(&client, door);
+                assert_clean(&format!("{error} {error:?} {protocol}"));
+                let io = std::io::Error::from(error);
+                assert_clean(&format!("{io} {io:?}"));
+            }
+            let probes = [client.ping_blocking().unwrap_err(), block_on(client.ping()).unwrap_err()];
+            for error in probes {
+                assert_clean(&format!("{error} {error:?}"));
+            }
+        }
+        let brought = redis_1::from_client(redis::Client::open(url).unwrap()).unwrap();
+        for door in DOORS {
+            let error = refused(&brought, door);
+            assert_clean(&format!("{brought:?} {error} {error:?}"));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Every shape of function that the attribute takes, compiled and run on a memory store.
+//!
+//! Each runs under the lints of the workspace, so that what the attribute generates is clean as well.
+
+#[path = "shapes/async_traits.rs"]
+mod async_traits;
+#[path = "shapes/asynchronous.rs"]
+mod asynchronous;
+#[path = "shapes/blocking.rs"]
+mod blocking;
+#[path = "shapes/generics.rs"]
+mod generics;
+#[path = "shapes/hygiene.rs"]
+mod hygiene;
+#[path = "shapes/methods.rs"]
+mod methods;
+#[path = "shapes/modes.rs"]
+mod modes;
+#[path = "shapes/namespaces.rs"]
+mod namespaces;
+#[path = "shapes/support.rs"]
+mod support;
+#[path = "shapes/values.rs"]
+mod values;

@@ -1,0 +1,13 @@
+//! Everything that is wrong with one attribute is said at once, and the function is still there.
+use dspinlock::{Error, dspinlock};
+
+#[dspinlock(slep = "1s", lease = 10, once, wait = "5s")]
+fn report(customer_id: u64) -> u64 {
+    customer_id
+}
+
+fn main() {
+    // Had the function gone, this would be one more error.
+    let _: u64 = report(1);
+    let _: Option<Error> = None;
+}

@@ -1,0 +1,9 @@
+//! An expression for a duration is checked by its type, where it stands.
+use dspinlock::{Error, dspinlock};
+
+#[dspinlock(key = limit, wait = limit * 2)]
+fn number(limit: u64) -> Result<u64, Error> {
+    Ok(limit)
+}
+
+fn main() {}

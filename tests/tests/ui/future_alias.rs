@@ -1,0 +1,29 @@
+//! A future under another name is found by its type.
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+
+use dspinlock::{Error, dspinlock};
+
+type Later = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+#[dspinlock(on_error = |error| Box::pin(ready(Err(error))))]
+fn alias() -> Later {
+    Box::pin(async { Ok(()) })
+}
+
+#[dspinlock(on_error = |_| ready(1))]
+fn named() -> Ready<u32> {
+    ready(2)
+}
+
+#[dspinlock(key = (), on_error = |_| panic!())]
+fn parameter<F: Future>(future: F) -> F {
+    future
+}
+
+#[dspinlock(on_error = |_| ready(1))]
+async fn asynchronous() -> Ready<u32> {
+    ready(2)
+}
+
+fn main() {}
