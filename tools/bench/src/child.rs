@@ -1,0 +1,148 @@
+//! The processes that do the work, as the process that compares sees them: lines in, lines out.
+
+use crate::Fallible;
+use crate::contestants::{Contestant, Engine};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// The hidden argument that makes this binary a worker.
+pub(crate) const WORKER: &str = "--worker";
+
+/// A worker that says nothing for this long hangs, and that is a result too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PYTHON: &str = include_str!("python/worker.py");
+
+/// The figures of one answer, by name.
+pub(crate) type Figures = BTreeMap<String, f64>;
+
+/// A worker process; it ends with this value.
+pub(crate) struct Worker {
+    name: String,
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Worker {
+    /// Starts a worker in a role, and waits until it is connected and has warmed up.
+    pub(crate) fn start(contestant: &Contestant, role: &str, url: &str, more: &[String]) -> Fallible<Self> {
+        let mut command = if contestant.engine.is_python() {
+            let mut command = Command::new(python().ok_or("there is no Python")?);
+            command.args(["-c", PYTHON]);
+            command
+        } else {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg(WORKER);
+            command
+        };
+        let mut child = command
+            .args([contestant.engine.name(), role, url])
+            .args(contestant.settings())
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let input = child.stdin.take();
+        let output = child.stdout.take().ok_or("the worker has no output")?;
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Nobody listens only when the worker is being ended.
+                let _ = send.send(line);
+            }
+        });
+        let mut worker = Self { name: contestant.name.clone(), child, input, lines };
+        worker.hear("ready")?;
+        Ok(worker)
+    }
+
+    /// Tells the worker to begin something.
+    pub(crate) fn tell(&mut self, word: &str) -> Fallible<()> {
+        let input = self.input.as_mut().ok_or("the worker has no input")?;
+        Ok(writeln!(input, "{word}")?)
+    }
+
+    /// Waits for the worker to say that something is done, and for the figures that it gives with it.
+    pub(crate) fn hear(&mut self, word: &str) -> Fallible<Figures> {
+        let heard = self.hear_within(word, PATIENCE)?;
+        heard.ok_or_else(|| format!("{} hangs", self.name).into())
+    }
+
+    /// As [`hear`](Self::hear), but gives up after `patience`, with nothing.
+    pub(crate) fn hear_within(&mut self, word: &str, patience: Duration) -> Fallible<Option<Figures>> {
+        let line = match self.lines.recv_timeout(patience) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => return Err(format!("{} has failed", self.name).into()),
+        };
+        let mut words = line.split_whitespace();
+        if words.next() != Some(word) {
+            return Err(format!("{} said {line:?} in place of {word:?}", self.name).into());
+        }
+        words
+            .map(|figure| {
+                let (name, value) = figure.split_once('=').ok_or("a figure without a value")?;
+                Ok((name.to_owned(), value.parse()?))
+            })
+            .collect::<Fallible<Figures>>()
+            .map(Some)
+    }
+
+    /// Tells the worker to do something, and waits until it has.
+    pub(crate) fn ask(&mut self, word: &str) -> Fallible<Figures> {
+        self.tell(word)?;
+        self.hear("done")
+    }
+
+    /// Ends the worker without warning, as a crash does.
+    pub(crate) fn crash(mut self) -> Fallible<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // A worker ends when its input does. One that hangs must not hold up the others.
+        drop(self.input.take());
+        for _ in 0..20 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The Python interpreter to use, if one is there.
+fn python() -> Option<PathBuf> {
+    let named = std::env::var_os("DSPINLOCK_PYTHON").filter(|named| !named.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(PathBuf::from(".venv/bin/python")).filter(|python| python.exists()))
+}
+
+/// Whether this contestant can take part; why not, otherwise.
+pub(crate) fn availability(engine: Engine) -> Result<(), String> {
+    if !engine.is_python() {
+        return Ok(());
+    }
+    let python = python().ok_or("no Python at hand: set DSPINLOCK_PYTHON")?;
+    let module = match engine {
+        Engine::PyDspinlock => "dspinlock",
+        Engine::PythonRedisLock => "redis_lock",
+        _ => "redis.lock",
+    };
+    let status = Command::new(&python)
+        .args(["-c", &format!("import {module}")])
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| format!("{} does not start: {error}", python.display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{} has no module {module}", python.display())) }
+}

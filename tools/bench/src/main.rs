@@ -1,0 +1,55 @@
+//! Measures `dspinlock` beside the bare commands and beside other locks, all in one run against a server of its own.
+//!
+//! ```sh
+//! cargo run --release -p dspinlock-bench -- --quick
+//! ```
+//!
+//! Every contestant runs in processes of its own: this binary again, or Python. They are started once for a row and
+//! then take it in turn (A B C A B C …), so that what the machine does meanwhile hits all of them alike. A ratio is the
+//! median of the ratios of neighbours in time.
+
+mod child;
+mod contestants;
+mod measure;
+mod options;
+mod place;
+mod report;
+mod rows;
+mod worker;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == child::WORKER => worker::main(rest),
+        _ => compare(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What went wrong, in words.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn compare(arguments: &[String]) -> Fallible<()> {
+    let Some(options) = options::Options::parse(arguments)? else {
+        print!("{}", options::HELP);
+        return Ok(());
+    };
+    report::check(&options)?;
+    println!("{}", report::machine::line(&options));
+    let mut results = Vec::new();
+    for row in rows::ALL.iter().filter(|row| options.wants(row.name)) {
+        eprintln!("{} …", row.name);
+        let result = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
+        report::table::print(&result);
+        results.push(result);
+    }
+    report::write(&results, &options)
+}

@@ -1,0 +1,103 @@
+//! Everybody wants the same key.
+
+use crate::Fallible;
+use crate::child::{Figures, Worker};
+use crate::contestants::{Contestant, Door, Engine};
+use crate::measure::{Sample, Standing, in_turns};
+use crate::options::Options;
+use crate::place::Place;
+use std::cell::Cell;
+
+/// 32 callers in one process.
+pub(super) fn in_one_process(options: &Options, place: &Place) -> Vec<Standing> {
+    let contest = Contest { processes: 1, callers: 32, length: [250, 3_000], figure: Figure::Sections };
+    contest.hold(options, place, &everybody())
+}
+
+/// 4 processes with 8 callers each.
+pub(super) fn between_processes(options: &Options, place: &Place) -> Vec<Standing> {
+    let contest = Contest { processes: 4, callers: 8, length: [250, 3_000], figure: Figure::Sections };
+    contest.hold(options, place, &everybody())
+}
+
+/// 8 processes with one caller each: does each get its share?
+pub(super) fn fairness(options: &Options, place: &Place) -> Vec<Standing> {
+    let contest = Contest { processes: 8, callers: 1, length: [500, 10_000], figure: Figure::LeastShare };
+    let mut contestants = everybody();
+    // Python takes longer to start eight processes than everything else here.
+    contestants.retain(|contestant| !(options.quick && contestant.engine.is_python()));
+    contest.hold(options, place, &contestants)
+}
+
+/// The peers at the fastest reasonable poll; `dspinlock` as it comes, too.
+fn everybody() -> Vec<Contestant> {
+    let tasks = |engine| Contestant::new(engine, Door::Async);
+    let threads = |engine| Contestant::new(engine, Door::Blocking);
+    vec![
+        tasks(Engine::Bare).polling(1),
+        tasks(Engine::Dspinlock),
+        tasks(Engine::Dspinlock).fast(),
+        threads(Engine::Dspinlock).called("threads"),
+        tasks(Engine::Rslock).fast(),
+        threads(Engine::Redlock).fast(),
+        threads(Engine::RedisPy).fast(),
+        threads(Engine::PythonRedisLock),
+        threads(Engine::PyDspinlock).fast(),
+    ]
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Figure {
+    /// How many sections a second, all processes together.
+    Sections,
+    /// What the least served process had of its fair share.
+    LeastShare,
+}
+
+struct Contest {
+    processes: usize,
+    callers: u64,
+    /// In milliseconds, when it has to be quick and otherwise.
+    length: [u64; 2],
+    figure: Figure,
+}
+
+impl Contest {
+    fn hold(&self, options: &Options, place: &Place, contestants: &[Contestant]) -> Vec<Standing> {
+        let length = self.length[usize::from(!options.quick)].to_string();
+        let turn = Cell::new(0_u32);
+        let nothing = |_: &Contestant| Ok(());
+        in_turns(options, options.quick, contestants, nothing, |contestant, ()| {
+            turn.set(turn.get() + 1);
+            self.turn(place, contestant, turn.get(), &length)
+        })
+    }
+
+    /// New processes and a new key for each turn: whoever still waits at its end is not waited for.
+    fn turn(&self, place: &Place, contestant: &Contestant, turn: u32, length: &str) -> Fallible<Sample> {
+        let more = [format!("callers={}", self.callers), "one_key=1".to_owned(), format!("turn={turn}")];
+        let mut workers = (0..self.processes)
+            .map(|_| Worker::start(contestant, "spin", &place.url(), &more))
+            .collect::<Fallible<Vec<_>>>()?;
+        let before = place.commands(contestant.engine);
+        workers.iter_mut().try_for_each(|worker| worker.tell(length))?;
+        let runs: Vec<Figures> =
+            workers.iter_mut().map(|worker| worker.hear("done")).collect::<Fallible<_>>()?;
+        #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
+        let (commands, processes) =
+            ((place.commands(contestant.engine) - before) as f64, self.processes as f64);
+        workers.into_iter().try_for_each(Worker::crash)?;
+        let sum = |name: &str| runs.iter().map(|run| run[name]).sum::<f64>();
+        let least = |name: &str| runs.iter().map(|run| run[name]).fold(f64::INFINITY, f64::min);
+        let most = |name: &str| runs.iter().map(|run| run[name]).fold(0.0, f64::max);
+        let sections = sum("rounds").max(1.0);
+        let share = least("rounds") * processes / sections;
+        let value = if self.figure == Figure::Sections { sections / most("seconds") } else { share };
+        let sample = Sample::new(value)
+            .with("commands", commands / sections)
+            .with("least", least("least"))
+            .with("most", most("most"))
+            .with("overlaps", sum("overlaps"));
+        Ok(if self.processes > 1 { sample.with("least_share", share) } else { sample })
+    }
+}

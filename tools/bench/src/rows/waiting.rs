@@ -1,0 +1,143 @@
+//! One holds, others wait: how fast the lock goes on, what the waiting costs, and what a crash costs.
+
+use crate::Fallible;
+use crate::child::Worker;
+use crate::contestants::{Contestant, Door, Engine};
+use crate::measure::{Sample, Spread, Standing, in_turns};
+use crate::options::Options;
+use crate::place::Place;
+use std::cell::Cell;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long the holder of a hand-over holds.
+const HOLDING: Duration = Duration::from_millis(200);
+
+fn tasks(engine: Engine) -> Contestant {
+    Contestant::new(engine, Door::Async)
+}
+
+fn threads(engine: Engine) -> Contestant {
+    Contestant::new(engine, Door::Blocking)
+}
+
+/// Without those that poll as seldom as they do by default, which are slow in every sense, where it has to be quick.
+fn with_defaults(options: &Options, mut contestants: Vec<Contestant>, slow: [Engine; 4]) -> Vec<Contestant> {
+    if !options.quick {
+        let door = |engine| if engine == Engine::Rslock { tasks(engine) } else { threads(engine) };
+        contestants.extend(slow.map(door));
+    }
+    contestants
+}
+
+pub(super) fn handover(options: &Options, place: &Place) -> Vec<Standing> {
+    let fast = vec![
+        threads(Engine::Bare),
+        tasks(Engine::Dspinlock),
+        threads(Engine::Dspinlock).called("threads"),
+        tasks(Engine::Dspinlock).fast(),
+        tasks(Engine::Rslock).fast(),
+        threads(Engine::Redlock).fast(),
+        threads(Engine::RedisPy).fast(),
+        threads(Engine::PythonRedisLock),
+        threads(Engine::PyDspinlock).fast(),
+    ];
+    let slow = [Engine::Rslock, Engine::Redlock, Engine::RedisPy, Engine::PyDspinlock];
+    let contestants = with_defaults(options, fast, slow);
+    let prepare = |contestant: &Contestant| -> Fallible<(Worker, Worker)> {
+        let role = if contestant.is_base() { "pause" } else { "turns" };
+        let start = || Worker::start(contestant, role, &place.url(), &[]);
+        Ok((start()?, start()?))
+    };
+    let each = if options.quick { 1 } else { 10 };
+    in_turns(options, false, &contestants, prepare, |contestant, (holder, waiter)| {
+        let one = |_| {
+            if contestant.is_base() {
+                return Ok(holder.ask(&HOLDING.as_millis().to_string())?["took"]);
+            }
+            holder.ask("take")?;
+            waiter.tell("turn")?;
+            sleep(HOLDING);
+            let given = holder.ask("give")?["at"];
+            Ok(waiter.hear("done")?["first"] - given)
+        };
+        let latencies: Vec<f64> = (0..each).map(one).collect::<Fallible<_>>()?;
+        Ok(Sample::new(Spread::of(latencies).median))
+    })
+}
+
+/// How long it is watched how 100 callers take it in turn; whoever takes longer has this figure.
+const DRAINING: Duration = Duration::from_millis(1_500);
+
+pub(super) fn idle(options: &Options, place: &Place) -> Vec<Standing> {
+    let fast = vec![
+        tasks(Engine::Bare),
+        tasks(Engine::Dspinlock),
+        threads(Engine::Dspinlock).called("threads"),
+        tasks(Engine::Rslock),
+        threads(Engine::RedisPy),
+        threads(Engine::PythonRedisLock),
+    ];
+    let more = [Engine::Redlock, Engine::PyDspinlock];
+    let contestants = if options.quick { fast } else { fast.into_iter().chain(more.map(threads)).collect() };
+    let (settling, window) = if options.quick { (200, 500) } else { (1_000, 5_000) };
+    let turn = Cell::new(0_u32);
+    in_turns(
+        options,
+        true,
+        &contestants,
+        |_| Ok(()),
+        |contestant, ()| {
+            turn.set(turn.get() + 1);
+            let start = |callers: u64| {
+                let more = [format!("callers={callers}"), format!("turn={}", turn.get())];
+                Worker::start(contestant, "turns", &place.url(), &more)
+            };
+            let (mut holder, mut waiters) = (start(1)?, start(100)?);
+            holder.ask("take")?;
+            waiters.tell("turn")?;
+            sleep(Duration::from_millis(settling));
+            let (before, start) = (place.commands(contestant.engine), Instant::now());
+            sleep(Duration::from_millis(window));
+            let commands = place.commands(contestant.engine) - before;
+            let seconds = start.elapsed().as_secs_f64();
+            let given = holder.ask("give")?["at"];
+            let drain =
+                waiters.hear_within("done", DRAINING)?.map_or(f64::INFINITY, |done| done["last"] - given);
+            waiters.crash()?;
+            #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
+            let commands = commands as f64;
+            let drain = drain.min(DRAINING.as_secs_f64() * 1e6);
+            Ok(Sample::new(commands / seconds).with("all_done_ms", drain / 1e3))
+        },
+    )
+}
+
+/// The server has other keys that expire, many of them: it announces an expiry late or not at all.
+const OTHER_KEYS: &str = "for i = 1, 100000 do redis.call('SET', 'other:' .. i, 'x', 'EX', 3600) end";
+
+pub(super) fn crash(options: &Options, place: &Place) -> Vec<Standing> {
+    place.server.command(&["EVAL", OTHER_KEYS, "0"]);
+    let fast = vec![
+        tasks(Engine::Bare).polling(1),
+        tasks(Engine::Dspinlock),
+        threads(Engine::Dspinlock).called("threads"),
+        tasks(Engine::Rslock).fast(),
+        threads(Engine::RedisPy).fast(),
+        threads(Engine::PythonRedisLock),
+    ];
+    // python-redis-lock leases for whole seconds.
+    let fast = if options.quick { fast[..4].to_vec() } else { fast };
+    let lease = [if options.quick { "lease=600" } else { "lease=2000" }.to_owned()];
+    let start = |contestant: &Contestant| Worker::start(contestant, "turns", &place.url(), &lease);
+    in_turns(options, true, &fast, start, |contestant, waiter| {
+        let mut holder = start(contestant)?;
+        let taken = holder.ask("take")?["at"];
+        waiter.tell("turn")?;
+        sleep(HOLDING);
+        holder.crash()?;
+        let next = waiter.hear("done")?["first"];
+        // Those that renew have had no reason to so far: the lease counts from the moment at which it was taken.
+        Ok(Sample::new((next - taken) / 1e3))
+    })
+}

@@ -1,0 +1,199 @@
+//! The bare commands: what any lock has to send, prepared beforehand, with nothing around it.
+
+use super::callers::{Blocking, Doing, Tasked};
+use crate::Fallible;
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Cmd, Connection, Value};
+use std::time::Duration;
+
+/// The very scripts of `dspinlock`, so that the server does the same work.
+const ACQUIRE: &str = include_str!("../../../../dspinlock-core/src/store/redis/scripts/acquire.lua");
+const RELEASE: &str = include_str!("../../../../dspinlock-core/src/store/redis/scripts/release.lua");
+
+const COMPARE_AND_DELETE: &str =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/// As long as a real turn's mark; each caller has its own.
+fn tag(timestamp: &str) -> String {
+    format!("{}@host/1234{timestamp}", uuid())
+}
+
+/// Something of the length and form of a UUID that two callers never share.
+fn uuid() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let (high, low) = (RandomState::new().hash_one(1), RandomState::new().hash_one(2));
+    let digits = format!("{high:016x}{low:016x}");
+    let part = |range: std::ops::Range<usize>| &digits[range];
+    format!("{}-{}-{}-{}-{}", part(0..8), part(8..12), part(12..16), part(16..20), part(20..32))
+}
+
+/// The two commands of one caller on one key.
+pub(crate) struct BareCommands {
+    acquire: Cmd,
+    release: Cmd,
+    /// The scripts to load first.
+    scripts: Vec<&'static str>,
+    /// The first word of a reply that grants the lock.
+    granted: &'static str,
+    /// How long to sleep where somebody else holds the key.
+    sleep: Duration,
+}
+
+impl BareCommands {
+    /// The scripts of `dspinlock`.
+    pub(crate) fn scripts(key: &str, lease_ms: u64, sleep: Duration) -> Self {
+        let record = format!("dspinlock,bare,{key}");
+        let (fence, wait) = (format!("{{{record}}}:fence"), format!("{{{record}}}:wait"));
+        let tag = tag(",2026-01-31T23:59:59.000123+00:00,");
+        let mut acquire = call(ACQUIRE, &[&record, &fence, &wait]);
+        // Never too late, no record to replace, one token, no mark of waiting.
+        acquire.arg(&tag).arg(lease_ms).arg(5_400_000).arg("9000000000000000").arg("").arg("").arg("-1");
+        acquire.arg(1).arg("");
+        let mut release = call(RELEASE, &[&record, &fence, &wait]);
+        release.arg(&tag).arg(0).arg(5_400_000).arg("host/1234");
+        Self { acquire, release, scripts: vec![ACQUIRE, RELEASE], granted: "granted", sleep }
+    }
+
+    /// `SET NX PX`, and a script that compares and deletes.
+    pub(crate) fn textbook(key: &str, lease_ms: u64, sleep: Duration) -> Self {
+        let (key, tag) = (format!("bare-set-nx:{key}"), tag(""));
+        let mut acquire = redis::cmd("SET");
+        acquire.arg(&key).arg(&tag).arg("NX").arg("PX").arg(lease_ms);
+        let mut release = call(COMPARE_AND_DELETE, &[&key]);
+        release.arg(&tag);
+        Self { acquire, release, scripts: vec![COMPARE_AND_DELETE], granted: "OK", sleep }
+    }
+
+    fn is_granted(&self, reply: &Value) -> Fallible<bool> {
+        let first = if let Value::Array(fields) = reply { fields.first() } else { Some(reply) };
+        match first {
+            Some(Value::Okay) => Ok(true),
+            Some(Value::BulkString(word)) if word == self.granted.as_bytes() => Ok(true),
+            Some(Value::BulkString(word)) if word == b"held" => Ok(false),
+            Some(Value::Nil) => Ok(false),
+            _ => Err(format!("the bare acquire was answered with {reply:?}").into()),
+        }
+    }
+
+    fn check_released(reply: &Value) -> Fallible<()> {
+        let first = if let Value::Array(fields) = reply { fields.first() } else { Some(reply) };
+        match first {
+            Some(Value::Int(1)) => Ok(()),
+            Some(Value::BulkString(word)) if word == b"done" => Ok(()),
+            _ => Err(format!("the bare release was answered with {reply:?}").into()),
+        }
+    }
+}
+
+fn call(script: &str, keys: &[&str]) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(redis::Script::new(script).get_hash()).arg(keys.len());
+    for key in keys {
+        command.arg(*key);
+    }
+    command
+}
+
+/// On a connection of its own.
+pub(crate) struct BlockingBare {
+    connection: Connection,
+    commands: BareCommands,
+}
+
+impl BlockingBare {
+    pub(crate) fn new(client: &Client, commands: BareCommands) -> Fallible<Self> {
+        let mut connection = client.get_connection()?;
+        for script in &commands.scripts {
+            redis::cmd("SCRIPT").arg("LOAD").arg(script).exec(&mut connection)?;
+        }
+        Ok(Self { connection, commands })
+    }
+
+    /// One round trip, with the work of a release that finds nothing.
+    pub(crate) fn round_trip(&mut self) -> Fallible<()> {
+        let _: Value = self.commands.release.query(&mut self.connection)?;
+        Ok(())
+    }
+}
+
+impl Blocking for BlockingBare {
+    fn acquire(&mut self) -> Fallible<()> {
+        loop {
+            let reply = self.commands.acquire.query(&mut self.connection)?;
+            if self.commands.is_granted(&reply)? {
+                return Ok(());
+            }
+            std::thread::sleep(self.commands.sleep);
+        }
+    }
+
+    fn release(&mut self) -> Fallible<()> {
+        let reply = self.commands.release.query(&mut self.connection)?;
+        BareCommands::check_released(&reply)
+    }
+}
+
+/// On a connection that it shares.
+pub(crate) struct AsyncBare {
+    connection: MultiplexedConnection,
+    commands: BareCommands,
+    loaded: bool,
+}
+
+impl AsyncBare {
+    pub(crate) fn new(connection: MultiplexedConnection, commands: BareCommands) -> Self {
+        Self { connection, commands, loaded: false }
+    }
+
+    /// One attempt.
+    pub(crate) async fn try_acquire(&mut self) -> Fallible<bool> {
+        if !self.loaded {
+            for script in &self.commands.scripts {
+                redis::cmd("SCRIPT").arg("LOAD").arg(script).exec_async(&mut self.connection).await?;
+            }
+            self.loaded = true;
+        }
+        let reply = self.commands.acquire.query_async(&mut self.connection).await?;
+        self.commands.is_granted(&reply)
+    }
+}
+
+impl Tasked for AsyncBare {
+    fn acquire(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            while !self.try_acquire().await? {
+                tokio::time::sleep(self.commands.sleep).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn release(&mut self) -> Doing<'_> {
+        Box::pin(async {
+            let reply = self.commands.release.query_async(&mut self.connection).await?;
+            BareCommands::check_released(&reply)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The commands are written out here; they have to follow the scripts.
+    #[test]
+    fn the_scripts_take_the_bare_commands() {
+        let server = dspinlock_testkit::Server::start();
+        let client = Client::open(server.url()).unwrap();
+        for commands in [BareCommands::scripts, BareCommands::textbook] {
+            let bare = || BlockingBare::new(&client, commands("key", 10_000, Duration::ZERO)).unwrap();
+            let (mut one, mut two) = (bare(), bare());
+            one.acquire().unwrap();
+            let refused = two.commands.acquire.query(&mut two.connection).unwrap();
+            assert!(!two.commands.is_granted(&refused).unwrap());
+            one.release().unwrap();
+            two.acquire().unwrap();
+            two.release().unwrap();
+        }
+    }
+}
