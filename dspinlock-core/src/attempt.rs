@@ -251,7 +251,8 @@ impl Attempt {
         }
         // Where two requests were sent, one may still be on its way; unless it is a turn of ours already, it is pending.
         let took = matches!(reply, Acquired::Granted { .. } | Acquired::Refresh { .. });
-        let tag = if took || !repeated { request.pending.settle() } else { Tag::default() };
+        let unwanted = matches!(reply, Acquired::Unconfirmed { .. });
+        let tag = if (took || !repeated) && !unwanted { request.pending.settle() } else { Tag::default() };
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
         let moment = Moment { now: Tick::now(), jitter, ear };
         match self.spin.next(reply, &self.spec.names.separator, moment) {
@@ -309,6 +310,13 @@ impl Attempt {
                 ErrorKind::Backend,
                 "the server's grant took longer to come than its lease lasts; make `lease` longer",
             ),
+            Refusal::Unconfirmed(by) => {
+                let asked = self.spec.options.replicas.map_or(0, |replicas| replicas.count);
+                let what = format!(
+                    "{by} of {asked} replica(s) have confirmed the grant in time, so it was given back"
+                );
+                self.spec.error(ErrorKind::Backend, &what)
+            }
             Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
         };
         error.with_effort(waited, attempts)
@@ -376,6 +384,7 @@ impl Request {
             replace: self.replace.as_ref(),
             reserve: attempt.spec.handoffs(),
             waiting: in_line.then_some(&attempt.core.id),
+            replicas: options.replicas,
             fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
                 waited_for: fetch.waited_for.as_deref(),
                 refresh_ahead: fetch.refresh_ahead,

@@ -1,8 +1,11 @@
 //! What a holder has in hand: the guard that gives the lock back, and the handle that only looks at it.
 
+use crate::client::Core;
 use crate::clock::Tick;
 use crate::error::{ErrorKind, Result};
 use crate::hold::{Ending, Hold};
+use crate::spec::Spec;
+use crate::worker::Attended;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -145,6 +148,11 @@ impl fmt::Debug for Guard {
 pub struct LockHandle(Arc<Hold>);
 
 impl LockHandle {
+    /// What a body has in hand that runs without the lock.
+    pub(crate) fn unlocked(core: Arc<Core>, spec: Arc<Spec>) -> Self {
+        Self(Hold::unlocked(core, spec))
+    }
+
     /// The key as text of at most 64 characters.
     pub fn key(&self) -> &str {
         self.0.spec.text()
@@ -156,7 +164,8 @@ impl LockHandle {
     }
 
     /// A number that is higher for every later holder of this key: give it to the resource that the lock protects, and
-    /// let that refuse lower ones. The server's time in microseconds where no higher one was given before.
+    /// let that refuse lower ones. The server's time in microseconds where no higher one was given before; zero in a body
+    /// that runs without the lock (`on_outage = "run_unlocked"`).
     pub fn fencing_token(&self) -> u64 {
         self.0.fence
     }
@@ -186,7 +195,52 @@ impl LockHandle {
         if self.is_held() {
             return Ok(());
         }
-        Err(self.0.spec.error(ErrorKind::Lost, "is not held any more").with_effort(self.held_for(), 0))
+        Err(self.loss("is not held any more"))
+    }
+
+    /// Waits until the lock is not known to be held any more: its lease ran out or was not renewed, `max_block` has
+    /// passed, its record is gone or another's, or it was given back. [`ensure_held`](Self::ensure_held) then says so as an
+    /// error.
+    ///
+    /// Comes true by the local deadline at the latest, without the server's part in it; where the machine was suspended,
+    /// within half a second after that. Needs no runtime of its own. The future may be dropped at any point.
+    ///
+    /// ```
+    /// # use dspinlock_core::{Client, ErrorKind, LockHandle};
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let client = Client::memory();
+    /// let guard = client.lock("example").acquire().await?;
+    /// let handle = LockHandle::clone(&guard); // for another task, which stops when the lock is gone
+    /// guard.release().await?;
+    /// handle.lost().await;
+    /// assert_eq!(handle.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
+    /// # Ok::<(), dspinlock_core::Error>(()) }).unwrap();
+    /// ```
+    pub async fn lost(&self) {
+        // It has no error of its own; without the library's thread nothing is held.
+        let _ = self.watch().await;
+    }
+
+    /// [`lost`](Self::lost), blocking the calling thread for `limit` at the most; whether the lock is lost.
+    pub fn lost_blocking(&self, limit: Duration) -> bool {
+        let hold = Arc::clone(&self.0);
+        let worker = hold.core.worker.clone();
+        let waiting = async move { Ok(tokio::time::timeout(limit, hold.until_lost()).await.is_ok()) };
+        worker.block_on(waiting).unwrap_or(true)
+    }
+
+    /// Comes true with the loss. Dropped, it leaves nothing behind.
+    pub(crate) fn watch(&self) -> Attended<()> {
+        let hold = Arc::clone(&self.0);
+        let worker = hold.core.worker.clone();
+        worker.attend(async move {
+            hold.until_lost().await;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn loss(&self, what: &str) -> crate::Error {
+        self.0.spec.error(ErrorKind::Lost, what).with_effort(self.held_for(), 0)
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A lock that is held, shared by its guards, its handles and the renewer.
 pub(crate) struct Hold {
@@ -25,6 +26,8 @@ pub(crate) struct Hold {
     /// Where the renewer has this hold in its schedule.
     renewal: Mutex<Option<Tick>>,
     phase: AtomicU8,
+    /// Tells those who wait for the loss that the phase has changed.
+    changed: Notify,
     guards: AtomicUsize,
     turn: Arc<Turn>,
     /// How many more may have the lock in this turn.
@@ -41,6 +44,10 @@ struct Turn {
 
 /// How long a lock may go from hand to hand before other processes have their turn.
 const TURN: Duration = Duration::from_millis(10);
+
+/// How long somebody who waits for a loss sleeps at the most: timers stand still while the machine is suspended, and the
+/// lease does not.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Held: believed to be so while the lease is valid.
 const HELD: u8 = 0;
@@ -62,9 +69,29 @@ impl Hold {
             lease: Mutex::new(lease),
             renewal: Mutex::new(None),
             phase: AtomicU8::new(HELD),
+            changed: Notify::new(),
             guards: AtomicUsize::new(0),
             turn: Arc::new(Turn { granted: sent, over: AtomicBool::new(false) }),
             handoffs,
+        })
+    }
+
+    /// What a body has in hand that runs without the lock: never held, never renewed, and with nothing to give back.
+    pub(crate) fn unlocked(core: Arc<Core>, spec: Arc<Spec>) -> Arc<Self> {
+        let now = Tick::now();
+        Arc::new(Self {
+            core,
+            granted: now,
+            lease: Mutex::new(Lease::granted(Duration::ZERO, Duration::ZERO, now)),
+            spec,
+            tag: Tag::default(),
+            fence: 0,
+            renewal: Mutex::new(None),
+            phase: AtomicU8::new(LOST),
+            changed: Notify::new(),
+            guards: AtomicUsize::new(0),
+            turn: Arc::new(Turn { granted: now, over: AtomicBool::new(true) }),
+            handoffs: 0,
         })
     }
 
@@ -91,6 +118,7 @@ impl Hold {
                 lease: Mutex::new(lease.handed_on(spec.options.max_block, now)),
                 renewal: Mutex::new(None),
                 phase: AtomicU8::new(HELD),
+                changed: Notify::new(),
                 guards: AtomicUsize::new(0),
                 turn: Arc::clone(&self.turn),
                 handoffs: self.handoffs - 1,
@@ -119,7 +147,22 @@ impl Hold {
     pub(crate) fn lose(&self) {
         if self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's");
+            self.changed.notify_waiters();
             self.core.lines.call_first(&self.spec.names.record, false);
+        }
+    }
+
+    /// Waits until the lock is not known to be held any more. Call it on the library's I/O thread.
+    pub(crate) async fn until_lost(&self) {
+        loop {
+            // Made before the look, so that no change is missed in between.
+            let changed = self.changed.notified();
+            if !self.is_held() {
+                return;
+            }
+            let rest = self.lease().remaining(Tick::now());
+            // Both ends mean the same: look again.
+            let _ = tokio::time::timeout(rest.min(LOOK_AGAIN), changed).await;
         }
     }
 
@@ -136,6 +179,7 @@ impl Hold {
         let first = self.phase.swap(OVER, Ordering::AcqRel) != OVER;
         if first {
             self.core.renewer.remove(self);
+            self.changed.notify_waiters();
         }
         first
     }

@@ -6,6 +6,7 @@
 //! | `store` | the atomic operations, on Redis and in memory, and word of changes |
 //! | `value` | what was computed: encoded, shared, fetched, copied |
 //! | `attempt`, `line`, `hold`, `guard`, `renewer`, `pending`, `worker` | one caller's way in, the local queue, what it holds, the watchdog, lost replies, the library's thread |
+//! | `loss`, `outage` | what becomes of a body whose lock is lost, or can't be had |
 //! | `client`, `lock`, `spec`, `inspect`, `scope` | what users hold, and what is in force where they are |
 //! | `attribute` | what the code that `#[dspinlock]` generates calls |
 
@@ -23,7 +24,9 @@ mod key;
 mod lease;
 mod line;
 mod lock;
+mod loss;
 mod options;
+mod outage;
 mod owner;
 mod pending;
 mod record;
@@ -49,6 +52,7 @@ pub use inspect::{Inspection, RecordInfo};
 pub use key::{Key, KeyEncoder, LockKey};
 pub use lock::{DSpinlock, Entry};
 pub use options::{Budget, MAX_DURATION, Options};
+pub use outage::OnOutage;
 pub use record::State;
 pub use scheme::{Scheme, Turn};
 #[cfg(feature = "msgpack")]

@@ -1,13 +1,14 @@
 //! The lock in code: a key with its options, and the doors to it.
 
 use crate::attempt::{Attempt, Outcome};
-use crate::client::{self, Client, Core};
+use crate::client::{self, Client};
 use crate::error::{ErrorKind, Result};
 use crate::guard::Guard;
 use crate::hold::Hold;
 use crate::inspect::{Inspection, RecordInfo, forgotten, inspected};
 use crate::key::{Key, LockKey};
 use crate::options::Options;
+use crate::outage::Fallback;
 use crate::scheme::Scheme;
 use crate::scope;
 use crate::spec::Spec;
@@ -138,6 +139,12 @@ impl DSpinlock {
         self.option(|options| options.lease(lease))
     }
 
+    /// See [`Options::replicas`].
+    #[must_use]
+    pub fn replicas(self, count: u32, within: Duration) -> Self {
+        self.option(|options| options.replicas(count, within))
+    }
+
     /// See [`Options::fail_if_key_exists`].
     #[must_use]
     pub fn fail_if_key_exists(self, fail: bool) -> Self {
@@ -175,8 +182,9 @@ impl DSpinlock {
     }
 
     /// Where this lock is, and what.
-    pub(crate) fn resolved(&self) -> Result<(Arc<Core>, Arc<Spec>)> {
-        Ok((self.client()?.core(), Arc::clone(self.spec()?)))
+    pub(crate) fn resolved(&self) -> Result<Fallback> {
+        let client = self.client()?;
+        Ok(Fallback { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
     }
 
     fn attempt(&self, policy: Policy) -> Result<Attempt> {
@@ -289,7 +297,7 @@ impl DSpinlock {
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply.
     pub async fn inspect(&self) -> Result<Option<Inspection>> {
-        let (core, spec) = self.resolved()?;
+        let Fallback { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
         worker.attend(async move { inspected(&spec, core.store.call(&Read(&spec.names)).await) }).await
     }
@@ -311,7 +319,7 @@ impl DSpinlock {
     ///
     /// `Foreign` if the key holds something else, which stays; `Backend` without a reply.
     pub async fn forget(&self) -> Result<bool> {
-        let (core, spec) = self.resolved()?;
+        let Fallback { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
         worker.attend(async move { forgotten(&spec, core.store.call(&Forget(&spec.names)).await) }).await
     }

@@ -45,6 +45,14 @@ pub struct Options {
     pub(crate) fail_if_key_exists: bool,
     pub(crate) cached_if_computed: bool,
     pub(crate) local_handoffs: u32,
+    pub(crate) replicas: Option<Replicas>,
+}
+
+/// How many replicas must have a grant, and within what time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replicas {
+    pub(crate) count: u32,
+    pub(crate) within: Duration,
 }
 
 impl Default for Options {
@@ -66,6 +74,7 @@ impl Options {
             fail_if_key_exists: false,
             cached_if_computed: false,
             local_handoffs: 64,
+            replicas: None,
         }
     }
 
@@ -134,6 +143,19 @@ impl Options {
         self
     }
 
+    /// Has a grant confirmed by so many replicas before it counts (Redis' `WAIT`); one that is not confirmed within this
+    /// time, rounded up to a millisecond and half of the client's response timeout at the most, is given back, and is an
+    /// error of kind [`Backend`](ErrorKind::Backend). Zero replicas, the default, asks none.
+    ///
+    /// It makes it less likely that a failover forgets a lock, and costs one round trip from the server to its replicas for
+    /// each grant, one at a time on a connection of its own. It does not make the lock safe: a replica that has confirmed
+    /// need not be the one that is promoted, and renewals and releases are not waited for. See `docs/holding.md`.
+    #[must_use]
+    pub const fn replicas(mut self, count: u32, within: Duration) -> Self {
+        self.replicas = if count == 0 { None } else { Some(Replicas { count, within }) };
+        self
+    }
+
     /// How long a caller waits in all.
     pub(crate) fn wait_budget(&self) -> Duration {
         match self.budget {
@@ -162,7 +184,8 @@ impl Options {
     pub(crate) fn validate(&self, bare: bool) -> Result<()> {
         let expire = self.expire.map(|expire| ("expire", expire));
         let never_zero = [("sleep", self.sleep), ("max_block", self.max_block), ("lease", self.lease)];
-        for (name, duration) in never_zero.into_iter().chain(expire) {
+        let confirmed = self.replicas.map(|replicas| ("the time for `replicas`", replicas.within));
+        for (name, duration) in never_zero.into_iter().chain(expire).chain(confirmed) {
             if duration.is_zero() {
                 return Err(config(format!("`{name}` is zero; write at least one millisecond")));
             }

@@ -80,6 +80,8 @@ pub(crate) enum Refusal {
     Slow,
     /// The tag was used before: a request of a turn that has ended.
     Spent,
+    /// So many replicas have confirmed the grant, and that is not enough.
+    Unconfirmed(u64),
 }
 
 /// The value that a caller wants.
@@ -173,6 +175,7 @@ impl Spin {
             }
             Acquired::Granted { fence, .. } => return Ok(Step::Enter { fence }),
             Acquired::Spent => return Err(Refusal::Spent),
+            Acquired::Unconfirmed { by, .. } => return Err(Refusal::Unconfirmed(by)),
             Acquired::Repeated(reply) => return self.next(*reply, separator, moment),
             Acquired::WrongType(kind) => return Err(Refusal::Foreign(format!("a {kind}"))),
             Acquired::Late { .. } => {

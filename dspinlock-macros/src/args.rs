@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, Lit, Path, Result, Token, UnOp, parenthesized, parse_quote, token};
 
 use crate::cached::Cached;
@@ -24,7 +25,14 @@ pub(crate) enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnLost {
     Error,
+    Cancel,
     Continue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnOutage {
+    Fail,
+    RunUnlocked,
 }
 
 /// All arguments of one attribute, each valid by itself and all of them together.
@@ -41,6 +49,9 @@ pub(crate) struct Args {
     pub(crate) lease: Option<Time>,
     pub(crate) on_error: Option<Expr>,
     pub(crate) on_lost: Option<OnLost>,
+    /// Where `"cancel"` is written.
+    pub(crate) cancel: Option<Span>,
+    pub(crate) on_outage: Option<OnOutage>,
     pub(crate) otherwise: Option<Expr>,
     pub(crate) guard: Option<Ident>,
     pub(crate) client: Option<Expr>,
@@ -79,10 +90,6 @@ impl Args {
 
     fn take(&mut self, Argument { name, value }: Argument, errors: &mut Errors) -> Result<()> {
         let text = name.to_string();
-        if text == "on_outage" {
-            let message = "`on_outage` is not there yet: an outage is an error in every mode";
-            return Err(Error::new(name.span(), message));
-        }
         let known = names::MODES.contains(&text.as_str()) || names::example(&text).is_some();
         if !known {
             return Err(Error::new(name.span(), names::unknown(&text, matches!(value, Value::None))));
@@ -153,7 +160,12 @@ impl Args {
                 self.lease = Some(Time::read(name, &value, zero)?);
             }
             "on_error" => self.on_error = Some(unquoted(name, "|error| …", value)?),
-            "on_lost" => self.on_lost = Some(on_lost(&value)?),
+            "on_lost" => {
+                let on_lost = on_lost(&value)?;
+                self.on_lost = Some(on_lost);
+                self.cancel = (on_lost == OnLost::Cancel).then(|| value.span());
+            }
+            "on_outage" => self.on_outage = Some(on_outage(&value)?),
             "otherwise" => self.otherwise = Some(value),
             "guard" => self.guard = Some(guard(&value)?),
             "client" => self.client = Some(value),
@@ -194,7 +206,8 @@ fn tries(value: Expr) -> Result<Expr> {
     }
 }
 
-fn on_lost(value: &Expr) -> Result<OnLost> {
+/// A choice between words, each a text.
+fn choice<T: Copy, const N: usize>(name: &str, value: &Expr, choices: [(&str, T); N]) -> Result<T> {
     let text = match ungrouped(value) {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Str(text) => text.value(),
@@ -202,15 +215,20 @@ fn on_lost(value: &Expr) -> Result<OnLost> {
         },
         _ => String::new(),
     };
-    match text.as_str() {
-        "error" => Ok(OnLost::Error),
-        "continue" => Ok(OnLost::Continue),
-        "cancel" => {
-            let message = "`on_lost = \"cancel\"` is not there yet; write \"error\" or \"continue\"";
-            Err(Error::new_spanned(value, message))
-        }
-        _ => Err(Error::new_spanned(value, "`on_lost` is \"error\" or \"continue\"")),
-    }
+    let chosen = choices.iter().find(|(word, _)| *word == text);
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let words = choices.map(|(word, _)| format!("{word:?}")).join(" or ");
+        Error::new_spanned(value, format!("`{name}` is {words}"))
+    })
+}
+
+fn on_lost(value: &Expr) -> Result<OnLost> {
+    let choices = [("error", OnLost::Error), ("cancel", OnLost::Cancel), ("continue", OnLost::Continue)];
+    choice("on_lost", value, choices)
+}
+
+fn on_outage(value: &Expr) -> Result<OnOutage> {
+    choice("on_outage", value, [("fail", OnOutage::Fail), ("run_unlocked", OnOutage::RunUnlocked)])
 }
 
 /// A path or a closure, such as `example`.

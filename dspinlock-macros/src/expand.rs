@@ -35,7 +35,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, FnArg, Result, ReturnType, Type, parse_quote};
 
-use crate::args::{Args, Mode, OnLost};
+use crate::args::{Args, Mode, OnLost, OnOutage};
 use crate::companion;
 use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
@@ -55,6 +55,9 @@ pub(crate) fn expand(args: TokenStream, function: &Function) -> Result<TokenStre
         (None, ReturnType::Default) => None,
     };
     check_shape(function, lowered.is_some(), &mut errors);
+    if function.sig.asyncness.is_none() && lowered.is_none() {
+        check_cancel(&args, &mut errors);
+    }
     check_key(&args, function, &mut errors);
     check_room_for_an_error(&args, function, written, &mut errors);
     companion::check_options(&args, function, written, &mut errors);
@@ -100,6 +103,15 @@ fn check_shape(function: &Function, is_lowered: bool, errors: &mut Errors) {
             "the lock would be held only while the future is made, not while it runs; write an `async fn`"
         };
         errors.push(Error::new_spanned(bound, message));
+    }
+}
+
+/// A blocking body can't be stopped from outside.
+fn check_cancel(args: &Args, errors: &mut Errors) {
+    if let Some(span) = args.cancel {
+        let message = "a blocking body can't be cancelled: it would have to stop by itself; write \"error\", name the \
+                       guard (`guard = lock`), and call `lock.ensure_held()?` before what can't be undone";
+        errors.push(Error::new(span, message));
     }
 }
 
@@ -203,7 +215,12 @@ impl Generator<'_> {
         chain.extend(args.cached.schema.as_ref().map(|schema| quote!(.schema(#schema))));
         chain.extend(args.on_lost.map(|on_lost| match on_lost {
             OnLost::Error => quote!(.on_lost(#private::OnLost::Error)),
+            OnLost::Cancel => quote!(.on_lost(#private::OnLost::Cancel)),
             OnLost::Continue => quote!(.on_lost(#private::OnLost::Continue)),
+        }));
+        chain.extend(args.on_outage.map(|on_outage| match on_outage {
+            OnOutage::Fail => quote!(.on_outage(#private::OnOutage::Fail)),
+            OnOutage::RunUnlocked => quote!(.on_outage(#private::OnOutage::RunUnlocked)),
         }));
         chain.extend(args.client.as_ref().map(|client| {
             let client = quote_spanned!(at(client.span())=> &(#client));

@@ -73,7 +73,8 @@ use quote::quote;
 /// | `max_block = "30m"` | the longest a call may hold the lock | 30 min |
 /// | `lease = "10s"` | how long a crashed process blocks the others; renewed while a call runs | 10 s |
 /// | `on_error = PATH` or closure | makes the return value of an error of the lock: `fn(dspinlock::Error) -> Return` | `E: From<dspinlock::Error>` of a `Result<_, E>` |
-/// | `on_lost = "error"` or `"continue"` | what becomes of a call whose lock was lost while it ran | `"error"`; `cached`: `"continue"` |
+/// | `on_lost = "error"`, `"cancel"` or `"continue"` | what becomes of a call whose lock is lost while it runs, see below | `"error"`; `cached`: `"continue"` |
+/// | `on_outage = "fail"` or `"run_unlocked"` | what becomes of a call while the server can't be asked, see below | that of the client, which is `"fail"` |
 /// | `otherwise = EXPR` | what a call returns that `skip` or `once` turned away | `()`, `None` |
 /// | `guard = IDENT` | names a variable for the body: a `dspinlock::LockHandle`, with the fencing token and `ensure_held()` | none |
 /// | `client = EXPR` | the `dspinlock::Client` (or a reference to one) | that of `testing::scope`, else the global one |
@@ -89,6 +90,17 @@ use quote::quote;
 ///   body always wins over one of the lock.
 /// - `otherwise` stands in for the body, so it may take the arguments, and `.await` in an `async fn`. `on_error` is called
 ///   beside it, so it may speak only of arguments that are references or `Copy`, or that the body does not take.
+///
+/// # When the lock is lost, or can't be had
+///
+/// A lock is lost when its lease can't be renewed in time, when its record is removed or overwritten, and after
+/// `max_block`. With `on_lost = "error"` the body runs to its end, and the call returns an error of kind `Lost` in place of
+/// its value; the body's own `Err` still wins. With `"cancel"`, for async functions, the body is dropped at its next await,
+/// at the local deadline at the latest. With `"continue"` the value is returned and the loss is logged.
+///
+/// While the server can't be reached, or refuses, a call is an error of kind `Backend` in every mode, and the body does not
+/// run. `on_outage = "run_unlocked"` runs it all the same, perhaps beside others, and logs a warning each time; its guard is
+/// never held, and has zero as its fencing token. `Client::with_on_outage` sets that for all functions of a client.
 ///
 /// ```
 /// # use dspinlock::{Client, dspinlock, testing};

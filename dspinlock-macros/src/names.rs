@@ -4,7 +4,7 @@
 pub(crate) const MODES: [&str; 4] = ["skip", "once", "fail_if_key_exists", "cached"];
 
 /// The arguments that take a value, each with an example of one.
-pub(crate) const VALUES: [(&str, &str); 14] = [
+pub(crate) const VALUES: [(&str, &str); 15] = [
     ("key", "key = customer_id"),
     ("namespace", "namespace = \"billing\""),
     ("sleep", "sleep = \"100ms\""),
@@ -15,6 +15,7 @@ pub(crate) const VALUES: [(&str, &str); 14] = [
     ("lease", "lease = \"10s\""),
     ("on_error", "on_error = |error| MyError::Locked(error)"),
     ("on_lost", "on_lost = \"continue\""),
+    ("on_outage", "on_outage = \"run_unlocked\""),
     ("otherwise", "otherwise = Report::empty()"),
     ("guard", "guard = lock"),
     ("client", "client = &self.locks"),

@@ -2,16 +2,16 @@
 
 use super::site::Site;
 use crate::attempt::Attempt;
-use crate::client::{self, Client, Core};
-use crate::clock::Tick;
+use crate::client::{self, Client};
 use crate::error::Result;
 use crate::key::{Key, LockKey};
+use crate::loss::OnLost;
 use crate::options::{Budget, Options};
+use crate::outage::{Fallback, OnOutage};
 use crate::scope;
 use crate::spec::Spec;
 use crate::spin::{OnBlocked, Policy};
 use crate::value::{CachedEntry, Caching, Label, Sharing, Wish};
-use crate::worker::Worker;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,15 +30,6 @@ pub enum Mode {
     Cached,
 }
 
-/// What a call does if its lock was lost while the body ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnLost {
-    /// Returns an error in place of the body's value.
-    Error,
-    /// Returns the body's value, and logs the loss.
-    Continue,
-}
-
 /// One call. It borrows nothing: the body may take the arguments of which the attribute speaks.
 #[derive(Debug)]
 pub struct Call {
@@ -52,6 +43,7 @@ pub struct Call {
     budget: Option<Budget>,
     expire: Option<Duration>,
     on_lost: Option<OnLost>,
+    on_outage: Option<OnOutage>,
     caching: Caching,
     schema: Option<&'static str>,
 }
@@ -75,6 +67,7 @@ impl Call {
             budget: None,
             expire: None,
             on_lost: None,
+            on_outage: None,
             caching: Caching::new(),
             schema: None,
         }
@@ -164,6 +157,13 @@ impl Call {
         self
     }
 
+    /// What to do while the server can't be asked, in place of the client's own default.
+    #[must_use]
+    pub fn on_outage(mut self, on_outage: OnOutage) -> Self {
+        self.on_outage = Some(on_outage);
+        self
+    }
+
     /// What to do if the lock was lost: a value that others may have by now is worth returning, work under a lock is not.
     pub(super) fn lost(&self) -> OnLost {
         let default = if self.mode == Mode::Cached { OnLost::Continue } else { OnLost::Error };
@@ -213,23 +213,24 @@ impl Call {
     }
 
     /// Resolves names and options, and makes ready to lock.
-    pub(super) fn attempt(self) -> Result<(Worker, Attempt)> {
-        let Resolved { core, spec, policy } = self.resolve()?;
+    pub(super) fn attempt(self) -> Result<(Attempt, Fallback)> {
+        let Resolved { fallback, policy } = self.resolve()?;
+        let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
         if policy.blocked == OnBlocked::Wait {
             scope::check_recursion(&core, &spec)?;
         }
         let wait = spec.options.wait_budget();
-        Ok((core.worker.clone(), Attempt::new(core, Arc::new(spec), policy, wait)))
+        Ok((Attempt::new(core, spec, policy, wait), fallback))
     }
 
     /// Resolves names and options, and makes ready to share a value.
     pub(super) fn wish(self, sharing: &impl Sharing) -> Result<Wish> {
-        let (caching, label) = (self.caching.clone(), self.label(sharing));
-        let Resolved { core, spec, .. } = self.resolve()?;
+        let (caching, label, on_lost) = (self.caching.clone(), self.label(sharing), self.lost());
+        let Resolved { fallback, .. } = self.resolve()?;
+        let spec = &fallback.spec;
         caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
-        scope::check_recursion(&core, &spec)?;
-        let deadline = Tick::now() + spec.options.wait_budget();
-        Ok(Wish { core, spec: Arc::new(spec), label, caching, deadline, distrust: None })
+        scope::check_recursion(&fallback.core, spec)?;
+        Ok(Wish::new(fallback, label, caching, on_lost))
     }
 
     /// What is stored for this call, to look at and to forget.
@@ -239,8 +240,8 @@ impl Call {
     /// `Config` or `Misuse`, as the call itself would give.
     pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
         let label = self.label(&sharing);
-        let Resolved { core, spec, .. } = self.resolve()?;
-        Ok(CachedEntry::new(core, Arc::new(spec), label, sharing))
+        let Fallback { core, spec, .. } = self.resolve()?.fallback;
+        Ok(CachedEntry::new(core, spec, label, sharing))
     }
 
     fn label(&self, sharing: &impl Sharing) -> Option<Label> {
@@ -267,6 +268,7 @@ impl Call {
         // Who wants a computed value waits as long as somebody computes it.
         let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
         let options = Options {
+            replicas: client.defaults().replicas,
             budget: self.budget.unwrap_or(Budget::Wait(patience)),
             expire: self.expire.or(remembers.then_some(Self::EXPIRE)),
             ..self.options
@@ -275,13 +277,14 @@ impl Call {
         // A daily job must not be later each day by as long as it takes.
         spec.expire_from_grant = self.mode == Mode::Once;
         spec.function = Some(self.site.path());
-        Ok(Resolved { core: client.core(), spec, policy })
+        let on_outage = self.on_outage.unwrap_or(client.on_outage());
+        Ok(Resolved { fallback: Fallback { core: client.core(), spec: Arc::new(spec), on_outage }, policy })
     }
 }
 
 /// A call with everything derived.
 struct Resolved {
-    core: Arc<Core>,
-    spec: Spec,
+    /// Where the lock is, and what; and the way in without it.
+    fallback: Fallback,
     policy: Policy,
 }

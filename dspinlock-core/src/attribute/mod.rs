@@ -8,14 +8,17 @@ pub mod sharing;
 mod site;
 
 use crate::attempt::Outcome;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::guard::{Guard, LockHandle};
+use crate::loss::UnlessLost;
 use crate::scope::{Scope, Within, within};
 use crate::value::Terms;
 use std::future::Future;
 
+pub use crate::loss::OnLost;
+pub use crate::outage::OnOutage;
 pub use crate::value::{CachedValue, Codec, Counted, InOk, Json, Nothing, Payload, Sharing, Whole};
-pub use call::{Call, Mode, OnLost};
+pub use call::{Call, Mode};
 pub use returns::*;
 pub use site::Site;
 
@@ -23,7 +26,8 @@ pub use site::Site;
 ///
 /// A body that panics, or whose return value `failed` calls a failure, abandons the lock: nothing is remembered, and what
 /// the body returned is returned. After any other the lock is released; if it turns out to have been lost, and the call
-/// minds that, `on_error` makes the return value. A call whose mode turns it away gives `None` to `body`, which then
+/// minds that, `on_error` makes the return value. Where the server can't be asked and the call runs unlocked then, there is
+/// nothing to give back. A call whose mode turns it away gives `None` to `body`, which then
 /// says what to return: in one place with the user's body, since both may take the arguments.
 pub fn run<R>(
     call: Call,
@@ -33,8 +37,9 @@ pub fn run<R>(
 ) -> R {
     let on_lost = call.lost();
     let guard = match enter_blocking(call) {
-        Ok(Some(guard)) => guard,
-        Ok(None) => return body(None),
+        Ok(Way::Locked(guard)) => guard,
+        Ok(Way::Unlocked(handle)) => return body(Some(handle)),
+        Ok(Way::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
     let handle = LockHandle::clone(&guard);
@@ -56,14 +61,18 @@ pub async fn run_async<R, F: Future<Output = R>>(
 ) -> R {
     let on_lost = call.lost();
     let guard = match enter(call).await {
-        Ok(Some(guard)) => guard,
-        Ok(None) => return body(None).await,
+        Ok(Way::Locked(guard)) => guard,
+        Ok(Way::Unlocked(handle)) => return body(Some(handle)).await,
+        Ok(Way::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
     let handle = LockHandle::clone(&guard);
     // Made in scope as well: an argument's default may lock before the first await.
     let future = within(holding(&guard), || body(Some(handle)));
-    let returned = Within::new(holding(&guard), future).await;
+    let future = Within::new(holding(&guard), future);
+    let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
+        return on_error(UnlessLost::<F>::error(&guard));
+    };
     match leave(guard, failed(&returned), on_lost).await {
         Some(loss) => on_error(loss),
         None => returned,
@@ -111,35 +120,39 @@ pub async fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
 
 // What follows depends on no type of the user's, so that it is compiled once and not for each annotated function.
 
-/// The way in; nothing if the call is turned away.
-async fn enter(call: Call) -> Result<Option<Guard>> {
-    let (worker, attempt) = call.attempt()?;
-    worker.attend(attempt.run()).await.map(granted)
+/// How a call gets to its body, or not.
+enum Way {
+    Locked(Guard),
+    /// The server can't be asked, and the call runs all the same.
+    Unlocked(LockHandle),
+    TurnedAway,
 }
 
-fn enter_blocking(call: Call) -> Result<Option<Guard>> {
-    let (_, attempt) = call.attempt()?;
-    attempt.run_blocking().map(granted)
+async fn enter(call: Call) -> Result<Way> {
+    let (attempt, fallback) = call.attempt()?;
+    let worker = fallback.core.worker.clone();
+    worker.attend(attempt.run()).await.map(way).or_else(|error| fallback.unlocked(error).map(Way::Unlocked))
 }
 
-fn granted(outcome: Outcome) -> Option<Guard> {
+fn enter_blocking(call: Call) -> Result<Way> {
+    let (attempt, fallback) = call.attempt()?;
+    attempt.run_blocking().map(way).or_else(|error| fallback.unlocked(error).map(Way::Unlocked))
+}
+
+fn way(outcome: Outcome) -> Way {
     match outcome {
-        Outcome::Entered(guard) => Some(guard),
-        Outcome::TurnedAway(_) | Outcome::Fetched(_) => None,
+        Outcome::Entered(guard) => Way::Locked(guard),
+        Outcome::TurnedAway(_) | Outcome::Fetched(_) => Way::TurnedAway,
     }
 }
 
 /// The way out, with the error that the caller gets in place of what the body returned.
 async fn leave(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed { after_failure(guard.abandon().await) } else { after_success(guard.release().await, on_lost) }
+    if failed { after_failure(guard.abandon().await) } else { on_lost.minds(guard.release().await) }
 }
 
 fn leave_blocking(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed {
-        after_failure(guard.abandon_blocking())
-    } else {
-        after_success(guard.release_blocking(), on_lost)
-    }
+    if failed { after_failure(guard.abandon_blocking()) } else { on_lost.minds(guard.release_blocking()) }
 }
 
 fn holding(guard: &Guard) -> Scope {
@@ -152,16 +165,5 @@ fn after_failure(ending: Result<()>) -> Option<Error> {
     if let Err(error) = ending {
         tracing::warn!(target: "dspinlock", %error, "the body failed, and giving the lock back failed as well");
     }
-    None
-}
-
-/// The error that the caller gets though the body has succeeded: none but a loss that the call minds.
-fn after_success(ending: Result<()>, on_lost: OnLost) -> Option<Error> {
-    let error = ending.err()?;
-    let lost = matches!(error.kind(), ErrorKind::Lost | ErrorKind::NotOwner | ErrorKind::Foreign);
-    if lost && on_lost == OnLost::Error {
-        return Some(error);
-    }
-    tracing::warn!(target: "dspinlock", %error, "the body has succeeded, and releasing the lock failed");
     None
 }

@@ -11,6 +11,7 @@ use crate::key::LockKey;
 use crate::line::Lines;
 use crate::lock::DSpinlock;
 use crate::options::Options;
+use crate::outage::OnOutage;
 use crate::renewer::Renewer;
 use crate::scheme::{Scheme, StandardScheme};
 use crate::store::{Ping, Store};
@@ -61,6 +62,7 @@ pub struct Client {
     core: Arc<Core>,
     scheme: Arc<dyn Scheme>,
     defaults: Options,
+    on_outage: OnOutage,
 }
 
 impl Client {
@@ -73,7 +75,12 @@ impl Client {
             lines: Lines::default(),
             id: format!("{:x}", fastrand::u64(..)),
         };
-        Self { core: Arc::new(core), scheme: Arc::new(StandardScheme::default()), defaults: Options::new() }
+        Self {
+            core: Arc::new(core),
+            scheme: Arc::new(StandardScheme::default()),
+            defaults: Options::new(),
+            on_outage: OnOutage::Fail,
+        }
     }
 
     /// A client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or `memory://`.
@@ -128,10 +135,20 @@ impl Client {
         }
     }
 
-    /// The same client with other defaults for the locks made on it.
+    /// The same client with other defaults for the locks made on it. Annotated functions have defaults of their own, and
+    /// take none but [`replicas`](Options::replicas) from here.
     #[must_use]
     pub fn with_defaults(mut self, defaults: Options) -> Self {
         self.defaults = defaults;
+        self
+    }
+
+    /// The same client, whose annotated functions do this while the server can't be asked for the lock, unless their
+    /// attribute says otherwise. Locks in code are not concerned, but for
+    /// [`get_or_compute`](DSpinlock::get_or_compute).
+    #[must_use]
+    pub fn with_on_outage(mut self, on_outage: OnOutage) -> Self {
+        self.on_outage = on_outage;
         self
     }
 
@@ -189,6 +206,10 @@ impl Client {
 
     pub(crate) fn scheme(&self) -> Arc<dyn Scheme> {
         Arc::clone(&self.scheme)
+    }
+
+    pub(crate) fn on_outage(&self) -> OnOutage {
+        self.on_outage
     }
 
     pub(crate) fn defaults(&self) -> &Options {

@@ -48,7 +48,7 @@ where
     C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
 {
     let worker = Worker::get()?;
-    let link = AsyncLink { connection, response_timeout: LIMITS.response_timeout };
+    let link = AsyncLink { connection, limits: LIMITS };
     let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's connection");
     Ok(Client::on(Store::redis(redis), worker))
 }
@@ -76,11 +76,7 @@ where
     E: Display,
 {
     let worker = Worker::get()?;
-    let link = BlockingLink {
-        get: Arc::new(get),
-        worker: worker.clone(),
-        response_timeout: LIMITS.response_timeout,
-    };
+    let link = BlockingLink { get: Arc::new(get), worker: worker.clone(), limits: LIMITS };
     let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's pool");
     Ok(Client::on(Store::redis(redis), worker))
 }

@@ -146,6 +146,10 @@ impl Apply for Acquire<'_> {
 
     fn apply(&self, entries: &mut Entries) -> Acquired {
         let (names, now) = (self.names, ServerTime::of_this_machine());
+        if self.replicas.is_some() {
+            // There are none, and a lock is not to be had without.
+            return Acquired::Unconfirmed { by: 0, now };
+        }
         if entries.holds(&names.record, self.tag, State::Computed) {
             return Acquired::Spent;
         }

@@ -10,6 +10,7 @@ mod conformance;
 
 use crate::clock::{ServerClock, ServerTime, Tick};
 use crate::error::{Error, Result};
+use crate::options::Replicas;
 use crate::record::Tag;
 use crate::scheme::Names;
 use crate::spin::Ear;
@@ -45,6 +46,8 @@ pub(crate) struct Acquire<'a> {
     pub(crate) waiting: Option<&'a str>,
     /// Where the caller wants what was computed, and not only the lock.
     pub(crate) fetch: Option<Fetch<'a>>,
+    /// Who else has to have the grant before it counts.
+    pub(crate) replicas: Option<Replicas>,
 }
 
 /// What a caller that wants a value adds to [`Acquire`].
@@ -68,6 +71,8 @@ pub(crate) enum Acquired {
     Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Vec<u8>> },
     /// The turn that the caller waited for has failed, or one has a moment ago that turns callers away: its note.
     Failed { note: Vec<u8>, now: ServerTime },
+    /// Granted, but by no more than so many replicas confirmed: it is to be given back.
+    Unconfirmed { by: u64, now: ServerTime },
     /// The request came after its `not_after`. Nothing was changed.
     Late { now: ServerTime },
     /// The tag's own COMPUTED record stands there: its turn is over, and is never taken again.
@@ -102,6 +107,7 @@ impl Acquired {
             | Self::Held { now, .. }
             | Self::Refresh { now, .. }
             | Self::Failed { now, .. }
+            | Self::Unconfirmed { now, .. }
             | Self::Late { now } => Some(*now),
             Self::Repeated(reply) => reply.now(),
             Self::Spent | Self::WrongType(_) => None,

@@ -3,6 +3,7 @@
 use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::guard::LockHandle;
+use crate::loss::UnlessLost;
 use crate::scope::{Scope, Within, within};
 use std::future::Future;
 
@@ -20,6 +21,8 @@ pub(crate) struct Terms<S, F, K> {
 /// What a caller is given in place of computing.
 enum Given<R> {
     Return(R),
+    /// The server can't be asked, and the body is to run all the same.
+    Unlocked(LockHandle),
     Error(Error),
     /// The value can't be decoded: wish again.
     Again(Wish),
@@ -46,10 +49,14 @@ where
                 _ => worker.attend(wish.clone().start()).await,
             };
             match start {
-                Err(error) => return on_error(error),
+                Err(error) => match wish.fallback().unlocked(error) {
+                    Ok(handle) => return body(handle).await,
+                    Err(error) => return on_error(error),
+                },
                 Ok(Start::Lead(leader)) => break leader,
                 Ok(Start::Landed(landing)) => match self.receive(wish, landing, round) {
                     Given::Return(returned) => return returned,
+                    Given::Unlocked(handle) => return body(handle).await,
                     Given::Error(error) => return on_error(error),
                     Given::Again(again) => wish = again,
                 },
@@ -57,11 +64,15 @@ where
             round += 1;
         };
         let handle = LockHandle::clone(leader.guard());
-        let future = within(holding(&wish), || body(handle));
-        let returned = Within::new(holding(&wish), future).await;
+        let future = Within::new(holding(&wish), within(holding(&wish), || body(handle)));
+        let Some(returned) = UnlessLost::new(future, leader.guard(), wish.on_lost).await else {
+            return on_error(UnlessLost::<B>::error(leader.guard()));
+        };
         let (verdict, sharing) = self.judge(&wish, &returned);
-        let bridged = worker.finish(leader.finish(wish, verdict)).await;
-        bridge(&sharing, bridged.ok().flatten(), returned)
+        match worker.finish(leader.finish(wish, verdict)).await {
+            Ok(bridged) => bridge(&sharing, bridged, returned),
+            Err(loss) => on_error(loss),
+        }
     }
 
     /// [`compute`](Self::compute), blocking the calling thread.
@@ -79,10 +90,14 @@ where
                 _ => worker.block_on(wish.clone().start()),
             };
             match start {
-                Err(error) => return on_error(error),
+                Err(error) => match wish.fallback().unlocked(error) {
+                    Ok(handle) => return body(handle),
+                    Err(error) => return on_error(error),
+                },
                 Ok(Start::Lead(leader)) => break leader,
                 Ok(Start::Landed(landing)) => match self.receive(wish, landing, round) {
                     Given::Return(returned) => return returned,
+                    Given::Unlocked(handle) => return body(handle),
                     Given::Error(error) => return on_error(error),
                     Given::Again(again) => wish = again,
                 },
@@ -92,15 +107,19 @@ where
         let handle = LockHandle::clone(leader.guard());
         let returned = within(holding(&wish), || body(handle));
         let (verdict, sharing) = self.judge(&wish, &returned);
-        let bridged = worker.block_on(leader.finish(wish, verdict));
-        bridge(&sharing, bridged.ok().flatten(), returned)
+        match worker.block_on(leader.finish(wish, verdict)) {
+            Ok(bridged) => bridge(&sharing, bridged, returned),
+            Err(loss) => on_error(loss),
+        }
     }
 
     fn receive(&self, wish: Wish, landing: Landing, round: u32) -> Given<S::Return> {
         let (payload, record) = match landing {
             Landing::Value { payload, record } => (payload, record),
             Landing::Failed(failure) => return Given::Error(wish.leader_failed(&failure)),
-            Landing::Error(error) => return Given::Error(error),
+            Landing::Error(error) => {
+                return wish.fallback().unlocked(error).map_or_else(Given::Error, Given::Unlocked);
+            }
             Landing::Done => match self.sharing.done() {
                 Some(returned) => return Given::Return(returned),
                 None => {

@@ -4,6 +4,7 @@ use super::{Caching, InOk, Json, Label, Sharing, Terms, Whole, Wish};
 use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::lock::DSpinlock;
+use crate::loss::OnLost;
 use crate::scope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,11 +65,11 @@ impl DSpinlock {
     }
 
     fn wish(&self, sharing: &impl Sharing) -> Result<Wish> {
-        let (core, spec) = self.resolved()?;
-        scope::check_recursion(&core, &spec)?;
-        let label = sharing.kind().map(|(codec, kind)| Label::new(codec, kind, &spec.key));
-        let deadline = Tick::now() + spec.options.max_block;
-        Ok(Wish { core, spec, label, caching: Caching::new(), deadline, distrust: None })
+        let lock = self.resolved()?;
+        scope::check_recursion(&lock.core, &lock.spec)?;
+        let label = sharing.kind().map(|(codec, kind)| Label::new(codec, kind, &lock.spec.key));
+        let deadline = Tick::now() + lock.spec.options.max_block;
+        Ok(Wish { deadline, ..Wish::new(lock, label, Caching::new(), OnLost::Continue) })
     }
 }
 

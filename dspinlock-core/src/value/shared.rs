@@ -7,7 +7,9 @@ use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::Guard;
 use crate::hold::Ending;
+use crate::loss::OnLost;
 use crate::options::MAX_DURATION;
+use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Policy, Wanted};
 use crate::store::{ReadValue, Refresh, Release};
@@ -78,6 +80,8 @@ pub(crate) struct Wish {
     pub(crate) label: Option<Label>,
     pub(crate) caching: Caching,
     pub(crate) deadline: Tick,
+    pub(crate) on_lost: OnLost,
+    pub(crate) on_outage: OnOutage,
     /// A record whose value could not be decoded.
     pub(crate) distrust: Option<Vec<u8>>,
 }
@@ -91,6 +95,19 @@ pub(crate) enum Start {
 }
 
 impl Wish {
+    /// A wish that begins now, and is given up after the lock's own budget.
+    pub(crate) fn new(lock: Fallback, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
+        let Fallback { core, spec, on_outage } = lock;
+        let deadline = Tick::now() + spec.options.wait_budget();
+        Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: None }
+    }
+
+    /// The way in without the lock.
+    pub(crate) fn fallback(&self) -> Fallback {
+        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+        Fallback { core, spec, on_outage: self.on_outage }
+    }
+
     /// The copy of the value that this process has, if it may be served.
     pub(crate) fn local(&self) -> Option<Landing> {
         self.caching.local?;
@@ -201,13 +218,22 @@ impl Leader {
     }
 
     /// Publishes what came of the computation. The payload is what the caller returns in place of its own failure.
+    ///
+    /// # Errors
+    ///
+    /// The loss of the lock, where the caller minds it: then nothing is shared, and another caller takes over.
     pub(crate) async fn finish(self, wish: Wish, verdict: Verdict) -> Result<Option<Payload>> {
         match self.role {
             Role::First(lead) => {
                 let failed = matches!(verdict, Verdict::Failed(_));
                 let (ending, landing) = wish.plan(&self.guard, verdict);
-                if let Err(error) = self.guard.end(ending).await {
-                    tracing::warn!(target: "dspinlock", %error, "the value was computed and could not be published");
+                let ended = self.guard.end(ending).await;
+                if failed {
+                    if let Err(error) = ended {
+                        tracing::warn!(target: "dspinlock", %error, "the body failed, and giving the lock back failed as well");
+                    }
+                } else if let Some(loss) = wish.on_lost.minds(ended) {
+                    return Err(loss);
                 }
                 let landing = match landing {
                     Some(Landing::Failed(failure)) => {

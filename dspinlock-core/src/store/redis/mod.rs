@@ -1,11 +1,14 @@
 //! The store on Redis and Valkey: sends an operation's request, loads its script where needed, and reads the reply.
 
+mod advice;
 mod borrowed;
+mod circuit;
 mod own;
 mod shared;
 mod wire;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Replicas;
 use crate::store::Wakeups;
 use crate::worker::Worker;
 use ::redis::{Cmd, RedisError, RedisResult, Value};
@@ -17,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
+use circuit::Circuit;
 pub(crate) use own::{Limits, Own};
 use wire::Request;
 pub(crate) use wire::Wire;
@@ -28,15 +32,53 @@ pub(crate) struct Answer {
     repeated: bool,
     /// Whether the server will tell of changes to the keys that it read.
     tracked: bool,
+    /// How many replicas have what it wrote, where that was asked.
+    confirmed: Option<u64>,
 }
 
 impl Answer {
     fn first(value: RedisResult<Value>) -> Self {
-        Self { value, repeated: false, tracked: false }
+        Self { value, repeated: false, tracked: false, confirmed: None }
+    }
+
+    /// The answer to a command and the confirmation that was asked along with it.
+    fn of_several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
+        let values = match values {
+            Ok(values) => values,
+            Err(error) => return Self::first(Err(error)),
+        };
+        let mut values = values.into_iter();
+        let value = values.next().unwrap_or(Value::Nil);
+        let confirmed =
+            values.next().and_then(|count| if let Value::Int(count) = count { Some(count) } else { None });
+        let confirmed = confirmed.map(|count| u64::try_from(count).unwrap_or_default());
+        Self { value: Ok(value), repeated: false, tracked, confirmed }
     }
 
     fn is_no_script(&self) -> bool {
         self.value.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))
+    }
+}
+
+/// The connection that a command goes over, where there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// The one that all callers share.
+    Shared,
+    /// One for renewals alone, which must not wait behind a large value.
+    Renewals,
+    /// One for grants that replicas have to confirm: the server holds up what comes behind them.
+    Replicated(Replicas),
+}
+
+impl Lane {
+    /// The command that asks for the confirmation, to be sent over the same connection after the grant.
+    fn confirmation(self, limits: Limits) -> Option<Cmd> {
+        let Self::Replicated(Replicas { count, within }) = self else { return None };
+        let within = within.min(limits.response_timeout / 2);
+        let mut wait = ::redis::cmd("WAIT");
+        wait.arg(count).arg(wire::millis(within));
+        Some(wait)
     }
 }
 
@@ -47,10 +89,10 @@ type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 pub(crate) trait Link: Send + Sync + 'static {
     /// Sends a command and awaits its reply, on the library's I/O thread. Ends within the link's time limits. With `track`
     /// the server is to tell of changes to the keys that the command reads, if this link can have that.
-    fn send<'a>(&'a self, command: &'a Cmd, track: bool) -> Sending<'a>;
+    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, track: bool) -> Sending<'a>;
 
     /// Sends a command and blocks until its reply; `None` if this link can't, at present, but by its async door.
-    fn send_blocking(&self, command: &Cmd) -> Option<Answer>;
+    fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer>;
 
     /// Whether this link may have the server tell of changes.
     fn tells(&self) -> bool {
@@ -71,7 +113,13 @@ pub(crate) struct Redis {
     wakeups: Wakeups,
     /// Whether a task makes sure that the connection that wakes lives.
     pulse: Arc<AtomicBool>,
+    circuit: Arc<Circuit>,
+    /// Whether the server was asked what is wrong with it as a place for locks.
+    advised: Arc<AtomicBool>,
 }
+
+/// How long after a circuit has opened the server is asked for the first time whether it is back; doubled up to the last.
+const PROBES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
 /// How often the connection that wakes waiters is asked for a sign of life while there are any.
 const PULSE: Duration = Duration::from_secs(5);
@@ -86,6 +134,8 @@ impl Redis {
             place: place.into(),
             wakeups: Wakeups::default(),
             pulse: Arc::default(),
+            circuit: Arc::default(),
+            advised: Arc::default(),
         }
     }
 
@@ -115,18 +165,33 @@ impl Redis {
     }
 
     pub(super) async fn call<O: Wire>(&self, operation: &O) -> Result<O::Reply> {
-        let answer = self.send(&operation.request(), false).await;
-        self.read::<O>(answer)
+        self.pass::<O>()?;
+        let answer = self.send(&operation.request(), operation.lane(), false).await;
+        self.read(operation, answer)
     }
 
     /// The reply, and whether the server will tell of changes to the keys that were read.
     pub(super) async fn call_tracked<O: Wire>(&self, operation: &O) -> (Result<O::Reply>, bool) {
-        let answer = self.send(&operation.request(), true).await;
+        if let Err(refused) = self.pass::<O>() {
+            return (Err(refused), false);
+        }
+        let answer = self.send(&operation.request(), operation.lane(), true).await;
         let tracked = answer.tracked;
         if tracked {
             self.keep_pulse();
         }
-        (self.read::<O>(answer), tracked)
+        (self.read(operation, answer), tracked)
+    }
+
+    /// Lets an operation pass unless the circuit is open. What ends a holding or prolongs one always passes.
+    fn pass<O: Wire>(&self) -> Result<()> {
+        match self.circuit.refusal() {
+            Some(last) if O::STARTS => Err(Error::new(
+                ErrorKind::Backend,
+                format!("{last}; it is out of reach, and is not asked again until it answers a probe"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Sees to it that a connection that died in silence is noticed: its pushes will not come.
@@ -145,39 +210,41 @@ impl Redis {
                     return;
                 }
                 // A failure has the link replace the connection, and wake everybody.
-                let _ = this.link.send(&ping, false).await;
+                let _ = this.link.send(&ping, Lane::Shared, false).await;
             }
         });
     }
 
     pub(super) fn call_blocking<O: Wire>(&self, operation: &O) -> Result<O::Reply> {
-        let request = operation.request();
-        let answer = if let Some(answer) = self.send_blocking(&request) {
+        self.pass::<O>()?;
+        let (request, lane) = (operation.request(), operation.lane());
+        let answer = if let Some(answer) = self.send_blocking(&request, lane) {
             answer
         } else {
             let this = self.clone();
-            self.worker.block_on(async move { Ok(this.send(&request, false).await) })?
+            self.worker.block_on(async move { Ok(this.send(&request, lane, false).await) })?
         };
-        self.read::<O>(answer)
+        self.read(operation, answer)
     }
 
-    async fn send(&self, request: &Request, track: bool) -> Answer {
-        let answer = self.link.send(&request.command, track).await;
+    async fn send(&self, request: &Request, lane: Lane, track: bool) -> Answer {
+        let answer = self.link.send(&request.command, lane, track).await;
         match request.loading_if(answer.is_no_script()) {
-            Some(loading) => self.link.send(&loading, track).await,
+            Some(loading) => self.link.send(&loading, lane, track).await,
             None => answer,
         }
     }
 
-    fn send_blocking(&self, request: &Request) -> Option<Answer> {
-        let answer = self.link.send_blocking(&request.command)?;
+    fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
+        let answer = self.link.send_blocking(&request.command, lane)?;
         match request.loading_if(answer.is_no_script()) {
-            Some(loading) => self.link.send_blocking(&loading),
+            Some(loading) => self.link.send_blocking(&loading, lane),
             None => Some(answer),
         }
     }
 
-    fn read<O: Wire>(&self, answer: Answer) -> Result<O::Reply> {
+    fn read<O: Wire>(&self, operation: &O, answer: Answer) -> Result<O::Reply> {
+        self.note(&answer.value);
         let value = answer.value.map_err(|error| self.backend(&error))?;
         let reply = O::reply(value).ok_or_else(|| {
             Error::new(
@@ -185,7 +252,69 @@ impl Redis {
                 format!("{} gave a reply that its script can't have given", self.place),
             )
         })?;
+        let reply = match answer.confirmed {
+            Some(confirmed) => operation.confirmed(reply, confirmed),
+            None => reply,
+        };
         Ok(if answer.repeated { O::repeated(reply) } else { reply })
+    }
+
+    /// Takes in whether anybody is there.
+    fn note(&self, value: &RedisResult<Value>) {
+        match value {
+            Err(error) if breaks_connection(error) => {
+                let why = self.backend(error).to_string();
+                if self.circuit.failed(&why) {
+                    tracing::warn!(target: "dspinlock", why, "the server is out of reach; callers are told so at once");
+                    self.probe();
+                }
+            }
+            _ => {
+                if self.circuit.succeeded() {
+                    tracing::info!(target: "dspinlock", server = &*self.place, "the server is back");
+                }
+                if !self.advised.load(Ordering::Relaxed) && !self.advised.swap(true, Ordering::AcqRel) {
+                    self.advise();
+                }
+            }
+        }
+    }
+
+    /// Asks the server again and again, until it answers or nobody uses this client any more.
+    fn probe(&self) {
+        let (link, circuit, place) =
+            (Arc::downgrade(&self.link), Arc::clone(&self.circuit), Arc::clone(&self.place));
+        self.worker.detach(async move {
+            let ping = ::redis::cmd("PING");
+            let [mut pause, longest] = PROBES;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = longest.min(pause * 2);
+                let Some(link) = link.upgrade() else { return };
+                // Somebody else may have reached it.
+                if circuit.refusal().is_none() {
+                    return;
+                }
+                let answer = link.send(&ping, Lane::Shared, false).await.value;
+                if !answer.as_ref().is_err_and(breaks_connection) {
+                    circuit.succeeded();
+                    tracing::info!(target: "dspinlock", server = &*place, "the server is back");
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Looks once what is wrong with the server as a place for locks, and logs it. Nobody waits for that.
+    fn advise(&self) {
+        let this = self.clone();
+        self.worker.detach(async move {
+            let [info, save] = advice::questions();
+            let info = this.link.send(&info, Lane::Shared, false).await.value;
+            let save = this.link.send(&save, Lane::Shared, false).await.value;
+            let advice = advice::advice(info.as_ref().ok(), save.as_ref().ok());
+            advice::log(&this.place, advice);
+        });
     }
 
     /// Says what the server or the connection did, without the secret.

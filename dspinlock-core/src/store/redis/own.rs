@@ -1,10 +1,10 @@
-//! Connections of our own: one that all async callers share, and a few for blocking callers.
+//! Connections of our own: one that all async callers share, one for renewals, and a few for blocking callers.
 //!
 //! A connection that did not answer in time is replaced, never used again: on a half-open one every command would time
 //! out. Every operation is idempotent by its tag, so a command whose reply is missing is sent once more on a new one.
 
 use super::shared::Line;
-use super::{Answer, Link, Sending, breaks_connection};
+use super::{Answer, Lane, Link, Sending, breaks_connection};
 use crate::store::Wakeups;
 use redis::{Client, Cmd, Connection, RedisResult};
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +25,8 @@ pub(crate) struct Own {
     limits: Limits,
     pool: Mutex<Pool>,
     line: Line,
+    renewals: Line,
+    replicated: Line,
 }
 
 #[derive(Default)]
@@ -40,8 +42,13 @@ impl Own {
     ///
     /// If the client's own address can't be used.
     pub(crate) fn new(client: Client, limits: Limits, tracks: bool, wakeups: Wakeups) -> RedisResult<Self> {
-        let line = Line::new(client.clone(), limits, tracks, wakeups)?;
-        Ok(Self { client, limits, pool: Mutex::default(), line })
+        // Each is opened by the first who needs it.
+        let line = |tracks, wakeups| Line::new(client.clone(), limits, tracks, wakeups);
+        let shared = line(tracks, wakeups.clone())?;
+        let replicated = line(tracks, wakeups)?;
+        // Nobody listens on this one: that it is opened anew is word of nothing.
+        let renewals = line(false, Wakeups::default())?;
+        Ok(Self { limits, pool: Mutex::default(), line: shared, renewals, replicated, client })
     }
 
     fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
@@ -95,32 +102,50 @@ impl Own {
     }
 }
 
+impl Own {
+    fn query(&self, connection: &mut Connection, command: &Cmd, lane: Lane) -> Answer {
+        let mut answer = Answer::first(command.query(connection));
+        if let (Ok(_), Some(confirmation)) = (&answer.value, lane.confirmation(self.limits)) {
+            match confirmation.query(connection) {
+                Ok(confirmed) => answer.confirmed = Some(confirmed),
+                Err(error) => answer.value = Err(error),
+            }
+        }
+        answer
+    }
+}
+
 impl Link for Own {
-    fn send<'a>(&'a self, command: &'a Cmd, track: bool) -> Sending<'a> {
-        Box::pin(self.line.send(command, track))
+    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, track: bool) -> Sending<'a> {
+        let way = match lane {
+            Lane::Shared => &self.line,
+            Lane::Renewals => &self.renewals,
+            Lane::Replicated(_) => &self.replicated,
+        };
+        Box::pin(way.send(command, lane, track))
     }
 
     fn tells(&self) -> bool {
         self.line.tells()
     }
 
-    fn send_blocking(&self, command: &Cmd) -> Option<Answer> {
+    fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer> {
         let mut opened = self.check_out()?;
         let mut repeated = false;
         loop {
             let mut connection = match opened {
                 Ok(connection) => connection,
-                Err(error) => return Some(Answer { value: Err(error), repeated, tracked: false }),
+                Err(error) => return Some(Answer { repeated, ..Answer::first(Err(error)) }),
             };
-            let value = command.query(&mut connection);
-            if !value.as_ref().is_err_and(breaks_connection) {
+            let answer = self.query(&mut connection, command, lane);
+            if !answer.value.as_ref().is_err_and(breaks_connection) {
                 self.check_in(connection);
-                return Some(Answer { value, repeated, tracked: false });
+                return Some(Answer { repeated, ..answer });
             }
             self.retire(connection);
             if repeated {
                 self.give_place_up();
-                return Some(Answer { value, repeated, tracked: false });
+                return Some(Answer { repeated, ..answer });
             }
             opened = self.open_in_place();
             repeated = true;

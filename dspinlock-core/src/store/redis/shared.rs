@@ -1,7 +1,7 @@
 //! The connection that all async callers share, and on which the server tells of changes.
 
 use super::own::Limits;
-use super::{Answer, breaks_connection};
+use super::{Answer, Lane, breaks_connection};
 use crate::store::Wakeups;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -60,18 +60,21 @@ impl Line {
     }
 
     /// Sends a command, and once more on a new connection if the reply was lost with the present one.
-    pub(crate) async fn send(&self, command: &Cmd, track: bool) -> Answer {
+    pub(crate) async fn send(&self, command: &Cmd, lane: Lane, track: bool) -> Answer {
+        let confirmation = lane.confirmation(self.limits);
         let mut shared = match self.shared(None).await {
             Ok(shared) => shared,
             Err(error) => return Answer::first(Err(error)),
         };
-        let answer = shared.send(command, track).await;
+        let answer = shared.send(command, confirmation.as_ref(), track).await;
         if !answer.value.as_ref().is_err_and(breaks_connection) {
             return answer;
         }
         match self.shared(Some(shared.number)).await {
-            Ok(mut fresh) => Answer { repeated: true, ..fresh.send(command, track).await },
-            Err(error) => Answer { value: Err(error), repeated: true, tracked: false },
+            Ok(mut fresh) => {
+                Answer { repeated: true, ..fresh.send(command, confirmation.as_ref(), track).await }
+            }
+            Err(error) => Answer { repeated: true, ..Answer::first(Err(error)) },
         }
     }
 
@@ -167,14 +170,21 @@ fn tell(wakeups: &Wakeups, push: PushInfo) {
 }
 
 impl Shared {
-    async fn send(&mut self, command: &Cmd, track: bool) -> Answer {
-        if !(track && self.tracks) {
+    async fn send(&mut self, command: &Cmd, confirmation: Option<&Cmd>, track: bool) -> Answer {
+        let tracked = track && self.tracks;
+        if !tracked && confirmation.is_none() {
             return Answer::first(command.query_async(&mut self.connection).await);
         }
-        // Written at once with the command, so that no other caller's comes in between: it is for the next one only.
-        let mut both = redis::pipe();
-        both.cmd("CLIENT").arg("CACHING").arg("YES").ignore().add_command(command.clone());
-        let value: RedisResult<(Value,)> = both.query_async(&mut self.connection).await;
-        Answer { tracked: value.is_ok(), ..Answer::first(value.map(|(value,)| value)) }
+        // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
+        let mut together = redis::pipe();
+        if tracked {
+            together.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+        }
+        together.add_command(command.clone());
+        if let Some(confirmation) = confirmation {
+            together.add_command(confirmation.clone());
+        }
+        let values: RedisResult<Vec<Value>> = together.query_async(&mut self.connection).await;
+        Answer::of_several(values, tracked)
     }
 }

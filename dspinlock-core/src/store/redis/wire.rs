@@ -1,5 +1,6 @@
 //! The operations in the words of Redis: scripts, their arguments, and what their replies mean. No I/O.
 
+use super::Lane;
 use crate::clock::ServerTime;
 use crate::record::State;
 use crate::store::{
@@ -77,10 +78,23 @@ impl Script {
 pub(crate) trait Wire: Sync {
     type Reply: Send;
 
+    /// Whether it is refused at once while the server is known to be out of reach. What ends a holding or prolongs one is
+    /// always worth a try.
+    const STARTS: bool = false;
+
+    fn lane(&self) -> Lane {
+        Lane::Shared
+    }
+
     fn request(&self) -> Request;
 
     /// Reads the reply; `None` if it is none that the request can have.
     fn reply(value: Value) -> Option<Self::Reply>;
+
+    /// What the reply means where so many replicas have what was written.
+    fn confirmed(&self, reply: Self::Reply, _confirmed: u64) -> Self::Reply {
+        reply
+    }
 
     /// What the reply means if the request was sent twice, the first reply having been lost.
     fn repeated(reply: Self::Reply) -> Self::Reply {
@@ -90,6 +104,11 @@ pub(crate) trait Wire: Sync {
 
 impl Wire for Acquire<'_> {
     type Reply = Acquired;
+    const STARTS: bool = true;
+
+    fn lane(&self) -> Lane {
+        self.replicas.map_or(Lane::Shared, Lane::Replicated)
+    }
 
     fn request(&self) -> Request {
         let (lease, fence_life) = (millis(self.lease), millis(self.fence_life));
@@ -143,6 +162,17 @@ impl Wire for Acquire<'_> {
             "type" => Acquired::WrongType(fields.word()?),
             _ => return None,
         })
+    }
+
+    fn confirmed(&self, reply: Acquired, confirmed: u64) -> Acquired {
+        match reply {
+            Acquired::Granted { now, .. } | Acquired::Refresh { now, .. }
+                if self.replicas.is_some_and(|replicas| confirmed < replicas.count.into()) =>
+            {
+                Acquired::Unconfirmed { by: confirmed, now }
+            }
+            reply => reply,
+        }
     }
 
     fn repeated(reply: Acquired) -> Acquired {
@@ -227,6 +257,7 @@ impl Wire for Fail<'_> {
 
 impl Wire for ReadValue<'_> {
     type Reply = Option<Vec<u8>>;
+    const STARTS: bool = true;
 
     fn request(&self) -> Request {
         let mut command = redis::cmd("GET");
@@ -258,6 +289,10 @@ impl Wire for Abandon<'_> {
 impl Wire for Renew<'_> {
     type Reply = Vec<bool>;
 
+    fn lane(&self) -> Lane {
+        Lane::Renewals
+    }
+
     fn request(&self) -> Request {
         let keys: Vec<String> =
             self.0.iter().flat_map(|one| [one.names.record.clone(), one.names.fence()]).collect();
@@ -276,6 +311,7 @@ impl Wire for Renew<'_> {
 
 impl Wire for Read<'_> {
     type Reply = Found;
+    const STARTS: bool = true;
 
     fn request(&self) -> Request {
         READ.request(&[&self.0.record, &self.0.fence()], [])
@@ -288,6 +324,7 @@ impl Wire for Read<'_> {
 
 impl Wire for Peek<'_> {
     type Reply = (Found, Option<Vec<u8>>);
+    const STARTS: bool = true;
 
     fn request(&self) -> Request {
         READ.request(&[&self.0.record, &self.0.fence(), &self.0.value()], [])
@@ -310,6 +347,7 @@ fn found(fields: &mut Fields) -> Option<Found> {
 
 impl Wire for Forget<'_> {
     type Reply = Forgotten;
+    const STARTS: bool = true;
 
     fn request(&self) -> Request {
         let names = self.0;
@@ -330,6 +368,7 @@ impl Wire for Forget<'_> {
 
 impl Wire for Time {
     type Reply = ServerTime;
+    const STARTS: bool = true;
 
     fn request(&self) -> Request {
         Request { command: redis::cmd("TIME"), source: None }
@@ -396,7 +435,7 @@ impl Fields {
 }
 
 /// Milliseconds, rounded up: a lease must not end before it was promised to.
-fn millis(duration: Duration) -> String {
+pub(super) fn millis(duration: Duration) -> String {
     duration.as_nanos().div_ceil(1_000_000).to_string()
 }
 

@@ -1,0 +1,34 @@
+//! Choices between words, and one that a blocking function does not have.
+use dspinlock::{Error, dspinlock};
+
+#[dspinlock(on_lost = "stop")]
+async fn another_word() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(on_lost = cancel)]
+async fn not_quoted() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(on_lost = "cancel")]
+fn blocking() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(cached, on_lost = "cancel")]
+fn blocking_cached() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(on_outage = "skip")]
+fn outage() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(on_outage = true)]
+fn outage_not_a_word() -> Result<(), Error> {
+    Ok(())
+}
+
+fn main() {}
