@@ -40,8 +40,8 @@
 
 pub use dspinlock_core::{
     Budget, CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json,
-    Key, KeyEncoder, LockHandle, LockKey, MAX_DURATION, Options, RecordInfo, Result, Scheme, State,
-    StoredEntry, Turn, client, init, testing,
+    Key, KeyEncoder, LockHandle, LockKey, MAX_DURATION, OnOutage, Options, RecordInfo, Result, Scheme, State,
+    StoredEntry, Turn, Wakeup, client, init, shutdown, shutdown_blocking, testing,
 };
 
 #[cfg(feature = "msgpack")]

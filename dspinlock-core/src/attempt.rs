@@ -111,6 +111,7 @@ impl Attempt {
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
         loop {
+            self.check_open()?;
             if place.is_none() && self.is_to_queue() {
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
@@ -146,6 +147,12 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    fn check_open(&self) -> Result<()> {
+        self.core
+            .check_open()
+            .map_err(|error| self.spec.name(error).with_effort(self.waited(), self.attempts))
     }
 
     /// Whether others of this process may wait as well, so that this one has to stand in line with them.
@@ -190,6 +197,7 @@ impl Attempt {
 
     /// Sends the first request on the calling thread; all waiting is left to the library's I/O thread.
     pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
+        self.check_open()?;
         if self.is_to_queue() {
             let worker = self.core.worker.clone();
             return worker.block_on(self.run());
@@ -267,7 +275,10 @@ impl Attempt {
                     target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
                     waited = ?self.waited(), "entered"
                 );
-                Ok(Turnout::Done(Outcome::Entered(Guard::new(hold))))
+                let guard = Guard::new(hold);
+                // Shut down just now, perhaps after a look at what is held: the guard's drop gives it back.
+                self.check_open()?;
+                Ok(Turnout::Done(Outcome::Entered(guard)))
             }
             Ok(Step::TurnedAway(record)) => Ok(Turnout::Done(Outcome::TurnedAway(record))),
             Ok(Step::Take { payload, record, remaining }) => {
@@ -278,7 +289,9 @@ impl Attempt {
                 let spec = Arc::new(self.spec.of_the_mark());
                 let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent);
                 self.core.renewer.add(&mark);
-                Ok(fetched(Fetched::Renew { payload, record, mark: Guard::new(mark) }))
+                let mark = Guard::new(mark);
+                self.check_open()?;
+                Ok(fetched(Fetched::Renew { payload, record, mark }))
             }
             Ok(Step::Failed(failure)) => Ok(fetched(Fetched::Failed(failure))),
             Ok(Step::Again { at, replace }) => {

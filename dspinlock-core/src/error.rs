@@ -24,6 +24,8 @@ pub enum ErrorKind {
     LeaderFailed,
     /// The server could not be reached, did not answer in time, or refused the command.
     Backend,
+    /// The client was [shut down](crate::Client::shutdown), and takes no locks any more.
+    Closed,
     /// A URL, an option or a name that can't be used; changing the configuration is the answer.
     Config,
     /// The library was used in a way that can't work, for example a recursive call with the same key.
@@ -41,6 +43,7 @@ impl ErrorKind {
             Self::Foreign => "foreign",
             Self::LeaderFailed => "leader failed",
             Self::Backend => "backend",
+            Self::Closed => "closed",
             Self::Config => "config",
             Self::Misuse => "misuse",
         }

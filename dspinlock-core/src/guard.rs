@@ -101,15 +101,23 @@ impl Guard {
     pub(crate) async fn end(mut self, ending: Ending) -> Result<()> {
         match self.leave(&ending) {
             Some(hold) => hold.give_back(ending).await,
-            None => Ok(()),
+            None => self.left(&ending),
         }
     }
 
     pub(crate) fn end_blocking(mut self, ending: Ending) -> Result<()> {
         match self.leave(&ending) {
             Some(hold) => hold.give_back_blocking(ending),
-            None => Ok(()),
+            None => self.left(&ending),
         }
+    }
+
+    /// What a holder is told that has nothing to give back: others still hold the lock, or it was given back before.
+    fn left(&self, ending: &Ending) -> Result<()> {
+        if self.hold().is_revoked() && matches!(ending, Ending::Release | Ending::Publish { .. }) {
+            return Err(self.loss("was given back when the client was shut down"));
+        }
+        Ok(())
     }
 
     /// Takes this guard's part in the ending; the hold, if it is now to be given back to the store.

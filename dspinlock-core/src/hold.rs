@@ -55,6 +55,8 @@ const HELD: u8 = 0;
 const LOST: u8 = 1;
 /// Given back, or on its way.
 const OVER: u8 = 2;
+/// The same, and not by its holder: the client was shut down.
+const REVOKED: u8 = 3;
 
 impl Hold {
     pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick) -> Arc<Self> {
@@ -101,7 +103,11 @@ impl Hold {
     fn hand_on(&self) -> bool {
         let now = Tick::now();
         let lease = *self.lease();
-        if self.handoffs == 0 || now - self.turn.granted >= TURN || !lease.is_fresh(now) {
+        if self.handoffs == 0
+            || self.core.check_open().is_err()
+            || now - self.turn.granted >= TURN
+            || !lease.is_fresh(now)
+        {
             return false;
         }
         self.core.lines.hand_on(&self.spec.names.record, |spec| {
@@ -124,7 +130,9 @@ impl Hold {
                 handoffs: self.handoffs - 1,
             });
             self.core.renewer.add(&next);
-            Some(Guard::new(next))
+            let guard = Guard::new(next);
+            // Shut down just now, perhaps after a look at what is held: then this one gives it back.
+            self.core.check_open().is_ok().then_some(guard)
         })
     }
 
@@ -167,7 +175,12 @@ impl Hold {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == OVER
+        self.phase.load(Ordering::Acquire) >= OVER
+    }
+
+    /// Whether it was given back over its holder's head.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == REVOKED
     }
 
     pub(crate) fn is_held(&self) -> bool {
@@ -175,8 +188,9 @@ impl Hold {
     }
 
     /// Ends the holding; `false` if it had ended before. Nobody renews it from now on.
-    fn end(self: &Arc<Self>) -> bool {
-        let first = self.phase.swap(OVER, Ordering::AcqRel) != OVER;
+    fn end(self: &Arc<Self>, phase: u8) -> bool {
+        let ended = |before| (before < OVER).then_some(phase);
+        let first = self.phase.fetch_update(Ordering::AcqRel, Ordering::Acquire, ended).is_ok();
         if first {
             self.core.renewer.remove(self);
             self.changed.notify_waiters();
@@ -298,11 +312,19 @@ impl Hold {
         let was_held = self.is_held();
         // What was computed, or why it was not, is for the store to tell.
         let can_go_on = was_held && matches!(ending, Ending::Release | Ending::Abandon);
-        let over = self.end() && !(can_go_on && self.hand_on());
+        let over = self.end(OVER) && !(can_go_on && self.hand_on());
         if over {
             self.turn.over.store(true, Ordering::Release);
         }
         over
+    }
+
+    /// Gives the lock back over its holder's head, by the library's own thread.
+    pub(crate) fn revoke(self: &Arc<Self>) {
+        if self.end(REVOKED) {
+            self.turn.over.store(true, Ordering::Release);
+            Arc::clone(self).give_back_later(Ending::Abandon);
+        }
     }
 
     /// Whether the tag is nobody's any more: neither this holder's nor that of one it was handed on to.
@@ -313,7 +335,9 @@ impl Hold {
     /// Gives the lock back, also if the returned future is dropped.
     pub(crate) async fn give_back(self: Arc<Self>, ending: Ending) -> Result<()> {
         let worker = self.core.worker.clone();
+        let on_its_way = self.core.on_its_way();
         let settle = async move {
+            let _on_its_way = on_its_way;
             let reply = self.settle(&ending).await;
             if is_unconfirmed(&reply) {
                 self.give_back_later(ending);
@@ -335,7 +359,11 @@ impl Hold {
     /// Gives the lock back by the library's own thread.
     pub(crate) fn give_back_later(self: Arc<Self>, ending: Ending) {
         let worker = self.core.worker.clone();
-        worker.detach(async move { self.settle_until_lease(ending).await });
+        let on_its_way = self.core.on_its_way();
+        worker.detach(async move {
+            let _on_its_way = on_its_way;
+            self.settle_until_lease(ending).await;
+        });
     }
 
     /// Tries until the server has confirmed the ending, or the lease is over and has ended it.

@@ -45,7 +45,7 @@ pub mod __private {
 }
 #[cfg(feature = "redis")]
 pub use client::redis_1;
-pub use client::{Client, Config, Wakeup, client, init, testing};
+pub use client::{Client, Config, Wakeup, client, init, shutdown, shutdown_blocking, testing};
 pub use error::{Error, ErrorKind, Result};
 pub use guard::{Guard, LockHandle};
 pub use inspect::{Inspection, RecordInfo};

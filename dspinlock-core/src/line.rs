@@ -118,6 +118,16 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// Tells the first of every line to look: the client was shut down.
+    pub(crate) fn call_all(&self) {
+        let firsts: Vec<_> = self.map().values().filter_map(|line| line.front().cloned()).collect();
+        for first in firsts {
+            first.tell(Word::Look { stand_back: false });
+        }
+    }
+}
+
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("waiting", &self.0.waiting).finish()

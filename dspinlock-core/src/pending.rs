@@ -47,7 +47,9 @@ impl Drop for Pending {
             (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
         let refused_from = refused_from(&core, self.not_after);
         let worker = self.core.worker.clone();
+        let on_its_way = self.core.on_its_way();
         worker.detach(async move {
+            let _on_its_way = on_its_way;
             // What arrives between the two is either taken back by the second, or refused by the server as late.
             for at in [Tick::now(), refused_from] {
                 take_back(&core, &spec, &tag, at).await;
@@ -60,7 +62,9 @@ impl Drop for Pending {
 pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
     let at = refused_from(&hold.core, not_after);
     let worker = hold.core.worker.clone();
+    let on_its_way = hold.core.on_its_way();
     worker.detach(async move {
+        let _on_its_way = on_its_way;
         tokio::time::sleep(Tick::now().until(at)).await;
         if hold.is_turn_over() {
             take_back(&hold.core, &hold.spec, &hold.tag, at).await;

@@ -7,7 +7,7 @@ use crate::client::Core;
 use crate::clock::Tick;
 use crate::hold::Hold;
 use crate::store::{Renew, RenewOne};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -29,6 +29,8 @@ pub(crate) struct Renewer {
 struct Schedule {
     /// Held locks by the moment at which they are to be renewed; the second part tells those of one moment apart.
     due: BTreeMap<(Tick, usize), Arc<Hold>>,
+    /// Held locks whose renewal is on its way.
+    renewing: HashMap<usize, Arc<Hold>>,
     /// When the task wakes up; `None` while there is no task.
     wakes: Option<Tick>,
 }
@@ -75,6 +77,12 @@ impl Renewer {
         }
     }
 
+    /// All locks that are held.
+    pub(crate) fn held(&self) -> Vec<Arc<Hold>> {
+        let schedule = self.schedule();
+        schedule.due.values().chain(schedule.renewing.values()).cloned().collect()
+    }
+
     /// Renews the lease of `hold` no more.
     pub(crate) fn remove(&self, hold: &Arc<Hold>) {
         if let Some(at) = hold.set_renewal(None) {
@@ -113,7 +121,9 @@ impl Renewer {
             Some(at) if at > now => Next::Sleep(at),
             Some(_) => {
                 let later = schedule.due.split_off(&(now + BATCH_WINDOW, 0));
-                Next::Renew(std::mem::replace(&mut schedule.due, later).into_values().collect())
+                let due: Vec<_> = std::mem::replace(&mut schedule.due, later).into_values().collect();
+                schedule.renewing.extend(due.iter().map(|hold| (identity(hold), Arc::clone(hold))));
+                Next::Renew(due)
             }
         }
     }
@@ -134,6 +144,15 @@ fn one(hold: &Hold, life: Duration) -> RenewOne<'_> {
 
 /// Renews some leases with one call.
 async fn renew(core: Arc<Core>, batch: Vec<Arc<Hold>>) {
+    let these: Vec<usize> = batch.iter().map(identity).collect();
+    renew_all(&core, batch).await;
+    let mut schedule = core.renewer.schedule();
+    for hold in these {
+        schedule.renewing.remove(&hold);
+    }
+}
+
+async fn renew_all(core: &Arc<Core>, batch: Vec<Arc<Hold>>) {
     let sent = Tick::now();
     let mut asked = Vec::with_capacity(batch.len());
     for hold in batch {

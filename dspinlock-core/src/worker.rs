@@ -2,29 +2,37 @@
 //! the giving back after a drop. It outlives every runtime of the user's, so that no lock depends on one.
 
 use crate::error::{Error, ErrorKind, Result};
-use once_cell::sync::OnceCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
-static WORKER: OnceCell<Worker> = OnceCell::new();
+static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 
 /// A way to the library's thread.
 #[derive(Clone, Debug)]
-pub(crate) struct Worker(Handle);
+pub(crate) struct Worker {
+    runtime: Handle,
+    /// The process that has the thread: a fork of it has none.
+    process: u32,
+}
 
 impl Worker {
-    /// The thread of this process, started by the first call.
+    /// The thread of this process, started by the first call, and by the first one after a fork.
     ///
     /// # Errors
     ///
     /// Of kind `Backend` if the system refuses a thread.
     pub(crate) fn get() -> Result<Self> {
-        WORKER.get_or_try_init(Self::start).cloned()
+        // Set whole, or not at all.
+        let mut worker = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*worker {
+            Some(known) if check_process(known.process).is_ok() => Ok(known.clone()),
+            _ => Ok(worker.insert(Self::start()?).clone()),
+        }
     }
 
     fn start() -> Result<Self> {
@@ -43,12 +51,20 @@ impl Worker {
             .name("dspinlock-io".to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))
             .map_err(cannot)?;
-        Ok(Self(handle))
+        Ok(Self { runtime: handle, process: std::process::id() })
+    }
+
+    /// Starts a task; `None` in a process that was forked from the one with the thread, where nothing may be done.
+    fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        check_process(self.process).ok().map(|()| self.runtime.spawn(task))
     }
 
     /// Runs `task` to its end, whatever becomes of the caller.
     pub(crate) fn detach(&self, task: impl Future<Output = ()> + Send + 'static) {
-        drop(self.0.spawn(task));
+        drop(self.spawn(task));
     }
 
     /// Runs `task` while the returned future lives; dropping that aborts it at its next await.
@@ -58,7 +74,7 @@ impl Worker {
         &self,
         task: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Attended<T> {
-        Attended(self.0.spawn(task))
+        Attended(self.spawn(task))
     }
 
     /// Runs `task` to its end, also if the returned future is dropped.
@@ -68,7 +84,10 @@ impl Worker {
         &self,
         task: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        self.0.spawn(task).await.unwrap_or_else(|_| Err(died()))
+        match self.spawn(task) {
+            Some(task) => task.await.unwrap_or_else(|_| Err(died())),
+            None => Err(forked()),
+        }
     }
 
     /// Runs `task` to its end while the calling thread waits.
@@ -76,6 +95,7 @@ impl Worker {
         &self,
         task: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
+        check_process(self.process)?;
         let (send, receive) = mpsc::sync_channel(1);
         self.detach(async move {
             // Nobody receives only if the waiting thread is gone, and it can't be before it has received.
@@ -90,25 +110,43 @@ impl Worker {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T> {
-        self.0.spawn_blocking(work).await.map_err(|_| died())
+        self.runtime.spawn_blocking(work).await.map_err(|_| died())
     }
 }
 
 /// A task of the library's thread that lives no longer than this.
-pub(crate) struct Attended<T>(JoinHandle<Result<T>>);
+pub(crate) struct Attended<T>(Option<JoinHandle<Result<T>>>);
 
 impl<T> Future for Attended<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|done| done.unwrap_or_else(|_| Err(died())))
+        match &mut self.0 {
+            Some(task) => Pin::new(task).poll(context).map(|done| done.unwrap_or_else(|_| Err(died()))),
+            None => Poll::Ready(Err(forked())),
+        }
     }
 }
 
 impl<T> Drop for Attended<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
+}
+
+/// Refuses to go on in a process that was forked from the one in which something was made: its locks are the other's, and
+/// so are its connections, and the library's thread is not here.
+pub(crate) fn check_process(made_in: u32) -> Result<()> {
+    if std::process::id() == made_in { Ok(()) } else { Err(forked()) }
+}
+
+fn forked() -> Error {
+    Error::new(
+        ErrorKind::Misuse,
+        "this process was forked from the one that made the client; make clients after the fork",
+    )
 }
 
 fn died() -> Error {

@@ -4,6 +4,7 @@ use super::Client;
 use crate::error::{Error, ErrorKind, Result};
 use crate::scope;
 use once_cell::sync::OnceCell;
+use std::time::Duration;
 
 static GLOBAL: OnceCell<Client> = OnceCell::new();
 
@@ -32,4 +33,34 @@ pub fn client() -> Result<Client> {
         Some(client) => Ok(client),
         None => GLOBAL.get_or_try_init(Client::from_env).cloned(),
     }
+}
+
+/// [`Client::shutdown`] of the global client, if there is one: gives back all that it holds, and takes nothing any more.
+///
+/// # Errors
+///
+/// As [`Client::shutdown`].
+///
+/// ```
+/// # use dspinlock_core::Client;
+/// # use std::time::Duration;
+/// dspinlock_core::init(Client::memory())?;
+/// // At the end of `main`, or where the signal to end has come:
+/// dspinlock_core::shutdown_blocking(Duration::from_secs(5))?;
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
+pub async fn shutdown(deadline: Duration) -> Result<()> {
+    match GLOBAL.get() {
+        Some(client) => client.shutdown(deadline).await,
+        None => Ok(()),
+    }
+}
+
+/// [`shutdown`], blocking the calling thread.
+///
+/// # Errors
+///
+/// As [`Client::shutdown`].
+pub fn shutdown_blocking(deadline: Duration) -> Result<()> {
+    GLOBAL.get().map_or(Ok(()), |client| client.shutdown_blocking(deadline))
 }

@@ -4,6 +4,7 @@ mod config;
 mod global;
 #[cfg(feature = "redis")]
 pub mod redis_1;
+mod shutdown;
 pub mod testing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -21,7 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use config::{Config, Wakeup};
-pub use global::{client, init};
+pub use global::{client, init, shutdown, shutdown_blocking};
+use shutdown::Closing;
 
 /// What all clones of a client share.
 pub(crate) struct Core {
@@ -30,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) renewer: Renewer,
     pub(crate) flights: Flights,
     pub(crate) lines: Lines,
+    closing: Closing,
     /// Tells the processes apart that wait for one key.
     pub(crate) id: String,
 }
@@ -73,6 +76,7 @@ impl Client {
             renewer: Renewer::default(),
             flights: Flights::default(),
             lines: Lines::default(),
+            closing: Closing::default(),
             id: format!("{:x}", fastrand::u64(..)),
         };
         Self {

@@ -14,6 +14,7 @@ use crate::options::Replicas;
 use crate::record::Tag;
 use crate::scheme::Names;
 use crate::spin::Ear;
+use crate::worker::check_process;
 use std::time::Duration;
 
 use memory::Memory;
@@ -257,6 +258,8 @@ pub(crate) struct Store {
     /// Held by the one who asks for the time the first time; the last failure to learn it, and when it was known.
     asking: tokio::sync::Mutex<Option<(Tick, Error)>>,
     wakeups: Wakeups,
+    /// The process that made it.
+    process: u32,
 }
 
 #[derive(Debug)]
@@ -279,7 +282,8 @@ impl Store {
     }
 
     fn at(place: Place, wakeups: Wakeups) -> Self {
-        Self { place, clock: ServerClock::new(), asking: tokio::sync::Mutex::default(), wakeups }
+        let (clock, asking) = (ServerClock::new(), tokio::sync::Mutex::default());
+        Self { place, clock, asking, wakeups, process: std::process::id() }
     }
 
     /// Whether this is the embedded store of this process.
@@ -334,11 +338,8 @@ impl Store {
     }
 
     /// Does `operation`, blocking the calling thread until the reply.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(clippy::unnecessary_wraps, reason = "the memory store never fails")
-    )]
     pub(crate) fn call_blocking<O: Operation>(&self, operation: &O) -> Result<Reply<O>> {
+        check_process(self.process)?;
         match &self.place {
             Place::Memory(memory) => Ok(memory.call(operation)),
             #[cfg(feature = "redis")]

@@ -50,8 +50,8 @@ impl Wakeups {
         self.0.copies.drop_copy(key);
     }
 
-    /// Wakes everybody: a connection was lost, or a database flushed, and nobody knows what has changed.
-    #[cfg(any(feature = "redis", test))]
+    /// Wakes everybody: a connection was lost, or a database flushed, and nobody knows what has changed; or the client was
+    /// shut down.
     pub(crate) fn wake_all(&self) {
         let keys = self.keys();
         for sender in keys.values() {

@@ -137,6 +137,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         reserve: 0,
         waiting: None,
         fetch: None,
+        replicas: None,
     }
 }
 
