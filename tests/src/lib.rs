@@ -1,9 +1,13 @@
 //! What the integration tests share.
 
+mod alone;
 mod executor;
+mod log;
 mod rig;
 
+pub use alone::alone;
 pub use executor::block_on;
+pub use log::Log;
 pub use rig::{Door, Rig};
 
 use dspinlock::Guard;

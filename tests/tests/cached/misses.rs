@@ -1,10 +1,11 @@
 //! What is not stored, and what is there and is not taken: each is computed anew.
 
 use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
+use dspinlock_tests::Log;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::support::{AppError, Runs, logged, redis, rigs};
+use crate::support::{AppError, Runs, redis, rigs};
 
 #[dspinlock(client = client, key = (), cached(if = |values| values.len() > 1, entry = kept_entry))]
 fn kept_if_long(client: &Client, length: usize, runs: &Runs) -> Result<Vec<u32>, AppError> {
@@ -168,7 +169,7 @@ fn values_of_other_codecs_come_back() {
 
 #[test]
 fn garbage_in_place_of_the_value_is_computed_anew_and_replaced() {
-    let log = logged();
+    let log = Log::of_this_process();
     let (rig, runs) = (redis(), Runs::default());
     let server = rig.server.as_ref().unwrap();
     let entry = kept_entry(&rig.ours, 2, &runs).unwrap();
@@ -188,7 +189,7 @@ fn garbage_in_place_of_the_value_is_computed_anew_and_replaced() {
     }
     // What says why, no other test here brings about.
     for why in ["no envelope", "invalid type: map", "invalid type: string"] {
-        assert!(log.lock().unwrap().iter().any(|event| event.contains(why)), "{why} is not in the log");
+        assert!(log.count(&[why]) > 0, "{why} is not in the log");
     }
     // Another type of Redis, and nothing.
     for command in [vec!["DEL", &key], vec!["LPUSH", &key, "a"]] {

@@ -1,9 +1,9 @@
 //! A store with two clients, and a body that tells what it does and waits until it may go on.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dspinlock::{Client, Error};
@@ -120,53 +120,6 @@ impl Test {
     pub(crate) fn finish(&self) {
         self.finish.send(()).unwrap();
     }
-}
-
-type Events = Arc<Mutex<Vec<String>>>;
-
-/// What the library logs in this process from now on, as text.
-pub(crate) fn logged() -> Events {
-    static EVENTS: OnceLock<Events> = OnceLock::new();
-    let collect = || {
-        let events = Events::default();
-        tracing::subscriber::set_global_default(Collector(Arc::clone(&events))).unwrap();
-        events
-    };
-    Arc::clone(EVENTS.get_or_init(collect))
-}
-
-/// Keeps each event's fields as text.
-struct Collector(Events);
-
-impl tracing::Subscriber for Collector {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target() == "dspinlock"
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Text(String);
-        impl tracing::field::Visit for Text {
-            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-                // Writing to a string does not fail.
-                let _ = write!(self.0, "{field}={value:?} ");
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 /// Waits for what must become true soon.

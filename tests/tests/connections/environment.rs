@@ -5,31 +5,10 @@ use dspinlock_testkit::Server;
 use dspinlock_tests::block_on;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::process::Command;
 
-/// Set in the process that a case runs in.
-const ROLE: &str = "DSPINLOCK_TESTS_ROLE";
-
-/// Runs the test `name` of this binary again, in a process of its own with `DSPINLOCK_URL` as given; whether this is that
-/// process.
+/// Whether this is the process of the case `name`, with `DSPINLOCK_URL` as given; elsewhere runs that.
 fn alone(name: &str, url: Option<OsString>) -> bool {
-    if std::env::var_os(ROLE).is_some() {
-        return true;
-    }
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", &format!("environment::{name}"), "--nocapture"]).env(ROLE, "child");
-    match url {
-        Some(url) => again.env("DSPINLOCK_URL", url),
-        None => again.env_remove("DSPINLOCK_URL"),
-    };
-    let output = again.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
+    dspinlock_tests::alone(&format!("environment::{name}"), "DSPINLOCK_URL", url)
 }
 
 fn turn(name: &str) -> dspinlock::Result<()> {

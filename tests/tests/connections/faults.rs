@@ -67,7 +67,8 @@ fn a_server_that_stops_answering_is_an_error_in_time_and_no_longer_than_it_lasts
             assert!(took < BOUND, "{:?}: {took:?}", rig.door);
         }
         server.resume();
-        turn(&rig).expect("it answers again");
+        // The circuit may have opened meanwhile; a probe closes it.
+        eventually("it answers again", || turn(&rig).is_ok());
         assert!(connections(&server) > before + 1, "a connection that did not answer is replaced");
     }
 }

@@ -1,8 +1,11 @@
 //! Where the client can be used, over what, and what becomes of it when the other end goes away.
 
+mod advice;
 mod brought;
 mod environment;
 mod faults;
+mod outages;
 mod pool;
+mod replicas;
 mod runtimes;
 mod scopes;

@@ -2,5 +2,8 @@
 
 mod aborts;
 mod giving_back;
+mod losing;
+mod processes;
 mod renewal;
 mod replies;
+mod shutdowns;

@@ -1,0 +1,193 @@
+//! A server that is out of reach: callers are told at once, a probe finds out when it is back, and a function that is
+//! better run twice than not at all runs unlocked.
+
+use dspinlock::{Client, Config, Error, ErrorKind, OnOutage, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server};
+use dspinlock_tests::{Door, Log, Rig, block_on, eventually, ms, timed};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const LIMIT: Duration = ms(200);
+
+/// A server behind a wire that can fall silent, and an impatient client.
+fn behind_a_wire() -> (Server, Proxy, Client) {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let client = Client::from_config(&config).unwrap();
+    client.ping_blocking().unwrap();
+    (server, proxy, client)
+}
+
+fn silence(proxy: &Proxy, on: bool) {
+    proxy.blackhole(Direction::Requests, on);
+    proxy.blackhole(Direction::Replies, on);
+}
+
+/// Calls until the circuit is open: what an outage costs the first callers.
+fn open_the_circuit(client: &Client) {
+    eventually("the circuit opens", || {
+        let refused = client.lock("opens").acquire_blocking().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Backend);
+        refused.to_string().contains("answers a probe")
+    });
+}
+
+#[test]
+fn while_the_server_is_out_of_reach_callers_are_told_at_once() {
+    let (server, proxy, client) = behind_a_wire();
+    let guard = client.lock("held").lease(Duration::from_secs(60)).acquire_blocking().unwrap();
+    silence(&proxy, true);
+    open_the_circuit(&client);
+    let stats = || server.command_stats().get("evalsha").copied();
+    let before = stats();
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig { client: client.clone(), door };
+        let lock = rig.lock("told");
+        let (refused, took) = timed(|| (0..50).map(|_| rig.acquire(&lock).unwrap_err()).last().unwrap());
+        assert_eq!(
+            (refused.kind(), refused.key()),
+            (ErrorKind::Backend, Some(&*format!("{:?}", rig.key("told"))))
+        );
+        assert!(refused.to_string().contains("no reply in time"), "what happened last: {refused}");
+        assert!(took < LIMIT, "fifty calls took {took:?}");
+        assert_eq!(rig.inspect(&lock).unwrap_err().kind(), ErrorKind::Backend);
+        assert_eq!(
+            rig.ping().unwrap_err().kind(),
+            ErrorKind::Backend,
+            "a probe of readiness asks the server itself"
+        );
+    }
+    silence(&proxy, false);
+    eventually("a probe finds it", || client.lock("back").acquire_blocking().is_ok());
+    assert!(stats() > before);
+    // What was held all the time is given back as ever.
+    guard.release_blocking().unwrap();
+}
+
+/// What ends a holding is not refused unasked: its answer may be the first to come back.
+#[test]
+fn a_release_is_sent_though_the_circuit_is_open() {
+    let (_server, proxy, client) = behind_a_wire();
+    let guard = client.lock("released").acquire_blocking().unwrap();
+    silence(&proxy, true);
+    open_the_circuit(&client);
+    silence(&proxy, false);
+    guard.release_blocking().unwrap();
+    client.lock("the answer closes the circuit").acquire_blocking().unwrap().release_blocking().unwrap();
+}
+
+#[test]
+fn a_server_that_refuses_is_not_out_of_reach() {
+    let server =
+        Server::start_with(&["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-evalsha", "-eval"]);
+    let client = Client::connect(&server.url()).unwrap();
+    for _ in 0..5 {
+        let refused = client.lock("refused").acquire_blocking().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Backend);
+        assert!(refused.to_string().to_lowercase().contains("permission"), "{refused}");
+    }
+}
+
+/// A client of a server that is not there.
+fn nobody() -> Client {
+    Client::connect("redis://127.0.0.1:1/0").unwrap()
+}
+
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+macro_rules! functions {
+    ($($blocking:ident, $asynchronous:ident: [$($mode:tt)*];)*) => {
+        $(
+            #[dspinlock(client = client, key = (), guard = lock, on_outage = "run_unlocked", $($mode)*)]
+            fn $blocking(client: &Client) -> Result<(), Error> {
+                assert!(!lock.is_held() && lock.fencing_token() == 0 && lock.remaining().is_zero());
+                assert_eq!(lock.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
+                RUNS.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+
+            #[dspinlock(client = client, key = (), guard = lock, on_outage = "run_unlocked", $($mode)*)]
+            async fn $asynchronous(client: &Client) -> Result<(), Error> {
+                lock.lost().await;
+                RUNS.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+        )*
+
+        fn run_all(client: &Client) -> u32 {
+            let mut called = 0;
+            $(
+                $blocking(client).unwrap();
+                block_on($asynchronous(client)).unwrap();
+                called += 2;
+            )*
+            called
+        }
+    };
+}
+
+functions! {
+    locked, locked_async: [wait = "1s"];
+    skipped, skipped_async: [skip];
+    once, once_async: [once];
+    failing, failing_async: [fail_if_key_exists];
+    cached, cached_async: [cached];
+}
+
+#[dspinlock(client = client, key = (), cached, on_outage = "run_unlocked")]
+fn value(client: &Client) -> Result<u32, Error> {
+    Ok(RUNS.fetch_add(1, Ordering::SeqCst))
+}
+
+#[dspinlock(client = client, key = ())]
+fn by_default(client: &Client) -> Result<u32, Error> {
+    Ok(7)
+}
+
+#[dspinlock(client = client, key = (), on_outage = "fail")]
+fn never(client: &Client) -> Result<u32, Error> {
+    Ok(7)
+}
+
+/// In every mode, and never in silence.
+#[test]
+fn a_function_runs_unlocked_where_that_was_chosen() {
+    let log = Log::of_this_process();
+    let client = nobody();
+    let called = run_all(&client);
+    assert_eq!(RUNS.load(Ordering::SeqCst), called);
+    assert_eq!(log.count(&["WARN", "WITHOUT the lock", "outages::"]), usize::try_from(called).unwrap());
+    assert_eq!(value(&client).unwrap(), called, "nothing of it is stored");
+    assert_eq!(value(&client).unwrap(), called + 1);
+
+    assert_eq!(by_default(&client).unwrap_err().kind(), ErrorKind::Backend);
+    let client = client.with_on_outage(OnOutage::RunUnlocked);
+    assert_eq!(by_default(&client).unwrap(), 7);
+    assert_eq!(never(&client).unwrap_err().kind(), ErrorKind::Backend);
+    assert_eq!(client.lock("in code").acquire_blocking().unwrap_err().kind(), ErrorKind::Backend);
+    let computed = client.lock("in code").get_or_compute_blocking(|| Ok::<_, Error>(8));
+    assert_eq!(computed.unwrap(), 8);
+}
+
+#[dspinlock(client = client, key = (), wait = "0s", on_outage = "run_unlocked")]
+fn impatient(client: &Client, inside: &dyn Fn()) -> Result<(), Error> {
+    inside();
+    Ok(())
+}
+
+/// Only an outage is one: a lock that somebody else holds stays locked.
+#[test]
+fn a_held_lock_is_no_outage() {
+    let client = Client::memory();
+    let refused = AtomicU32::new(0);
+    impatient(&client, &|| {
+        let second = std::thread::scope(|scope| {
+            scope.spawn(|| impatient(&client, &|| panic!("two at once"))).join().unwrap()
+        });
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::Contended);
+        refused.fetch_add(1, Ordering::SeqCst);
+    })
+    .unwrap();
+    assert_eq!(refused.into_inner(), 1);
+}

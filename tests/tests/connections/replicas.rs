@@ -1,0 +1,101 @@
+//! Grants that replicas have to confirm.
+
+use dspinlock::{Client, Error, ErrorKind, Options, dspinlock, redis_1};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Door, Rig, eventually, ms, timed};
+use std::time::Duration;
+
+/// Enough for a replica on a busy machine; half of the response timeout is the most.
+const SOON: Duration = ms(500);
+
+/// A server with a replica that is up to date.
+fn pair() -> (Server, Server) {
+    let primary = Server::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+    eventually("the replica is there", || {
+        replica.info("replication").get("master_link_status").is_some_and(|status| status == "up")
+    });
+    (primary, replica)
+}
+
+fn is_free(server: &Server, record: &str) -> bool {
+    server.command(&["EXISTS", record]).int() == Some(0)
+}
+
+fn exercise(client: &Client, primary: &Server, replica: &Server) {
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig { client: client.clone(), door };
+        let lock = rig.lock("confirmed").replicas(1, SOON);
+        let guard = rig.acquire(&lock).unwrap();
+        assert!(!is_free(replica, guard.record_key()), "the replica has it when the grant comes");
+        // A waiter is confirmed as well.
+        let waiter = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| rig.acquire(&rig.lock("confirmed").replicas(1, SOON)).unwrap());
+            eventually("it waits", || waits.is_finished() || primary.command_stats()["evalsha"] > 2);
+            rig.release(guard).unwrap();
+            waits.join().unwrap()
+        });
+        rig.release(waiter).unwrap();
+
+        let many = rig.lock("too many").replicas(2, ms(50));
+        let (refused, took) = timed(|| rig.acquire(&many).unwrap_err());
+        assert_eq!(refused.kind(), ErrorKind::Backend);
+        assert!(refused.to_string().contains("1 of 2 replica(s)"), "{refused}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        eventually("given back", || is_free(primary, many.record_key().unwrap()));
+
+        replica.pause();
+        let refused = rig.acquire(&rig.lock("silent").replicas(1, ms(50))).unwrap_err();
+        assert!(refused.to_string().contains("0 of 1 replica(s)"), "{refused}");
+        // Who does not ask for it does not wait for it.
+        rig.release(rig.acquire(&rig.lock("unconfirmed")).unwrap()).unwrap();
+        replica.resume();
+        eventually("given back", || is_free(primary, rig.lock("silent").record_key().unwrap()));
+    }
+}
+
+#[test]
+fn a_grant_counts_once_the_replicas_have_it() {
+    let (primary, replica) = pair();
+    exercise(&Client::connect(&primary.url()).unwrap(), &primary, &replica);
+}
+
+#[test]
+fn over_brought_connections_too() {
+    let (primary, replica) = pair();
+    let redis = redis::Client::open(primary.url()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let multiplexed = runtime.block_on(redis.get_multiplexed_async_connection()).unwrap();
+    exercise(&redis_1::from_async(multiplexed).unwrap(), &primary, &replica);
+    let pool = redis_1::from_pool(move || redis.get_connection().map(Box::new)).unwrap();
+    exercise(&pool, &primary, &replica);
+}
+
+#[dspinlock(client = client, key = ())]
+fn annotated(client: &Client) -> Result<(), Error> {
+    Ok(())
+}
+
+#[test]
+fn it_can_be_asked_for_all_of_a_client() {
+    let (primary, _replica) = pair();
+    let asks = |count| {
+        let client = Client::connect(&primary.url()).unwrap();
+        client.with_defaults(Options::new().replicas(count, SOON))
+    };
+    annotated(&asks(1)).unwrap();
+    let refused = annotated(&asks(2)).unwrap_err();
+    assert!(refused.to_string().contains("1 of 2 replica(s)"), "{refused}");
+    annotated(&asks(0)).unwrap();
+}
+
+#[test]
+fn where_there_are_none_it_is_refused() {
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig::memory(door);
+        let refused = rig.acquire(&rig.lock("memory").replicas(1, ms(50))).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
+        let zero = rig.acquire(&rig.lock("memory").replicas(1, Duration::ZERO)).unwrap_err();
+        assert_eq!(zero.kind(), ErrorKind::Config, "{zero}");
+    }
+}

@@ -1,0 +1,160 @@
+//! Processes that fork, abort or are killed, and what is left of those that live.
+
+use dspinlock::{Client, ErrorKind};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, within};
+use fork::{ProcessFork, fork_process, waitpid};
+use std::time::Duration;
+
+const LEASE: Duration = ms(900);
+
+/// What went wrong is the exit code: a child of a test has no other voice.
+fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
+    let kind = |result: dspinlock::Result<()>| result.map_err(|error| error.kind());
+    let misuse = Err(ErrorKind::Misuse);
+    if kind(client.ping_blocking()) != misuse || kind(block_on(client.ping())) != misuse {
+        return 2;
+    }
+    let lock = client.lock("in the fork");
+    if lock.acquire_blocking().err().map(|error| error.kind()) != Some(ErrorKind::Misuse)
+        || block_on(lock.acquire()).err().map(|error| error.kind()) != Some(ErrorKind::Misuse)
+    {
+        return 3;
+    }
+    // The parent's lock is not this process's to give back.
+    let nested = holds.nested();
+    drop(nested);
+    if kind(holds.release_blocking()) != misuse {
+        return 4;
+    }
+    // A client of its own works, with a thread of its own.
+    let own = Client::connect(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
+    match own.and_then(|own| own.lock("its own").lease(LEASE).acquire_blocking()) {
+        Ok(guard) => {
+            dspinlock_tests::await_renewal(&guard);
+            if guard.release_blocking().is_ok() { 0 } else { 6 }
+        }
+        Err(_) => 5,
+    }
+}
+
+#[test]
+fn a_fork_touches_nothing_of_its_parents() {
+    let server = Server::start();
+    if !alone("processes::a_fork_touches_nothing_of_its_parents", "DSPINLOCK_URL", Some(server.url().into()))
+    {
+        return;
+    }
+    let client = Client::from_env().unwrap();
+    let guard = client.lock("held over a fork").lease(LEASE).acquire_blocking().unwrap();
+    dspinlock_tests::await_renewal(&guard);
+    match fork_process().unwrap() {
+        ProcessFork::Child => {
+            let code = child(guard, &client);
+            std::process::exit(code);
+        }
+        ProcessFork::Parent(pid) => {
+            let status = waitpid(pid.into()).unwrap();
+            assert_eq!(status, 0, "the child's exit code is in the second byte");
+            assert!(guard.is_held());
+            dspinlock_tests::await_renewal(&guard);
+            guard.release_blocking().unwrap();
+        }
+    }
+}
+
+/// `panic = "abort"`, and whatever else ends a process in the middle: nothing gives its lock back but the lease.
+#[test]
+fn an_aborted_process_blocks_nobody_for_longer_than_its_lease() {
+    const NAME: &str = "processes::an_aborted_process_blocks_nobody_for_longer_than_its_lease";
+    let server = Server::start();
+    if std::env::var_os("DSPINLOCK_TESTS_ABORT").is_some() {
+        std::panic::set_hook(Box::new(|_| std::process::abort()));
+        let client = Client::from_env().unwrap();
+        let _guard = client.lock("aborted").lease(LEASE).acquire_blocking().unwrap();
+        panic!("as a build with panic = \"abort\" ends");
+    }
+    let ended = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env("DSPINLOCK_TESTS_ABORT", "1")
+        .env("DSPINLOCK_URL", server.url())
+        .output()
+        .unwrap();
+    assert!(!ended.status.success(), "{ended:?}");
+    let client = Client::connect(&server.url()).unwrap();
+    let lock = client.lock("aborted");
+    assert!(lock.inspect_blocking().unwrap().is_some(), "it had the lock when it ended");
+    // Half a lease of slack for a busy machine.
+    let next = lock.wait(LEASE + LEASE / 2).acquire_blocking().expect("the lease is over");
+    next.release_blocking().unwrap();
+}
+
+/// The threads of this process, by name.
+fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.ok()?.path().join("comm")).ok().map(|name| name.trim().to_owned())
+    };
+    tasks.filter_map(name).collect()
+}
+
+/// Aborted tasks, dropped guards, panics and clients that go leave no thread and no connection behind.
+#[test]
+fn nothing_is_left_behind() {
+    let server = Server::start();
+    if !alone("processes::nothing_is_left_behind", "DSPINLOCK_URL", Some(server.url().into())) {
+        return;
+    }
+    let url = std::env::var("DSPINLOCK_URL").unwrap();
+    let address = url.trim_start_matches("redis://").trim_end_matches("/0");
+    let mut admin = dspinlock_testkit::Connection::open(address).unwrap();
+    let mut connected = || {
+        let reply = admin.command(&["CLIENT", "LIST"]).unwrap();
+        reply.text().unwrap().lines().count()
+    };
+    let before = connected();
+    let mut highest = Vec::new();
+    for round in 0..3 {
+        let client = Client::from_env().unwrap();
+        for door in [Door::Blocking, Door::Async] {
+            let rig = Rig { client: client.clone(), door };
+            for n in 0..20 {
+                let guard = rig.acquire(&rig.lock(&format!("left {n}")).lease(LEASE)).unwrap();
+                if n % 2 == 0 { rig.release(guard).unwrap() } else { drop(guard) }
+            }
+        }
+        let unwound = std::thread::scope(|scope| {
+            let panics = || {
+                let _guard = client.lock("unwound").acquire_blocking().unwrap();
+                panic!("on purpose");
+            };
+            scope.spawn(panics).join().is_err()
+        });
+        assert!(unwound);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        for _ in 0..50 {
+            let (client, other) = (client.clone(), client.clone());
+            runtime.spawn(async move { client.lock("one of many").acquire().await.map(drop) });
+            runtime.spawn(async move {
+                let _guard = other.lock("one of many").acquire().await;
+                std::future::pending::<()>().await;
+            });
+        }
+        runtime.shutdown_timeout(Duration::ZERO);
+        eventually("all is given back", || {
+            client
+                .lock("one of many")
+                .inspect_blocking()
+                .unwrap()
+                .is_none_or(|seen| seen.state() == dspinlock::State::Computed)
+        });
+        client.shutdown_blocking(Duration::from_secs(10)).unwrap();
+        drop(client);
+        within(Duration::from_secs(10), "all connections are closed", || connected() == before);
+        let ours = threads().into_iter().filter(|name| name.starts_with("dspinlock")).count();
+        highest.push(ours);
+        assert_eq!(ours, 1, "round {round}: {:?}", threads());
+    }
+    println!("threads of the library after each round: {highest:?}");
+}

@@ -1,0 +1,117 @@
+//! The end of a process: what it holds is given back, and it takes nothing any more.
+
+use dspinlock::{Client, DSpinlock, ErrorKind, Guard, dspinlock, init, shutdown, shutdown_blocking};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, on_every_rig, timed};
+use std::thread;
+use std::time::Duration;
+
+on_every_rig!(all_that_is_held_is_given_back, who_waits_is_told_at_once, what_is_on_its_way_is_waited_for,);
+
+const LEASE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(10);
+
+/// Ends the rig's client, and gives another one of the same store to look with, where there can be one.
+fn end(rig: &Rig) -> dspinlock::Result<()> {
+    match rig.door {
+        Door::Blocking => rig.client.shutdown_blocking(SOON),
+        Door::Async => block_on(rig.client.shutdown(SOON)),
+    }
+}
+
+fn hold(rig: &Rig, name: &str) -> Guard {
+    rig.acquire(&rig.lock(name).lease(LEASE)).unwrap()
+}
+
+fn all_that_is_held_is_given_back(rig: &Rig) {
+    let guards: Vec<Guard> = (0..20).map(|n| hold(rig, &format!("held {n}"))).collect();
+    let nested = guards[0].nested();
+    end(rig).unwrap();
+    for (n, guard) in guards.into_iter().enumerate() {
+        assert!(!guard.is_held() && guard.remaining().is_zero());
+        block_on(guard.lost());
+        assert!(rig.inspect(&rig.lock(&format!("held {n}"))).unwrap().is_none(), "given back, not COMPUTED");
+        if n == 1 {
+            drop(guard);
+        } else {
+            assert_eq!(rig.release(guard).unwrap_err().kind(), ErrorKind::Lost, "{n}");
+        }
+    }
+    drop(nested);
+    let lock = rig.lock("after the end");
+    let refused = rig.acquire(&lock).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Closed);
+    assert!(refused.key().is_some() && !refused.is_retryable(), "{refused:?}");
+    assert_eq!(rig.try_acquire(&lock).unwrap_err().kind(), ErrorKind::Closed);
+    let computed: Result<u8, dspinlock::Error> = lock.get_or_compute_blocking(|| panic!("the body has run"));
+    assert_eq!(computed.unwrap_err().kind(), ErrorKind::Closed);
+    end(rig).expect("a second time there is nothing to do");
+}
+
+fn who_waits_is_told_at_once(rig: &Rig) {
+    let guard = hold(rig, "waited for");
+    let waits = |lock: DSpinlock| rig.acquire(&lock).unwrap_err();
+    thread::scope(|scope| {
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let lock = rig.lock("waited for").sleep(LEASE).wait(LEASE);
+                scope.spawn(move || waits(lock))
+            })
+            .collect();
+        // They stand in line, or are about to: both must be told.
+        thread::sleep(ms(100));
+        let (told, took) = timed(|| {
+            end(rig).unwrap();
+            waiters.into_iter().map(|waiter| waiter.join().unwrap().kind()).collect::<Vec<_>>()
+        });
+        assert_eq!(told, [ErrorKind::Closed; 3]);
+        assert!(took < SOON, "{took:?}");
+    });
+    assert!(!guard.is_held());
+}
+
+fn what_is_on_its_way_is_waited_for(rig: &Rig) {
+    for n in 0..20 {
+        drop(hold(rig, &format!("dropped {n}")));
+    }
+    end(rig).unwrap();
+    for n in 0..20 {
+        assert!(rig.inspect(&rig.lock(&format!("dropped {n}"))).unwrap().is_none(), "{n}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_confirm_is_an_error_in_time() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let guard = client.lock("unconfirmed").lease(LEASE).acquire_blocking().unwrap();
+    server.pause();
+    let (refused, took) = timed(|| client.shutdown_blocking(ms(300)).unwrap_err());
+    assert!(took >= ms(300) && took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(refused.kind(), ErrorKind::Backend);
+    assert!(refused.to_string().contains("1 lock"), "{refused}");
+    server.resume();
+    let other = Client::connect(&server.url()).unwrap();
+    eventually("it goes on being tried", || other.lock("unconfirmed").inspect_blocking().unwrap().is_none());
+    drop(guard);
+}
+
+#[dspinlock(key = (), namespace = "shutdowns", lease = LEASE)]
+async fn ended_from_within() -> Result<(), dspinlock::Error> {
+    shutdown(SOON).await
+}
+
+/// The global client, in a process of its own.
+#[test]
+fn the_global_client_is_shut_down() {
+    let server = Server::start();
+    if alone("shutdowns::the_global_client_is_shut_down", "DSPINLOCK_URL", Some(server.url().into())) {
+        shutdown_blocking(SOON).expect("without a client there is nothing to do");
+        init(Client::from_env().unwrap()).unwrap();
+        assert_eq!(block_on(ended_from_within()).unwrap_err().kind(), ErrorKind::Lost);
+        assert_eq!(block_on(ended_from_within()).unwrap_err().kind(), ErrorKind::Closed);
+        shutdown_blocking(SOON).unwrap();
+    } else {
+        assert_eq!(server.command(&["DBSIZE"]).int(), Some(1), "the fence");
+    }
+}
