@@ -120,6 +120,42 @@ impl Server {
         Err(StartError::Failed(last))
     }
 
+    /// Starts a server that follows `primary`, which has no password, and waits until it has all that is there.
+    ///
+    /// # Panics
+    /// As [`Server::start`], or as [`Server::follow`].
+    pub fn start_replica_of(primary: &Server) -> Self {
+        let replica = Self::start();
+        replica.follow(primary);
+        replica
+    }
+
+    /// Makes it a replica of `primary`, which has no password: its own data goes, and that of the primary comes. It is a
+    /// primary again after `REPLICAOF NO ONE` or [`Server::restart`].
+    ///
+    /// # Panics
+    /// If one of them can't be reached, or nothing comes within ten seconds.
+    pub fn follow(&self, primary: &Server) {
+        // Otherwise the primary waits some seconds for other replicas that might come.
+        assert!(primary.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).is_ok());
+        assert!(self.command(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).is_ok());
+        self.await_writes_of(primary);
+    }
+
+    /// Waits until it has everything that was written to `primary`, whose one replica it is.
+    ///
+    /// # Panics
+    /// As [`Server::follow`].
+    pub fn await_writes_of(&self, primary: &Server) {
+        // `WAIT` is about what its own connection has written, so that this writes something, and cleans up.
+        let mut connection = primary.connect().expect("the primary is there");
+        let mut ask = |words: &[&str]| connection.command(words).expect("the primary answers");
+        let mark = format!("written by a test for port {}", self.port);
+        assert!(ask(&["SET", &mark, "", "EX", "60"]).is_ok());
+        ask(&["DEL", &mark]);
+        assert_eq!(ask(&["WAIT", "1", "9000"]).int(), Some(1), "the replica does not follow");
+    }
+
     /// The server binary that would be started, from the `PATH`.
     pub fn find() -> Option<PathBuf> {
         let path = env::var_os("PATH")?;

@@ -71,6 +71,25 @@ fn an_append_only_server_keeps_its_data_over_a_kill() {
 }
 
 #[test]
+fn a_replica_follows_until_it_is_promoted() {
+    let primary = Server::start();
+    primary.command(&["SET", "k", "before"]);
+    let replica = Server::start_replica_of(&primary);
+    assert_eq!(replica.command(&["GET", "k"]).text(), Some("before"));
+    primary.command(&["SET", "k", "after"]);
+    replica.await_writes_of(&primary);
+    assert_eq!(replica.command(&["GET", "k"]).text(), Some("after"));
+
+    assert!(replica.command(&["REPLICAOF", "NO", "ONE"]).is_ok());
+    assert!(replica.command(&["SET", "k", "own"]).is_ok());
+    primary.command(&["SET", "other", "v"]);
+    assert_eq!(replica.command(&["GET", "other"]), Reply::Nil);
+    replica.follow(&primary);
+    assert_eq!(replica.command(&["GET", "k"]).text(), Some("after"));
+    assert_eq!(primary.command(&["DBSIZE"]).int(), Some(2), "nothing of this is left");
+}
+
+#[test]
 fn a_password_is_given() {
     let server = Server::start_with(&["--requirepass", "secret"]);
     assert_eq!(server.command(&["PING"]).text(), Some("PONG"));
