@@ -1,0 +1,46 @@
+//! A server that is full throws keys away, by each policy that can throw away a lock.
+
+use crate::{fence_key, locks, rigs, turn};
+use dspinlock_testkit::{Connection, Server};
+
+/// Writes other keys until the server has thrown away these two.
+fn press_out(connection: &mut Connection, record: &str, fence: &str) {
+    const BATCH: usize = 100;
+    let filling = "x".repeat(4096);
+    for batch in 0..1000 {
+        for n in 0..BATCH {
+            let name = format!("filling {batch} {n}");
+            // Outlives the lock, so that it is the lock that has the shortest time to live.
+            connection.send(&["SET", &name, &filling, "EX", "86400"]).unwrap();
+        }
+        for _ in 0..BATCH {
+            assert!(connection.receive().unwrap().is_ok());
+        }
+        if connection.command(&["EXISTS", record, fence]).unwrap().int() == Some(0) {
+            return;
+        }
+    }
+    panic!("{record} and {fence} are not thrown away");
+}
+
+#[test]
+fn tokens_rise_over_an_eviction_by_any_policy() {
+    for policy in ["volatile-ttl", "volatile-lru", "allkeys-lru", "allkeys-random"] {
+        let server = Server::start_with(&["--maxmemory", "4mb", "--maxmemory-policy", policy]);
+        let mut connection = server.connect().unwrap();
+        for (rig, other) in rigs(&server).into_iter().zip(rigs(&server)) {
+            for (lock, same) in locks(&rig).iter().zip(locks(&other)) {
+                let record = lock.record_key().unwrap();
+                let mut last = 0;
+                for _ in 0..2 {
+                    let stale = rig.acquire(lock).unwrap();
+                    assert!(stale.fencing_token() > last, "{policy}");
+                    press_out(&mut connection, record, &fence_key(lock));
+                    last = turn(&other, &same);
+                    assert!(last > stale.fencing_token(), "{policy}");
+                }
+            }
+        }
+        assert!(server.info("stats")["evicted_keys"].parse::<u64>().unwrap() > 0);
+    }
+}
