@@ -27,6 +27,7 @@
 //! | to share locks with Python | [`python`] |
 //! | to look at a cached value, or forget it | [`CachedEntry`] |
 //! | to know what `cached` keeps in Redis | [`values`] |
+//! | to have a resource refuse the late write of an earlier holder | [`fencing`] |
 //! | to see what it does | `tracing` events of the target `dspinlock`; [`logging`] |
 //!
 //! # What a lock on Redis can promise
@@ -65,6 +66,10 @@ pub mod python {}
 #[cfg(doc)]
 #[doc = include_str!("../docs/values.md")]
 pub mod values {}
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/fencing.md")]
+pub mod fencing {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
