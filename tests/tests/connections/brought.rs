@@ -129,3 +129,56 @@ fn a_brought_connection_has_a_time_limit_too() {
         }
     }
 }
+
+/// Sends each command twice and passes on the second reply, as the client of a cluster does when a reply was lost.
+#[derive(Clone)]
+struct Twice(redis::aio::MultiplexedConnection);
+
+impl redis::aio::ConnectionLike for Twice {
+    fn req_packed_command<'a>(&'a mut self, command: &'a redis::Cmd) -> redis::RedisFuture<'a, redis::Value> {
+        Box::pin(async move {
+            let _ = self.0.req_packed_command(command).await;
+            self.0.req_packed_command(command).await
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a redis::Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> redis::RedisFuture<'a, Vec<redis::Value>> {
+        Box::pin(async move {
+            let _ = self.0.req_packed_commands(commands, offset, count).await;
+            self.0.req_packed_commands(commands, offset, count).await
+        })
+    }
+
+    fn get_db(&self) -> i64 {
+        self.0.get_db()
+    }
+}
+
+/// No command that is sent twice takes a lock twice, or leaves one behind.
+#[test]
+fn a_connection_that_sends_twice_leaves_no_lock_behind() {
+    let server = Server::start();
+    let runtime = runtime();
+    let multiplexed = runtime.block_on(redis_client(&server).get_multiplexed_async_connection()).unwrap();
+    let client = redis_1::from_async(Twice(multiplexed)).unwrap();
+    for door in [Door::Blocking, Door::Async] {
+        let rig = Rig { client: client.clone(), door };
+        let lock = rig.lock("twice").lease(ms(450));
+        let mut last = 0;
+        for _ in 0..5 {
+            let guard = rig.acquire(&lock).expect("the same turn is granted again");
+            assert!(guard.fencing_token() > last, "with the same token, and a later turn with a higher one");
+            last = guard.fencing_token();
+            assert!(rig.try_acquire(&rig.lock("twice")).unwrap().is_none());
+            await_renewal(&guard);
+            rig.release(guard).expect("COMPUTED by its own tag is released");
+        }
+        rig.abandon(rig.acquire(&lock).unwrap()).unwrap();
+        assert!(rig.inspect(&lock).unwrap().is_none(), "free at once");
+    }
+}

@@ -1,8 +1,9 @@
 //! Passwords are in no message, even where a server repeats what it was sent.
 
 use crate::{DOORS, PATIENCE, refused};
-use dspinlock::{Client, Config, redis_1};
-use dspinlock_tests::block_on;
+use dspinlock::{Client, Config, ErrorKind, redis_1};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Log, block_on, ms};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
@@ -74,6 +75,7 @@ const ECHOES: [Echo; 6] = [
 
 #[test]
 fn no_message_repeats_a_password() {
+    let log = Log::of_this_process();
     for echo in ECHOES {
         let port = echoing(echo);
         let config = Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE);
@@ -102,5 +104,56 @@ fn no_message_repeats_a_password() {
             let error = refused(&brought, door);
             assert_clean(&format!("{brought:?} {error} {error:?}"));
         }
+    }
+    assert!(log.count(&["WARN"]) + log.count(&["DEBUG"]) > 0, "the log has heard of it");
+    assert_clean(&log.all().join("\n"));
+}
+
+/// What stands in the server is nobody's to read in a log: a stranger's text, a value, and the tag that a turn goes by.
+#[test]
+fn nothing_that_is_stored_is_shown() {
+    let log = Log::of_this_process();
+    let server = Server::start_with(&["--requirepass", PASSWORD]);
+    let config = Config::new().port(server.port()).password(PASSWORD).response_timeout(PATIENCE);
+    let client = Client::from_config(&config).unwrap();
+    let mut shown = vec![format!("{client:?}")];
+
+    let lock = client.lock("stranger").wait(ms(50)).sleep(ms(10));
+    server.command(&["SET", lock.record_key().unwrap(), "zebra,fish,hunter2"]);
+    for error in [
+        lock.acquire_blocking().unwrap_err(),
+        block_on(lock.acquire()).unwrap_err(),
+        lock.inspect_blocking().unwrap_err(),
+        lock.forget_blocking().unwrap_err(),
+        lock.get_or_compute_blocking(|| Ok::<u8, dspinlock::Error>(1)).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Foreign);
+        shown.push(format!("{error} {error:?}"));
+    }
+
+    // A value that is computed, kept, read, and read as something else.
+    let valued = client.lock("valued");
+    let secret = || Ok::<_, dspinlock::Error>("zebra fish hunter2".to_owned());
+    assert_eq!(valued.get_or_compute_blocking(secret).unwrap(), "zebra fish hunter2");
+    assert_eq!(valued.get_or_compute_blocking(|| Ok::<u8, dspinlock::Error>(1)).unwrap(), 1);
+
+    let guard = client.lock("held").acquire_blocking().unwrap();
+    let stands = server.command(&["GET", guard.record_key()]);
+    let id = stands.text().unwrap().split('@').next().unwrap().to_owned();
+    shown.push(format!("{guard:?} {:?} {:?}", client.lock("held"), client.lock("held").inspect_blocking()));
+    let error = client.lock("held").wait(ms(20)).acquire_blocking().unwrap_err();
+    shown.push(format!("{error} {error:?}"));
+    server.command(&["DEL", guard.record_key()]);
+    let error = guard.release_blocking().unwrap_err();
+    shown.push(format!("{error} {error:?}"));
+
+    let panics = || client.lock("held again").wait(ms(20)).acquire_blocking().map(drop).unwrap();
+    let _held = client.lock("held again").acquire_blocking().unwrap();
+    let panicked = thread::scope(|scope| scope.spawn(panics).join().unwrap_err());
+    shown.push(panicked.downcast_ref::<String>().expect("a message").clone());
+    shown.extend(log.all());
+    for text in shown {
+        assert_clean(&text);
+        assert!(!text.contains(&id), "the tag in {text}");
     }
 }
