@@ -1,5 +1,6 @@
 //! One attribute makes a function run once across a fleet: every process that calls it with the same key waits, or is
-//! turned away, while another one works, or is handed what that one has computed. The lock stands in Redis or Valkey, and is shared with Python's `py-dspinlock`.
+//! turned away, while another one works, or is handed what that one has computed. The lock stands in Redis or Valkey, and
+//! is shared with Python's `py-dspinlock`.
 //!
 //! ```
 //! use dspinlock::{dspinlock, Client};
@@ -26,6 +27,7 @@
 //! | names other than py-dspinlock's | [`Scheme`] |
 //! | to share locks with Python | [`python`] |
 //! | to look at a cached value, or forget it | [`CachedEntry`] |
+//! | to know what a holder is told, and what happens in an outage | [`holding`] |
 //! | to know what `cached` keeps in Redis | [`values`] |
 //! | to have a resource refuse the late write of an earlier holder | [`fencing`] |
 //! | to see what it does | `tracing` events of the target `dspinlock`; [`logging`] |
@@ -66,6 +68,10 @@ pub mod python {}
 #[cfg(doc)]
 #[doc = include_str!("../docs/values.md")]
 pub mod values {}
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/holding.md")]
+pub mod holding {}
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/fencing.md")]
