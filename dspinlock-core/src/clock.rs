@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// `std::time::Instant` stands still during suspension on Linux: a holder that slept through its lease would wake up
 /// believing that it still holds the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Tick(Duration);
 
 impl Tick {
@@ -65,7 +65,7 @@ impl Sub for Tick {
 }
 
 /// A moment of the server's clock, in microseconds since 1970 (UTC).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ServerTime(pub(crate) u64);
 
 impl ServerTime {

@@ -8,7 +8,7 @@ use crate::clock::{ServerTime, Tick};
 use crate::record::{Record, State, Tag};
 use crate::scheme::Names;
 use crate::store::wakeups::Wakeups;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,23 +22,35 @@ pub(crate) struct Memory {
     wakeups: Wakeups,
 }
 
-/// An operation as the embedded store does it.
+/// An operation as the embedded store does it: a pure function of what stands there and of the time.
 pub(crate) trait Apply: Sync {
     type Reply: Send;
 
-    fn apply(&self, entries: &mut Entries) -> Self::Reply;
+    fn apply(&self, entries: &mut Entries, now: Now) -> Self::Reply;
+}
+
+/// The moment of an operation: on the steady clock, by which entries expire, and on the one that is written down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) tick: Tick,
+    pub(crate) server: ServerTime,
+}
+
+impl Now {
+    fn of_this_machine() -> Self {
+        Self { tick: Tick::now(), server: ServerTime::of_this_machine() }
+    }
 }
 
 impl Memory {
     pub(crate) fn new(wakeups: Wakeups) -> Self {
-        let entries = Entries { map: HashMap::new(), sweep_at: FIRST_SWEEP, changed: Vec::new() };
-        Self { entries: Mutex::new(entries), wakeups }
+        Self { entries: Mutex::default(), wakeups }
     }
 
     pub(crate) fn call<O: Apply>(&self, operation: &O) -> O::Reply {
         let mut entries = self.entries();
-        let reply = operation.apply(&mut entries);
-        let changed = std::mem::take(&mut entries.changed);
+        let reply = operation.apply(&mut entries, Now::of_this_machine());
+        let changed = entries.take_changed();
         drop(entries);
         for key in changed {
             self.wakeups.wake(&key);
@@ -49,7 +61,7 @@ impl Memory {
     /// Puts any text at a key, as a stranger would.
     #[cfg(test)]
     pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) {
-        self.entries().put(key, value.to_vec(), life);
+        self.entries().put(key, value.to_vec(), life, Tick::now());
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -65,13 +77,21 @@ impl fmt::Debug for Memory {
 }
 
 /// Keys with their values and the moments at which they expire.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Entries {
-    map: HashMap<String, Entry>,
+    map: BTreeMap<String, Entry>,
     sweep_at: usize,
     /// What the present operation has written or removed.
     changed: Vec<String>,
 }
 
+impl Default for Entries {
+    fn default() -> Self {
+        Self { map: BTreeMap::new(), sweep_at: FIRST_SWEEP, changed: Vec::new() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     value: Vec<u8>,
     expires: Option<Tick>,
@@ -89,10 +109,19 @@ impl Entries {
         self.map.get(key)?.expires.map(|expires| now.until(expires))
     }
 
-    fn put(&mut self, key: &str, value: Vec<u8>, life: Option<Duration>) {
-        let now = Tick::now();
+    /// The names of the keys that were written or removed since this was asked last.
+    pub(crate) fn take_changed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn sweep(&mut self, now: Tick) {
+        self.map.retain(|_, entry| entry.expires.is_none_or(|expires| expires > now));
+    }
+
+    fn put(&mut self, key: &str, value: Vec<u8>, life: Option<Duration>, now: Tick) {
         if self.map.len() >= self.sweep_at {
-            self.map.retain(|_, entry| entry.expires.is_none_or(|expires| expires > now));
+            self.sweep(now);
             self.sweep_at = FIRST_SWEEP.max(self.map.len() * 2);
         }
         self.changed.push(key.to_owned());
@@ -104,66 +133,64 @@ impl Entries {
         self.map.remove(key).is_some()
     }
 
-    fn extend(&mut self, key: &str, life: Duration) {
+    fn extend(&mut self, key: &str, life: Duration, now: Tick) {
         if let Some(entry) = self.map.get_mut(key) {
-            entry.expires = Some(Tick::now() + life);
+            entry.expires = Some(now + life);
         }
     }
 
     /// Whether the key holds this record.
-    fn holds(&mut self, key: &str, tag: &Tag, state: State) -> bool {
-        self.get(key, Tick::now()) == Some(tag.record(state).as_bytes())
+    fn holds(&mut self, key: &str, tag: &Tag, state: State, now: Tick) -> bool {
+        self.get(key, now) == Some(tag.record(state).as_bytes())
     }
 
-    fn next_fence(&mut self, key: &str, now: ServerTime, reserve: u32, life: Duration) -> u64 {
-        let fence = now.0.max(self.fence(key).map_or(0, |last| last + 1));
-        self.put(key, (fence + u64::from(reserve)).to_string().into_bytes(), Some(life));
+    fn next_fence(&mut self, key: &str, now: Now, reserve: u32, life: Duration) -> u64 {
+        let fence = now.server.0.max(self.fence(key, now.tick).map_or(0, |last| last + 1));
+        self.put(key, (fence + u64::from(reserve)).to_string().into_bytes(), Some(life), now.tick);
         fence
     }
 
     /// The note of the turn that the caller waited for, or of one that turns everybody away.
-    fn failure(&mut self, names: &Names, fetch: Fetch<'_>, now: ServerTime) -> Option<Vec<u8>> {
-        let tick = Tick::now();
-        let record = self.get(&names.record, tick);
+    fn failure(&mut self, names: &Names, fetch: Fetch<'_>, now: Now) -> Option<Vec<u8>> {
+        let record = self.get(&names.record, now.tick);
         if record.is_some_and(|raw| raw.last() == Some(&b'1')) {
             return None;
         }
         let free = record.is_none();
-        let note = self.get(&names.error(), tick)?;
+        let note = self.get(&names.error(), now.tick)?;
         let mut lines = note.splitn(3, |&byte| byte == b'\n');
         let (turn, till) = (lines.next()?, str::from_utf8(lines.next()?).ok()?.parse().ok()?);
-        let answers = fetch.waited_for == Some(turn) || (free && now < ServerTime(till));
+        let answers = fetch.waited_for == Some(turn) || (free && now.server < ServerTime(till));
         answers.then(|| note.to_vec())
     }
 
-    fn fence(&mut self, key: &str) -> Option<u64> {
-        str::from_utf8(self.get(key, Tick::now())?).ok()?.parse().ok()
+    fn fence(&mut self, key: &str, now: Tick) -> Option<u64> {
+        str::from_utf8(self.get(key, now)?).ok()?.parse().ok()
     }
 }
 
 impl Apply for Acquire<'_> {
     type Reply = Acquired;
 
-    fn apply(&self, entries: &mut Entries) -> Acquired {
-        let (names, now) = (self.names, ServerTime::of_this_machine());
+    fn apply(&self, entries: &mut Entries, now: Now) -> Acquired {
+        let (names, tick, time) = (self.names, now.tick, now.server);
         if self.replicas.is_some() {
             // There are none, and a lock is not to be had without.
-            return Acquired::Unconfirmed { by: 0, now };
+            return Acquired::Unconfirmed { by: 0, now: time };
         }
-        if entries.holds(&names.record, self.tag, State::Computed) {
+        if entries.holds(&names.record, self.tag, State::Computed, tick) {
             return Acquired::Spent;
         }
-        if entries.holds(&names.record, self.tag, State::Blocked) {
-            entries.extend(&names.record, self.lease);
-            let last = entries.fence(&names.fence()).unwrap_or(now.0);
-            return Acquired::Granted { fence: last - u64::from(self.reserve), now };
+        if entries.holds(&names.record, self.tag, State::Blocked, tick) {
+            entries.extend(&names.record, self.lease, tick);
+            let last = entries.fence(&names.fence(), tick).unwrap_or(time.0);
+            return Acquired::Granted { fence: last - u64::from(self.reserve), now: time };
         }
-        if now > self.not_after {
-            return Acquired::Late { now };
+        if time > self.not_after {
+            return Acquired::Late { now: time };
         }
-        let tick = Tick::now();
         if let Some(note) = self.fetch.and_then(|fetch| entries.failure(names, fetch, now)) {
-            return Acquired::Failed { note, now };
+            return Acquired::Failed { note, now: time };
         }
         let remaining = entries.remaining(&names.record, tick);
         if let Some(raw) = entries.get(&names.record, tick) {
@@ -179,16 +206,17 @@ impl Apply for Acquire<'_> {
                         &names.refresh(),
                         self.tag.record(State::Blocked).into_bytes(),
                         Some(self.lease),
+                        tick,
                     );
                     let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
-                    return Acquired::Refresh { fence, raw, now, value };
+                    return Acquired::Refresh { fence, raw, now: time, value };
                 }
-                return Acquired::Held { raw, remaining, now, value };
+                return Acquired::Held { raw, remaining, now: time, value };
             }
         }
-        entries.put(&names.record, self.tag.record(State::Blocked).into_bytes(), Some(self.lease));
+        entries.put(&names.record, self.tag.record(State::Blocked).into_bytes(), Some(self.lease), tick);
         let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
-        Acquired::Granted { fence, now }
+        Acquired::Granted { fence, now: time }
     }
 }
 
@@ -204,14 +232,14 @@ fn is_ours_and_computed(raw: &[u8], separator: &str) -> bool {
 impl Apply for Release<'_> {
     type Reply = Released;
 
-    fn apply(&self, entries: &mut Entries) -> Released {
+    fn apply(&self, entries: &mut Entries, now: Now) -> Released {
         let record = &self.names.record;
-        if entries.holds(record, self.tag, State::Blocked) {
+        if entries.holds(record, self.tag, State::Blocked, now.tick) {
             if let Some(expire) = self.expire {
-                entries.put(record, self.tag.record(State::Computed).into_bytes(), Some(expire));
-                entries.extend(&self.names.fence(), self.fence_life);
+                entries.put(record, self.tag.record(State::Computed).into_bytes(), Some(expire), now.tick);
+                entries.extend(&self.names.fence(), self.fence_life, now.tick);
                 if let Some((value, life)) = self.value {
-                    entries.put(&self.names.value(), value.to_vec(), Some(life));
+                    entries.put(&self.names.value(), value.to_vec(), Some(life), now.tick);
                     entries.remove(&self.names.error());
                 }
             } else {
@@ -220,7 +248,7 @@ impl Apply for Release<'_> {
             // All who wait are callers of this process.
             return Released::Done { others_wait: false };
         }
-        match entries.get(record, Tick::now()) {
+        match entries.get(record, now.tick) {
             None => Released::Gone,
             Some(raw) if raw == self.tag.record(State::Computed).as_bytes() => Released::AlreadyComputed,
             Some(raw) => Released::Held(raw.to_vec()),
@@ -231,20 +259,20 @@ impl Apply for Release<'_> {
 impl Apply for Refresh<'_> {
     type Reply = Released;
 
-    fn apply(&self, entries: &mut Entries) -> Released {
+    fn apply(&self, entries: &mut Entries, now: Now) -> Released {
         let Release { names, tag, expire, fence_life, value, .. } = &self.release;
-        if entries.holds(&names.refresh(), tag, State::Blocked) {
+        if entries.holds(&names.refresh(), tag, State::Blocked, now.tick) {
             entries.remove(&names.refresh());
         }
-        match entries.get(&names.record, Tick::now()) {
+        match entries.get(&names.record, now.tick) {
             None => Released::Gone,
             Some(raw) if raw == tag.record(State::Computed).as_bytes() => Released::AlreadyComputed,
             Some(raw) if raw != self.seen => Released::Held(raw.to_vec()),
             Some(_) => {
-                entries.put(&names.record, tag.record(State::Computed).into_bytes(), *expire);
-                entries.extend(&names.fence(), *fence_life);
+                entries.put(&names.record, tag.record(State::Computed).into_bytes(), *expire, now.tick);
+                entries.extend(&names.fence(), *fence_life, now.tick);
                 if let Some((value, life)) = value {
-                    entries.put(&names.value(), value.to_vec(), Some(*life));
+                    entries.put(&names.value(), value.to_vec(), Some(*life), now.tick);
                 }
                 Released::Done { others_wait: false }
             }
@@ -255,10 +283,10 @@ impl Apply for Refresh<'_> {
 impl Apply for Fail<'_> {
     type Reply = bool;
 
-    fn apply(&self, entries: &mut Entries) -> bool {
-        let ours = Abandon { names: self.names, tag: self.tag }.apply(entries);
+    fn apply(&self, entries: &mut Entries, now: Now) -> bool {
+        let ours = Abandon { names: self.names, tag: self.tag }.apply(entries, now);
         if ours {
-            entries.put(&self.names.error(), self.note.to_vec(), Some(self.life));
+            entries.put(&self.names.error(), self.note.to_vec(), Some(self.life), now.tick);
         }
         ours
     }
@@ -267,16 +295,16 @@ impl Apply for Fail<'_> {
 impl Apply for ReadValue<'_> {
     type Reply = Option<Vec<u8>>;
 
-    fn apply(&self, entries: &mut Entries) -> Option<Vec<u8>> {
-        entries.get(&self.0.value(), Tick::now()).map(<[u8]>::to_vec)
+    fn apply(&self, entries: &mut Entries, now: Now) -> Option<Vec<u8>> {
+        entries.get(&self.0.value(), now.tick).map(<[u8]>::to_vec)
     }
 }
 
 impl Apply for Abandon<'_> {
     type Reply = bool;
 
-    fn apply(&self, entries: &mut Entries) -> bool {
-        let ours = entries.holds(&self.names.record, self.tag, State::Blocked);
+    fn apply(&self, entries: &mut Entries, now: Now) -> bool {
+        let ours = entries.holds(&self.names.record, self.tag, State::Blocked, now.tick);
         if ours {
             entries.remove(&self.names.record);
         }
@@ -287,12 +315,12 @@ impl Apply for Abandon<'_> {
 impl Apply for Renew<'_> {
     type Reply = Vec<bool>;
 
-    fn apply(&self, entries: &mut Entries) -> Vec<bool> {
+    fn apply(&self, entries: &mut Entries, now: Now) -> Vec<bool> {
         let mut renew = |one: &super::RenewOne<'_>| {
-            let ours = entries.holds(&one.names.record, one.tag, State::Blocked);
+            let ours = entries.holds(&one.names.record, one.tag, State::Blocked, now.tick);
             if ours {
-                entries.extend(&one.names.record, one.life);
-                entries.extend(&one.names.fence(), one.fence_life);
+                entries.extend(&one.names.record, one.life, now.tick);
+                entries.extend(&one.names.fence(), one.fence_life, now.tick);
             }
             ours
         };
@@ -303,11 +331,10 @@ impl Apply for Renew<'_> {
 impl Apply for Read<'_> {
     type Reply = Found;
 
-    fn apply(&self, entries: &mut Entries) -> Found {
-        let now = Tick::now();
-        let fence = entries.fence(&self.0.fence());
-        let remaining = entries.remaining(&self.0.record, now);
-        match entries.get(&self.0.record, now) {
+    fn apply(&self, entries: &mut Entries, now: Now) -> Found {
+        let fence = entries.fence(&self.0.fence(), now.tick);
+        let remaining = entries.remaining(&self.0.record, now.tick);
+        match entries.get(&self.0.record, now.tick) {
             Some(raw) => Found::Held { raw: raw.to_vec(), remaining, fence },
             None => Found::Free,
         }
@@ -317,10 +344,10 @@ impl Apply for Read<'_> {
 impl Apply for Peek<'_> {
     type Reply = (Found, Option<Vec<u8>>);
 
-    fn apply(&self, entries: &mut Entries) -> Self::Reply {
-        let found = Read(self.0).apply(entries);
+    fn apply(&self, entries: &mut Entries, now: Now) -> Self::Reply {
+        let found = Read(self.0).apply(entries, now);
         let computed = matches!(&found, Found::Held { raw, .. } if raw.last() == Some(&b'1'));
-        let value = if computed { ReadValue(self.0).apply(entries) } else { None };
+        let value = if computed { ReadValue(self.0).apply(entries, now) } else { None };
         (found, value)
     }
 }
@@ -328,8 +355,8 @@ impl Apply for Peek<'_> {
 impl Apply for Forget<'_> {
     type Reply = Forgotten;
 
-    fn apply(&self, entries: &mut Entries) -> Forgotten {
-        match entries.get(&self.0.record, Tick::now()) {
+    fn apply(&self, entries: &mut Entries, now: Now) -> Forgotten {
+        match entries.get(&self.0.record, now.tick) {
             Some(raw) if Record::parse(raw, &self.0.separator).is_err() => {
                 return Forgotten::Foreign(raw.to_vec());
             }
@@ -344,13 +371,13 @@ impl Apply for Forget<'_> {
 impl Apply for Time {
     type Reply = ServerTime;
 
-    fn apply(&self, _: &mut Entries) -> ServerTime {
-        ServerTime::of_this_machine()
+    fn apply(&self, _: &mut Entries, now: Now) -> ServerTime {
+        now.server
     }
 }
 
 impl Apply for Ping {
     type Reply = ();
 
-    fn apply(&self, _: &mut Entries) {}
+    fn apply(&self, _: &mut Entries, _: Now) {}
 }
