@@ -49,6 +49,9 @@ impl Record {
         if owner.is_empty() {
             return Err(NotARecord("its owner is empty"));
         }
+        if !owner.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(NotARecord("its owner is not printable ASCII"));
+        }
         let state = match state {
             "0" => State::Blocked,
             "1" => State::Computed,
@@ -62,6 +65,14 @@ impl Record {
     /// Whether py-dspinlock wrote it: our owner part always has an `@`.
     pub(crate) fn is_python(&self) -> bool {
         !self.owner.contains('@')
+    }
+
+    /// Whether this library wrote it, by its usual scheme and beyond doubt: `<uuid>@…`, and a time with microseconds.
+    pub(crate) fn is_surely_ours(&self) -> bool {
+        const REST: usize = ",2026-01-31T23:59:59.000123+00:00,1".len();
+        let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        let id = self.owner.split_once('@').map(|(id, _)| id);
+        id.is_some_and(is_id) && self.raw.len() == self.owner.len() + REST
     }
 
     /// Who wrote it, for people: host, process and function, or the bare id of a Python instance.
@@ -103,15 +114,16 @@ impl Tag {
     }
 }
 
-/// Reads Python's `isoformat()` of a UTC time, with or without a fraction.
+/// Reads Python's `isoformat()` of a UTC time: with microseconds, or without a fraction.
 fn parse_timestamp(text: &str) -> Option<ServerTime> {
-    let bare = text.strip_suffix("+00:00").or_else(|| text.strip_suffix('Z'))?;
-    if !bare.is_ascii() || bare.as_bytes().get(10) != Some(&b'T') {
-        return None;
-    }
+    let bare = text.strip_suffix("+00:00")?;
     let time = humantime::parse_rfc3339(&format!("{bare}Z")).ok()?;
     let since: Duration = time.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_micros()).ok().map(ServerTime)
+    let time = ServerTime(u64::try_from(since.as_micros()).ok()?);
+    // The parser takes more than Python writes or reads: leap seconds, fractions of any length, even `59.1+abcd`.
+    let written = time.to_string();
+    let is_canonical = text == written || written.strip_suffix(".000000+00:00") == Some(bare);
+    is_canonical.then_some(time)
 }
 
 #[cfg(test)]
@@ -147,11 +159,33 @@ mod tests {
             "a,2026-01-31T23:59:59+00:00,0,0",
             "a,2026-01-31 23:59:59+00:00,0",
             "a,2026-01-31T23:59:59,0",
+            "a,2026-01-31T23:59:59Z,0",
+            "a,2026-01-31T23:59:59+02:00,0",
+            "a,2026-01-31T23:59:60+00:00,0",
+            "a,2026-01-31T23:59:59.+00:00,0",
+            "a,2026-01-31T23:59:59.5+00:00,0",
+            "a,2026-01-31T23:59:59.000123000+00:00,0",
+            "a,2026-01-31T23:59:59.1+abcd+00:00,0",
+            "a,2026-02-29T23:59:59+00:00,0",
+            "a b,2026-01-31T23:59:59+00:00,0",
+            "a\n,2026-01-31T23:59:59+00:00,0",
+            "\u{f6},2026-01-31T23:59:59+00:00,0",
             "a,yesterday,0",
         ] {
             assert!(parse(foreign).is_err(), "{foreign:?}");
         }
         assert_eq!(Record::parse(b"a\xff,b,0", ","), Err(NotARecord("it is not UTF-8")));
+    }
+
+    #[test]
+    fn knows_its_own_form() {
+        let is_ours = |owner: &str, seconds: &str| {
+            parse(&format!("{owner},2026-01-31T23:59:{seconds}+00:00,1")).unwrap().is_surely_ours()
+        };
+        assert!(is_ours("0b8e1a4e-6b6e-4a54@web.1/77", "59.000123") && is_ours("0b8e@", "59.000000"));
+        assert!(!is_ours("0b8e", "59.000123"), "Python's");
+        assert!(!is_ours("@web", "59.000123") && !is_ours("turn@web", "59.000123"), "another scheme's");
+        assert!(!is_ours("0b8e@web", "59"), "another library's");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::clock::{ServerTime, Tick};
 use crate::record::{Record, State, Tag};
 use crate::scheme::Names;
 use crate::store::wakeups::Wakeups;
+use crate::value::failure;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -158,9 +159,8 @@ impl Entries {
         }
         let free = record.is_none();
         let note = self.get(&names.error(), now.tick)?;
-        let mut lines = note.splitn(3, |&byte| byte == b'\n');
-        let (turn, till) = (lines.next()?, str::from_utf8(lines.next()?).ok()?.parse().ok()?);
-        let answers = fetch.waited_for == Some(turn) || (free && now.server < ServerTime(till));
+        let (turn, till, _) = failure::parts(note)?;
+        let answers = fetch.waited_for == Some(turn) || (free && now.server < till);
         answers.then(|| note.to_vec())
     }
 
@@ -225,8 +225,10 @@ fn may_replace(replace: &Replace, raw: &[u8], remaining: Option<Duration>) -> bo
     replace.seen == raw && replace.life_at_most.is_none_or(soon)
 }
 
+/// Whether the mode alone may re-lock it. A record that may be somebody else's is first shown to the caller.
 fn is_ours_and_computed(raw: &[u8], separator: &str) -> bool {
-    Record::parse(raw, separator).is_ok_and(|record| record.state == State::Computed && !record.is_python())
+    let is_ours = |record: Record| record.state == State::Computed && record.is_surely_ours();
+    separator == "," && Record::parse(raw, separator).is_ok_and(is_ours)
 }
 
 impl Apply for Release<'_> {

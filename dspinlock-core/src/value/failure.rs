@@ -35,9 +35,19 @@ impl Failure {
     }
 
     pub(crate) fn read(note: &[u8]) -> Self {
-        let message = note.splitn(3, |&byte| byte == b'\n').nth(2).unwrap_or_default();
+        let message = parts(note).map_or(&b""[..], |(_, _, message)| message);
         Self { message: String::from_utf8_lossy(message).into_owned() }
     }
+}
+
+/// The record of the turn, until when the note turns everybody away, and the message; `None` if it is no note.
+pub(crate) fn parts(note: &[u8]) -> Option<(&[u8], ServerTime, &[u8])> {
+    let mut lines = note.splitn(3, |&byte| byte == b'\n');
+    let (turn, till, message) = (lines.next()?, lines.next()?, lines.next()?);
+    // `parse` would take a sign.
+    let till = Some(till).filter(|till| till.iter().all(u8::is_ascii_digit))?;
+    let till = str::from_utf8(till).ok()?.parse().ok()?;
+    Some((turn, ServerTime(till), message))
 }
 
 #[cfg(test)]

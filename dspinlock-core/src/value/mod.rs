@@ -6,7 +6,7 @@ mod copies;
 mod door;
 mod entry;
 mod envelope;
-mod failure;
+pub(crate) mod failure;
 mod flight;
 mod shared;
 mod sharing;

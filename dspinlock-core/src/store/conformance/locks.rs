@@ -60,6 +60,19 @@ fn a_computed_key_is_locked_again_only_where_the_mode_says_so(rig: &Rig) {
     assert!(rig.granted(&tag(2)) > first);
 }
 
+fn what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it(rig: &Rig) {
+    for record in [
+        &b"turn-7@host/1,2026-01-31T23:59:59.000123+00:00,1"[..],
+        b"@host/1,2026-01-31T23:59:59.000123+00:00,1",
+        b"0b8e@host/1,2026-01-31T23:59:59+00:00,1",
+    ] {
+        rig.put(record, Some(30 * S));
+        assert!(matches!(rig.acquire(&tag(1)), Acquired::Held { raw, .. } if raw == record));
+        let replace = seen(record.to_vec(), None);
+        assert!(is_granted(&rig.call(&Acquire { replace: Some(&replace), ..acquire(&rig.names, &tag(1)) })));
+    }
+}
+
 fn a_turn_that_is_over_is_never_taken_again(rig: &Rig) {
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(30 * S));
@@ -155,6 +168,11 @@ fn what_is_not_a_record_stays_as_it_is(rig: &Rig) {
         b"0b8e@host,2026-01-31T23:59:59+00:00,7",
         b"0b8e@host,someday,1",
         b"0b8e@host,2026-01-31T23:59:59+00:00,1,1",
+        b"0b8e@a host,2026-01-31T23:59:59+00:00,1",
+        b"0b8e@host,2026-01-31T23:59:59Z,1",
+        b"0b8e@host,2026-01-31T23:59:59.5+00:00,1",
+        b"0b8e@host,2026-01-31T23:59:60.000000+00:00,1",
+        b"0b8e@host,2026-31-01T23:59:59.000123+00:00,1",
     ] {
         rig.put(foreign, None);
         assert!(matches!(rig.acquire(&tag(1)), Acquired::Held { raw, .. } if raw == foreign), "{foreign:?}");
@@ -197,6 +215,7 @@ conformance! {
     a_release_marks_as_computed_or_removes,
     a_release_by_another_changes_nothing,
     a_computed_key_is_locked_again_only_where_the_mode_says_so,
+    what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it,
     a_turn_that_is_over_is_never_taken_again,
     the_fence_rises_whatever_becomes_of_the_record,
     what_python_computed_is_replaced_only_as_it_was_seen,

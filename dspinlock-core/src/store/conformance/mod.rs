@@ -63,7 +63,10 @@ impl Rig {
     }
 
     fn put(&self, value: &[u8], life: Option<Duration>) {
-        let key = &self.names.record;
+        self.put_at(&self.names.record, value, life);
+    }
+
+    fn put_at(&self, key: &str, value: &[u8], life: Option<Duration>) {
         match &self.store.place {
             Place::Memory(memory) => memory.put(key, value, life),
             #[cfg(feature = "redis")]

@@ -50,3 +50,35 @@ fn an_operation_is_one_command() {
     let calls = |stats: &std::collections::BTreeMap<String, u64>| stats.get("evalsha").copied().unwrap_or(0);
     assert_eq!(calls(&after) - calls(&before), 2);
 }
+
+/// Of records with separators of one's own, the script and the parser of the other stores take the same for one.
+#[test]
+fn other_separators_are_told_apart() {
+    #[derive(Debug)]
+    struct Separated(&'static str);
+    impl crate::Scheme for Separated {
+        fn value_separator(&self) -> &str {
+            self.0
+        }
+    }
+    let rig = Rig::redis(false);
+    for separator in ["::", "%", "\u{2192}"] {
+        let names = Names::derive(&Separated(separator), None, &Key::new("separated")).unwrap();
+        let fields = |owner: &str| [owner, "2026-01-31T23:59:59.000123+00:00", "1"].join(separator);
+        for (content, is_record) in [
+            (fields("0b8e@host,1"), true),
+            (fields(&format!("0b8e@host{separator}1")), false),
+            (fields("0b8e@host") + separator, false),
+            (fields("0b8e@host").replacen(separator, ",", 1), false),
+        ] {
+            assert_eq!(
+                crate::record::Record::parse(content.as_bytes(), separator).is_ok(),
+                is_record,
+                "{content}"
+            );
+            rig.put_at(&names.record, content.as_bytes(), None);
+            let forgotten = rig.call(&Forget(&names));
+            assert_eq!(forgotten == Forgotten::Done(true), is_record, "{content}: {forgotten:?}");
+        }
+    }
+}

@@ -162,6 +162,16 @@ fn a_failure_may_turn_everybody_away_for_a_while(rig: &Rig) {
     assert!(is_granted(&rig.fetch(&tag(4), Fetch::default())), "its time is over");
 }
 
+fn what_is_no_note_turns_nobody_away(rig: &Rig) {
+    for (id, foreign) in
+        [(1, &b"hello"[..]), (2, b"0b8e@host\n9999999999999999"), (3, b"a\n+9999999999999999\nb")]
+    {
+        rig.put_at(&rig.names.error(), foreign, Some(30 * S));
+        assert!(is_granted(&rig.fetch(&tag(id), Fetch::default())));
+        assert!(rig.abandon(&tag(id)));
+    }
+}
+
 fn a_note_expires(rig: &Rig) {
     rig.granted(&tag(1));
     let awaited = tag(1).record(State::Blocked);
@@ -277,6 +287,7 @@ conformance! {
     a_turn_that_lost_the_lock_stores_nothing,
     a_failure_is_for_those_who_waited,
     a_failure_may_turn_everybody_away_for_a_while,
+    what_is_no_note_turns_nobody_away,
     a_note_expires,
     only_one_is_to_compute_anew,
     a_replacement_is_only_for_what_was_seen,

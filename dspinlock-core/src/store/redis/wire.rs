@@ -351,8 +351,9 @@ impl Wire for Forget<'_> {
 
     fn request(&self) -> Request {
         let names = self.0;
-        let pattern = any_record(&names.separator);
-        FORGET.request(&[&names.record, &names.value(), &names.error()], [pattern.as_bytes()])
+        let patterns = any_record(&names.separator);
+        let patterns = patterns.iter().map(String::as_bytes);
+        FORGET.request(&[&names.record, &names.value(), &names.error()], patterns)
     }
 
     fn reply(value: Value) -> Option<Forgotten> {
@@ -439,21 +440,34 @@ pub(super) fn millis(duration: Duration) -> String {
     duration.as_nanos().div_ceil(1_000_000).to_string()
 }
 
+/// The Lua pattern of a date and time. It takes some that no calendar has, which the parser of records refuses.
+macro_rules! time {
+    () => {
+        r"%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d"
+    };
+}
+
+/// The Lua pattern of its microseconds.
+macro_rules! micros {
+    () => {
+        r"%.%d%d%d%d%d%d"
+    };
+}
+
 /// The Lua pattern of a COMPUTED record that is ours beyond doubt. Others are first shown to the client.
 fn relockable(separator: &str) -> &'static str {
-    let pattern = r"^[%x%-]+@[!-+.-~%-]*,%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*%+00:00,1$";
+    let pattern = concat!(r"^[%x%-]+@[!-+.-~%-]*,", time!(), micros!(), r"%+00:00,1$");
     if separator == "," { pattern } else { "" }
 }
 
-/// The Lua pattern of any record with this separator.
-fn any_record(separator: &str) -> String {
+/// The Lua pattern of this separator, which a record has twice, and those of any record with and without microseconds.
+fn any_record(separator: &str) -> [String; 3] {
     let escape = |c: char| if c.is_ascii_punctuation() { format!("%{c}") } else { c.to_string() };
-    // Printable ASCII; without the comma where that separates.
-    let owner = if separator == "," { "[!-+--~]+" } else { "[!-~]+" };
     let separator: String = separator.chars().map(escape).collect();
-    let timestamp = r"%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.?%d*[Z%+][%d:]*";
     let (blocked, computed) = (State::Blocked.digit(), State::Computed.digit());
-    format!("^{owner}{separator}{timestamp}{separator}[{blocked}{computed}]$")
+    let record = |time| format!("^[!-~]+{separator}{time}%+00:00{separator}[{blocked}{computed}]$");
+    let (exact, whole) = (record(concat!(time!(), micros!())), record(time!()));
+    [separator, exact, whole]
 }
 
 #[cfg(test)]
