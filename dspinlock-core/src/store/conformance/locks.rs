@@ -73,6 +73,15 @@ fn what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it(rig: &R
     }
 }
 
+fn a_repeat_is_granted_though_the_fence_is_lost(rig: &Rig) {
+    for lost in [&b"no number"[..], b""] {
+        let fence = rig.granted(&tag(1));
+        rig.put_at(&rig.names.fence(), lost, Some(30 * S));
+        assert!(rig.granted(&tag(1)) > fence, "the clock alone is left");
+        assert!(rig.abandon(&tag(1)));
+    }
+}
+
 fn a_turn_that_is_over_is_never_taken_again(rig: &Rig) {
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(30 * S));
@@ -117,6 +126,13 @@ fn a_steal_heeds_the_remaining_life(rig: &Rig) {
     rig.put(&python(State::Blocked), Some(30 * S));
     assert!(!steal(20 * S));
     assert!(steal(30 * S));
+}
+
+fn a_steal_of_what_the_mode_locks_again_heeds_no_life(rig: &Rig) {
+    rig.granted(&tag(1));
+    rig.release(&tag(1), Some(30 * S));
+    let replace = seen(tag(1).record(State::Computed).into_bytes(), Some(S));
+    assert!(is_granted(&rig.call(&Acquire { replace: Some(&replace), ..acquire(&rig.names, &tag(2)) })));
 }
 
 fn a_steal_of_a_key_that_has_become_free_takes_it(rig: &Rig) {
@@ -216,10 +232,12 @@ conformance! {
     a_release_by_another_changes_nothing,
     a_computed_key_is_locked_again_only_where_the_mode_says_so,
     what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it,
+    a_repeat_is_granted_though_the_fence_is_lost,
     a_turn_that_is_over_is_never_taken_again,
     the_fence_rises_whatever_becomes_of_the_record,
     what_python_computed_is_replaced_only_as_it_was_seen,
     a_steal_heeds_the_remaining_life,
+    a_steal_of_what_the_mode_locks_again_heeds_no_life,
     a_steal_of_a_key_that_has_become_free_takes_it,
     an_abandoned_key_is_free_and_a_computed_one_stays,
     renewals_extend_only_what_is_still_held,

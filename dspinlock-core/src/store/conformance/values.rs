@@ -194,6 +194,7 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
     assert_eq!(held(rig.fetch(&tag(3), ahead(20 * S))), (computed(&tag(1)), Some(b"one".to_vec())));
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::Done { others_wait: false });
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::AlreadyComputed);
+    assert_eq!(rig.refresh(&tag(2), &tag(2), b"late", 5 * S), Released::AlreadyComputed);
     let Acquired::Refresh { fence: next, value, .. } = rig.fetch(&tag(3), ahead(20 * S)) else {
         panic!("the mark has gone with the replacement")
     };

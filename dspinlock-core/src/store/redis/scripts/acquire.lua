@@ -17,7 +17,7 @@ local text = string.format('%.0f', now)
 if record == tag .. '0' then
   -- A repeat by the same turn: the reply to the first request was lost. Nobody came in between.
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  local last = tonumber(redis.call('GET', KEYS[2]) or text)
+  local last = tonumber(redis.call('GET', KEYS[2]) or '') or now
   return {'granted', string.format('%.0f', last - ARGV[8]), text}
 end
 if now > tonumber(ARGV[4]) then
@@ -48,7 +48,7 @@ if record then
   if not ours then
     life = redis.call('PTTL', KEYS[1])
   end
-  if seen and ARGV[7] ~= '-1' then
+  if life and seen and ARGV[7] ~= '-1' then
     seen = life >= 0 and life <= tonumber(ARGV[7])
   end
   if not ours and not seen then

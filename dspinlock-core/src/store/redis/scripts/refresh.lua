@@ -8,14 +8,14 @@ local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
   return {'type', redis.call('TYPE', KEYS[1]).ok}
 end
+if record == ARGV[1] .. '1' then
+  return {'computed'}
+end
 if record == ARGV[6] then
   redis.call('SET', KEYS[1], ARGV[1] .. '1', 'PX', ARGV[2])
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
   redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
   return {'done', 0}
-end
-if record == ARGV[1] .. '1' then
-  return {'computed'}
 end
 if not record then
   return {'gone'}
