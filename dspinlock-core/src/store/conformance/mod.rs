@@ -18,6 +18,8 @@ macro_rules! conformance {
 }
 
 mod locks;
+mod machine;
+mod model;
 #[cfg(feature = "redis")]
 mod redis_only;
 mod values;

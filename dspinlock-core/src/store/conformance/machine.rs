@@ -1,0 +1,340 @@
+//! Random sequences of operations, done to every store and to the [model](super::model), which must agree on each reply
+//! and on what stands there afterwards. Times are left out, but for their order of magnitude; fences are compared with
+//! those that the same store has given before.
+//!
+//! `PROPTEST_CASES=20000 cargo test -p dspinlock-core --lib machine` does so at length.
+
+use super::model::{
+    Answer, Ask, End, HOUR, KNOWN, Life, Model, NO_NOTES, Nature, Op, Part, STRANGERS, What, Wish,
+};
+use super::{model, *};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use std::cell::Cell;
+use std::rc::Rc;
+
+prop_state_machine! {
+    #[test]
+    fn every_store_does_what_the_model_does(sequential 1..32 => Stores);
+}
+
+impl ReferenceStateMachine for Model {
+    type State = Self;
+    type Transition = Op;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        Just(Self::default()).boxed()
+    }
+
+    fn transitions(model: &Self) -> BoxedStrategy<Op> {
+        let on = |lock: usize| operations(model, lock).prop_map(move |what| Op { lock, what });
+        prop_oneof![3 => on(0), 1 => on(1)].boxed()
+    }
+
+    fn apply(mut model: Self, op: &Op) -> Self {
+        model.apply(op);
+        model
+    }
+}
+
+/// What may be done to a lock: mostly what fits the state that it is in.
+fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
+    let (turn, other) = (turns(model, lock), turns(model, 1 - lock));
+    let seen = seen(model, lock);
+    let renewals = [(lock, turn.clone()), (1 - lock, other)].map(|(at, id)| (at, option::of((id, lives()))));
+    let [(_, first), (_, second)] = renewals;
+    prop_oneof![
+        8 => asks(turn.clone(), seen.clone()).prop_map(What::Acquire),
+        4 => (turn.clone(), option::weighted(0.8, ends()), any::<bool>())
+            .prop_map(|(tag, end, value)| What::Release { tag, end, value }),
+        2 => (turn.clone(), seen, ends()).prop_map(|(tag, seen, end)| What::Refresh { tag, seen, end }),
+        1 => turn.clone().prop_map(What::Abandon),
+        2 => (turn, any::<bool>(), lives())
+            .prop_map(|(tag, everybody, life)| What::Fail { tag, everybody, life }),
+        2 => (first, second).prop_map(move |(one, two)| {
+            What::Renew(if lock == 0 { [one, two] } else { [two, one] })
+        }),
+        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Forget]),
+        3 => strangers(),
+    ]
+    .boxed()
+}
+
+/// The turn that holds the lock or the mark, or any.
+fn turns(model: &Model, lock: usize) -> BoxedStrategy<u8> {
+    let Model { locks, .. } = model;
+    let holds = |id: &u8| {
+        let own = model::record(*id, State::Blocked);
+        [&locks[lock].record, &locks[lock].mark].into_iter().flatten().any(|(raw, _)| *raw == own)
+    };
+    let holders: Vec<u8> = (1..=4).filter(holds).collect();
+    if holders.is_empty() { (1..=4_u8).boxed() } else { prop_oneof![select(holders), 1..=4_u8].boxed() }
+}
+
+/// A record that a caller may have seen at the key.
+fn seen(model: &Model, lock: usize) -> BoxedStrategy<Vec<u8>> {
+    let state = select(vec![State::Blocked, State::Computed]);
+    let any = (1..=4_u8, state).prop_map(|(id, state)| model::record(id, state));
+    match model.locks[lock].raw().filter(|raw| model::nature(raw) != Nature::Foreign) {
+        Some(raw) => prop_oneof![3 => Just(raw.to_vec()), 1 => any].boxed(),
+        None => any.boxed(),
+    }
+}
+
+fn lives() -> impl Strategy<Value = Life> + Clone {
+    prop_oneof![1 => Just(Life::Moment), 3 => Just(Life::Minutes), 3 => Just(Life::Hours)]
+}
+
+fn limits() -> impl Strategy<Value = Option<Duration>> + Clone {
+    select(vec![None, Some(S), Some(HOUR), Some(24 * HOUR)])
+}
+
+fn asks(turn: BoxedStrategy<u8>, seen: BoxedStrategy<Vec<u8>>) -> impl Strategy<Value = Ask> + Clone {
+    let replace = (seen.clone(), limits()).prop_map(|(seen, life_at_most)| Replace { seen, life_at_most });
+    let wish = (option::of(seen), limits()).prop_map(|(waited_for, ahead)| Wish { waited_for, ahead });
+    let late = prop::bool::weighted(0.1);
+    (turn, lives(), late, any::<bool>(), option::weighted(0.2, replace), option::of(wish))
+        .prop_map(|(tag, lease, late, relock, replace, wish)| Ask { tag, lease, late, relock, replace, wish })
+}
+
+fn ends() -> impl Strategy<Value = End> + Clone {
+    (lives(), vec(any::<u8>(), 0..4), lives()).prop_map(|(expire, value, value_life)| End {
+        expire,
+        value,
+        value_life,
+    })
+}
+
+fn strangers() -> impl Strategy<Value = What> + Clone {
+    let ours = (1..=4_u8, select(vec![State::Blocked, State::Computed]));
+    let record = prop_oneof![
+        2 => select(STRANGERS.map(|(content, _)| content.to_vec()).to_vec()),
+        1 => ours.prop_map(|(id, state)| model::record(id, state)),
+    ];
+    let put = |part, content: BoxedStrategy<Vec<u8>>| {
+        let life = prop_oneof![3 => lives(), 1 => Just(Life::Ever)];
+        (content, life).prop_map(move |(content, life)| What::Put { part, content, life })
+    };
+    prop_oneof![
+        6 => put(Part::Record, record.boxed()),
+        1 => put(Part::Note, select(NO_NOTES.map(<[u8]>::to_vec).to_vec()).boxed()),
+        1 => put(Part::Fence, Just(b"no number".to_vec()).boxed()),
+    ]
+}
+
+/// The stores under test, and two locks in each.
+struct Stores {
+    rigs: Rc<Vec<Rig>>,
+    names: [Names; 2],
+    /// The highest fence that each store has given or reserved for each lock, unless a stranger wrote in its place.
+    last: Vec<[Option<u64>; 2]>,
+}
+
+thread_local! {
+    /// A server a test and not a case; each case has keys of its own.
+    static RIGS: Rc<Vec<Rig>> = Rc::new(vec![
+        Rig::memory(),
+        #[cfg(feature = "redis")]
+        Rig::redis(false),
+    ]);
+    static CASE: Cell<u64> = const { Cell::new(0) };
+}
+
+impl StateMachineTest for Stores {
+    type SystemUnderTest = Self;
+    type Reference = Model;
+
+    fn init_test(_: &Model) -> Self {
+        let (case, rigs) = (CASE.get(), RIGS.with(Rc::clone));
+        CASE.set(case + 1);
+        let names = [0, 1].map(|lock| names(&format!("{case}-{lock}")));
+        Self { last: vec![[None; 2]; rigs.len()], rigs, names }
+    }
+
+    fn apply(mut stores: Self, model: &Model, op: Op) -> Self {
+        for rig in 0..stores.rigs.len() {
+            let answer = stores.answer(rig, model, &op);
+            assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name());
+        }
+        for &(lock, part) in &model.over {
+            for rig in stores.rigs.iter() {
+                // An expiry is no event: there is nothing to await but the time.
+                while rig.content(&stores.names[lock], part).is_some() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        }
+        stores.check(op.lock, model);
+        stores
+    }
+
+    fn teardown(stores: Self, model: Model) {
+        for lock in 0..model.locks.len() {
+            stores.check(lock, &model);
+        }
+    }
+}
+
+fn reserve(id: u8) -> u32 {
+    u32::from(id % 2) * 7
+}
+
+impl Stores {
+    /// What stands there is what the model says.
+    fn check(&self, lock: usize, model: &Model) {
+        let mut expected = model.locks[lock].clone();
+        for part in KNOWN {
+            let expected = expected.part(part).and_then(Option::take);
+            for rig in self.rigs.iter() {
+                let content = rig.content(&self.names[lock], part);
+                assert_eq!(content, expected, "{part:?} in {}", rig.name());
+            }
+        }
+    }
+
+    fn answer(&mut self, at: usize, model: &Model, op: &Op) -> Answer {
+        let rigs = Rc::clone(&self.rigs);
+        let (rig, names) = (&rigs[at], &self.names[op.lock]);
+        match &op.what {
+            What::Acquire(ask) => {
+                let reply = rig.ask(names, ask);
+                self.check_fence(at, op.lock, &reply, reserve(ask.tag), model.again);
+                acquired(reply)
+            }
+            What::Release { tag: id, end, value } => {
+                let tag = tag(*id);
+                let mut release = release(names, &tag, end.as_ref());
+                release.value = release.value.filter(|_| *value);
+                Answer::Ended(rig.call(&release))
+            }
+            What::Refresh { tag: id, seen, end } => {
+                let tag = tag(*id);
+                Answer::Ended(rig.call(&Refresh { release: release(names, &tag, Some(end)), seen }))
+            }
+            What::Abandon(id) => Answer::Ours(vec![rig.call(&Abandon { names, tag: &tag(*id) })]),
+            What::Fail { tag: id, everybody, life } => {
+                let (note, life) = (model::note(*id, *everybody), time(*life));
+                Answer::Ours(vec![rig.call(&Fail { names, tag: &tag(*id), note: &note, life })])
+            }
+            What::Renew(renewals) => {
+                let tags = renewals.map(|one| one.map(|(id, life)| (tag(id), time(life))));
+                let each = self.names.iter().zip(&tags);
+                let each =
+                    each.filter_map(|(names, one)| one.as_ref().map(|(tag, life)| (names, tag, *life)));
+                let renew = |(names, tag, life)| RenewOne { names, tag, life, fence_life: 24 * HOUR };
+                Answer::Ours(rig.call(&Renew(each.map(renew).collect())))
+            }
+            What::Read => self.shown(at, op.lock, (rig.call(&Read(names)), None)),
+            What::Peek => self.shown(at, op.lock, rig.call(&Peek(names))),
+            What::ReadValue => Answer::Shown { record: None, value: rig.call(&ReadValue(names)) },
+            What::Forget => Answer::Forgotten(rig.call(&Forget(names))),
+            What::Put { part, content, life } => {
+                rig.put_at(&key(names, *part), content, life.time());
+                if *part == Part::Fence {
+                    self.last[at][op.lock] = None;
+                }
+                Answer::Nothing
+            }
+        }
+    }
+
+    /// A new fence is above all that were given or reserved, and never behind the clock; a repeat has the one of before.
+    fn check_fence(&mut self, at: usize, lock: usize, reply: &Acquired, reserve: u32, again: bool) {
+        let last = &mut self.last[at][lock];
+        let (Acquired::Granted { fence, now } | Acquired::Refresh { fence, now, .. }) = *reply else {
+            return;
+        };
+        let reserve = u64::from(reserve);
+        if again {
+            // Where a stranger wrote over it, nobody knows any more which one it was.
+            assert_eq!(fence, last.unwrap_or(now.0) - reserve);
+        } else {
+            assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
+            *last = Some(fence + reserve);
+        }
+    }
+
+    fn shown(&self, at: usize, lock: usize, (found, value): (Found, Option<Vec<u8>>)) -> Answer {
+        let record = match found {
+            Found::Free => None,
+            Found::Held { raw, remaining, fence } => {
+                assert_eq!(fence, self.last[at][lock]);
+                Some((raw, Life::of(remaining)))
+            }
+            Found::WrongType(kind) => panic!("a {kind}"),
+        };
+        Answer::Shown { record, value }
+    }
+}
+
+impl Rig {
+    fn name(&self) -> &'static str {
+        if self.store.is_memory() { "memory" } else { "Redis" }
+    }
+
+    fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
+        let tag = tag(ask.tag);
+        let fetch = ask
+            .wish
+            .as_ref()
+            .map(|wish| Fetch { waited_for: wish.waited_for.as_deref(), refresh_ahead: wish.ahead });
+        self.call(&Acquire {
+            lease: time(ask.lease),
+            fence_life: 24 * HOUR,
+            not_after: if ask.late { ServerTime(0) } else { FAR },
+            relock: ask.relock,
+            replace: ask.replace.as_ref(),
+            reserve: reserve(ask.tag),
+            fetch,
+            ..acquire(names, &tag)
+        })
+    }
+
+    /// What stands at one of the keys of a lock.
+    fn content(&self, names: &Names, part: Part) -> Option<(Vec<u8>, Life)> {
+        let mut names = names.clone();
+        names.record = key(&names, part);
+        match self.call(&Read(&names)) {
+            Found::Held { raw, remaining, .. } => Some((raw, Life::of(remaining))),
+            Found::Free => None,
+            Found::WrongType(kind) => panic!("a {kind}"),
+        }
+    }
+}
+
+fn key(names: &Names, part: Part) -> String {
+    match part {
+        Part::Record => names.record.clone(),
+        Part::Value => names.value(),
+        Part::Note => names.error(),
+        Part::Mark => names.refresh(),
+        Part::Fence => names.fence(),
+    }
+}
+
+fn time(life: Life) -> Duration {
+    life.time().expect("nothing that the library writes lives for ever")
+}
+
+fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&'a End>) -> Release<'a> {
+    let expire = end.map(|end| time(end.expire));
+    let value = end.map(|end| (end.value.as_slice(), time(end.value_life)));
+    Release { names, tag, expire, fence_life: 24 * HOUR, caller: "me", value }
+}
+
+fn acquired(reply: Acquired) -> Answer {
+    match reply {
+        Acquired::Granted { .. } => Answer::Granted,
+        Acquired::Held { raw, remaining, value, .. } => {
+            Answer::Held { raw, life: Life::of(remaining), value }
+        }
+        Acquired::Refresh { raw, value, .. } => Answer::Refresh { raw, value },
+        Acquired::Failed { note, .. } => Answer::Failed(note),
+        Acquired::Late { .. } => Answer::Late,
+        Acquired::Spent => Answer::Spent,
+        Acquired::WrongType(_) | Acquired::Repeated(_) => panic!("nothing here can cause {reply:?}"),
+    }
+}
