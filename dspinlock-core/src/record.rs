@@ -211,3 +211,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "record_fuzz.rs"]
+mod fuzz;

@@ -41,11 +41,21 @@ use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
 use crate::signature::{self, Function, Qualifier};
 
+/// What stands in the place of an item and its attribute: the function with its lock, or the item as it was, with what
+/// is wrong.
+pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+    let original = item.clone();
+    syn::parse2(item).and_then(|function| expand(args, &function)).unwrap_or_else(|error| {
+        let error = error.into_compile_error();
+        quote!(#original #error)
+    })
+}
+
 /// The function with its lock.
 ///
 /// # Errors
 /// Everything that is wrong with the arguments, the signature, and the two together.
-pub(crate) fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
+fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
     let mut errors = Errors::default();
     let args = Args::read(args, &mut errors);
     let lowered = lowered::recognise(function);

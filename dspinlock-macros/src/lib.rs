@@ -8,13 +8,14 @@ mod derive;
 mod duration;
 mod errors;
 mod expand;
+#[cfg(test)]
+mod fuzz;
 mod lowered;
 mod names;
 mod signature;
 mod values;
 
 use proc_macro::TokenStream;
-use quote::quote;
 
 /// Locks a function across all processes that share a store: calls with the same key run one after the other, or not
 /// at all.
@@ -229,14 +230,7 @@ use quote::quote;
 /// is locked inside. On any error the function is still there, without its lock, so that an editor goes on working.
 #[proc_macro_attribute]
 pub fn dspinlock(args: TokenStream, item: TokenStream) -> TokenStream {
-    let original = proc_macro2::TokenStream::from(item.clone());
-    let expanded = syn::parse(item)
-        .and_then(|function| expand::expand(args.into(), &function))
-        .unwrap_or_else(|error| {
-            let error = error.into_compile_error();
-            quote!(#original #error)
-        });
-    expanded.into()
+    expand::attribute(args.into(), item.into()).into()
 }
 
 /// Makes a struct or an enum a key: `#[dspinlock(key = report)]`, `client.lock(&report)`, or a part of another key.

@@ -8,6 +8,8 @@ mod entry;
 mod envelope;
 pub(crate) mod failure;
 mod flight;
+#[cfg(test)]
+mod fuzz;
 mod shared;
 mod sharing;
 

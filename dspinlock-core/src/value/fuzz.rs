@@ -1,0 +1,150 @@
+//! Envelopes and notes as they may stand in Redis: written by us, by others, or by nobody who meant one.
+
+use super::failure::{Failure, parts};
+use super::{Label, Payload};
+use crate::clock::ServerTime;
+use crate::key::Key;
+use crate::record::{State, Tag};
+use dspinlock_fuzz::{fuzz, with_slips};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const SEPARATORS: [&str; 3] = [",", "::", "\u{2192}"];
+
+const WORDS: [&str; 34] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ",",
+    ":",
+    "\n",
+    "\r\n",
+    " ",
+    "\\",
+    "\\u0000",
+    "\\ud800",
+    "\\\"",
+    "\u{e9}",
+    "\"v\":1",
+    "\"v\":2",
+    "\"v\":1.0",
+    "\"v\":\"1\"",
+    "\"v\":18446744073709551616",
+    "\"v\":1e999",
+    "\"codec\":\"json\",",
+    "\"codec\":\"msgpack\",",
+    "\"schema\":\"usage-2\",",
+    "\"schema\":\"\",",
+    "\"tag\":\"other\",",
+    "\"tag\":7,",
+    "\"key\":\"7\",",
+    "\"key\":null,",
+    "\"more\":[{}],",
+    "null",
+    "true",
+    "7",
+    "[[[[",
+];
+
+/// A tag of two fields.
+fn tags(separator: &'static str) -> impl Strategy<Value = String> {
+    let odd = any::<String>();
+    let usual = Just("0b8e@web-1/77".to_owned());
+    prop_oneof![3 => usual, 1 => odd]
+        .prop_map(move |owner| format!("{owner}{separator}2026-01-31T23:59:59.000123+00:00"))
+}
+
+fn labels() -> impl Strategy<Value = Label> {
+    let schema = prop_oneof![3 => Just("usage-2".to_owned()), 1 => any::<String>()];
+    let key = select(vec!["7".to_owned(), Key::new("example").namespaced_uid()]);
+    (select(vec!["json", "msgpack"]), schema, key).prop_map(|(codec, schema, key)| Label {
+        codec,
+        schema: schema.into(),
+        key,
+    })
+}
+
+#[test]
+fn an_envelope_is_opened_only_as_what_it_says() {
+    let separators = select(&SEPARATORS[..]);
+    let sealed =
+        (separators, labels(), vec(any::<u8>(), 0..16)).prop_flat_map(|(separator, label, value)| {
+            let sealed = {
+                let label = label.clone();
+                let seal = move |tag| label.seal(&Tag::new(tag, separator), separator, &value);
+                with_slips(tags(separator).prop_map(seal), &WORDS)
+            };
+            let envelope = prop_oneof![8 => sealed, 1 => vec(any::<u8>(), 0..80)];
+            (Just(separator), Just(label), envelope)
+        });
+    fuzz("envelopes", &sealed, |(separator, label, envelope)| {
+        let Ok((tag, payload)) = label.open_any(envelope.clone()) else {
+            assert!(label.open(envelope, b"", separator).is_err());
+            return false;
+        };
+        // All behind the first line break is the value, whatever it is.
+        let end = envelope.iter().position(|&byte| byte == b'\n').expect("a header");
+        assert_eq!(payload.bytes(), &envelope[end + 1..]);
+        // It is that turn's and no other's, and only once the turn is over.
+        let turn = Tag::new(tag.clone(), separator);
+        let open = |label: &Label, record: &str| label.open(envelope.clone(), record.as_bytes(), separator);
+        assert_eq!(open(&label, &turn.record(State::Computed)).as_ref(), Ok(&payload));
+        assert!(open(&label, &turn.record(State::Blocked)).is_err());
+        assert!(open(&label, &Tag::new(format!("{tag}0"), separator).record(State::Computed)).is_err());
+        // It is opened by no other label.
+        let others = [
+            Label { codec: "other", ..label.clone() },
+            Label { schema: format!("{}'", label.schema).into(), ..label.clone() },
+            Label { key: format!("{}0", label.key), ..label.clone() },
+        ];
+        assert!(others.iter().all(|other| other.open_any(envelope.clone()).is_err()));
+        // As we write it, it is the same.
+        let again = label.seal(&turn, separator, payload.bytes());
+        assert_eq!(label.open_any(again), Ok((tag, payload)));
+        true
+    });
+}
+
+#[test]
+fn what_is_sealed_is_opened_again() {
+    let separators = select(&SEPARATORS[..]);
+    let input = separators
+        .prop_flat_map(|separator| (Just(separator), labels(), tags(separator), vec(any::<u8>(), 0..64)));
+    fuzz("sealed values", &input, |(separator, label, tag, value)| {
+        let turn = Tag::new(tag, separator);
+        let sealed = label.seal(&turn, separator, &value);
+        let opened = label.open(sealed, turn.record(State::Computed).as_bytes(), separator);
+        assert_eq!(opened, Ok(Payload::new(value)));
+        true
+    });
+}
+
+#[test]
+fn a_note_is_read_as_it_was_written() {
+    let at = option::of(Just("jobs::nightly"));
+    let written = (tags(","), any::<u64>(), any::<String>(), at).prop_map(|(tag, till, message, at)| {
+        let failure = Failure::new(&message, at);
+        let note = failure.note(&Tag::new(tag.replace('\n', ""), ","), ServerTime(till));
+        assert_eq!(Failure::read(&note), failure);
+        assert_eq!(parts(&note).map(|(_, till, _)| till), Some(ServerTime(till)));
+        note
+    });
+    let note = prop_oneof![8 => with_slips(written, &WORDS), 1 => vec(any::<u8>(), 0..80)];
+    fuzz("notes", &note, |note| {
+        let Some((turn, till, message)) = parts(&note) else {
+            assert_eq!(Failure::read(&note).message, "");
+            return false;
+        };
+        let digits = &note[turn.len() + 1..note.len() - message.len() - 1];
+        assert!(digits.iter().all(u8::is_ascii_digit) && !turn.contains(&b'\n'));
+        let written = [turn, till.0.to_string().as_bytes(), message].join(&b'\n');
+        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+        assert!(written == note || zeros > 0);
+        assert_eq!(Failure::read(&note).message, String::from_utf8_lossy(message));
+        true
+    });
+}
