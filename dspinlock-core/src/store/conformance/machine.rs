@@ -347,6 +347,8 @@ fn acquired(reply: Acquired) -> Answer {
         Acquired::Failed { note, .. } => Answer::Failed(note),
         Acquired::Late { .. } => Answer::Late,
         Acquired::Spent => Answer::Spent,
-        Acquired::WrongType(_) | Acquired::Repeated(_) => panic!("nothing here can cause {reply:?}"),
+        Acquired::WrongType(_) | Acquired::Repeated(_) | Acquired::Unconfirmed { .. } => {
+            panic!("nothing here can cause {reply:?}")
+        }
     }
 }
