@@ -8,6 +8,7 @@
 //! // Output, with `private` for `::dspinlock::__private` and names that cannot meet the user's:
 //! async fn usage(tenant: &str, day: Date) -> Result<Usage, AppError> {
 //!     let call = private::Call::new({ static SITE: private::Site = …; &SITE })
+//!         .instance(type_name_of_val(&|| ()), None)     // of which `impl` or trait, if that is generic
 //!         .key(&(private::key_part(&tenant), private::key_part(&day)))
 //!         .sleep(Duration::new(0, 100_000_000));
 //!     private::run_async(
@@ -39,7 +40,7 @@ use crate::args::{Args, Mode, OnLost, OnOutage};
 use crate::companion;
 use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
-use crate::signature::{self, Function, Qualifier};
+use crate::signature::{self, Function, Qualifier, Qualifiers};
 
 /// What stands in the place of an item and its attribute: the function with its lock, or the item as it was, with what
 /// is wrong.
@@ -72,8 +73,8 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
     check_room_for_an_error(&args, function, written, &mut errors);
     companion::check_options(&args, function, written, &mut errors);
     let qualifiers = match &args.namespace {
-        Some(_) => Vec::new(),
-        None => errors.take(signature::qualifiers(function)).unwrap_or_default(),
+        Some(_) => None,
+        None => errors.take(signature::qualifiers(function)),
     };
     errors.finish(())?;
 
@@ -84,9 +85,9 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         output: written.map_or_else(|| parse_quote!(()), signature::nameable),
         span: at(written.map_or_else(|| function.sig.ident.span(), Spanned::span)),
     };
-    let call = generator.call(function, &qualifiers, "new");
+    let call = generator.call(function, qualifiers.as_ref(), "new");
     let entry = args.cached.entry.as_ref().map(|name| {
-        let call = generator.call(function, &qualifiers, "companion");
+        let call = generator.call(function, qualifiers.as_ref(), "companion");
         companion::companion(name, function, lowered.as_ref(), &krate, &call, &generator.sharing())
     });
     let body = match &lowered {
@@ -171,7 +172,7 @@ pub(crate) struct Generator<'a> {
 
 impl Generator<'_> {
     /// `let call = Call::new(…).…;`, with the function's own site or one of its companion.
-    fn call(&self, function: &Function, qualifiers: &[Qualifier], site_kind: &str) -> TokenStream {
+    fn call(&self, function: &Function, qualifiers: Option<&Qualifiers>, site_kind: &str) -> TokenStream {
         let Self { args, private, .. } = self;
         let call = local("call");
         let site = local("SITE");
@@ -193,9 +194,18 @@ impl Generator<'_> {
             Mode::Cached => Some(quote!(Cached)),
         };
         chain.extend(mode.map(|mode| quote!(.mode(#private::Mode::#mode))));
-        for qualifier in qualifiers {
-            chain.extend(match qualifier {
-                Qualifier::SelfType => quote!(.qualifier(::core::any::type_name::<Self>())),
+        if let Some(qualifiers) = qualifiers {
+            let this = if qualifiers.has_self {
+                quote!(Some(::core::any::type_name::<Self>()))
+            } else {
+                quote!(None)
+            };
+            chain.extend(
+                quote!(.instance(::core::any::type_name_of_val(&|| ()), ::core::option::Option::#this)),
+            );
+        }
+        for part in qualifiers.iter().flat_map(|qualifiers| &qualifiers.parts) {
+            chain.extend(match part {
                 Qualifier::TypeParam(ident) => quote!(.qualifier(::core::any::type_name::<#ident>())),
                 Qualifier::ConstParam(ident) => quote!(.qualifier(&#private::debug_text(&#ident))),
                 Qualifier::Argument(ident) => quote!(.qualifier(::core::any::type_name_of_val(&#ident))),

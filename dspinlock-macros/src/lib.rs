@@ -215,13 +215,13 @@ use proc_macro::TokenStream;
 ///
 /// None, unless told to. A key belongs to the path of its function (`my_crate::reports::rebuild_report`), to the type of
 /// `Self` where there is a receiver or the function mentions `Self`, and to the types and values of its generic
-/// parameters and `impl Trait` arguments. Such names change with a rename, and may change with the compiler: locks that
+/// parameters and `impl Trait` arguments, those of the surrounding `impl` or trait included. Such names change with a rename, and may change with the compiler: locks that
 /// must exclude each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and
 /// functions of the same namespace and key exclude each other. It has no `{`, `}` or `,`. `namespace = ""` is a *bare*
 /// key, shared with Python's `HashDSpinlock(key)`.
 ///
 /// An associated function that mentions neither `self` nor `Self` cannot be told from one of the same name in another
-/// `impl` of the module: the second of them reports an error that names both lines.
+/// `impl` of the module, where both types are without parameters: the second reports an error that names both lines.
 ///
 /// # What it refuses
 ///

@@ -158,26 +158,30 @@ pub(crate) fn has_no_room_for_an_error(ty: &Type) -> bool {
 }
 
 /// What tells two functions of the same path apart: values of these stand in the default namespace.
+pub(crate) struct Qualifiers {
+    /// Whether the function has to do with a `Self`.
+    pub(crate) has_self: bool,
+    /// In the order of the signature. What belongs to the surrounding `impl` or trait is not seen here; the compiler tells
+    /// it when the function runs.
+    pub(crate) parts: Vec<Qualifier>,
+}
+
 pub(crate) enum Qualifier {
-    SelfType,
     TypeParam(Ident),
     ConstParam(Ident),
     /// A variable bound by an argument whose type has an `impl Trait` in it.
     Argument(Ident),
 }
 
-/// The qualifiers of a function, in the order of its signature.
+/// The qualifiers of a function.
 ///
 /// # Errors
 /// If an argument of type `impl Trait` has no name by which its type could be asked for.
-pub(crate) fn qualifiers(function: &Function) -> Result<Vec<Qualifier>> {
+pub(crate) fn qualifiers(function: &Function) -> Result<Qualifiers> {
     let mut found = Vec::new();
-    if function.sig.receiver().is_some()
+    let has_self = function.sig.receiver().is_some()
         || contains_self(function.sig.to_token_stream())
-        || body_mentions_self(function.body.stream())
-    {
-        found.push(Qualifier::SelfType);
-    }
+        || body_mentions_self(function.body.stream());
     for param in &function.sig.generics.params {
         match param {
             GenericParam::Type(param) => found.push(Qualifier::TypeParam(param.ident.clone())),
@@ -198,7 +202,7 @@ pub(crate) fn qualifiers(function: &Function) -> Result<Vec<Qualifier>> {
             found.extend(names.into_iter().map(Qualifier::Argument));
         }
     }
-    Ok(found)
+    Ok(Qualifiers { has_self, parts: found })
 }
 
 pub(crate) fn has_impl_trait(ty: &Type) -> bool {

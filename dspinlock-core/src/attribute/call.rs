@@ -1,6 +1,6 @@
 //! How one call of an annotated function locks: what its attribute says, with the attribute's defaults.
 
-use super::site::Site;
+use super::site::{self, Site};
 use crate::attempt::Attempt;
 use crate::client::{self, Client};
 use crate::error::Result;
@@ -84,6 +84,15 @@ impl Call {
     #[must_use]
     pub fn qualifier(mut self, part: &str) -> Self {
         self.qualifiers.push(part.to_owned());
+        self
+    }
+
+    /// What tells instances of the surrounding `impl` or trait apart: `closure` is the type name of a closure in the
+    /// function, `this` that of its `Self` if it has to do with one.
+    #[must_use]
+    pub fn instance(mut self, closure: &str, this: Option<&str>) -> Self {
+        self.qualifiers.extend(this.map(str::to_owned));
+        self.qualifiers.extend(site::holder(closure, this));
         self
     }
 

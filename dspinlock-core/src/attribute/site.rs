@@ -70,6 +70,55 @@ impl Site {
     }
 }
 
+/// The `impl` or trait that a generic function stands in, with its own parameters filled in, by the name of a closure in
+/// the function: `app::Table<u8>` from `app::Table<u8>::load::{{closure}}`. Nothing where there are no parameters, or
+/// where `this`, the function's `Self`, tells all of them.
+pub(super) fn holder(closure: &str, this: Option<&str>) -> Option<String> {
+    if !closure.contains('<') {
+        return None;
+    }
+    // The function is the last part that is not in braces, as closures and the bodies of async functions are.
+    let ends = part_ends(closure);
+    let function =
+        ends.iter().zip(&ends[1..]).rposition(|(&start, _)| !closure[start..].starts_with("::{"))?;
+    let holder = without_lifetimes(&closure[..ends[function]]);
+    let rest = match this {
+        Some(this) => holder.replacen(&without_lifetimes(this), "", 1),
+        None => holder.clone(),
+    };
+    // `<Self as Trait>` and `module::<impl Trait for Self>` have a bracket of their own.
+    let told = usize::from(this.is_some() && (holder.starts_with('<') || holder.contains("::<impl ")));
+    (rest.matches('<').count() > told).then_some(holder)
+}
+
+/// Where the parts of a path end: the places of its `::` outside of angle brackets, after its start and before its end.
+fn part_ends(path: &str) -> Vec<usize> {
+    let bytes = path.as_bytes();
+    let (mut ends, mut depth, mut at) = (vec![0], 0_usize, 0);
+    while at < bytes.len() {
+        match bytes[at..] {
+            // A `char` parameter may be a bracket.
+            [b'\'', _, b'\'', ..] => at += 2,
+            [b'-', b'>', ..] => at += 1,
+            [b'<', ..] => depth += 1,
+            [b'>', ..] => depth = depth.saturating_sub(1),
+            [b':', b':', ..] if depth == 0 => {
+                ends.push(at);
+                at += 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    ends.push(path.len());
+    ends
+}
+
+/// Some compilers write lifetimes, all of them as `'_`, and some don't.
+fn without_lifetimes(name: &str) -> String {
+    name.replace("'_, ", "").replace("<'_>", "").replace("'_ ", "")
+}
+
 /// Writes what a namespace can't have, the separator and braces, and what is not printable, as `%` and two digits.
 fn escape(text: &str, separator: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -97,6 +146,33 @@ mod tests {
         assert_eq!(escape("Map<u8, {3}>", ","), "Map<u8%2c%20%7b3%7d>");
         assert_eq!(escape("a::b", ":"), "a%3a%3ab");
         assert_ne!(escape("a%2c", ","), escape("a,", ","));
+    }
+
+    #[test]
+    fn the_holder_of_a_generic_function() {
+        let of = |closure: &str, this| holder(closure, this);
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(of("t::load::{{closure}}", None), None);
+        assert_eq!(of("t::load<u8>::{{closure}}", None), None);
+        assert_eq!(of("t::outer::load<t::S<u8>>::{{closure}}", None), None);
+        assert_eq!(of("t::S<'_>::load::{{closure}}", None), None);
+        assert_eq!(of("t::S<u8>::load<fn() -> u8>::{{closure}}", None), some("t::S<u8>"));
+        assert_eq!(of("t::S<'_, u8>::load::{{closure}}::{{closure}}", None), some("t::S<u8>"));
+        assert_eq!(of("t::S<'<', 3>::load::{{closure}}", None), some("t::S<'<', 3>"));
+        assert_eq!(of("<u8 as t::K>::load::{{closure}}", None), some("<u8 as t::K>"));
+        let elsewhere = "t::<impl t::K<u16> for t::S>";
+        assert_eq!(of(&format!("{elsewhere}::load::{{{{closure}}}}"), None), some(elsewhere));
+    }
+
+    #[test]
+    fn what_self_tells_is_not_told_twice() {
+        let of = |closure: &str, this| holder(closure, Some(this));
+        assert_eq!(of("t::S<u8>::load::{{closure}}", "t::S<u8>"), None);
+        assert_eq!(of("t::S<'_, u8>::load::{{closure}}", "t::S<'_, u8>"), None);
+        assert_eq!(of("<t::S<u8> as t::K>::load::{{closure}}", "t::S<u8>"), None);
+        assert_eq!(of("t::<impl t::K for t::S<u8>>::load::{{closure}}", "t::S<u8>"), None);
+        let told = of("<t::S as t::K<u8>>::load::{{closure}}", "t::S");
+        assert_eq!(told.as_deref(), Some("<t::S as t::K<u8>>"));
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! A `once` function that has run is turned away, so a call that runs has a key of its own.
 
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
-use dspinlock::{Client, DSpinlock, dspinlock, testing};
+use dspinlock::{CachedEntry, Client, DSpinlock, dspinlock, testing};
 
 use crate::support::{AppError, alone, alone_async};
 
@@ -67,6 +68,80 @@ fn by_constant<const N: usize, const FLAG: bool>() -> Result<Option<[bool; N]>, 
 #[dspinlock(key = 1, once)]
 fn by_argument(value: impl Debug, (list, _): (Vec<impl Debug>, u8)) -> Result<Option<String>, AppError> {
     Ok(Some(format!("{value:?}{list:?}")))
+}
+
+/// Its methods do not speak of `Self`, and only the compiler knows of its parameters.
+struct Table<'a, T>(PhantomData<&'a T>);
+
+impl<T: Rank> Table<'_, T> {
+    #[dspinlock(key = 1, cached(entry = rank_entry))]
+    fn rank() -> Result<u32, AppError> {
+        Ok(T::RANK)
+    }
+
+    #[dspinlock(key = 1, cached(entry = rank_later_entry))]
+    async fn rank_later() -> Result<u32, AppError> {
+        Ok(T::RANK)
+    }
+
+    #[dspinlock(key = 1, cached)]
+    fn rank_and<U: Rank>() -> Result<u32, AppError> {
+        Ok(10 * T::RANK + U::RANK)
+    }
+}
+
+struct Grid<const N: usize>;
+
+impl<const N: usize> Grid<N> {
+    #[dspinlock(key = 1, once)]
+    fn r#match() -> Ran {
+        Ok(Some(()))
+    }
+}
+
+trait Rank {
+    const RANK: u32;
+
+    #[dspinlock(key = 1, once)]
+    fn in_trait() -> Ran {
+        Ok(Some(()))
+    }
+}
+
+impl Rank for u8 {
+    const RANK: u32 = 1;
+}
+
+impl Rank for u16 {
+    const RANK: u32 = 2;
+}
+
+trait Convert<T> {
+    #[dspinlock(key = 1, once)]
+    fn convert(&self) -> Ran {
+        Ok(Some(()))
+    }
+
+    #[dspinlock(key = 1, once)]
+    async fn convert_later(&self) -> Ran {
+        Ok(Some(()))
+    }
+}
+
+impl Convert<u8> for Mail {}
+impl Convert<u16> for Mail {}
+
+#[async_trait::async_trait]
+trait Load {
+    async fn load() -> Result<u32, AppError>;
+}
+
+#[async_trait::async_trait]
+impl<T: Rank> Load for Table<'_, T> {
+    #[dspinlock(key = 1, cached(local = "1m"))]
+    async fn load() -> Result<u32, AppError> {
+        Ok(T::RANK)
+    }
 }
 
 /// Its `Self` is that of the nested type, of which this function knows nothing.
@@ -185,6 +260,51 @@ fn parameters_keep_keys_apart() {
         assert!(by_argument(1_u16, (vec![1_u8], 0)).unwrap().is_some());
         assert!(by_argument(1_u8, (vec![1_u16], 0)).unwrap().is_some());
         assert!(by_argument(2_u8, (vec![2_u8], 0)).unwrap().is_none());
+    });
+}
+
+#[test]
+fn parameters_of_the_surroundings_keep_keys_apart() {
+    type Bytes = Table<'static, u8>;
+    type Words = Table<'static, u16>;
+    alone(|| {
+        assert_eq!((Bytes::rank().unwrap(), Words::rank().unwrap()), (1, 2));
+        assert_eq!((Bytes::rank_and::<u8>().unwrap(), Words::rank_and::<u8>().unwrap()), (11, 21));
+        assert_eq!((Bytes::rank_and::<u16>().unwrap(), Words::rank_and::<u16>().unwrap()), (12, 22));
+        for first in [true, false] {
+            assert_eq!(Grid::<1>::r#match().unwrap().is_some(), first);
+            assert_eq!(Grid::<2>::r#match().unwrap().is_some(), first);
+            assert_eq!(u8::in_trait().unwrap().is_some(), first);
+            assert_eq!(u16::in_trait().unwrap().is_some(), first);
+            assert_eq!(Convert::<u8>::convert(&Mail(1)).unwrap().is_some(), first);
+            assert_eq!(Convert::<u16>::convert(&Mail(1)).unwrap().is_some(), first);
+        }
+    });
+    alone_async(async {
+        assert_eq!((Bytes::rank_later().await.unwrap(), Words::rank_later().await.unwrap()), (1, 2));
+        assert_eq!((Bytes::load().await.unwrap(), Words::load().await.unwrap()), (1, 2));
+        assert!(Convert::<u8>::convert_later(&Mail(1)).await.unwrap().is_some());
+        assert!(Convert::<u16>::convert_later(&Mail(1)).await.unwrap().is_some());
+        assert!(Convert::<u16>::convert_later(&Mail(1)).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_companion_has_the_namespace_of_its_function() {
+    alone(|| {
+        Table::<u16>::rank().unwrap();
+        assert_eq!(Table::<u16>::rank_entry().unwrap().peek_blocking().unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_entry().unwrap().peek_blocking().unwrap().is_none());
+        let key = |entry: CachedEntry<Result<u32, AppError>>| entry.record_key().to_owned();
+        assert!(
+            key(Table::<u8>::rank_entry().unwrap())
+                .ends_with("::namespaces::rank<shapes::namespaces::Table<u8>>,1")
+        );
+    });
+    alone_async(async {
+        Table::<u16>::rank_later().await.unwrap();
+        assert_eq!(Table::<u16>::rank_later_entry().unwrap().peek().await.unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_later_entry().unwrap().peek().await.unwrap().is_none());
     });
 }
 
