@@ -1,7 +1,10 @@
 //! How a key becomes the names that stand in Redis, and a turn becomes its tag: py-dspinlock's form, or the user's own.
 
+mod checks;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
+use std::any::Any;
 use std::fmt;
 
 /// One turn of one process at a lock: what a [`Scheme`] builds its tag from.
@@ -20,7 +23,11 @@ pub struct Turn {
 ///
 /// Every method has py-dspinlock's behaviour as its default. A tag must have two fields, the second one the timestamp as it
 /// was given, joined by [`value_separator`](Self::value_separator), and the first must be printable ASCII and contain an
-/// `@`: a record without one is taken for Python's.
+/// `@`: a record without one is taken for Python's. A name must tell namespaces apart. A scheme that does otherwise is
+/// refused as `Config` before anything is sent.
+///
+/// Annotated functions have a namespace of their own, and Python has none: to share a key with Python, they write
+/// `namespace = ""`.
 ///
 /// ```
 /// use dspinlock_core::{Client, Scheme};
@@ -30,18 +37,22 @@ pub struct Turn {
 /// struct Reports;
 ///
 /// impl Scheme for Reports {
-///     fn key(&self, _namespace: Option<&str>, uid: &str) -> String {
-///         format!("reports:{uid}")
+///     fn key(&self, namespace: Option<&str>, uid: &str) -> String {
+///         match namespace {
+///             None => format!("reports:{uid}"),
+///             Some(namespace) => format!("reports:{namespace}:{uid}"),
+///         }
 ///     }
 /// }
 ///
 /// let client = Client::memory();
-/// let lock = client.lock(17_u64).scheme(Reports);
-/// assert_eq!(lock.record_key()?, "reports:17");
+/// let lock = || client.lock(17_u64).scheme(Reports);
+/// assert_eq!(lock().record_key()?, "reports:17");
+/// assert_eq!(lock().namespace("billing").record_key()?, "reports:billing:17");
 /// # Ok::<(), dspinlock_core::Error>(())
 /// ```
 #[expect(clippy::unnecessary_literal_bound, reason = "an implementation may return a field")]
-pub trait Scheme: fmt::Debug + Send + Sync + 'static {
+pub trait Scheme: fmt::Debug + Send + Sync + Any {
     /// The first part of every key (py-dspinlock's `_key_prefix`).
     fn prefix(&self) -> &str {
         "dspinlock"
@@ -65,7 +76,7 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The name of the record (`get_key`).
+    /// The name of the record (`get_key`), another one for each namespace.
     fn key(&self, namespace: Option<&str>, uid: &str) -> String {
         let separator = self.key_separator();
         match namespace {
@@ -74,7 +85,7 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// The first two fields of the record (`_get_tag`).
+    /// The first two fields of the record (`_get_tag`), unique for each turn: two turns of one tag would both hold the lock.
     fn tag(&self, turn: &Turn) -> String {
         format!("{}@{}{}{}", turn.id, turn.owner, self.value_separator(), turn.timestamp)
     }
@@ -136,6 +147,12 @@ impl Names {
             return Err(config(what));
         }
         let record = scheme.key(namespace, &scheme.uid(namespace, key));
+        if !(scheme as &dyn Any).is::<StandardScheme>() {
+            checks::check_tags(scheme)?;
+            if let Some(namespace) = namespace {
+                checks::check_namespace(scheme, namespace, key, &record)?;
+            }
+        }
         let slot = match hash_tag(&record) {
             Some(_) => record.clone(),
             None if record.contains(braces) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 on_every_rig!(
     a_scheme_names_keys_and_turns,
     namespaces_keep_keys_apart,
+    schemes_that_would_lock_nobody_out_are_refused_before_anything_is_sent,
     prefixes_keep_environments_apart,
     options_are_a_value,
     options_that_cannot_be_used_are_refused_before_anything_is_sent,
@@ -76,6 +77,56 @@ fn namespaces_keep_keys_apart(rig: &Rig) {
     assert!(rig.try_acquire(&rig.lock("tenant").namespace("billing")).unwrap().is_none());
     assert!(rig.try_acquire(&rig.lock("tenant").namespace("")).unwrap().is_none(), "no namespace is bare");
     assert!(billing.record_key().unwrap().starts_with("dspinlock,billing,"));
+}
+
+/// A scheme with a slip, and what the error says to write.
+#[derive(Clone, Copy, Debug)]
+enum Slip {
+    ConstantTag,
+    Separator,
+    NoOwner,
+    NoNamespace,
+}
+
+impl Scheme for Slip {
+    fn value_separator(&self) -> &'static str {
+        if let Self::Separator = self { ":" } else { "," }
+    }
+
+    fn key(&self, namespace: Option<&str>, uid: &str) -> String {
+        let namespace = namespace.filter(|_| !matches!(self, Self::NoNamespace)).unwrap_or_default();
+        format!("slips:{namespace}:{uid}")
+    }
+
+    fn tag(&self, turn: &Turn) -> String {
+        match self {
+            Self::ConstantTag => format!("me@{},{}", turn.owner, turn.timestamp),
+            Self::NoOwner => format!("{},{}", turn.id, turn.timestamp),
+            _ => format!("{}@{}{}{}", turn.id, turn.owner, self.value_separator(), turn.timestamp),
+        }
+    }
+}
+
+fn schemes_that_would_lock_nobody_out_are_refused_before_anything_is_sent(rig: &Rig) {
+    for (slip, what) in [
+        (Slip::ConstantTag, "turn.id"),
+        (Slip::Separator, "value separator \":\""),
+        (Slip::NoOwner, "`@`"),
+        (Slip::NoNamespace, "namespace \"billing\""),
+    ] {
+        let refused = rig.lock("slip").namespace("billing").scheme(slip);
+        let errors = [
+            rig.acquire(&refused).unwrap_err(),
+            rig.try_acquire(&refused).unwrap_err(),
+            rig.inspect(&refused).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Config, "{slip:?}: {error}");
+            assert!(error.to_string().contains(what), "{slip:?}: {error}");
+        }
+    }
+    // Where nothing asks for a namespace, nothing is missing.
+    rig.abandon(rig.acquire(&rig.lock("slip").scheme(Slip::NoNamespace)).unwrap()).unwrap();
 }
 
 fn prefixes_keep_environments_apart(rig: &Rig) {
