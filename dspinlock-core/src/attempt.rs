@@ -315,6 +315,7 @@ impl Attempt {
                 self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
             }
             Refusal::Foreign(found) => self.spec.foreign(&found),
+            Refusal::StrangeFence(kind) => self.spec.strange_fence(&kind),
             Refusal::Clock => self.spec.error(
                 ErrorKind::Backend,
                 "the server's clock is ahead of what it told us, again and again; every request came too late",

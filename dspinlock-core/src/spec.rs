@@ -77,8 +77,17 @@ impl Spec {
     }
 
     pub(crate) fn foreign(&self, found: &str) -> Error {
-        let record = &self.names.record;
-        self.error(ErrorKind::Foreign, &format!("the key {record:?} holds {found}; nothing was changed"))
+        self.foreign_at(&self.names.record, found)
+    }
+
+    /// The error for what stands where the last fencing token should, of this Redis type.
+    pub(crate) fn strange_fence(&self, kind: &str) -> Error {
+        let found = if kind == "string" { "a text that is no fencing token" } else { &format!("a {kind}") };
+        self.foreign_at(&self.names.fence(), found)
+    }
+
+    fn foreign_at(&self, name: &str, found: &str) -> Error {
+        self.error(ErrorKind::Foreign, &format!("the key {name:?} holds {found}; nothing was changed"))
     }
 
     /// Names the key in an error of the store, which does not know it.

@@ -74,6 +74,8 @@ pub(crate) enum Refusal {
     Contended(Option<Record>),
     KeyExists(Record),
     Foreign(String),
+    /// The key of the fencing tokens holds something else, of this Redis type.
+    StrangeFence(String),
     /// The server's clock keeps running away from our estimate of it.
     Clock,
     /// Grants keep coming when their leases are spent.
@@ -178,6 +180,7 @@ impl Spin {
             Acquired::Unconfirmed { by, .. } => return Err(Refusal::Unconfirmed(by)),
             Acquired::Repeated(reply) => return self.next(*reply, separator, moment),
             Acquired::WrongType(kind) => return Err(Refusal::Foreign(format!("a {kind}"))),
+            Acquired::StrangeFence(kind) => return Err(Refusal::StrangeFence(kind)),
             Acquired::Late { .. } => {
                 self.late += 1;
                 let again = Step::Again { at: moment.now, replace: None };

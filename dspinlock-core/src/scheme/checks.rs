@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn tags_that_would_lock_nobody_out() {
         let standard = |turn: &Turn| StandardScheme::default().tag(turn);
-        let cases: [(fn(&Turn) -> String, &str, &str); 7] = [
+        type Case = (fn(&Turn) -> String, &'static str, &'static str);
+        let cases: [Case; 7] = [
             (|_| "me".to_owned(), ",", "put `turn.id` into it"),
             (|turn| format!("me@{},{}", turn.owner, turn.timestamp), ",", "put `turn.id` into it"),
             (|turn| format!("{},{}", turn.id, turn.timestamp), ",", "has no `@`"),

@@ -145,8 +145,16 @@ impl Entries {
         self.get(key, now) == Some(tag.record(state).as_bytes())
     }
 
-    fn next_fence(&mut self, key: &str, now: Now, reserve: u32, life: Duration) -> u64 {
-        let fence = now.server.0.max(self.fence(key, now.tick).map_or(0, |last| last + 1));
+    /// The last token, 0 where there is none, or the reply where something else stands in its place.
+    fn last_fence(&mut self, key: &str, now: Tick) -> Result<u64, Acquired> {
+        match self.get(key, now) {
+            None => Ok(0),
+            Some(_) => self.fence(key, now).ok_or_else(|| Acquired::StrangeFence("string".to_owned())),
+        }
+    }
+
+    fn next_fence(&mut self, key: &str, last: u64, now: Now, reserve: u32, life: Duration) -> u64 {
+        let fence = now.server.0.max(last + 1);
         self.put(key, (fence + u64::from(reserve)).to_string().into_bytes(), Some(life), now.tick);
         fence
     }
@@ -182,8 +190,12 @@ impl Apply for Acquire<'_> {
             return Acquired::Spent;
         }
         if entries.holds(&names.record, self.tag, State::Blocked, tick) {
+            let last = match entries.last_fence(&names.fence(), tick) {
+                Ok(0) => time.0,
+                Ok(last) => last,
+                Err(strange) => return strange,
+            };
             entries.extend(&names.record, self.lease, tick);
-            let last = entries.fence(&names.fence(), tick).unwrap_or(time.0);
             return Acquired::Granted { fence: last - u64::from(self.reserve), now: time };
         }
         if time > self.not_after {
@@ -201,21 +213,28 @@ impl Apply for Acquire<'_> {
                 let value = fetch.and_then(|_| entries.get(&names.value(), tick).map(<[u8]>::to_vec));
                 let ahead = fetch.and_then(|fetch| fetch.refresh_ahead);
                 let soon = value.is_some() && remaining.zip(ahead).is_some_and(|(life, ahead)| life <= ahead);
-                if soon && entries.get(&names.refresh(), tick).is_none() {
+                if soon
+                    && entries.get(&names.refresh(), tick).is_none()
+                    && let Ok(last) = entries.last_fence(&names.fence(), tick)
+                {
                     entries.put(
                         &names.refresh(),
                         self.tag.record(State::Blocked).into_bytes(),
                         Some(self.lease),
                         tick,
                     );
-                    let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
+                    let fence = entries.next_fence(&names.fence(), last, now, self.reserve, self.fence_life);
                     return Acquired::Refresh { fence, raw, now: time, value };
                 }
                 return Acquired::Held { raw, remaining, now: time, value };
             }
         }
+        let last = match entries.last_fence(&names.fence(), tick) {
+            Ok(last) => last,
+            Err(strange) => return strange,
+        };
         entries.put(&names.record, self.tag.record(State::Blocked).into_bytes(), Some(self.lease), tick);
-        let fence = entries.next_fence(&names.fence(), now, self.reserve, self.fence_life);
+        let fence = entries.next_fence(&names.fence(), last, now, self.reserve, self.fence_life);
         Acquired::Granted { fence, now: time }
     }
 }

@@ -84,6 +84,8 @@ pub(crate) enum Acquired {
         allow(dead_code, reason = "the memory store has but one type of value")
     )]
     WrongType(String),
+    /// No token stands at the fence's key, but something of this Redis type. Nothing was changed.
+    StrangeFence(String),
     /// This, to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
     #[cfg_attr(
         not(feature = "redis"),
@@ -111,7 +113,7 @@ impl Acquired {
             | Self::Unconfirmed { now, .. }
             | Self::Late { now } => Some(*now),
             Self::Repeated(reply) => reply.now(),
-            Self::Spent | Self::WrongType(_) => None,
+            Self::Spent | Self::WrongType(_) | Self::StrangeFence(_) => None,
         }
     }
 }

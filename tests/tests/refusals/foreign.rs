@@ -80,6 +80,33 @@ fn values_of_other_types_are_reported_and_left_alone() {
     }
 }
 
+/// The fencing tokens stand beside the record, and so may something else.
+#[test]
+fn what_stands_in_the_fences_place_is_reported_and_left_alone() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let lock = client.lock(LONG_KEY);
+    let name = lock.record_key().unwrap();
+    let fence = format!("{{{name}}}:fence");
+    for (put, read, what) in [
+        (&["RPUSH", &fence, "a", "b"][..], &["LRANGE", &fence, "0", "-1"][..], "a list"),
+        (&["SET", &fence, "hunter2"], &["GET", &fence], "a text that is no fencing token"),
+    ] {
+        server.command(&["DEL", &fence]);
+        server.command(put);
+        let before = server.command(read);
+        for door in DOORS {
+            let error = refused(&client, door);
+            assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+            assert!(error.to_string().contains(&fence) && error.to_string().contains(what), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "it may be a secret: {error}");
+        }
+        assert_eq!(server.command(read), before);
+        assert_eq!(server.command(&["PTTL", &fence]).int(), Some(-1), "not even its life");
+        assert_eq!(server.command(&["DBSIZE"]).int(), Some(1), "nobody holds the key");
+    }
+}
+
 /// The value may come while the lock is held.
 #[test]
 fn a_list_in_the_place_of_a_held_lock_is_left_alone() {

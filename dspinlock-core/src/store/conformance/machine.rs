@@ -261,7 +261,7 @@ impl Stores {
         };
         let reserve = u64::from(reserve);
         if again {
-            // Where a stranger wrote over it, nobody knows any more which one it was.
+            // Where it is lost, nobody knows any more which one it was.
             assert_eq!(fence, last.unwrap_or(now.0) - reserve);
         } else {
             assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
@@ -347,6 +347,7 @@ fn acquired(reply: Acquired) -> Answer {
         Acquired::Failed { note, .. } => Answer::Failed(note),
         Acquired::Late { .. } => Answer::Late,
         Acquired::Spent => Answer::Spent,
+        Acquired::StrangeFence(_) => Answer::StrangeFence,
         Acquired::WrongType(_) | Acquired::Repeated(_) | Acquired::Unconfirmed { .. } => {
             panic!("nothing here can cause {reply:?}")
         }

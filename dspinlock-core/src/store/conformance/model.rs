@@ -114,6 +114,7 @@ pub(super) enum Answer {
     Failed(Vec<u8>),
     Late,
     Spent,
+    StrangeFence,
     Ended(Released),
     Ours(Vec<bool>),
     Shown { record: Option<(Vec<u8>, Life)>, value: Option<Vec<u8>> },
@@ -197,6 +198,8 @@ pub(super) struct Lock {
     pub(super) value: Content,
     pub(super) note: Content,
     pub(super) mark: Content,
+    /// A stranger has put something at the fence's key.
+    strange_fence: bool,
 }
 
 /// Two locks, and what became of the last operation.
@@ -256,6 +259,9 @@ impl Lock {
             return (Answer::Spent, false);
         }
         if self.holds(ask.tag, State::Blocked) {
+            if self.strange_fence {
+                return (Answer::StrangeFence, false);
+            }
             self.record = Some((own, ask.lease));
             return (Answer::Granted, true);
         }
@@ -274,12 +280,15 @@ impl Lock {
                 let value = ask.wish.as_ref().and_then(|_| self.value());
                 let ahead = ask.wish.as_ref().and_then(|wish| wish.ahead);
                 let is_due = value.is_some() && ahead.is_some_and(|ahead| life.is_at_most(ahead));
-                if is_due && self.mark.is_none() {
+                if is_due && self.mark.is_none() && !self.strange_fence {
                     self.mark = Some((own, ask.lease));
                     return (Answer::Refresh { raw, value }, false);
                 }
                 return (Answer::Held { raw, life, value }, false);
             }
+        }
+        if self.strange_fence {
+            return (Answer::StrangeFence, false);
         }
         self.record = Some((own, ask.lease));
         (Answer::Granted, false)
@@ -378,8 +387,9 @@ impl Model {
             }
             What::Forget => Answer::Forgotten(lock.forget()),
             What::Put { part, content, life } => {
-                if let Some(place) = lock.part(*part) {
-                    *place = Some((content.clone(), *life));
+                match lock.part(*part) {
+                    Some(place) => *place = Some((content.clone(), *life)),
+                    None => lock.strange_fence = *life != Life::Moment,
                 }
                 Answer::Nothing
             }

@@ -16,6 +16,23 @@ fn another_type_is_reported_and_stays() {
 }
 
 #[test]
+fn another_type_at_the_fences_key_is_reported_and_stays() {
+    let rig = Rig::redis(false);
+    let (server, fence) = (rig.server.as_ref().unwrap(), rig.names.fence());
+    server.command(&["RPUSH", &fence, "x"]);
+    assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("list".into()));
+    assert_eq!(server.command(&["EXISTS", &rig.names.record]).int(), Some(0), "nobody holds the key");
+    server.command(&["DEL", &fence]);
+    rig.granted(&tag(1));
+    server.command(&["DEL", &fence]);
+    server.command(&["RPUSH", &fence, "x"]);
+    assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("list".into()));
+    assert!(matches!(rig.call(&Read(&rig.names)), Found::Held { fence: None, .. }));
+    assert!(rig.abandon(&tag(1)));
+    assert_eq!(server.command(&["LLEN", &fence]).int(), Some(1));
+}
+
+#[test]
 fn a_forgotten_script_is_loaded_again() {
     for by_async in [false, true] {
         let rig = Rig::redis(by_async);
@@ -62,7 +79,7 @@ fn other_separators_are_told_apart() {
         }
     }
     let rig = Rig::redis(false);
-    for separator in ["::", "%", "\u{2192}"] {
+    for separator in ["::", "%", ";"] {
         let names = Names::derive(&Separated(separator), None, &Key::new("separated")).unwrap();
         let fields = |owner: &str| [owner, "2026-01-31T23:59:59.000123+00:00", "1"].join(separator);
         for (content, is_record) in [

@@ -160,6 +160,7 @@ impl Wire for Acquire<'_> {
             "late" => Acquired::Late { now: ServerTime(fields.number()?) },
             "spent" => Acquired::Spent,
             "type" => Acquired::WrongType(fields.word()?),
+            "fence" => Acquired::StrangeFence(fields.word()?),
             _ => return None,
         })
     }

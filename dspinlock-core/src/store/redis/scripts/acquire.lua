@@ -14,10 +14,32 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local text = string.format('%.0f', now)
+-- The last token, or nothing and what else stands in its place. What no later token could follow exactly is none.
+local function last_fence()
+  local last = redis.pcall('GET', KEYS[2])
+  if type(last) == 'table' then
+    return nil, {'fence', redis.call('TYPE', KEYS[2]).ok}
+  end
+  if last and not (string.find(last, '^%d+$') and tonumber(last) < 9e15) then
+    return nil, {'fence', 'string'}
+  end
+  return tonumber(last or '0')
+end
+local function next_fence(last)
+  local fence = math.max(last + 1, now)
+  redis.call('SET', KEYS[2], string.format('%.0f', fence + ARGV[8]), 'PX', ARGV[3])
+  return string.format('%.0f', fence)
+end
 if record == tag .. '0' then
   -- A repeat by the same turn: the reply to the first request was lost. Nobody came in between.
+  local last, strange = last_fence()
+  if strange then
+    return strange
+  end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  local last = tonumber(redis.call('GET', KEYS[2]) or '') or now
+  if last == 0 then
+    last = now
+  end
   return {'granted', string.format('%.0f', last - ARGV[8]), text}
 end
 if now > tonumber(ARGV[4]) then
@@ -34,12 +56,6 @@ if fetch and not computed then
       return {'failed', note, text}
     end
   end
-end
-local function next_fence()
-  local last = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
-  local fence = math.max(last + 1, now)
-  redis.call('SET', KEYS[2], string.format('%.0f', fence + ARGV[8]), 'PX', ARGV[3])
-  return string.format('%.0f', fence)
 end
 if record then
   local ours = ARGV[5] ~= '' and string.find(record, ARGV[5])
@@ -63,12 +79,18 @@ if record then
     if type(value) ~= 'string' then
       value = false
     end
-    if value and life >= 0 and life <= tonumber(ARGV[11])
-      and redis.call('SET', KEYS[6], tag .. '0', 'PX', ARGV[2], 'NX') then
-      return {'refresh', next_fence(), record, text, value}
+    if value and life >= 0 and life <= tonumber(ARGV[11]) then
+      local last = last_fence()
+      if last and redis.call('SET', KEYS[6], tag .. '0', 'PX', ARGV[2], 'NX') then
+        return {'refresh', next_fence(last), record, text, value}
+      end
     end
     return {'held', record, life, text, value}
   end
 end
+local last, strange = last_fence()
+if strange then
+  return strange
+end
 redis.call('SET', KEYS[1], tag .. '0', 'PX', ARGV[2])
-return {'granted', next_fence(), text}
+return {'granted', next_fence(last), text}

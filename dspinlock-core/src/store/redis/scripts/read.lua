@@ -14,4 +14,8 @@ if KEYS[3] and string.sub(record, -1) == '1' then
     value = false
   end
 end
-return {'held', record, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[2]), value}
+local fence = redis.pcall('GET', KEYS[2])
+if type(fence) ~= 'string' then
+  fence = false
+end
+return {'held', record, redis.call('PTTL', KEYS[1]), fence, value}
