@@ -16,7 +16,7 @@
 //!
 //! Locked as it stands, the lock would be held only while the future is *built*. So it is taken inside the block.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::parse::Parser;
 use syn::{
@@ -24,7 +24,7 @@ use syn::{
     Stmt, Type, TypeParamBound,
 };
 
-use crate::signature::Function;
+use crate::signature::{self, Function};
 
 /// The parts of `Box::pin(async move { … })`.
 pub(crate) struct Lowered {
@@ -59,7 +59,9 @@ pub(crate) fn recognise(function: &Function) -> Option<Lowered> {
     let items = stmts.into_iter().map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None });
     let items = items.collect::<Option<Vec<_>>>()?;
 
-    let (bindings, rest): (Vec<_>, Vec<_>) = block.stmts.into_iter().partition(binds_argument);
+    let mut arguments = signature::argument_names(&function.sig);
+    let (bindings, rest): (Vec<_>, Vec<_>) =
+        block.stmts.into_iter().partition(|stmt| binds_argument(stmt, &mut arguments));
     let body = braces(block.brace_token.span.join(), quote!(#(#rest)*));
     Some(Lowered { items, pin: *call.func, attrs, bindings, body, output })
 }
@@ -107,10 +109,14 @@ fn is_box_pin(function: &Expr) -> bool {
 }
 
 /// `let x = x;` or `let (a, b) = { let __arg2 = __arg2; __arg2 };`, but not `let __self = self;`: the key says `self`.
-fn binds_argument(stmt: &Stmt) -> bool {
+/// Of the `arguments` those that were bound before are gone: a second `let x = x;` is the user's.
+fn binds_argument(stmt: &Stmt, arguments: &mut Vec<Ident>) -> bool {
     let Stmt::Local(local) = stmt else { return false };
     match (&local.pat, local.init.as_ref().map(|init| &*init.expr)) {
-        (Pat::Ident(pat), Some(Expr::Path(value))) => value.path.is_ident(&pat.ident),
+        (Pat::Ident(pat), Some(Expr::Path(value))) if value.path.is_ident(&pat.ident) => {
+            let argument = arguments.iter().position(|argument| *argument == pat.ident);
+            argument.map(|argument| arguments.swap_remove(argument)).is_some()
+        }
         (_, Some(Expr::Block(value))) => {
             let Some(Stmt::Expr(Expr::Path(last), None)) = value.block.stmts.last() else { return false };
             last.path.get_ident().is_some_and(|name| name.to_string().starts_with("__arg"))

@@ -217,6 +217,15 @@ pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     find.0
 }
 
+/// The variables that the arguments bind.
+pub(crate) fn argument_names(sig: &Signature) -> Vec<Ident> {
+    let patterns = sig.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(typed) => Some(&*typed.pat),
+        FnArg::Receiver(_) => None,
+    });
+    patterns.flat_map(bound_names).collect()
+}
+
 fn bound_names(pat: &Pat) -> Vec<Ident> {
     struct Names(Vec<Ident>);
     impl<'ast> Visit<'ast> for Names {

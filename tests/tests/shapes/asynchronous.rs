@@ -114,6 +114,23 @@ fn boxed<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, AppError
     })
 }
 
+/// Of `let x = x;` only the first of an argument belongs before the lock; the others are the body's own.
+#[dspinlock(key = (number, name), guard = lock)]
+fn boxed_and_bound_again(
+    number: u32,
+    name: String,
+) -> Pin<Box<dyn Future<Output = Result<(u32, usize), AppError>> + Send>> {
+    Box::pin(async move {
+        let mut number = number;
+        let mut seen = 0;
+        number += u32::from(lock.is_held());
+        seen += name.len();
+        let number = number;
+        let seen = seen;
+        Ok((number, seen))
+    })
+}
+
 fn assert_send<T: Send>(value: T) -> T {
     value
 }
@@ -131,6 +148,7 @@ fn async_functions() {
         assert_eq!(recursive(3).await.unwrap(), 3);
         assert_eq!(not_send(Rc::default()).await.unwrap(), 1);
         assert!(assert_send(boxed("a")).await.unwrap());
+        assert_eq!(boxed_and_bound_again(1, "abc".into()).await.unwrap(), (2, 3));
         assert_eq!(coerced().await.to_string(), "1");
         assert_eq!(coerced().await.to_string(), "again");
     });
