@@ -91,6 +91,29 @@ async fn recurse_async(client: &Client, depth: u32) -> Result<u32, ErrorKind> {
     if depth == 0 { Ok(0) } else { Box::pin(recurse_async(client, depth - 1)).await }
 }
 
+#[dspinlock(key = 7, client = client, cached, on_error = |error| Err(error.kind()))]
+fn recurse_cached(client: &Client, depth: u32) -> Result<u32, ErrorKind> {
+    if depth == 0 { Ok(0) } else { recurse_cached(client, depth - 1) }
+}
+
+#[dspinlock(key = 7, client = client, cached, on_error = |error| Err(error.kind()))]
+async fn recurse_cached_async(client: &Client, depth: u32) -> Result<u32, ErrorKind> {
+    tokio::task::yield_now().await;
+    if depth == 0 { Ok(0) } else { Box::pin(recurse_cached_async(client, depth - 1)).await }
+}
+
+/// It would wait for its own value.
+#[test]
+fn a_recursive_call_for_a_value_is_refused() {
+    let client = Client::memory();
+    assert_eq!(recurse_cached(&client, 1), Err(ErrorKind::Misuse));
+    assert_eq!(recurse_cached(&client, 0), Ok(0), "the outer call gave its lock back");
+    assert_eq!(recurse_cached(&client, 1), Ok(0), "what was computed is there without a body");
+
+    assert_eq!(block_on(recurse_cached_async(&client, 1)), Err(ErrorKind::Misuse));
+    assert_eq!(block_on(recurse_cached_async(&client, 0)), Ok(0));
+}
+
 /// It would wait for itself.
 #[test]
 fn a_recursive_call_is_refused() {

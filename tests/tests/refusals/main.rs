@@ -18,25 +18,58 @@ const BOUND: Duration = Duration::from_secs(2);
 
 const PATIENCE: Duration = ms(300);
 
-#[dspinlock(key = key, namespace = "", client = client)]
-fn annotated(client: &Client, key: &str) -> Result<(), Error> {
-    panic!("the body has run")
+type Call = fn(&Client) -> Result<(), Error>;
+
+/// Makes a blocking and an async function of each mode, and a list of all.
+macro_rules! in_each_mode {
+    ($($name:ident $(is $mode:ident)?),*) => {
+        $(mod $name {
+            use super::*;
+
+            #[dspinlock(key = key, namespace = "", client = client $(, $mode)?)]
+            pub(super) fn blocking(client: &Client, key: &str) -> Result<(), Error> {
+                panic!("the body has run")
+            }
+
+            #[dspinlock(key = key, namespace = "", client = client $(, $mode)?)]
+            pub(super) async fn later(client: &Client, key: &str) -> Result<(), Error> {
+                panic!("the body has run")
+            }
+        })*
+
+        /// Each mode with its two doors.
+        const MODES: &[(&str, Call, Call)] = &[$((
+            stringify!($name),
+            |client| $name::blocking(client, LONG_KEY),
+            |client| block_on($name::later(client, LONG_KEY)),
+        )),*];
+    };
 }
 
-#[dspinlock(key = key, namespace = "", client = client)]
-async fn annotated_async(client: &Client, key: &str) -> Result<(), Error> {
-    panic!("the body has run")
-}
+in_each_mode!(
+    lock,
+    skipping is skip,
+    once is once,
+    failing is fail_if_key_exists,
+    caching is cached
+);
 
-/// Calls an annotated function, and checks what every refusal has in common.
+/// Calls an annotated function of each mode, and checks what every refusal has in common. No mode takes what went wrong
+/// for an answer.
 fn refused(client: &Client, door: Door) -> Error {
-    let (error, took) = timed(|| {
-        match door {
-            Door::Blocking => annotated(client, LONG_KEY),
-            Door::Async => block_on(annotated_async(client, LONG_KEY)),
-        }
-        .expect_err("the body was not run")
+    let mut errors = MODES.iter().map(|(mode, blocking, later)| {
+        let call = if door == Door::Blocking { blocking } else { later };
+        (mode, refusal(client, *call))
     });
+    let (_, lock) = errors.next().expect("there is a mode");
+    for (mode, error) in errors {
+        assert_eq!(error.kind(), lock.kind(), "{mode}: {error}");
+    }
+    lock
+}
+
+fn refusal(client: &Client, call: Call) -> Error {
+    let (error, took) = timed(|| call(client).expect_err("the body was not run"));
     assert!(took < BOUND, "{took:?}: {error}");
     let key = error.key().expect("it names the key");
     assert!(key.chars().count() <= 64, "{key}");
