@@ -5,6 +5,7 @@ mod errors;
 mod flights;
 mod freshness;
 mod local;
+mod loss;
 mod misses;
 mod sizes;
 mod support;
