@@ -69,10 +69,11 @@ mod tests {
         }
     }
 
+    type Case = (fn(&Turn) -> String, &'static str, &'static str);
+
     #[test]
     fn tags_that_would_lock_nobody_out() {
         let standard = |turn: &Turn| StandardScheme::default().tag(turn);
-        type Case = (fn(&Turn) -> String, &'static str, &'static str);
         let cases: [Case; 7] = [
             (|_| "me".to_owned(), ",", "put `turn.id` into it"),
             (|turn| format!("me@{},{}", turn.owner, turn.timestamp), ",", "put `turn.id` into it"),
