@@ -19,6 +19,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tracing::{Instrument, Span};
 
 /// How far apart the waiters for one expiry may wake up.
 const JITTER_MILLIS: u64 = 25;
@@ -57,6 +58,8 @@ pub(crate) struct Attempt {
     attempts: u32,
     next: Next,
     fetch: Option<Fetching>,
+    /// Belongs to what the caller is doing, and encloses all that happens until the lock is held or refused.
+    span: Span,
 }
 
 /// Where a value is wanted, and not only the lock.
@@ -85,6 +88,7 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         let id = uuid::Uuid::new_v4().to_string();
+        let span = tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key);
         Self {
             core,
             spec,
@@ -94,6 +98,7 @@ impl Attempt {
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
+            span,
         }
     }
 
@@ -106,7 +111,12 @@ impl Attempt {
     }
 
     /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
-    pub(crate) async fn run(mut self) -> Result<Outcome> {
+    pub(crate) fn run(self) -> impl Future<Output = Result<Outcome>> + Send {
+        let span = self.span.clone();
+        self.drive().instrument(span)
+    }
+
+    async fn drive(mut self) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
@@ -197,6 +207,8 @@ impl Attempt {
 
     /// Sends the first request on the calling thread; all waiting is left to the library's I/O thread.
     pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
+        let span = self.span.clone();
+        let _inside = span.enter();
         self.check_open()?;
         if self.is_to_queue() {
             let worker = self.core.worker.clone();

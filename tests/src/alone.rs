@@ -6,14 +6,14 @@ use std::process::Command;
 /// Set in the process that a case runs in.
 const ROLE: &str = "DSPINLOCK_TESTS_ROLE";
 
-/// Whether this is the process of one's own in which the test `name` runs, with the variable as given. If it is not,
-/// starts that process and waits for it.
+/// Runs the test `name` of this binary again, in a process of its own with `variable` as given, and gives what that wrote
+/// to its standard error; nothing if this is that process.
 ///
 /// # Panics
 /// If the case fails there.
-pub fn alone(name: &str, variable: &str, value: Option<OsString>) -> bool {
+pub fn alone(name: &str, variable: &str, value: Option<OsString>) -> Option<String> {
     if std::env::var_os(ROLE).is_some() {
-        return true;
+        return None;
     }
     let mut again = Command::new(std::env::current_exe().expect("the path of this binary"));
     again.args(["--exact", name, "--nocapture"]).env(ROLE, "child");
@@ -25,5 +25,5 @@ pub fn alone(name: &str, variable: &str, value: Option<OsString>) -> bool {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
-    false
+    Some(errors.into_owned())
 }

@@ -6,9 +6,9 @@ use dspinlock_tests::block_on;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Whether this is the process of the case `name`, with `DSPINLOCK_URL` as given; elsewhere runs that.
+/// Whether this is a process of its own that runs the test `name`, with `DSPINLOCK_URL` as given.
 fn alone(name: &str, url: Option<OsString>) -> bool {
-    dspinlock_tests::alone(&format!("environment::{name}"), "DSPINLOCK_URL", url)
+    dspinlock_tests::alone(&format!("environment::{name}"), "DSPINLOCK_URL", url).is_none()
 }
 
 fn turn(name: &str) -> dspinlock::Result<()> {

@@ -4,6 +4,7 @@ mod advice;
 mod brought;
 mod environment;
 mod faults;
+mod logging;
 mod outages;
 mod pool;
 mod replicas;

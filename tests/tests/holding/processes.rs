@@ -41,8 +41,8 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
 #[test]
 fn a_fork_touches_nothing_of_its_parents() {
     let server = Server::start();
-    if !alone("processes::a_fork_touches_nothing_of_its_parents", "DSPINLOCK_URL", Some(server.url().into()))
-    {
+    let name = "processes::a_fork_touches_nothing_of_its_parents";
+    if alone(name, "DSPINLOCK_URL", Some(server.url().into())).is_some() {
         return;
     }
     let client = Client::from_env().unwrap();
@@ -102,7 +102,7 @@ fn threads() -> Vec<String> {
 #[test]
 fn nothing_is_left_behind() {
     let server = Server::start();
-    if !alone("processes::nothing_is_left_behind", "DSPINLOCK_URL", Some(server.url().into())) {
+    if alone("processes::nothing_is_left_behind", "DSPINLOCK_URL", Some(server.url().into())).is_some() {
         return;
     }
     let url = std::env::var("DSPINLOCK_URL").unwrap();

@@ -105,7 +105,8 @@ async fn ended_from_within() -> Result<(), dspinlock::Error> {
 #[test]
 fn the_global_client_is_shut_down() {
     let server = Server::start();
-    if alone("shutdowns::the_global_client_is_shut_down", "DSPINLOCK_URL", Some(server.url().into())) {
+    let name = "shutdowns::the_global_client_is_shut_down";
+    if alone(name, "DSPINLOCK_URL", Some(server.url().into())).is_none() {
         shutdown_blocking(SOON).expect("without a client there is nothing to do");
         init(Client::from_env().unwrap()).unwrap();
         assert_eq!(block_on(ended_from_within()).unwrap_err().kind(), ErrorKind::Lost);

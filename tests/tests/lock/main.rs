@@ -22,8 +22,8 @@
 //! | `sess=`, `redis_params=`, the defaults | `connections` |
 //! | wrong number of fields, bad bytes, unknown state | `refusals` |
 //!
-//! Uids are with the keys of the core, `SL_LOG_ENABLED` with the facade, and what two languages see of each other with the
-//! tests beside Python.
+//! Uids are with the keys of the core, `SL_LOG_ENABLED` with the connections (`logging`), and what two languages see of each
+//! other with the tests beside Python.
 
 mod modes;
 mod names;

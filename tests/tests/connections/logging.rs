@@ -1,0 +1,133 @@
+//! What a process tells of its locks: the initialiser that honours `SL_LOG_ENABLED`, and the span of each attempt.
+
+use dspinlock::{Client, logging};
+use dspinlock_tests::block_on;
+use std::fmt::{self, Write};
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+
+/// What the process that runs the test `name` with `SL_LOG_ENABLED` as given writes to its standard error; nothing if this
+/// is that process.
+fn alone(name: &str, enabled: bool) -> Option<String> {
+    dspinlock_tests::alone(&format!("logging::{name}"), "SL_LOG_ENABLED", enabled.then(|| "".into()))
+}
+
+fn turns() {
+    let client = Client::memory();
+    client.lock("blocking").acquire_blocking().unwrap().release_blocking().unwrap();
+    block_on(async { client.lock("async").acquire().await.unwrap().release().await }).unwrap();
+}
+
+#[test]
+fn with_the_variable_events_are_on_the_standard_error() {
+    if let Some(shown) = alone("with_the_variable_events_are_on_the_standard_error", true) {
+        for key in ["blocking", "async"] {
+            let line =
+                |line: &&str| line.contains("dspinlock") && line.contains(key) && line.contains("entered");
+            assert!(shown.lines().find(line).is_some(), "{key}: {shown}");
+        }
+        assert!(!shown.contains("not ours"), "{shown}");
+    } else {
+        assert!(logging::init());
+        tracing::error!(target: "somebody", "not ours");
+        turns();
+    }
+}
+
+#[test]
+fn without_the_variable_nothing_is_shown() {
+    if let Some(shown) = alone("without_the_variable_nothing_is_shown", false) {
+        assert!(!shown.contains("dspinlock") && !shown.contains("entered"), "{shown}");
+    } else {
+        assert!(!logging::init());
+        turns();
+        // The place of the subscriber is still free.
+        tracing::subscriber::set_global_default(Spans::default()).unwrap();
+    }
+}
+
+#[test]
+fn a_subscriber_that_is_there_stays() {
+    if let Some(shown) = alone("a_subscriber_that_is_there_stays", true) {
+        assert!(!shown.contains("entered"), "{shown}");
+    } else {
+        tracing::subscriber::set_global_default(Spans::default()).unwrap();
+        assert!(!logging::init());
+        turns();
+    }
+}
+
+/// Where each span and each event stands: the spans around it, from the outermost, and its own text last.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// The text of each span, its id less one being its place.
+    spans: Vec<String>,
+    events: Vec<String>,
+    /// The spans that a thread is in now. The threads of these tests take turns.
+    inside: Vec<u64>,
+}
+
+impl tracing::Subscriber for Spans {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut text = Text(span.metadata().name().to_owned());
+        span.record(&mut text);
+        let mut seen = self.0.lock().unwrap();
+        seen.spans.push(text.0);
+        Id::from_u64(u64::try_from(seen.spans.len()).unwrap())
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        let mut seen = self.0.lock().unwrap();
+        let around = seen.inside.iter().map(|id| seen.spans[usize::try_from(*id).unwrap() - 1].as_str());
+        let place: Vec<&str> = around.chain([text.0.as_str()]).collect();
+        let place = place.join(" > ");
+        seen.events.push(place);
+    }
+
+    fn enter(&self, span: &Id) {
+        self.0.lock().unwrap().inside.push(span.into_u64());
+    }
+
+    fn exit(&self, span: &Id) {
+        self.0.lock().unwrap().inside.retain(|id| *id != span.into_u64());
+    }
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = write!(self.0, " {field}={value:?}");
+    }
+}
+
+#[test]
+fn what_happens_on_the_way_in_is_in_a_span_that_names_the_key() {
+    if alone("what_happens_on_the_way_in_is_in_a_span_that_names_the_key", false).is_none() {
+        let spans = Spans::default();
+        tracing::subscriber::set_global_default(spans.clone()).unwrap();
+        turns();
+        let seen = spans.0.lock().unwrap();
+        for key in ["\"blocking\"", "\"async\""] {
+            let inside = format!("lock key={key} >");
+            let is_it = |event: &&String| event.contains(&inside) && event.contains("entered");
+            assert!(seen.events.iter().find(is_it).is_some(), "{key}: {:?}", seen.events);
+        }
+        assert_eq!(seen.spans.len(), 2, "one for each attempt: {:?}", seen.spans);
+    }
+}
