@@ -42,8 +42,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use dspinlock_core::{
-    Budget, CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json,
-    Key, KeyEncoder, LockHandle, LockKey, MAX_DURATION, OnOutage, Options, RecordInfo, Result, Scheme, State,
+    CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json, Key,
+    KeyEncoder, LockHandle, LockKey, MAX_DURATION, OnOutage, Options, RecordInfo, Result, Scheme, State,
     StoredEntry, Turn, Wakeup, client, init, shutdown, shutdown_blocking, testing,
 };
 

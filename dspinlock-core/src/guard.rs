@@ -152,6 +152,20 @@ impl fmt::Debug for Guard {
 /// A view of a lock that is, or was, held: it can be cloned and passed on, and giving it up releases nothing.
 ///
 /// A [`Guard`] derefs to it, and `guard = NAME` in the attribute binds it inside the body.
+///
+/// ```
+/// use dspinlock_core::{Client, LockHandle};
+///
+/// let guard = Client::memory().lock("example").acquire_blocking()?;
+/// let handle = LockHandle::clone(&guard);
+/// let work = std::thread::spawn(move || {
+///     handle.ensure_held()?; // before what can't be undone
+///     Ok::<_, dspinlock_core::Error>(handle.fencing_token()) // for the resource to refuse lower ones
+/// });
+/// assert_eq!(work.join().unwrap()?, guard.fencing_token());
+/// guard.release_blocking()?;
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct LockHandle(Arc<Hold>);
 

@@ -51,7 +51,7 @@ pub use guard::{Guard, LockHandle};
 pub use inspect::{Inspection, RecordInfo};
 pub use key::{Key, KeyEncoder, LockKey};
 pub use lock::{DSpinlock, Entry};
-pub use options::{Budget, MAX_DURATION, Options};
+pub use options::{MAX_DURATION, Options};
 pub use outage::OnOutage;
 pub use record::State;
 pub use scheme::{Scheme, Turn};

@@ -256,6 +256,8 @@ impl DSpinlock {
 
     /// Takes the lock if nobody holds it, in one attempt.
     ///
+    /// Dropping the future gives back what it may have taken, without blocking.
+    ///
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire), except that a lock held by somebody else is `None`.
@@ -275,6 +277,8 @@ impl DSpinlock {
     /// Waits for the lock and takes it; with [`cached_if_computed`](Self::cached_if_computed), a key that is COMPUTED, or
     /// becomes so while waiting, is entered without the lock.
     ///
+    /// Dropping the future gives back what it may have taken, without blocking.
+    ///
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire).
@@ -293,9 +297,11 @@ impl DSpinlock {
 
     /// Looks at the key: who holds it, since when, and for how long; `None` if it is free.
     ///
+    /// Dropping the future leaves nothing behind.
+    ///
     /// # Errors
     ///
-    /// `Foreign` if the key holds something else, `Backend` without a reply.
+    /// `Foreign` if the key holds something else, `Backend` without a reply, `Config` for options that can't be used.
     pub async fn inspect(&self) -> Result<Option<Inspection>> {
         let Fallback { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
@@ -315,9 +321,12 @@ impl DSpinlock {
     /// Removes the key, whoever holds it, and its value (py-dspinlock's `delete_atomic_query_mutex_state`); says whether
     /// it was there. The fencing token goes on counting.
     ///
+    /// Dropping the future leaves it open whether the key is removed.
+    ///
     /// # Errors
     ///
-    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply.
+    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
+    /// be used.
     pub async fn forget(&self) -> Result<bool> {
         let Fallback { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();

@@ -11,8 +11,7 @@ pub(crate) const BARE_MAX_BLOCK: Duration = Duration::from_secs(30 * 60);
 
 /// How long a caller is ready to wait for a lock that somebody else holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Budget {
+pub(crate) enum Budget {
     /// This long; zero is one attempt.
     Wait(Duration),
     /// This many times `sleep`, as py-dspinlock counts. A wake-up that loses the race uses up none of them.

@@ -8,6 +8,25 @@ use std::any::Any;
 use std::fmt;
 
 /// One turn of one process at a lock: what a [`Scheme`] builds its tag from.
+///
+/// ```
+/// use dspinlock_core::{Client, Scheme, Turn};
+///
+/// /// Holders are known by their service and not by their host.
+/// #[derive(Debug)]
+/// struct Billing;
+///
+/// impl Scheme for Billing {
+///     fn tag(&self, turn: &Turn) -> String {
+///         format!("{}@billing,{}", turn.id, turn.timestamp)
+///     }
+/// }
+///
+/// let lock = Client::memory().lock("example").scheme(Billing);
+/// let _guard = lock.acquire_blocking()?;
+/// assert_eq!(lock.inspect_blocking()?.expect("somebody holds it").holder(), "billing");
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Turn {

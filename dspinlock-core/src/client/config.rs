@@ -30,6 +30,14 @@ pub struct Config {
 }
 
 /// How a waiter learns that a lock has been given back.
+///
+/// ```
+/// use dspinlock_core::{Config, Wakeup};
+///
+/// // Behind a proxy that speaks no RESP3: nothing is tried that it would refuse.
+/// let config = Config::new().host("proxy.internal").wakeup(Wakeup::Poll);
+/// # drop(config);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Wakeup {

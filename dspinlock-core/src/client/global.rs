@@ -11,6 +11,15 @@ static GLOBAL: OnceCell<Client> = OnceCell::new();
 /// Makes `client` the one that annotated functions and [`DSpinlock::new`](crate::DSpinlock::new) use. Call it once, at
 /// the start of `main`; without it the first use makes one by [`Client::from_env`].
 ///
+/// ```
+/// use dspinlock_core::{Client, DSpinlock, ErrorKind};
+///
+/// dspinlock_core::init(Client::memory().with_prefix("staging"))?;
+/// assert_eq!(DSpinlock::new("example").acquire_blocking()?.record_key().split(',').next(), Some("staging"));
+/// assert_eq!(dspinlock_core::init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
+/// # Ok::<(), dspinlock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// `Misuse` if there is a global client already, by an earlier call or because a lock was used before.

@@ -180,7 +180,7 @@ impl Client {
         self.core.store.is_memory()
     }
 
-    /// Asks the server for a sign of life, for a readiness probe.
+    /// Asks the server for a sign of life, for a readiness probe. Dropping the future leaves nothing behind.
     ///
     /// # Errors
     ///

@@ -20,9 +20,16 @@ const LIMITS: Limits = Limits {
 /// A client that opens its connections from `client`, with its address, credentials and settings, and the limits of
 /// [`Config::new`](crate::Config::new).
 ///
+/// ```no_run
+/// let theirs = redis::Client::open("redis://redis.internal/2")?;
+/// let locks = dspinlock_core::redis_1::from_client(theirs)?;
+/// locks.lock("example").acquire_blocking()?.release_blocking()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
-/// `Backend` if the system refuses a thread.
+/// `Backend` if the system refuses a thread, `Config` for an address that can't be used.
 pub fn from_client(client: redis::Client) -> Result<Client> {
     let worker = Worker::get()?;
     let info = client.get_connection_info();
@@ -39,6 +46,14 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
 /// is cloned as cheaply. Blocking callers wait while the library's thread uses it.
 ///
 /// The runtime that drives the connection has to live, and to run, as long as the locks do.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let theirs = redis::Client::open("redis://redis.internal/2")?.get_multiplexed_async_connection().await?;
+/// let locks = dspinlock_core::redis_1::from_async(theirs)?;
+/// locks.lock("example").acquire().await?.release().await?;
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///

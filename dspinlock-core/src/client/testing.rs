@@ -24,6 +24,19 @@ pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
 /// included: wrap them as well.
 ///
 /// Dropping the returned future drops `future`.
+///
+/// ```
+/// # use dspinlock_core::{Client, DSpinlock, testing};
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let client = Client::memory();
+/// testing::scope_async(&client, async {
+///     let guard = DSpinlock::new("example").acquire().await?;
+///     assert!(client.lock("example").try_acquire().await?.is_none());
+///     guard.release().await
+/// })
+/// .await
+/// # }).unwrap();
+/// ```
 pub async fn scope_async<F: Future>(client: &Client, future: F) -> F::Output {
     Within::new(Scope::Client(client.clone()), future).await
 }

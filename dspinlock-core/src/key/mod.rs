@@ -22,9 +22,16 @@ use self::encoder::{VERSION, Value};
 ///
 /// For a type of your own, derive it:
 ///
-/// ```text
+/// ```
+/// use dspinlock::{Client, LockKey};
+///
 /// #[derive(LockKey)]
 /// struct Report { tenant: String, year: u16 }
+///
+/// let client = Client::memory();
+/// let report = Report { tenant: "acme".into(), year: 2026 };
+/// client.lock(&report).acquire_blocking()?.release_blocking()?;
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 ///
 /// By hand, encode what identifies the value; several parts count as a tuple, in their order:

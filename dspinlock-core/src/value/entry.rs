@@ -41,6 +41,8 @@ impl<R> CachedEntry<R> {
 impl<T, E> CachedEntry<std::result::Result<T, E>> {
     /// The value, if there is one now. One round trip: it never computes, and neither locks nor waits.
     ///
+    /// Dropping the future leaves nothing behind.
+    ///
     /// # Errors
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply.
@@ -71,6 +73,8 @@ impl<R> StoredEntry<R> {
 
     /// The value, if there is one now. One round trip: it never computes, and neither locks nor waits.
     ///
+    /// Dropping the future leaves nothing behind.
+    ///
     /// # Errors
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply.
@@ -92,6 +96,8 @@ impl<R> StoredEntry<R> {
 
     /// Removes what is stored, and the lock of whoever is computing at the moment, whose value then is not stored; says
     /// whether there was something. The next caller computes.
+    ///
+    /// Dropping the future leaves it open whether it is removed.
     ///
     /// # Errors
     ///

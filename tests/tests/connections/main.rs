@@ -10,3 +10,4 @@ mod pool;
 mod replicas;
 mod runtimes;
 mod scopes;
+mod settings;

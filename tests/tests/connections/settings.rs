@@ -1,0 +1,60 @@
+//! What is chosen for a whole client: how its waiters are woken, and what its functions do in an outage.
+
+use dspinlock::{Client, Config, Error, ErrorKind, OnOutage, Wakeup, dspinlock};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{block_on, eventually, ms};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+/// A waiter that asks to be told makes the server track what it reads, and one that does not leaves no trace of that.
+#[test]
+fn a_client_that_is_to_poll_asks_for_no_tracking() {
+    for (wakeup, tracks) in [(Wakeup::Poll, false), (Wakeup::default(), true)] {
+        let server = Server::start();
+        let config = Config::new().port(server.port()).wakeup(wakeup);
+        let client = Client::from_config(&config).unwrap();
+        let holder = Client::connect(&server.url()).unwrap();
+        let guard = holder.lock("example").acquire_blocking().unwrap();
+        thread::scope(|scope| {
+            let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(20));
+            let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
+            // The holder's grant, the first look of the waiter, and one that it has made while waiting.
+            eventually("somebody waits", || {
+                server.command_stats().get("evalsha").is_some_and(|calls| *calls >= 3)
+            });
+            guard.release_blocking().unwrap();
+            waiter.join().unwrap().unwrap();
+        });
+        assert_eq!(server.command_stats().contains_key("client|caching"), tracks, "{wakeup:?}");
+    }
+}
+
+#[dspinlock(key = (), client = client, guard = lock)]
+fn work(client: &Client) -> Result<bool, Error> {
+    Ok(lock.is_held())
+}
+
+#[dspinlock(key = (), client = client, guard = lock)]
+async fn work_later(client: &Client) -> Result<bool, Error> {
+    Ok(lock.is_held())
+}
+
+#[dspinlock(key = (), client = client, on_outage = "fail", guard = lock)]
+fn strict(client: &Client) -> Result<bool, Error> {
+    Ok(lock.is_held())
+}
+
+#[test]
+fn a_client_says_what_its_functions_do_in_an_outage() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = Config::new().port(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    let failing = Client::from_config(&config).unwrap();
+    let running = failing.clone().with_on_outage(OnOutage::RunUnlocked);
+    for result in [work(&failing), block_on(work_later(&failing)), strict(&running)] {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Backend);
+    }
+    assert!(!work(&running).unwrap(), "it runs, and holds nothing");
+    assert!(!block_on(work_later(&running)).unwrap());
+    assert!(work(&Client::memory().with_on_outage(OnOutage::RunUnlocked)).unwrap());
+}
