@@ -24,9 +24,6 @@ use tracing::{Instrument, Span};
 /// How far apart the waiters for one expiry may wake up.
 const JITTER_MILLIS: u64 = 25;
 
-/// How long a process that has just had its turn leaves the key to others who wait.
-const STAND_BACK: Duration = Duration::from_millis(2);
-
 /// How an attempt ended, other than in an error.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -80,7 +77,8 @@ struct Next {
 /// What a driver has to do.
 enum Turnout {
     Done(Outcome),
-    Sleep(Tick),
+    /// Sleep until the next request is due.
+    Sleep,
 }
 
 impl Attempt {
@@ -121,7 +119,6 @@ impl Attempt {
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
         loop {
-            self.check_open()?;
             if place.is_none() && self.is_to_queue() {
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
@@ -129,6 +126,10 @@ impl Attempt {
                     None => place = Some(joined),
                 }
             }
+            if let Some(guard) = self.rest(listener.as_mut(), place.as_ref()).await {
+                return Ok(Outcome::Entered(guard));
+            }
+            self.check_open()?;
             // The first look is as cheap as can be; who has to look again, or keeps a copy, wants to be told.
             if listener.is_none() && (place.is_some() || self.keeps_copy()) {
                 listener = core.store.listen(&self.spec.names.record);
@@ -150,11 +151,7 @@ impl Attempt {
                     }
                     return Ok(outcome);
                 }
-                Turnout::Sleep(at) => {
-                    if let Some(guard) = sleep(at, listener.as_mut(), place.as_ref()).await {
-                        return Ok(Outcome::Entered(guard));
-                    }
-                }
+                Turnout::Sleep => {}
             }
         }
     }
@@ -169,7 +166,28 @@ impl Attempt {
     fn is_to_queue(&self) -> bool {
         // Who has no time to wait looks all the same.
         let waits = self.spin.patience().is_some_and(|deadline| Tick::now() < deadline);
-        waits && (self.attempts > 0 || self.core.lines.is_waited_for(&self.spec.names.record))
+        let is_waited_for = || self.core.lines.is_waited_for(&self.spec.names.record);
+        waits && (self.attempts > 0 || is_waited_for() || self.stands_back().is_some())
+    }
+
+    /// Until when this caller leaves the lock to other processes, whose turn it is.
+    fn stands_back(&self) -> Option<Tick> {
+        let (now, deadline) = (Tick::now(), self.spin.patience()?);
+        // Who takes what was computed takes it from nobody.
+        let until = (self.spin.relocks() && now < deadline)
+            .then(|| self.core.lines.left_to_others(&self.spec.names.record, now));
+        until.flatten().map(|until| until.min(deadline))
+    }
+
+    /// Sleeps until the next request is due, or there is word of a change, or of the lock itself, which is then returned.
+    async fn rest(&self, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
+        let mut guard = sleep(self.next.at, listener, place).await;
+        while guard.is_none()
+            && let Some(until) = self.stands_back()
+        {
+            guard = sleep(until, None, place).await;
+        }
+        guard
     }
 
     /// The lock, if this caller takes it from another's hands.
@@ -179,11 +197,12 @@ impl Attempt {
 
     /// Waits until this caller is the first of the line, or is handed the lock.
     async fn stand_in_line(&self, place: &Place) -> Result<Option<Guard>> {
+        self.check_open()?;
         let deadline = self.spin.patience().unwrap_or(self.started);
         // With no time left the line is no place to wait in; the first still gets its look.
         match tokio::time::timeout(Tick::now().until(deadline), place.word()).await {
             Ok(Word::Given(guard)) => Ok(Some(guard)),
-            Ok(Word::Look { .. }) => Ok(None),
+            Ok(Word::Look) => Ok(None),
             Err(_) => Err(self.refuse(Refusal::Contended(None))),
         }
     }
@@ -225,12 +244,9 @@ impl Attempt {
         let reply = self.core.store.call_blocking(&request.acquire(&self, false));
         match self.take(request, reply, self.core.store.ear())? {
             Turnout::Done(outcome) => Ok(outcome),
-            Turnout::Sleep(at) => {
+            Turnout::Sleep => {
                 let worker = self.core.worker.clone();
-                worker.block_on(async move {
-                    sleep(at, None, None).await;
-                    self.run().await
-                })
+                worker.block_on(self.run())
             }
         }
     }
@@ -267,7 +283,7 @@ impl Attempt {
             self.spin.too_slow(Tick::now()).map_err(|refusal| self.refuse(refusal))?;
             tracing::warn!(target: "dspinlock", key = %self.spec.key, "the grant came when its lease was spent");
             self.next = Next { at: Tick::now(), replace: None };
-            return Ok(Turnout::Sleep(self.next.at));
+            return Ok(Turnout::Sleep);
         }
         // Where two requests were sent, one may still be on its way; unless it is a turn of ours already, it is pending.
         let took = matches!(reply, Acquired::Granted { .. } | Acquired::Refresh { .. });
@@ -309,7 +325,7 @@ impl Attempt {
             Ok(Step::Again { at, replace }) => {
                 tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
                 self.next = Next { at, replace };
-                Ok(Turnout::Sleep(at))
+                Ok(Turnout::Sleep)
             }
             Err(refusal) => Err(self.refuse(refusal)),
         }
@@ -355,6 +371,10 @@ impl Attempt {
 
 /// Sleeps until `at`, or until there is word: of a change, or of the lock itself, which is then returned.
 async fn sleep(at: Tick, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
+    let rest = Tick::now().until(at);
+    if rest.is_zero() {
+        return None;
+    }
     let changed = async {
         match listener {
             Some(listener) => listener.changed().await,
@@ -374,14 +394,10 @@ async fn sleep(at: Tick, listener: Option<&mut Listener>, place: Option<&Place>)
         }
         changed.as_mut().poll(context).map(|()| None)
     });
-    match tokio::time::timeout(Tick::now().until(at), either).await {
+    match tokio::time::timeout(rest, either).await {
         Ok(Some(Word::Given(guard))) => Some(guard),
-        Ok(Some(Word::Look { stand_back: true })) => {
-            tokio::time::sleep(STAND_BACK).await;
-            None
-        }
         // All other ends mean the same: look again.
-        Ok(Some(Word::Look { stand_back: false }) | None) | Err(_) => None,
+        Ok(Some(Word::Look) | None) | Err(_) => None,
     }
 }
 

@@ -260,6 +260,7 @@ impl Hold {
 
     async fn settle(&self, ending: &Ending) -> Result<()> {
         let store = &self.core.store;
+        self.core.lines.hold_first(&self.spec.names.record);
         let done = match ending {
             Ending::Release => self.released(store.call(&self.release_request(None)).await),
             Ending::Publish { envelope, life } => {
@@ -273,6 +274,7 @@ impl Hold {
 
     fn settle_blocking(&self, ending: &Ending) -> Result<()> {
         let store = &self.core.store;
+        self.core.lines.hold_first(&self.spec.names.record);
         let done = match ending {
             Ending::Release => self.released(store.call_blocking(&self.release_request(None))),
             Ending::Publish { envelope, life } => {
@@ -288,8 +290,7 @@ impl Hold {
 
     /// Tells the next caller of this process to look, unless it is the turn of others; with what the holder is told.
     fn call_next(&self, done: Result<Others>) -> Result<()> {
-        let stand_back = matches!(done, Ok(Others::Wait));
-        self.core.lines.call_first(&self.spec.names.record, stand_back);
+        self.core.lines.call_first(&self.spec.names.record, matches!(done, Ok(Others::Wait)));
         done.map(drop)
     }
 

@@ -5,7 +5,7 @@
 //! | `key`, `record`, `scheme`, `options`, `spin`, `lease` | pure: what a lock is called, what its record says, what to do next |
 //! | `store` | the atomic operations, on Redis and in memory, and word of changes |
 //! | `value` | what was computed: encoded, shared, fetched, copied |
-//! | `attempt`, `line`, `hold`, `guard`, `renewer`, `pending`, `worker` | one caller's way in, the local queue, what it holds, the watchdog, lost replies, the library's thread |
+//! | `attempt`, `line`, `stand_back`, `hold`, `guard`, `renewer`, `pending`, `worker` | one caller's way in, the local queue, turns between processes, what it holds, the watchdog, lost replies, the library's thread |
 //! | `loss`, `outage` | what becomes of a body whose lock is lost, or can't be had |
 //! | `client`, `lock`, `spec`, `inspect`, `scope` | what users hold, and what is in force where they are |
 //! | `attribute` | what the code that `#[dspinlock]` generates calls |
@@ -35,6 +35,7 @@ mod scheme;
 mod scope;
 mod spec;
 mod spin;
+mod stand_back;
 mod store;
 mod value;
 mod worker;

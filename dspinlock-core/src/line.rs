@@ -4,20 +4,29 @@
 //! so that many callers of one process cost the server little; how long that may go on is decided by
 //! [`Hold::hand_on`](crate::hold::Hold::hand_on).
 
+use crate::clock::Tick;
 use crate::guard::Guard;
 use crate::spec::Spec;
+use crate::stand_back::StandBack;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+
+/// How long a process that has had its turn leaves a lock to others that wait: long enough for one of them to wake up
+/// and take it, and short enough to be no loss where all of them have gone.
+const STAND_BACK: Duration = Duration::from_millis(2);
+
+/// How long it waits at the most to be told whether there are any.
+const UNTIL_TOLD: Duration = Duration::from_secs(1);
 
 /// What somebody in line is told.
 #[derive(Debug)]
 pub(crate) enum Word {
-    /// Look at the key: this caller is the first now, or the lock was given back. With `stand_back`, others wait as well,
-    /// and it is their turn.
-    Look { stand_back: bool },
+    /// Look at the key: this caller is the first now, or the lock was given back.
+    Look,
     /// The lock, from hand to hand.
     Given(Guard),
 }
@@ -31,6 +40,7 @@ struct Shared {
     lines: Mutex<Map>,
     /// How many callers stand in all lines: with none, giving back costs no look at the map.
     waiting: AtomicUsize,
+    stand_back: StandBack,
 }
 
 type Map = HashMap<String, VecDeque<Arc<Seat>>>;
@@ -79,7 +89,7 @@ impl Lines {
         line.push_back(Arc::clone(&seat));
         self.0.waiting.fetch_add(1, Ordering::AcqRel);
         if line.len() == 1 {
-            seat.tell(Word::Look { stand_back: false });
+            seat.tell(Word::Look);
         }
         drop(map);
         Place { lines: self.clone(), record: record.to_owned(), seat, seated: false }
@@ -106,14 +116,34 @@ impl Lines {
         true
     }
 
-    /// Tells the first in line to look: the lock was given back, or is lost.
-    pub(crate) fn call_first(&self, record: &str, stand_back: bool) {
+    /// Until when the lock is left to other processes, whose turn it is.
+    pub(crate) fn left_to_others(&self, record: &str, now: Tick) -> Option<Tick> {
+        self.0.stand_back.ends(record, now)
+    }
+
+    /// Has the first in line wait while the lock is being given back: the server may wake it, and all others, before the
+    /// reply tells whether there are others.
+    pub(crate) fn hold_first(&self, record: &str) {
+        if self.is_waited_for(record) {
+            let now = Tick::now();
+            self.0.stand_back.begin(record, now, now + UNTIL_TOLD);
+        }
+    }
+
+    /// Tells the first in line to look: the lock was given back, or is lost. Where other processes wait, it is their turn.
+    pub(crate) fn call_first(&self, record: &str, others_wait: bool) {
+        if others_wait {
+            let now = Tick::now();
+            self.0.stand_back.begin(record, now, now + STAND_BACK);
+        } else {
+            self.0.stand_back.end(record);
+        }
         if self.is_empty() {
             return;
         }
         let first = self.map().get(record).and_then(|line| line.front().cloned());
         if let Some(first) = first {
-            first.tell(Word::Look { stand_back });
+            first.tell(Word::Look);
         }
     }
 }
@@ -123,7 +153,7 @@ impl Lines {
     pub(crate) fn call_all(&self) {
         let firsts: Vec<_> = self.map().values().filter_map(|line| line.front().cloned()).collect();
         for first in firsts {
-            first.tell(Word::Look { stand_back: false });
+            first.tell(Word::Look);
         }
     }
 }
@@ -169,7 +199,7 @@ impl Drop for Place {
             self.lines.0.waiting.fetch_sub(before - line.len(), Ordering::AcqRel);
             match line.front() {
                 None => drop(map.remove(&self.record)),
-                Some(next) if was_first && !self.seated => next.tell(Word::Look { stand_back: false }),
+                Some(next) if was_first && !self.seated => next.tell(Word::Look),
                 Some(_) => {}
             }
         }
@@ -195,7 +225,7 @@ mod tests {
     }
 
     fn is_called(place: &Place) -> bool {
-        matches!(heard(place), Some(Word::Look { .. }))
+        matches!(heard(place), Some(Word::Look))
     }
 
     fn a_guard() -> Guard {
@@ -214,11 +244,30 @@ mod tests {
         let (first, second) = (join(&lines), join(&lines));
         assert!(is_called(&first) && heard(&second).is_none());
         lines.call_first("r", true);
-        assert!(matches!(heard(&first), Some(Word::Look { stand_back: true })) && heard(&second).is_none());
+        assert!(is_called(&first) && heard(&second).is_none());
         drop(first);
         assert!(is_called(&second));
         drop(second);
         assert!(!lines.is_waited_for("r") && lines.is_empty());
+    }
+
+    #[test]
+    fn a_lock_is_left_to_others_once_they_are_known_to_wait_and_until_that_is_known() {
+        let lines = Lines::default();
+        let left = |lines: &Lines| lines.left_to_others("r", Tick::now()).is_some();
+        lines.hold_first("r");
+        assert!(!left(&lines), "nobody is there whom the server could wake");
+        let first = join(&lines);
+        lines.hold_first("r");
+        assert!(left(&lines));
+        lines.call_first("r", false);
+        assert!(!left(&lines));
+        drop(first);
+        lines.call_first("r", true);
+        assert!(
+            lines.left_to_others("r", Tick::now()).is_some_and(|until| until <= Tick::now() + STAND_BACK)
+        );
+        assert!(lines.left_to_others("other", Tick::now()).is_none());
     }
 
     #[test]

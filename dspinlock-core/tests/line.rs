@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// How long a process that has had its turn leaves a lock to others.
+const STAND_BACK: Duration = Duration::from_millis(2);
+
 /// What a lock protects: it notices two at once, and a fencing token that does not rise.
 #[derive(Default)]
 struct Resource {
@@ -108,6 +111,51 @@ fn two_processes_share_a_key_and_neither_starves() {
     let turns = resource.turns.lock().unwrap();
     let changes = turns.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes >= 4, "{changes} changes of process in {} turns", turns.len());
+}
+
+/// Each has two callers, so that behind the one who gives back there is always another, and the other process waits.
+#[test]
+fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
+    const TURNS: usize = 60;
+    let server = Server::start();
+    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
+    let resource = Resource::default();
+    thread::scope(|threads| {
+        for (process, client) in clients.iter().enumerate().chain(clients.iter().enumerate()) {
+            let resource = &resource;
+            threads.spawn(move || {
+                while resource.turns.lock().unwrap().len() < TURNS {
+                    let guard = lock(client, "in turn").acquire_blocking().unwrap();
+                    resource.use_it(&guard, process);
+                    // No time is left for another caller of this process.
+                    thread::sleep(Duration::from_millis(11));
+                    guard.release_blocking().unwrap();
+                }
+            });
+        }
+    });
+    let turns = resource.turns.lock().unwrap();
+    let stayed = turns.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    // Half of them would be chance, and more without any care. On a busy machine the other process may wake up too late.
+    assert!(stayed < TURNS / 3, "{stayed} of {} turns stayed in the same process", turns.len());
+}
+
+#[test]
+fn who_comes_to_an_empty_line_leaves_the_lock_to_others_too() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let lock = || lock(&client, "empty");
+    let waited_for = format!("{{{}}}:wait", lock().record_key().unwrap());
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let guard = lock().acquire_blocking().unwrap();
+        server.command(&["SADD", &waited_for, "a process that never comes"]);
+        let since = Instant::now();
+        guard.release_blocking().unwrap();
+        lock().acquire_blocking().unwrap().release_blocking().unwrap();
+        took.push(since.elapsed());
+    }
+    assert!(took.iter().all(|took| *took >= STAND_BACK), "{took:?}");
 }
 
 #[test]

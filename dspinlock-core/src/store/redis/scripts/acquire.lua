@@ -70,7 +70,8 @@ if record then
   if not ours and not seen then
     if ARGV[9] ~= '' then
       redis.call('SADD', KEYS[3], ARGV[9])
-      redis.call('PEXPIRE', KEYS[3], 1000)
+      -- Who waits looks again when the record is renewed.
+      redis.call('PEXPIRE', KEYS[3], math.max(1000, life))
     end
     if not (fetch and computed) then
       return {'held', record, life, text}
