@@ -59,7 +59,8 @@ impl Seat {
     }
 
     fn tell(&self, word: Word) {
-        // What was said before, and not heard, is a word to look at the most: this one says as much.
+        // What was said before, and not heard, is a word to look, which this one says as well: who was handed the lock is
+        // in line no more, and is told nothing after that.
         let unheard = self.word().replace(word);
         drop(unheard);
         self.told.notify_one();
@@ -141,20 +142,14 @@ impl Lines {
         if self.is_empty() {
             return;
         }
-        let first = self.map().get(record).and_then(|line| line.front().cloned());
-        if let Some(first) = first {
+        if let Some(first) = self.map().get(record).and_then(VecDeque::front) {
             first.tell(Word::Look);
         }
     }
-}
 
-impl Lines {
     /// Tells the first of every line to look: the client was shut down.
     pub(crate) fn call_all(&self) {
-        let firsts: Vec<_> = self.map().values().filter_map(|line| line.front().cloned()).collect();
-        for first in firsts {
-            first.tell(Word::Look);
-        }
+        self.map().values().filter_map(VecDeque::front).for_each(|first| first.tell(Word::Look));
     }
 }
 
@@ -280,6 +275,25 @@ mod tests {
             assert!(matches!(heard(place), Some(Word::Given(_))));
         }
         assert!(!lines.hand_on("r", |_| Some(a_guard())) && lines.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_meets_a_hand_over_does_not_take_the_lock_away() {
+        for _ in 0..200 {
+            let (lines, handed_on) = (Lines::default(), AtomicUsize::new(0));
+            let places = [join(&lines), join(&lines)];
+            std::thread::scope(|threads| {
+                threads.spawn(|| {
+                    while handed_on.load(Ordering::SeqCst) == 0 {
+                        lines.call_first("r", false);
+                        lines.call_all();
+                    }
+                });
+                assert!(lines.hand_on("r", |_| Some(a_guard())));
+                handed_on.store(1, Ordering::SeqCst);
+            });
+            assert!(matches!(heard(&places[0]), Some(Word::Given(_))));
+        }
     }
 
     #[test]
