@@ -132,7 +132,7 @@ impl Attempt {
             self.check_open()?;
             // The first look is as cheap as can be; who has to look again, or keeps a copy, wants to be told.
             if listener.is_none() && (place.is_some() || self.keeps_copy()) {
-                listener = core.store.listen(&self.spec.names.record);
+                listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
             let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
             let request = self.prepare(now);
@@ -141,7 +141,7 @@ impl Attempt {
                     listener.attend();
                     core.store.call_tracked(&request.acquire(&self, place.is_some())).await
                 }
-                None => (core.store.call(&request.acquire(&self, place.is_some())).await, core.store.ear()),
+                None => (core.store.call(&request.acquire(&self, place.is_some())).await, Ear::Closed),
             };
             match self.take(request, reply, ear)? {
                 Turnout::Done(outcome) => {
@@ -242,7 +242,7 @@ impl Attempt {
         };
         let request = self.prepare(now);
         let reply = self.core.store.call_blocking(&request.acquire(&self, false));
-        match self.take(request, reply, self.core.store.ear())? {
+        match self.take(request, reply, Ear::Closed)? {
             Turnout::Done(outcome) => Ok(outcome),
             Turnout::Sleep => {
                 let worker = self.core.worker.clone();

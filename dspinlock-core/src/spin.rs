@@ -124,7 +124,7 @@ pub(crate) enum Ear {
         expect(dead_code, reason = "the memory store always tells")
     )]
     Deaf,
-    /// It would, if the caller asked for it while looking.
+    /// Perhaps: the caller has not asked for it, and stands in no line where word of this process would reach it.
     Closed,
     /// The caller has asked for it.
     Open,
@@ -259,7 +259,7 @@ impl Spin {
         let timers = [free_in, stale_in].into_iter().flatten();
         let sleep = match moment.ear {
             Ear::Deaf => Some(timers.fold(self.sleep, Duration::min)),
-            // Look again at once, and ask to be told.
+            // Stand in line, look again at once, and ask to be told.
             Ear::Closed => Some(Duration::ZERO),
             // Nobody tells of a holder's end by expiry in time.
             Ear::Open => timers.min(),

@@ -19,7 +19,7 @@ fn hold(client: &Client) -> Guard {
     client.lock("example").lease(MINUTE).acquire_blocking().unwrap()
 }
 
-/// Starts a waiter and returns when the server has it on its list; then the channel tells when it has the lock.
+/// Starts a waiter and returns when it stands in line and the server has it on its list; then the channel tells when it has the lock.
 fn waiter(server: &Server, client: &Client, by_async: bool) -> mpsc::Receiver<()> {
     let (send, receive) = mpsc::channel();
     let lock = client.lock("example").sleep(MINUTE).wait(MINUTE).lease(MINUTE);
@@ -33,7 +33,9 @@ fn waiter(server: &Server, client: &Client, by_async: bool) -> mpsc::Receiver<()
         guard.unwrap().release_blocking().unwrap();
         send.send(()).unwrap();
     });
+    let started = Instant::now();
     while looks(server) < before + 2 {
+        assert!(started.elapsed() < SOON, "the waiter has not looked a second time");
         thread::yield_now();
     }
     receive
@@ -74,6 +76,21 @@ fn a_release_within_one_client_wakes_too() {
     let got_it = waiter(&server, &client, true);
     guard.release_blocking().unwrap();
     got_it.recv_timeout(SOON).unwrap();
+}
+
+#[test]
+fn a_release_within_one_client_wakes_who_hears_of_nothing_else() {
+    for by_async in [false, true] {
+        let server = Server::start();
+        let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+        let client = Client::from_config(&config).unwrap();
+        // The server then knows the scripts, and each look is one command.
+        hold(&client).release_blocking().unwrap();
+        let guard = hold(&client);
+        let got_it = waiter(&server, &client, by_async);
+        guard.release_blocking().unwrap();
+        got_it.recv_timeout(SOON).unwrap();
+    }
 }
 
 #[test]

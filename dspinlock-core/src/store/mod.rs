@@ -318,25 +318,9 @@ impl Store {
         }
     }
 
-    /// Whether somebody who looks untracked could be told of changes.
-    pub(crate) fn ear(&self) -> Ear {
-        match &self.place {
-            Place::Memory(_) => Ear::Closed,
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) if redis.tells() => Ear::Closed,
-            #[cfg(feature = "redis")]
-            Place::Redis(_) => Ear::Deaf,
-        }
-    }
-
     /// What hears of changes.
     pub(crate) fn wakeups(&self) -> &Wakeups {
         &self.wakeups
-    }
-
-    /// Hears of changes of `key` that tracked calls have read; `None` where the store never tells.
-    pub(crate) fn listen(&self, key: &str) -> Option<Listener> {
-        (self.ear() == Ear::Closed).then(|| self.wakeups.listen(key))
     }
 
     /// Does `operation`, blocking the calling thread until the reply.

@@ -93,11 +93,6 @@ pub(crate) trait Link: Send + Sync + 'static {
 
     /// Sends a command and blocks until its reply; `None` if this link can't, at present, but by its async door.
     fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer>;
-
-    /// Whether this link may have the server tell of changes.
-    fn tells(&self) -> bool {
-        false
-    }
 }
 
 /// A server, and how to reach it.
@@ -147,10 +142,6 @@ impl Redis {
 
     pub(super) fn wakeups(&self) -> Wakeups {
         self.wakeups.clone()
-    }
-
-    pub(super) fn tells(&self) -> bool {
-        self.link.tells()
     }
 
     /// Keeps `secret` out of every message.

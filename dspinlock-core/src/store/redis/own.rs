@@ -125,10 +125,6 @@ impl Link for Own {
         Box::pin(way.send(command, lane, track))
     }
 
-    fn tells(&self) -> bool {
-        self.line.tells()
-    }
-
     fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer> {
         let mut opened = self.check_out()?;
         let mut repeated = false;

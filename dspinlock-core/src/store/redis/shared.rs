@@ -55,7 +55,7 @@ impl Line {
     }
 
     /// Whether the server may tell of changes.
-    pub(crate) fn tells(&self) -> bool {
+    fn tells(&self) -> bool {
         self.tracks.load(Ordering::Relaxed)
     }
 
