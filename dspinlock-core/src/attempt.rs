@@ -86,7 +86,7 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         let id = uuid::Uuid::new_v4().to_string();
-        let span = tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key);
+        let around = tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key);
         Self {
             core,
             spec,
@@ -96,7 +96,7 @@ impl Attempt {
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
-            span,
+            span: around,
         }
     }
 

@@ -126,15 +126,17 @@ const CALLS: [&str; 6] = [
 fn argument() -> impl Strategy<Value = String> {
     let examples: Vec<&str> = VALUES.iter().chain(&OPTIONS).map(|(_, example)| *example).collect();
     let names: Vec<&str> = VALUES.iter().chain(&OPTIONS).map(|(name, _)| *name).chain(MODES).collect();
-    let named =
+    let valued =
         (select(names.clone()), select(&WORDS[..])).prop_map(|(name, value)| format!("{name} = {value}"));
-    let times = select(vec!["sleep", "wait", "expire", "max_block", "lease"]);
-    let timed = (times, "[0-9]{1,22}(\\.[0-9]{1,3})? ?[a-zA-Zµ]{0,7}")
+    let timed = (
+        select(vec!["sleep", "wait", "expire", "max_block", "lease"]),
+        "[0-9]{1,22}(\\.[0-9]{1,3})? ?[a-zA-Zµ]{0,7}",
+    )
         .prop_map(|(name, time)| format!("{name} = \"{time}\""));
     prop_oneof![
         8 => select(examples).prop_map(str::to_owned),
         3 => select(&MODES[..]).prop_map(str::to_owned),
-        2 => named,
+        2 => valued,
         1 => timed,
         1 => select(names).prop_map(str::to_owned),
         1 => select(&WORDS[..]).prop_map(str::to_owned),
@@ -167,17 +169,13 @@ fn anything_is_expanded_or_stays_with_what_is_wrong() {
             return false;
         };
         let expanded = attribute(args, item.clone());
-        match errors_behind(&item, &expanded) {
-            Some(errors) => {
-                let errors: File = parse2(errors).expect("errors are items");
-                assert!(errors.items.iter().all(is_error), "only errors follow");
-                false
-            }
-            None => {
-                is_locked(&item, &expanded);
-                true
-            }
+        if let Some(errors) = errors_behind(&item, &expanded) {
+            let errors: File = parse2(errors).expect("errors are items");
+            assert!(errors.items.iter().all(is_error), "only errors follow");
+            return false;
         }
+        is_locked(&item, &expanded);
+        true
     });
 }
 

@@ -57,7 +57,6 @@ impl Copies {
         self.0.remove(record);
     }
 
-    #[cfg(any(feature = "redis", test))]
     pub(crate) fn drop_all(&self) {
         self.0.clear();
     }

@@ -114,12 +114,11 @@ fn boxed<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, AppError
     })
 }
 
+type Seen = Result<(u32, usize), AppError>;
+
 /// Of `let x = x;` only the first of an argument belongs before the lock; the others are the body's own.
 #[dspinlock(key = (number, name), guard = lock)]
-fn boxed_and_bound_again(
-    number: u32,
-    name: String,
-) -> Pin<Box<dyn Future<Output = Result<(u32, usize), AppError>> + Send>> {
+fn boxed_and_bound_again(number: u32, name: String) -> Pin<Box<dyn Future<Output = Seen> + Send>> {
     Box::pin(async move {
         let mut number = number;
         let mut seen = 0;
