@@ -45,7 +45,7 @@ impl Drop for Pending {
         }
         let (core, spec, tag) =
             (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
-        let refused_from = refused_from(&core, self.not_after);
+        let refused_from = when_refused(&core, self.not_after);
         let worker = self.core.worker.clone();
         let on_its_way = self.core.on_its_way();
         worker.detach(async move {
@@ -60,7 +60,7 @@ impl Drop for Pending {
 
 /// Takes back what the first of two requests for `hold` may do when it arrives after the turn: take the lock once more.
 pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
-    let at = refused_from(&hold.core, not_after);
+    let at = when_refused(&hold.core, not_after);
     let worker = hold.core.worker.clone();
     let on_its_way = hold.core.on_its_way();
     worker.detach(async move {
@@ -72,10 +72,15 @@ pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
     });
 }
 
-/// When the server will certainly refuse a request as late.
-fn refused_from(core: &Core, not_after: ServerTime) -> Tick {
+/// When the server will refuse a request as late, by what is known of its clock.
+fn when_refused(core: &Core, not_after: ServerTime) -> Tick {
     let now = Tick::now();
-    let late = core.store.estimate(now).map_or(Duration::ZERO, |server| server.until(not_after));
+    refused_from(now, core.store.estimate(now), not_after)
+}
+
+/// When a server whose clock shows `server` at `now` will refuse a request as late.
+pub(crate) fn refused_from(now: Tick, server: Option<ServerTime>, not_after: ServerTime) -> Tick {
+    let late = server.map_or(Duration::ZERO, |server| server.until(not_after));
     now + late + LATE_MARGIN
 }
 
