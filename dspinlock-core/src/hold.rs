@@ -151,10 +151,10 @@ impl Hold {
         Tick::now() - self.granted
     }
 
-    /// Takes in that the server no longer has the record as ours.
+    /// Takes in that the server no longer has the record as ours, or has not said in time that it has.
     pub(crate) fn lose(&self) {
         if self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's");
+            tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
             self.changed.notify_waiters();
             self.core.lines.call_first(&self.spec.names.record, false);
         }

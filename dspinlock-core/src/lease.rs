@@ -4,7 +4,7 @@ use crate::clock::Tick;
 use std::time::Duration;
 
 /// The validity of a lock that is held: renewed a third of the lease after the last time, up to `max_block`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
     /// How long it lives without renewal.
     life: Duration,
@@ -32,9 +32,15 @@ impl Lease {
         (self.valid_until < self.ends_at && !life.is_zero()).then_some(life)
     }
 
-    /// Takes in that a renewal for `life`, sent at `sent`, was granted.
-    pub(crate) fn renewed(&mut self, life: Duration, sent: Tick) {
-        self.valid_until = self.valid_until.max(sent + life);
+    /// Takes in that a renewal for `life`, sent at `sent`, was granted, as is known at `now`; `false` if the lease was over
+    /// by then. What is over stays over: another turn may have come and gone before a late copy of our own request took
+    /// the lock once more, and the record was renewed by that.
+    pub(crate) fn renewed(&mut self, life: Duration, sent: Tick, now: Tick) -> bool {
+        let in_time = self.is_valid(now);
+        if in_time {
+            self.valid_until = self.valid_until.max(sent + life);
+        }
+        in_time
     }
 
     /// When to renew: a third of the lease after it was granted or renewed.
@@ -78,10 +84,10 @@ mod tests {
         let mut lease = Lease::granted(10 * S, 15 * S, T0);
         let sent = T0 + 4 * S;
         assert_eq!(lease.renewal(sent), Some(10 * S));
-        lease.renewed(10 * S, sent);
+        assert!(lease.renewed(10 * S, sent, sent + S));
         let sent = T0 + 8 * S;
         assert_eq!(lease.renewal(sent), Some(7 * S));
-        lease.renewed(7 * S, sent);
+        assert!(lease.renewed(7 * S, sent, sent + S));
         assert_eq!(lease.renewal(T0 + 12 * S), None);
         assert!(lease.is_valid(T0 + 14 * S) && !lease.is_valid(T0 + 15 * S));
     }
@@ -104,8 +110,15 @@ mod tests {
     #[test]
     fn a_renewal_that_comes_late_takes_nothing_away() {
         let mut lease = Lease::granted(10 * S, 60 * S, T0);
-        lease.renewed(10 * S, T0 + 6 * S);
-        lease.renewed(10 * S, T0 + 3 * S);
+        assert!(lease.renewed(10 * S, T0 + 6 * S, T0 + 7 * S));
+        assert!(lease.renewed(10 * S, T0 + 3 * S, T0 + 8 * S));
         assert_eq!(lease.remaining(T0 + 6 * S), 10 * S);
+    }
+
+    #[test]
+    fn a_renewal_that_is_confirmed_after_the_lease_changes_nothing() {
+        let mut lease = Lease::granted(10 * S, 60 * S, T0);
+        assert!(!lease.renewed(10 * S, T0 + 9 * S, T0 + 10 * S));
+        assert!(!lease.is_valid(T0 + 10 * S));
     }
 }

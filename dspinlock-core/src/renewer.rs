@@ -176,8 +176,7 @@ async fn renew_all(core: &Arc<Core>, batch: Vec<Arc<Hold>>) {
     match reply {
         Ok(renewed) => {
             for ((hold, life), renewed) in asked.into_iter().zip(renewed) {
-                if renewed {
-                    hold.lease().renewed(life, sent);
+                if renewed && hold.lease().renewed(life, sent, Tick::now()) {
                     let at = hold.lease().renew_at();
                     core.renewer.again(&hold, at);
                 } else {
