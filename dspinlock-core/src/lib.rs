@@ -25,6 +25,8 @@ mod lease;
 mod line;
 mod lock;
 mod loss;
+#[cfg(test)]
+mod model;
 mod options;
 mod outage;
 mod owner;

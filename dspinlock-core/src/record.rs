@@ -27,7 +27,7 @@ impl State {
 pub(crate) struct NotARecord(pub(crate) &'static str);
 
 /// A record as it stood in the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
     /// Exactly what was there, to be compared with what is there later.
     pub(crate) raw: Vec<u8>,

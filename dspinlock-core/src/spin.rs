@@ -20,7 +20,7 @@ const PYTHON_LIFE: Duration = Duration::from_secs(60 * 60);
 const MAX_LATE: u32 = 3;
 
 /// What to do where somebody holds the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OnBlocked {
     Wait,
     TurnAway,
@@ -28,7 +28,7 @@ pub(crate) enum OnBlocked {
 }
 
 /// What to do where the key is COMPUTED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OnComputed {
     Relock,
     TurnAway,
@@ -36,7 +36,7 @@ pub(crate) enum OnComputed {
 }
 
 /// The mode of an attempt, as the two answers that tell the modes apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Policy {
     pub(crate) blocked: OnBlocked,
     pub(crate) computed: OnComputed,
@@ -87,7 +87,7 @@ pub(crate) enum Refusal {
 }
 
 /// The value that a caller wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wanted {
     pub(crate) label: Label,
     /// A COMPUTED record whose value turned out to be unreadable.
@@ -95,7 +95,7 @@ pub(crate) struct Wanted {
 }
 
 /// The state of one caller's attempt at one key.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Spin {
     policy: Policy,
     sleep: Duration,

@@ -1,6 +1,6 @@
 //! The atomic operations on a lock's keys, and the stores that do them: each operation in one round trip.
 
-mod memory;
+pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod wakeups;
@@ -21,7 +21,7 @@ use memory::Memory;
 pub(crate) use wakeups::{Listener, Wakeups};
 
 /// A record that may be replaced if it is still there, byte for byte.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Replace {
     pub(crate) seen: Vec<u8>,
     /// Only if it expires within this time.
@@ -61,7 +61,7 @@ pub(crate) struct Fetch<'a> {
 }
 
 /// The reply to [`Acquire`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Acquired {
     /// BLOCKED by the tag.
     Granted { fence: u64, now: ServerTime },
