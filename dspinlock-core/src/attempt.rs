@@ -86,8 +86,8 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         let id = uuid::Uuid::new_v4().to_string();
-        let around = tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key);
         Self {
+            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key),
             core,
             spec,
             spin,
@@ -96,7 +96,6 @@ impl Attempt {
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
-            span: around,
         }
     }
 
