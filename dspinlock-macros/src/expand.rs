@@ -317,7 +317,7 @@ impl Generator<'_> {
         let returned = local("returned");
         quote_spanned! {*span=> {
             use #private::probe::{AnyReturn as _, FutureReturn as _, ResultReturn as _};
-            (&&&#private::probe::Probe(#returned)).__dspinlock_failed()
+            (&&&&#private::probe::Probe(#returned)).__dspinlock_failed()
         }}
     }
 

@@ -85,8 +85,8 @@ pub fn debug_text(value: &impl Debug) -> String {
 
 /// Whether a body failed, whatever its `Result` is called.
 ///
-/// `(&&&Probe(&returned)).__dspinlock_failed()` takes the first of three traits that fits the type: futures, which are
-/// refused, then results, then everything else. The number of references decides the order. The method has a long name
+/// `(&&&&Probe(&returned)).__dspinlock_failed()` takes the first trait that fits the type: futures in a result or an
+/// option and futures themselves, which are refused, then results, then everything else. The number of references decides the order. The method has a long name
 /// because traits of the user are in scope where it is called.
 pub mod probe {
     use super::Future;
@@ -111,6 +111,26 @@ pub mod probe {
         fn __dspinlock_failed(&self) -> bool
         where
             Self::Returned: RunsUnderTheLock;
+    }
+
+    impl<F: Future, E> FutureReturn for &&&Probe<'_, Result<F, E>> {
+        type Returned = F;
+        fn __dspinlock_failed(&self) -> bool
+        where
+            F: RunsUnderTheLock,
+        {
+            false
+        }
+    }
+
+    impl<F: Future> FutureReturn for &&&Probe<'_, Option<F>> {
+        type Returned = F;
+        fn __dspinlock_failed(&self) -> bool
+        where
+            F: RunsUnderTheLock,
+        {
+            false
+        }
     }
 
     impl<R: Future> FutureReturn for &&Probe<'_, R> {

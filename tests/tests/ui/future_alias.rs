@@ -6,6 +6,8 @@ use dspinlock::{Error, dspinlock};
 
 type Later = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
+type Maybe<T> = Option<T>;
+
 #[dspinlock(on_error = |error| Box::pin(ready(Err(error))))]
 fn alias() -> Later {
     Box::pin(async { Ok(()) })
@@ -24,6 +26,26 @@ fn parameter<F: Future>(future: F) -> F {
 #[dspinlock(on_error = |_| ready(1))]
 async fn asynchronous() -> Ready<u32> {
     ready(2)
+}
+
+#[dspinlock]
+fn in_a_result() -> Result<Later, Error> {
+    Ok(Box::pin(async { Ok(()) }))
+}
+
+#[dspinlock(on_error = |_| None)]
+fn in_an_option() -> Maybe<Later> {
+    None
+}
+
+#[dspinlock]
+async fn in_a_result_later() -> Result<Later, Error> {
+    Ok(Box::pin(async { Ok(()) }))
+}
+
+#[dspinlock(on_error = |_| None)]
+async fn in_an_option_later() -> Maybe<Later> {
+    None
 }
 
 fn main() {}
