@@ -242,12 +242,18 @@ pub(crate) fn unquoted(name: &str, example: &str, value: Expr) -> Result<Expr> {
     }
 }
 
-fn guard(value: &Expr) -> Result<Ident> {
+/// A name that can be given to something new: `self` and the other keywords of paths can't.
+pub(crate) fn new_name(value: &Expr) -> Option<Ident> {
     let ident = match ungrouped(value) {
-        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
-        _ => None,
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident()?,
+        _ => return None,
     };
-    ident.ok_or_else(|| Error::new_spanned(value, "`guard` names a new variable: `guard = lock`"))
+    let taken = ["self", "Self", "super", "crate"].iter().any(|keyword| ident == keyword);
+    (!taken).then(|| ident.clone())
+}
+
+fn guard(value: &Expr) -> Result<Ident> {
+    new_name(value).ok_or_else(|| Error::new_spanned(value, "`guard` names a new variable: `guard = lock`"))
 }
 
 fn krate(value: &Expr) -> Result<Path> {

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Lit, Path, Result, UnOp};
 
-use crate::args::{Argument, List, Value, unquoted};
+use crate::args::{Argument, List, Value, new_name, unquoted};
 use crate::duration::{Time, Zero, ungrouped};
 use crate::errors::Errors;
 use crate::names;
@@ -187,12 +187,8 @@ fn codec(value: &Expr) -> Result<Path> {
 }
 
 fn entry(value: &Expr) -> Result<Ident> {
-    let ident = match ungrouped(value) {
-        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
-        _ => None,
-    };
     let message = "`entry` names a new function, without quotes: `entry = usage_entry`";
-    ident.ok_or_else(|| Error::new(value.span(), message))
+    new_name(value).ok_or_else(|| Error::new(value.span(), message))
 }
 
 #[cfg(test)]

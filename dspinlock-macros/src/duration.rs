@@ -24,8 +24,8 @@ impl Time {
         match ungrouped(value) {
             Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => Self::from_text(name, &text.value(), text.span(), zero),
-                Lit::Int(number) => Err(no_unit(name, number.base10_digits(), number.span())),
-                Lit::Float(number) => Err(no_unit(name, number.base10_digits(), number.span())),
+                Lit::Int(number) => Err(no_unit(name, number.base10_digits(), number.span(), zero)),
+                Lit::Float(number) => Err(no_unit(name, number.base10_digits(), number.span(), zero)),
                 other => Err(Error::new(other.span(), not_a_duration(name))),
             },
             Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
@@ -38,7 +38,12 @@ impl Time {
     fn from_text(name: &str, text: &str, span: Span, zero: Zero) -> syn::Result<Self> {
         let trimmed = text.trim();
         if !trimmed.is_empty() && trimmed.chars().all(|c| c.is_ascii_digit() || c == '.') && trimmed != "0" {
-            return Err(no_unit(name, trimmed, span));
+            return Err(no_unit(name, trimmed, span, zero));
+        }
+        if trimmed.split(|c: char| !c.is_ascii_alphabetic()).any(|unit| unit == "M") {
+            let message =
+                format!("the \"M\" of \"{text}\" is a month; write \"m\" for minutes, or \"months\"");
+            return Err(Error::new(span, message));
         }
         let duration = humantime::parse_duration(trimmed).map_err(|cause| {
             let cause = match cause {
@@ -54,7 +59,7 @@ impl Time {
         if let Zero::Refused(why) = zero
             && duration.is_zero()
         {
-            return Err(Error::new(span, format!("`{name}` is zero: {why}")));
+            return Err(is_zero(name, why, span));
         }
         if duration > LONGEST {
             return Err(Error::new(span, format!("`{name}` is longer than 365 days")));
@@ -99,7 +104,16 @@ pub(crate) fn ungrouped(mut expr: &Expr) -> &Expr {
     }
 }
 
-fn no_unit(name: &str, number: &str, span: Span) -> Error {
+fn is_zero(name: &str, why: &str, span: Span) -> Error {
+    Error::new(span, format!("`{name}` is zero: {why}"))
+}
+
+fn no_unit(name: &str, number: &str, span: Span, zero: Zero) -> Error {
+    if let Zero::Refused(why) = zero
+        && number.chars().all(|c| c == '0' || c == '.')
+    {
+        return is_zero(name, why, span);
+    }
     // py-dspinlock's half seconds are fractions; whole numbers for a poll interval are nearly always milliseconds.
     let unit = if name == "sleep" && !number.contains('.') { "ms" } else { "s" };
     Error::new(span, format!("`{name} = {number}` has no unit; write \"{number}{unit}\""))

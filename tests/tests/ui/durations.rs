@@ -56,12 +56,42 @@ fn zero_max_block() -> Result<(), Error> {
     Ok(())
 }
 
+#[dspinlock(sleep = 0)]
+fn zero_without_a_unit() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(lease = 0.0)]
+fn zero_fraction() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(max_block = "00")]
+fn zero_text() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(wait = 0)]
+fn zero_that_means_something() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(lease = "1M")]
+fn month_or_minute() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(expire = "1h 30M")]
+fn months_or_minutes() -> Result<(), Error> {
+    Ok(())
+}
+
 #[dspinlock(once, expire = "366d")]
 fn more_than_a_year() -> Result<(), Error> {
     Ok(())
 }
 
-#[dspinlock(wait = "0s", expire = "365d")]
+#[dspinlock(wait = "0s", expire = "365d", max_block = "1month")]
 fn at_the_edges() -> Result<(), Error> {
     Ok(())
 }

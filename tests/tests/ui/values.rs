@@ -51,6 +51,21 @@ fn quoted_name() -> Result<(), Error> {
     Ok(())
 }
 
+#[dspinlock(guard = self)]
+fn guard_of_a_taken_name() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(guard = lock.guard)]
+fn guard_of_no_name() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(cached(entry = Self))]
+fn companion_of_a_taken_name() -> Result<(), Error> {
+    Ok(())
+}
+
 #[dspinlock(crate = "dspinlock")]
 fn quoted_crate() -> Result<(), Error> {
     Ok(())
