@@ -257,11 +257,12 @@ impl Attempt {
         let turn = Turn { id: self.id.clone(), owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
         let not_after = now + self.core.store.patience();
+        let marks = self.fetch.as_ref().is_some_and(|fetch| fetch.refresh_ahead.is_some());
         Request {
             sent: Tick::now(),
             not_after,
             replace: self.next.replace.take(),
-            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after),
+            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
         }
     }
 
@@ -284,13 +285,15 @@ impl Attempt {
             self.next = Next { at: Tick::now(), replace: None };
             return Ok(Turnout::Sleep);
         }
-        // Where two requests were sent, one may still be on its way; unless it is a turn of ours already, it is pending.
-        let took = matches!(reply, Acquired::Granted { .. } | Acquired::Refresh { .. });
-        let unwanted = matches!(reply, Acquired::Unconfirmed { .. });
-        let tag = if (took || !repeated) && !unwanted { request.pending.settle() } else { Tag::default() };
+        let taken = matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
         let moment = Moment { now: Tick::now(), jitter, ear };
-        match self.spin.next(reply, &self.spec.names.separator, moment) {
+        let step = self.spin.next(reply, &self.spec.names.separator, moment);
+        // What was taken and is of no use is given back. Where two requests were sent, one may still be on its way; unless
+        // it is a turn of ours already, it is pending.
+        let used = matches!(step, Ok(Step::Enter { .. } | Step::Renew { .. }));
+        let tag = if used || !(repeated || taken) { request.pending.settle() } else { Tag::default() };
+        match step {
             Ok(Step::Enter { fence }) => {
                 let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
                 let hold = Hold::new(core, spec, tag, fence, request.sent);
@@ -316,6 +319,9 @@ impl Attempt {
                 let spec = Arc::new(self.spec.of_the_mark());
                 let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent);
                 self.core.renewer.add(&mark);
+                if repeated {
+                    take_back_after(Arc::clone(&mark), request.not_after);
+                }
                 let mark = Guard::new(mark);
                 self.check_open()?;
                 Ok(fetched(Fetched::Renew { payload, record, mark }))

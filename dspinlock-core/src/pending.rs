@@ -19,12 +19,20 @@ pub(crate) struct Pending {
     spec: Arc<Spec>,
     tag: Tag,
     not_after: ServerTime,
+    /// Whether it may have taken the mark of the one who computes anew instead.
+    marks: bool,
     armed: bool,
 }
 
 impl Pending {
-    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, not_after: ServerTime) -> Self {
-        Self { core, spec, tag, not_after, armed: true }
+    pub(crate) fn new(
+        core: Arc<Core>,
+        spec: Arc<Spec>,
+        tag: Tag,
+        not_after: ServerTime,
+        marks: bool,
+    ) -> Self {
+        Self { core, spec, tag, not_after, marks, armed: true }
     }
 
     pub(crate) fn tag(&self) -> &Tag {
@@ -45,6 +53,7 @@ impl Drop for Pending {
         }
         let (core, spec, tag) =
             (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
+        let mark = self.marks.then(|| spec.of_the_mark());
         let refused_from = when_refused(&core, self.not_after);
         let worker = self.core.worker.clone();
         let on_its_way = self.core.on_its_way();
@@ -53,6 +62,9 @@ impl Drop for Pending {
             // What arrives between the two is either taken back by the second, or refused by the server as late.
             for at in [Tick::now(), refused_from] {
                 take_back(&core, &spec, &tag, at).await;
+                if let Some(mark) = &mark {
+                    take_back(&core, mark, &tag, at).await;
+                }
             }
         });
     }

@@ -213,16 +213,13 @@ impl Apply for Acquire<'_> {
                 let value = fetch.and_then(|_| entries.get(&names.value(), tick).map(<[u8]>::to_vec));
                 let ahead = fetch.and_then(|fetch| fetch.refresh_ahead);
                 let soon = value.is_some() && remaining.zip(ahead).is_some_and(|(life, ahead)| life <= ahead);
+                let mark = self.tag.record(State::Blocked).into_bytes();
+                // A repeat by the same turn has a token of its own: the lock may have been granted in between.
                 if soon
-                    && entries.get(&names.refresh(), tick).is_none()
+                    && entries.get(&names.refresh(), tick).is_none_or(|seen| seen == mark)
                     && let Ok(last) = entries.last_fence(&names.fence(), tick)
                 {
-                    entries.put(
-                        &names.refresh(),
-                        self.tag.record(State::Blocked).into_bytes(),
-                        Some(self.lease),
-                        tick,
-                    );
+                    entries.put(&names.refresh(), mark, Some(self.lease), tick);
                     let fence = entries.next_fence(&names.fence(), last, now, self.reserve, self.fence_life);
                     return Acquired::Refresh { fence, raw, now: time, value };
                 }

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use dspinlock::{Client, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Reply, Server};
 
 use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals, until};
 
@@ -17,6 +18,18 @@ fn ahead(client: &Client, runs: &Runs, body: &Body) -> Result<u32, AppError> {
     let run = runs.run()?;
     body.wait();
     Ok(run)
+}
+
+/// With a lease that no test outlasts.
+#[dspinlock(
+    client = client,
+    key = (),
+    cached(refresh_ahead = "9m 59s 900ms", entry = ahead_later_entry),
+    expire = "10m",
+    lease = "10m",
+)]
+async fn ahead_later(client: &Client, runs: &Runs) -> Result<u32, AppError> {
+    runs.run()
 }
 
 #[dspinlock(client = client, key = (), cached(stale_if_error = "10m", entry = stale_entry), expire = "100ms")]
@@ -74,6 +87,44 @@ fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
         until("somebody else computes anew", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
         assert_eq!(runs.count(), 3);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leaves_that_to_others() {
+    let (server, runs) = (Server::start(), Runs::default());
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
+    let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
+    let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Integer(1);
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    proxy.blackhole(Direction::Replies, true);
+    let until_taken = async {
+        while !is_taken() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = ahead_later(&ours, &runs) => panic!("no reply comes through"),
+        () = until_taken => {}
+    }
+    proxy.blackhole(Direction::Replies, false);
+    until("the mark is given back", || !is_taken());
+    assert_eq!(ahead_later(&theirs, &runs).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_under_the_lock() {
+    let (rig, runs) = (redis(), Runs::default());
+    assert_eq!(ahead_later(&rig.ours, &runs).await.unwrap(), 1);
+    let (server, entry) = (rig.server.as_ref().unwrap(), ahead_later_entry(&rig.ours, &runs).unwrap());
+    let [value, mark] = ["value", "refresh"].map(|what| format!("{{{}}}:{what}", entry.record_key()));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    server.command(&["SET", &value, "garbage", "KEEPTTL"]);
+    assert_eq!(ahead_later(&rig.theirs, &runs).await.unwrap(), 2);
+    assert_eq!(entry.peek().await.unwrap(), Some(2));
+    until("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Integer(0));
 }
 
 #[test]

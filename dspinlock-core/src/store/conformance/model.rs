@@ -280,7 +280,7 @@ impl Lock {
                 let value = ask.wish.as_ref().and_then(|_| self.value());
                 let ahead = ask.wish.as_ref().and_then(|wish| wish.ahead);
                 let is_due = value.is_some() && ahead.is_some_and(|ahead| life.is_at_most(ahead));
-                if is_due && self.mark.is_none() && !self.strange_fence {
+                if is_due && self.mark.as_ref().is_none_or(|(mark, _)| *mark == own) && !self.strange_fence {
                     self.mark = Some((own, ask.lease));
                     return (Answer::Refresh { raw, value }, false);
                 }

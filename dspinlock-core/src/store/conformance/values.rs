@@ -201,6 +201,22 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
     assert!(next > fence && value.unwrap() == b"two");
 }
 
+fn the_mark_is_given_again_to_who_has_it(rig: &Rig) {
+    rig.computes(&tag(1), b"one", 5 * S);
+    let mark = |id| match rig.fetch(&tag(id), ahead(20 * S)) {
+        Acquired::Refresh { fence, value, .. } => Some((fence, value.unwrap())),
+        Acquired::Held { .. } => None,
+        other => panic!("{other:?}"),
+    };
+    let (first, _) = mark(2).unwrap();
+    assert_eq!(mark(3), None);
+    let (again, value) = mark(2).expect("the reply to the first request was lost");
+    assert!(again > first && value == b"one");
+    // It is held like a lock, and given back like one.
+    assert!(rig.call(&Abandon { names: &rig.names.of_the_mark(), tag: &tag(2) }));
+    assert!(mark(3).unwrap().0 > again);
+}
+
 fn a_replacement_is_only_for_what_was_seen(rig: &Rig) {
     rig.computes(&tag(1), b"one", 5 * S);
     assert!(matches!(rig.fetch(&tag(2), ahead(20 * S)), Acquired::Refresh { .. }));
@@ -291,6 +307,7 @@ conformance! {
     what_is_no_note_turns_nobody_away,
     a_note_expires,
     only_one_is_to_compute_anew,
+    the_mark_is_given_again_to_who_has_it,
     a_replacement_is_only_for_what_was_seen,
     nobody_computes_anew_what_has_no_value,
     forgetting_removes_the_value_and_the_note,
