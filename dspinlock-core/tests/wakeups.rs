@@ -153,18 +153,30 @@ fn a_crashed_holder_is_succeeded_though_no_expiry_is_announced() {
 
 #[test]
 fn where_tracking_is_forbidden_or_not_wanted_waiters_poll() {
-    let server = Server::start();
-    server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|tracking"]);
-    let forbidden = Config::new().port(server.port()).username("plain").password("secret");
-    let unwanted = Config::new().port(server.port()).wakeup(Wakeup::Poll);
-    for config in [forbidden, unwanted] {
+    let all = Server::start();
+    let plain = ["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all"];
+    let without = |command| {
+        let server = Server::start();
+        server.command(&[&plain[..], &[command]].concat());
+        server
+    };
+    // No ACL can refuse `HELLO`; an older server does.
+    let older = Server::start_with(&["--rename-command", "HELLO", ""]);
+    let user = |server: &Server| Config::new().port(server.port()).username("plain").password("secret");
+    let (no_tracking, no_caching) = (without("-client|tracking"), without("-client|caching"));
+    for (server, config) in [
+        (&no_tracking, user(&no_tracking)),
+        (&no_caching, user(&no_caching)),
+        (&older, Config::new().port(older.port())),
+        (&all, Config::new().port(all.port()).wakeup(Wakeup::Poll)),
+    ] {
         let waiting = Client::from_config(&config).unwrap();
-        let holder = client(&server);
+        let holder = client(server);
         let guard = hold(&holder);
         let lock = waiting.lock("example").sleep(Duration::from_millis(5)).wait(MINUTE);
         let waiter = thread::spawn(move || lock.acquire_blocking().map(drop));
-        let before = looks(&server);
-        while looks(&server) < before + 5 {
+        let before = looks(server);
+        while looks(server) < before + 5 {
             thread::yield_now();
         }
         guard.release_blocking().unwrap();

@@ -96,7 +96,7 @@ async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leav
     let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
-    let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Integer(1);
+    let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);
     tokio::time::sleep(Duration::from_millis(150)).await;
     proxy.blackhole(Direction::Replies, true);
     let until_taken = async {
@@ -124,7 +124,7 @@ async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_un
     server.command(&["SET", &value, "garbage", "KEEPTTL"]);
     assert_eq!(ahead_later(&rig.theirs, &runs).await.unwrap(), 2);
     assert_eq!(entry.peek().await.unwrap(), Some(2));
-    until("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Integer(0));
+    until("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Int(0));
 }
 
 #[test]

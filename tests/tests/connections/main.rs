@@ -11,3 +11,4 @@ mod replicas;
 mod runtimes;
 mod scopes;
 mod settings;
+mod word;

@@ -5,7 +5,8 @@ use super::{Answer, Lane, breaks_connection};
 use crate::store::Wakeups;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError,
+    RedisResult, Value,
 };
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -125,7 +126,7 @@ impl Line {
             Ok::<_, Infallible>(())
         });
         let refusal = match self.resp3.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(mut connection) => match tracking_on().query_async(&mut connection).await {
+            Ok(mut connection) => match tracking_on().query_async::<()>(&mut connection).await {
                 Ok(()) => return Ok(Shared { connection, number, tracks: true }),
                 Err(error) => error,
             },
@@ -145,10 +146,17 @@ impl Line {
     }
 }
 
-fn tracking_on() -> Cmd {
-    let mut command = redis::cmd("CLIENT");
-    command.arg("TRACKING").arg("ON").arg("OPTIN");
-    command
+/// Turns tracking on, and tries what comes before each tracked command: both may be refused.
+fn tracking_on() -> Pipeline {
+    let mut commands = redis::pipe();
+    commands.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN").ignore();
+    caching(&mut commands);
+    commands
+}
+
+/// Has the server tell of changes to the keys that the next command reads.
+fn caching(commands: &mut Pipeline) {
+    commands.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
 }
 
 /// Wakes those whom a push concerns.
@@ -178,7 +186,7 @@ impl Shared {
         // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
         let mut together = redis::pipe();
         if tracked {
-            together.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+            caching(&mut together);
         }
         together.add_command(command.clone());
         if let Some(confirmation) = confirmation {

@@ -1,0 +1,30 @@
+//! A server that does not tell of changes, since it must not.
+
+use dspinlock::{Client, Config};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Log, eventually, ms};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn that_the_server_tells_nothing_is_found_out_once_and_logged_once() {
+    let log = Log::of_this_process();
+    let said = || log.count(&["does not tell of changes"]);
+    let server = Server::start();
+    server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching"]);
+    let config = Config::new().port(server.port()).username("plain").password("secret");
+    let (client, holder) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
+    for _ in 0..2 {
+        let guard = holder.lock("example").acquire_blocking().unwrap();
+        let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(60));
+        thread::scope(|scope| {
+            let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
+            eventually("the waiter has looked", || said() == 1);
+            guard.release_blocking().unwrap();
+            waiter.join().unwrap().unwrap();
+        });
+        // The connection is opened anew, and nothing is tried again.
+        server.command(&["CLIENT", "KILL", "USER", "plain"]);
+    }
+    assert_eq!(said(), 1);
+}
