@@ -90,8 +90,28 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Wanted {
     pub(crate) label: Label,
-    /// A COMPUTED record whose value turned out to be unreadable.
-    pub(crate) distrust: Option<Vec<u8>>,
+    pub(crate) distrust: Distrust,
+}
+
+/// What a caller does not believe any more, since it could not be decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Distrust {
+    #[default]
+    Nothing,
+    /// The value of this COMPUTED record.
+    Record(Vec<u8>),
+    /// Whatever others have computed.
+    All,
+}
+
+impl Distrust {
+    fn concerns(&self, record: &[u8]) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Record(distrusted) => distrusted == record,
+            Self::All => true,
+        }
+    }
 }
 
 /// The state of one caller's attempt at one key.
@@ -226,7 +246,7 @@ impl Spin {
     /// The value that came with a COMPUTED record, if it is the one that is wanted.
     fn open(&self, value: Option<Vec<u8>>, record: &[u8], separator: &str) -> Option<Payload> {
         let wanted = self.wanted.as_ref()?;
-        if wanted.distrust.as_deref() == Some(record) {
+        if wanted.distrust.concerns(record) {
             return None;
         }
         let opened = wanted.label.open(value?, record, separator);

@@ -143,6 +143,26 @@ fn a_python_neighbour_that_computed_leaves_the_value_to_us() {
 }
 
 #[test]
+fn a_value_that_does_not_survive_the_codec_is_an_error_to_nobody() {
+    for (_server, client) in clients() {
+        for round in 0..20 {
+            let barrier = std::sync::Barrier::new(8);
+            std::thread::scope(|threads| {
+                for _ in 0..8 {
+                    threads.spawn(|| {
+                        barrier.wait();
+                        // JSON has no such number.
+                        let value =
+                            client.lock(round).get_or_compute_blocking(|| Ok::<_, Error>(f64::NAN)).unwrap();
+                        assert!(value.is_nan());
+                    });
+                }
+            });
+        }
+    }
+}
+
+#[test]
 fn a_leader_that_panics_is_succeeded() {
     for (_server, client) in clients() {
         let (inside, entered) = std::sync::mpsc::channel();

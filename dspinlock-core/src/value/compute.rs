@@ -5,9 +5,10 @@ use crate::error::{Error, ErrorKind};
 use crate::guard::LockHandle;
 use crate::loss::UnlessLost;
 use crate::scope::{Scope, Within, within};
+use crate::spin::Distrust;
 use std::future::Future;
 
-/// How often a value that can't be decoded is computed anew before the caller is told.
+/// So often a caller that can't decode a value looks for another one, before it computes its own.
 const ROUNDS: u32 = 3;
 
 /// What a caller brings to the value it wants: how to share it, what of it is a failure, and what of it may be stored.
@@ -131,14 +132,16 @@ where
         };
         match self.sharing.decode(&payload) {
             Ok(returned) => Given::Return(returned),
-            Err(why) if round < ROUNDS => {
+            Err(why) => {
                 let key = &wish.spec.key;
                 tracing::warn!(target: "dspinlock", %key, %why, "the stored value can't be decoded; computing it anew");
-                Given::Again(Wish { distrust: record.map(|record| record.to_vec()), ..wish })
-            }
-            Err(why) => {
-                let what = format!("the value can't be decoded, again and again: {why}");
-                Given::Error(wish.spec.error(ErrorKind::Foreign, &what))
+                let distrust = match record {
+                    // It takes no value of others any more, so that this comes to an end.
+                    _ if round + 1 >= ROUNDS => Distrust::All,
+                    Some(record) => Distrust::Record(record.to_vec()),
+                    None => wish.distrust,
+                };
+                Given::Again(Wish { distrust, ..wish })
             }
         }
     }

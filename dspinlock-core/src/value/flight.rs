@@ -58,6 +58,11 @@ impl Flights {
             }
         }
     }
+
+    /// A flight that nobody can join.
+    pub(crate) fn alone(&self, record: &str) -> Lead {
+        Lead { flights: self.clone(), course: (record.to_owned(), None), sender: watch::Sender::new(None) }
+    }
 }
 
 impl fmt::Debug for Flights {
@@ -82,7 +87,7 @@ impl Lead {
 
     fn leave(&self) {
         let mut map = self.flights.map();
-        // After landing, or a succession, the entry may be another flight's.
+        // After landing, or a succession, the entry may be another flight's, as it is where this one was flown alone.
         if map.get(&self.course).is_some_and(|follower| follower.same_channel(&self.sender.subscribe())) {
             map.remove(&self.course);
         }

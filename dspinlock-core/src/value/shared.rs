@@ -11,7 +11,7 @@ use crate::loss::OnLost;
 use crate::options::MAX_DURATION;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
-use crate::spin::{Policy, Wanted};
+use crate::spin::{Distrust, Policy, Wanted};
 use crate::store::{ReadValue, Refresh, Release};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -82,8 +82,7 @@ pub(crate) struct Wish {
     pub(crate) deadline: Tick,
     pub(crate) on_lost: OnLost,
     pub(crate) on_outage: OnOutage,
-    /// A record whose value could not be decoded.
-    pub(crate) distrust: Option<Vec<u8>>,
+    pub(crate) distrust: Distrust,
 }
 
 /// How a wish begins.
@@ -99,7 +98,7 @@ impl Wish {
     pub(crate) fn new(lock: Fallback, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
         let Fallback { core, spec, on_outage } = lock;
         let deadline = Tick::now() + spec.options.wait_budget();
-        Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: None }
+        Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: Distrust::Nothing }
     }
 
     /// The way in without the lock.
@@ -120,6 +119,9 @@ impl Wish {
     ///
     /// Dropped at any point it gives back what it may have taken, and another caller takes over.
     pub(crate) async fn start(self) -> Result<Start> {
+        if self.distrust == Distrust::All {
+            return self.lead(self.core.flights.alone(&self.spec.names.record)).await;
+        }
         loop {
             match self.core.flights.join(&self.spec.names.record, self.label.as_ref()) {
                 Join::Lead(lead) => return self.lead(lead).await,
@@ -166,7 +168,7 @@ impl Wish {
 
     /// The last good value, where a failure is to be bridged by it.
     async fn stale(&self) -> Option<Landing> {
-        self.caching.stale_if_error?;
+        self.caching.stale_if_error.filter(|_| self.distrust != Distrust::All)?;
         let envelope = self.core.store.call(&ReadValue(&self.spec.names)).await.ok()??;
         let (_, payload) = self.label.as_ref()?.open_any(envelope).ok()?;
         tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
