@@ -213,13 +213,16 @@ impl Attempt {
     /// Keeps a copy of a value that was read, for as long as it may be served from here.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
         let local = self.fetch.as_ref().and_then(|fetch| fetch.local.as_ref());
-        if let (Some((label, local)), Outcome::Fetched(Fetched::Value { payload, until, .. })) =
-            (local, outcome)
+        if let (
+            Some((label, local)),
+            Some(listener),
+            Outcome::Fetched(Fetched::Value { payload, until, .. }),
+        ) = (local, listener, outcome)
         {
             let at_most = Tick::now() + *local;
             let until = until.map_or(at_most, |until| until.min(at_most));
             let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
-            self.core.store.wakeups().keep_copy(&self.spec.names.record, listener, copy);
+            self.core.store.wakeups().keep_copy(listener, copy);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What stands at a key, as users may see it.
 
+use crate::client::Core;
 use crate::clock::ServerTime;
 use crate::error::Result;
 use crate::record::{Record, State};
@@ -115,9 +116,12 @@ pub(crate) fn inspected(spec: &Spec, reply: Result<Found>) -> Result<Option<Insp
 }
 
 /// Reads the reply to a removal.
-pub(crate) fn forgotten(spec: &Spec, reply: Result<Forgotten>) -> Result<bool> {
+pub(crate) fn forgotten(core: &Core, spec: &Spec, reply: Result<Forgotten>) -> Result<bool> {
     match reply.map_err(|error| spec.name(error))? {
-        Forgotten::Done(was_there) => Ok(was_there),
+        Forgotten::Done(was_there) => {
+            core.overtake(&spec.names.record);
+            Ok(was_there)
+        }
         Forgotten::WrongType(kind) => Err(spec.foreign(&format!("a {kind}"))),
         Forgotten::Foreign(raw) => match Record::parse(&raw, &spec.names.separator) {
             Err(why) => Err(spec.foreign(&describe(&raw, &why))),

@@ -330,7 +330,9 @@ impl DSpinlock {
     pub async fn forget(&self) -> Result<bool> {
         let Fallback { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
-        worker.attend(async move { forgotten(&spec, core.store.call(&Forget(&spec.names)).await) }).await
+        worker
+            .attend(async move { forgotten(&core, &spec, core.store.call(&Forget(&spec.names)).await) })
+            .await
     }
 
     /// [`forget`](Self::forget), blocking the calling thread.
@@ -339,8 +341,8 @@ impl DSpinlock {
     ///
     /// As [`forget`](Self::forget).
     pub fn forget_blocking(&self) -> Result<bool> {
-        let spec = self.spec()?;
-        forgotten(spec, self.client()?.core().store.call_blocking(&Forget(&spec.names)))
+        let (core, spec) = (self.client()?.core(), self.spec()?);
+        forgotten(&core, spec, core.store.call_blocking(&Forget(&spec.names)))
     }
 
     /// The guard of a door that only ever locks.

@@ -37,6 +37,15 @@ pub(crate) struct Core {
     pub(crate) id: String,
 }
 
+impl Core {
+    /// What was read or computed before this moment is served to no later caller of this process: neither a copy nor what
+    /// is under way.
+    pub(crate) fn overtake(&self, record: &str) {
+        self.flights.close(record);
+        self.store.wakeups().wake(record);
+    }
+}
+
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("store", &self.store).finish_non_exhaustive()

@@ -185,6 +185,7 @@ impl Protocol {
             reserve: if self.has(Flaw::NoReserve) { 0 } else { self.handoffs() },
             waiting: None,
             fetch: None,
+            replicas: None,
         };
         request.apply(&mut world.entries, now)
     }

@@ -65,12 +65,12 @@ impl Wakeups {
         self.0.copies.get(record, label, now)
     }
 
-    /// Keeps a copy of a value. With a listener, only if nothing was heard since it [attended](Listener::attend): what was
-    /// read then may have been overtaken by word of a change, which came to an empty place.
-    pub(crate) fn keep_copy(&self, record: &str, listener: Option<&Listener>, copy: LocalCopy) {
+    /// Keeps a copy of a value, unless its listener has heard of a change since it [attended](Listener::attend): what was
+    /// read then may have been overtaken by the word, which came to an empty place.
+    pub(crate) fn keep_copy(&self, listener: &Listener, copy: LocalCopy) {
         let _no_change_meanwhile = self.keys();
-        if listener.is_none_or(|listener| !listener.change.has_changed().unwrap_or(true)) {
-            self.0.copies.keep(record, copy);
+        if !listener.change.has_changed().unwrap_or(true) {
+            self.0.copies.keep(&listener.key, copy);
         }
     }
 
@@ -151,6 +151,28 @@ mod tests {
         assert!(!is_woken(&mut listener));
         wakeups.wake("k");
         assert!(is_woken(&mut listener));
+    }
+
+    #[test]
+    fn a_copy_of_what_was_overtaken_is_not_kept() {
+        let (wakeups, label) = (Wakeups::default(), Label::new("json", "u32", &crate::Key::new("k")));
+        let now = Tick::from_millis(1_000);
+        let until = now + std::time::Duration::from_secs(1);
+        let copy = || LocalCopy { label: label.clone(), payload: Payload::new(vec![1]), until };
+        let is_kept = || wakeups.copy("k", &label, now).is_some();
+        let mut listener = wakeups.listen("k");
+        for (change, kept) in [(None, true), (Some("k"), false), (Some("other"), true)] {
+            wakeups.wake("k");
+            listener.attend();
+            // Asked, and before the reply is here:
+            if let Some(changed) = change {
+                wakeups.wake(changed);
+            }
+            wakeups.keep_copy(&listener, copy());
+            assert_eq!(is_kept(), kept, "{change:?}");
+        }
+        wakeups.wake_all();
+        assert!(!is_kept());
     }
 
     #[test]

@@ -97,7 +97,11 @@ impl<R> StoredEntry<R> {
     /// Removes what is stored, and the lock of whoever is computing at the moment, whose value then is not stored; says
     /// whether there was something. The next caller computes.
     ///
-    /// Dropping the future leaves it open whether it is removed.
+    /// In this process that holds for every call that begins after this one has ended. In others it does from the moment
+    /// at which the server's word reaches them: until then they serve their [`local`] copies, and a caller there may join
+    /// one that read or began to compute the old value. Dropping the future leaves it open whether it is removed.
+    ///
+    /// [`local`]: https://docs.rs/dspinlock/latest/dspinlock/attr.dspinlock.html
     ///
     /// # Errors
     ///
@@ -105,7 +109,9 @@ impl<R> StoredEntry<R> {
     pub async fn forget(&self) -> Result<bool> {
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let worker = core.worker.clone();
-        worker.attend(async move { forgotten(&spec, core.store.call(&Forget(&spec.names)).await) }).await
+        worker
+            .attend(async move { forgotten(&core, &spec, core.store.call(&Forget(&spec.names)).await) })
+            .await
     }
 
     /// [`forget`](Self::forget), blocking the calling thread.
@@ -114,7 +120,7 @@ impl<R> StoredEntry<R> {
     ///
     /// As [`forget`](Self::forget).
     pub fn forget_blocking(&self) -> Result<bool> {
-        forgotten(&self.spec, self.core.store.call_blocking(&Forget(&self.spec.names)))
+        forgotten(&self.core, &self.spec, self.core.store.call_blocking(&Forget(&self.spec.names)))
     }
 
     fn peeked(&self, reply: Result<(Found, Option<Vec<u8>>)>) -> Result<Option<R>> {

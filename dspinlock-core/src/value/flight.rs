@@ -59,6 +59,11 @@ impl Flights {
         }
     }
 
+    /// Has callers from now on start another flight: what those under way bring may be out of date.
+    pub(crate) fn close(&self, record: &str) {
+        self.map().retain(|(name, _), _| name != record);
+    }
+
     /// A flight that nobody can join.
     pub(crate) fn alone(&self, record: &str) -> Lead {
         Lead { flights: self.clone(), course: (record.to_owned(), None), sender: watch::Sender::new(None) }

@@ -306,6 +306,7 @@ impl Wish {
         };
         match self.core.store.call(&Refresh { release, seen }).await {
             Ok(reply) => {
+                self.core.overtake(&self.spec.names.record);
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "computed anew ahead of time");
             }
             Err(error) => {

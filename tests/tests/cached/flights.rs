@@ -1,5 +1,6 @@
 //! One computes, everybody gets the result.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
@@ -25,6 +26,13 @@ async fn usage_later(client: &Client, day: &str, runs: &Runs) -> Result<Usage, A
 fn shared(client: &Client, body: &Body) -> Arc<Vec<u32>> {
     body.wait();
     Arc::new(vec![1, 2, 3])
+}
+
+#[dspinlock(client = client, key = (), cached(entry = read_entry))]
+fn read(client: &Client, database: &AtomicU32, body: &Body) -> Result<u32, AppError> {
+    let read = database.load(Ordering::SeqCst);
+    body.wait();
+    Ok(read)
 }
 
 #[dspinlock(client = client, key = (), cached, wait = wait)]
@@ -134,4 +142,29 @@ fn a_hit_is_one_command() {
         assert_eq!(usage(&rig.theirs, "monday", &runs).unwrap().run, 1);
     }
     assert_eq!(server.command_stats()["evalsha"] - before, 10);
+}
+
+#[test]
+fn who_calls_after_a_forget_does_not_join_who_began_before() {
+    for rig in rigs() {
+        let (database, (body, test)) = (AtomicU32::new(1), signals());
+        let call = || read(&rig.ours, &database, &body).unwrap();
+        thread::scope(|scope| {
+            let before = scope.spawn(call);
+            test.entered();
+            database.store(2, Ordering::SeqCst);
+            let entry = read_entry(&rig.ours, &database, &body).unwrap();
+            assert!(entry.forget_blocking().unwrap());
+            let after = scope.spawn(call);
+            test.entered();
+            test.finish();
+            test.finish();
+            assert_eq!((before.join().unwrap(), after.join().unwrap()), (1, 2));
+            assert_eq!(
+                entry.peek_blocking().unwrap(),
+                Some(2),
+                "and the later value is the one that is stored"
+            );
+        });
+    }
 }

@@ -47,3 +47,16 @@ async fn a_copy_is_kept_by_async_callers_too() {
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
     assert_eq!(looks(&server), before);
 }
+
+#[test]
+fn what_is_forgotten_here_is_not_served_here_any_more() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    copied(&client, 7, 0).unwrap();
+    for round in 0..50 {
+        assert_eq!(copied(&client, 7, 98).unwrap(), round);
+        assert_eq!(copied(&client, 7, 99).unwrap(), round, "there is a copy");
+        assert!(client.lock(7).namespace("copied").forget_blocking().unwrap());
+        assert_eq!(copied(&client, 7, round + 1).unwrap(), round + 1);
+    }
+}
