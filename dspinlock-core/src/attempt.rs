@@ -212,15 +212,16 @@ impl Attempt {
 
     /// Keeps a copy of a value that was read, for as long as it may be served from here.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
-        let local = self.fetch.as_ref().and_then(|fetch| fetch.local.as_ref());
         if let (
-            Some((label, local)),
+            Some(Fetching { local: Some((label, local)), refresh_ahead, .. }),
             Some(listener),
             Outcome::Fetched(Fetched::Value { payload, until, .. }),
-        ) = (local, listener, outcome)
+        ) = (&self.fetch, listener, outcome)
         {
             let at_most = Tick::now() + *local;
-            let until = until.map_or(at_most, |until| until.min(at_most));
+            // From then on somebody has to ask, who is to compute it anew.
+            let ahead = refresh_ahead.unwrap_or_default();
+            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
             let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
             self.core.store.wakeups().keep_copy(listener, copy);
         }

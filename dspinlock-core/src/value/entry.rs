@@ -98,10 +98,8 @@ impl<R> StoredEntry<R> {
     /// whether there was something. The next caller computes.
     ///
     /// In this process that holds for every call that begins after this one has ended. In others it does from the moment
-    /// at which the server's word reaches them: until then they serve their [`local`] copies, and a caller there may join
+    /// at which the server's word reaches them: until then they serve their `local` copies, and a caller there may join
     /// one that read or began to compute the old value. Dropping the future leaves it open whether it is removed.
-    ///
-    /// [`local`]: https://docs.rs/dspinlock/latest/dspinlock/attr.dspinlock.html
     ///
     /// # Errors
     ///

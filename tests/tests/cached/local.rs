@@ -13,6 +13,17 @@ async fn copied_for_the_usual_time(client: &Client, n: u32, value: u32) -> Resul
     Ok(value)
 }
 
+#[dspinlock(
+    key = (),
+    namespace = "copied-ahead",
+    cached(local = "1m", refresh_ahead = "9m 59s 800ms"),
+    expire = "10m",
+    client = client,
+)]
+fn copied_ahead(client: &Client, value: u32) -> Result<u32, Error> {
+    Ok(value)
+}
+
 fn looks(server: &Server) -> u64 {
     server.command_stats().get("evalsha").copied().unwrap_or(0)
 }
@@ -59,4 +70,14 @@ fn what_is_forgotten_here_is_not_served_here_any_more() {
         assert!(client.lock(7).namespace("copied").forget_blocking().unwrap());
         assert_eq!(copied(&client, 7, round + 1).unwrap(), round + 1);
     }
+}
+
+#[test]
+fn a_copy_does_not_keep_its_value_from_being_computed_ahead() {
+    let client = Client::memory();
+    copied_ahead(&client, 1).unwrap();
+    // A hit, which is kept.
+    copied_ahead(&client, 2).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(250));
+    assert_eq!(copied_ahead(&client, 3).unwrap(), 3);
 }
