@@ -134,13 +134,13 @@ impl Attempt {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
             let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
-            let request = self.prepare(now);
+            let request = self.prepare(now, place.is_some());
             let (reply, ear) = match &mut listener {
                 Some(listener) => {
                     listener.attend();
-                    core.store.call_tracked(&request.acquire(&self, place.is_some())).await
+                    core.store.call_tracked(&request.acquire(&self)).await
                 }
-                None => (core.store.call(&request.acquire(&self, place.is_some())).await, Ear::Closed),
+                None => (core.store.call(&request.acquire(&self)).await, Ear::Closed),
             };
             match self.take(request, reply, ear)? {
                 Turnout::Done(outcome) => {
@@ -243,8 +243,8 @@ impl Attempt {
             let asked = self.core.worker.block_on(async move { core.store.now().await });
             asked.map_err(|error| self.spec.name(error))?
         };
-        let request = self.prepare(now);
-        let reply = self.core.store.call_blocking(&request.acquire(&self, false));
+        let request = self.prepare(now, false);
+        let reply = self.core.store.call_blocking(&request.acquire(&self));
         match self.take(request, reply, Ear::Closed)? {
             Turnout::Done(outcome) => Ok(outcome),
             Turnout::Sleep => {
@@ -255,7 +255,7 @@ impl Attempt {
     }
 
     /// Makes the next request, and arms its compensation.
-    fn prepare(&mut self, now: ServerTime) -> Request {
+    fn prepare(&mut self, now: ServerTime, in_line: bool) -> Request {
         self.attempts += 1;
         // A new timestamp each time: Python judges the age of a record by it.
         let turn = Turn { id: self.id.clone(), owner: owner(self.spec.function), timestamp: now.to_string() };
@@ -266,6 +266,10 @@ impl Attempt {
             sent: Tick::now(),
             not_after,
             replace: self.next.replace.take(),
+            in_line,
+            // Where nobody stood in line just now there is nobody to hand the lock to. Tokens that are reserved for nobody
+            // would run ahead of the clock, which is all that is left of them when the keys are lost.
+            reserve: if in_line { self.spec.handoffs() } else { 0 },
             pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
         }
     }
@@ -300,7 +304,7 @@ impl Attempt {
         match step {
             Ok(Step::Enter { fence }) => {
                 let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-                let hold = Hold::new(core, spec, tag, fence, request.sent);
+                let hold = Hold::new(core, spec, tag, fence, request.sent, request.reserve);
                 self.core.renewer.add(&hold);
                 if repeated {
                     take_back_after(Arc::clone(&hold), request.not_after);
@@ -321,7 +325,7 @@ impl Attempt {
             }
             Ok(Step::Renew { payload, record, fence }) => {
                 let spec = Arc::new(self.spec.of_the_mark());
-                let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent);
+                let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent, 0);
                 self.core.renewer.add(&mark);
                 if repeated {
                     take_back_after(Arc::clone(&mark), request.not_after);
@@ -419,11 +423,15 @@ struct Request {
     sent: Tick,
     not_after: ServerTime,
     replace: Option<Replace>,
+    /// Whether the caller is the first of those of this process that wait.
+    in_line: bool,
+    /// How many fencing tokens are to be reserved for the next of them.
+    reserve: u32,
     pending: Pending,
 }
 
 impl Request {
-    fn acquire<'a>(&'a self, attempt: &'a Attempt, in_line: bool) -> Acquire<'a> {
+    fn acquire<'a>(&'a self, attempt: &'a Attempt) -> Acquire<'a> {
         let options = &attempt.spec.options;
         Acquire {
             names: &attempt.spec.names,
@@ -433,8 +441,8 @@ impl Request {
             not_after: self.not_after,
             relock: attempt.spin.relocks(),
             replace: self.replace.as_ref(),
-            reserve: attempt.spec.handoffs(),
-            waiting: in_line.then_some(&attempt.core.id),
+            reserve: self.reserve,
+            waiting: self.in_line.then_some(&attempt.core.id),
             replicas: options.replicas,
             fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
                 waited_for: fetch.waited_for.as_deref(),

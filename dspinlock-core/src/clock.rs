@@ -102,28 +102,43 @@ impl fmt::Display for ServerTime {
 
 /// An estimate of how far the server's clock is from the steady clock here, refreshed by every reply that tells the time.
 #[derive(Debug)]
-pub(crate) struct ServerClock(AtomicI64);
+pub(crate) struct ServerClock {
+    /// How far it is ahead, if what it told was the time in the middle of the round trip.
+    offset: AtomicI64,
+    /// How far it is ahead at the least: what it told can't be later than the moment at which the reply was there.
+    at_least: AtomicI64,
+}
 
 impl ServerClock {
     const UNKNOWN: i64 = i64::MIN;
 
     pub(crate) const fn new() -> Self {
-        Self(AtomicI64::new(Self::UNKNOWN))
+        Self { offset: AtomicI64::new(Self::UNKNOWN), at_least: AtomicI64::new(Self::UNKNOWN) }
     }
 
     /// Takes in that the server's clock showed `server` at some moment between `sent` and `received`.
     pub(crate) fn learn(&self, server: ServerTime, sent: Tick, received: Tick) {
         let middle = sent.micros() / 2 + received.micros() / 2;
         let server = i64::try_from(server.0).unwrap_or(i64::MAX);
-        self.0.store(server.saturating_sub(middle), Ordering::Relaxed);
+        self.at_least.store(server.saturating_sub(received.micros()), Ordering::Relaxed);
+        self.offset.store(server.saturating_sub(middle), Ordering::Relaxed);
     }
 
     /// What the server's clock shows at `tick`, or `None` before the first reply.
     pub(crate) fn at(&self, tick: Tick) -> Option<ServerTime> {
-        let offset = self.0.load(Ordering::Relaxed);
-        (offset != Self::UNKNOWN)
-            .then(|| ServerTime(u64::try_from(tick.micros().saturating_add(offset)).unwrap_or_default()))
+        shown(tick, self.offset.load(Ordering::Relaxed))
     }
+
+    /// What the server's clock shows at `tick` at the least, however the last round trip was divided.
+    pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
+        shown(tick, self.at_least.load(Ordering::Relaxed))
+    }
+}
+
+/// What a clock shows that is so far ahead.
+fn shown(tick: Tick, offset: i64) -> Option<ServerTime> {
+    let shown = || ServerTime(u64::try_from(tick.micros().saturating_add(offset)).unwrap_or_default());
+    (offset != ServerClock::UNKNOWN).then(shown)
 }
 
 #[cfg(test)]
@@ -142,6 +157,7 @@ mod tests {
         assert_eq!(clock.at(Tick::from_millis(1)), None);
         clock.learn(ServerTime(5_000_000), Tick::from_millis(100), Tick::from_millis(200));
         assert_eq!(clock.at(Tick::from_millis(151)), Some(ServerTime(5_001_000)));
+        assert_eq!(clock.at_least(Tick::from_millis(201)), Some(ServerTime(5_001_000)));
     }
 
     #[test]

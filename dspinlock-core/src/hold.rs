@@ -59,9 +59,16 @@ const OVER: u8 = 2;
 const REVOKED: u8 = 3;
 
 impl Hold {
-    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick) -> Arc<Self> {
+    /// A lock that was granted to a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
+    pub(crate) fn new(
+        core: Arc<Core>,
+        spec: Arc<Spec>,
+        tag: Tag,
+        fence: u64,
+        sent: Tick,
+        handoffs: u32,
+    ) -> Arc<Self> {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
-        let handoffs = spec.handoffs();
         Arc::new(Self {
             core,
             spec,

@@ -9,7 +9,7 @@ use crate::store::Abandon;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How wrong the estimate of the server's clock may be when a request is taken back.
+/// How much the server's clock may have fallen behind since it was heard of, when a request is taken back.
 const LATE_MARGIN: Duration = Duration::from_millis(50);
 
 /// A request whose reply is not there: the lock may have been taken all the same. Dropped like that, it is given back,
@@ -87,10 +87,10 @@ pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
 /// When the server will refuse a request as late, by what is known of its clock.
 fn when_refused(core: &Core, not_after: ServerTime) -> Tick {
     let now = Tick::now();
-    refused_from(now, core.store.estimate(now), not_after)
+    refused_from(now, core.store.at_least(now), not_after)
 }
 
-/// When a server whose clock shows `server` at `now` will refuse a request as late.
+/// When a server whose clock shows `server` or more at `now` will refuse a request as late.
 pub(crate) fn refused_from(now: Tick, server: Option<ServerTime>, not_after: ServerTime) -> Tick {
     let late = server.map_or(Duration::ZERO, |server| server.until(not_after));
     now + late + LATE_MARGIN

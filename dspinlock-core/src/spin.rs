@@ -94,7 +94,7 @@ pub(crate) struct Wanted {
 }
 
 /// What a caller does not believe any more, since it could not be decoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Distrust {
     #[default]
     Nothing,

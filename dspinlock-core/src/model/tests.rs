@@ -6,8 +6,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
-/// A call ends before a lease does, and `max_block` is far away. Were it near, a renewal that was sent before a hand-over
-/// could shorten the lease of who comes next, if a turn might go from hand to hand for as long as the model lets it.
+/// A call ends before a lease does, and `max_block` is far away.
 const TIMES: Times = Times { lease: 2, patience: 1, max_block: 1_000 };
 
 /// Nothing happens but requests, grants and releases, late or never.
@@ -45,6 +44,13 @@ fn check(times: Times, mut bounds: Bounds, at_least: usize) {
 #[test]
 fn cancelled_renewed_and_handed_on() {
     check(TIMES, Bounds { cancels: 1, renewals: 1, handoffs: 1, ..CALM }, 100_000);
+}
+
+/// The cap makes for renewals of different lengths, which may overtake each other across a hand-over.
+#[test]
+fn renewed_and_handed_on_near_the_cap() {
+    let times = Times { max_block: 3, ..TIMES };
+    check(times, Bounds { requests: 2, renewals: 2, handoffs: 1, ..CALM }, 10_000);
 }
 
 #[test]

@@ -134,9 +134,11 @@ impl Entries {
         self.map.remove(key).is_some()
     }
 
+    /// Never shortens: of two extensions the one that was overtaken may come last.
     fn extend(&mut self, key: &str, life: Duration, now: Tick) {
         if let Some(entry) = self.map.get_mut(key) {
-            entry.expires = Some(now + life);
+            let expires = now + life;
+            entry.expires = Some(entry.expires.map_or(expires, |known| known.max(expires)));
         }
     }
 
@@ -195,7 +197,6 @@ impl Apply for Acquire<'_> {
                 Ok(last) => last,
                 Err(strange) => return strange,
             };
-            entries.extend(&names.record, self.lease, tick);
             return Acquired::Granted { fence: last - u64::from(self.reserve), now: time };
         }
         if time > self.not_after {

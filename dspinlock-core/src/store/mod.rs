@@ -371,6 +371,11 @@ impl Store {
         self.clock.at(tick)
     }
 
+    /// What the server's clock shows at `tick` at the least, as far as it is known.
+    pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
+        self.clock.at_least(tick)
+    }
+
     /// Takes in the time that a reply told, to a request sent at `sent`.
     pub(crate) fn learn(&self, server: ServerTime, sent: Tick) -> ServerTime {
         self.clock.learn(server, sent, Tick::now());

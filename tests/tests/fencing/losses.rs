@@ -155,19 +155,43 @@ fn the_claim_ends_where_keys_are_lost_and_the_clock_is_behind() {
     }
 }
 
+const MINUTE: u32 = 60_000_000;
+
+fn skipping(rig: &Rig) -> DSpinlock {
+    rig.lock("skipping").namespace("fencing").options(Options::new().local_handoffs(MINUTE))
+}
+
+/// Where nobody waits, nothing is reserved, and no token runs ahead of the clock.
+#[test]
+fn without_a_line_no_token_is_skipped() {
+    let server = Server::start();
+    for rig in rigs(&server) {
+        let first = turn(&rig, &skipping(&rig));
+        for _ in 0..20 {
+            turn(&rig, &skipping(&rig));
+        }
+        assert!(turn(&rig, &skipping(&rig)) < first + u64::from(MINUTE));
+    }
+}
+
 /// The other way to the same end: reserved tokens that nobody needs are skipped, and where more are skipped than
 /// microseconds pass, the tokens run ahead of a clock that is right.
 #[test]
 fn the_claim_ends_where_more_tokens_are_reserved_than_microseconds_pass() {
-    const MINUTE: u32 = 60_000_000;
     let server = Server::start();
     for rig in rigs(&server) {
-        let skipping =
-            rig.lock("skipping").namespace("fencing").options(Options::new().local_handoffs(MINUTE));
-        let first = turn(&rig, &skipping);
-        let last = turn(&rig, &skipping);
+        let held = rig.acquire(&skipping(&rig)).unwrap();
+        let first = held.fencing_token();
+        // Who has to stand in line for the lock has some reserved for those behind.
+        let last = thread::scope(|scope| {
+            let waits = scope.spawn(|| turn(&rig, &skipping(&rig)));
+            eventually("it stands in line", || server.command_stats()["evalsha"] >= 3 || waits.is_finished());
+            rig.release(held).unwrap();
+            waits.join().unwrap();
+            turn(&rig, &skipping(&rig))
+        });
         assert!(last > first + u64::from(MINUTE), "{last} after {first}");
         assert!(server.command(&["FLUSHALL"]).is_ok());
-        assert!(turn(&rig, &skipping) < last);
+        assert!(turn(&rig, &skipping(&rig)) < last);
     }
 }

@@ -173,7 +173,9 @@ impl StateMachineTest for Stores {
         for &(lock, part) in &model.over {
             for rig in stores.rigs.iter() {
                 // An expiry is no event: there is nothing to await but the time.
+                let started = std::time::Instant::now();
                 while rig.content(&stores.names[lock], part).is_some() {
+                    assert!(started.elapsed() < 10 * S, "{} keeps {part:?} after {op:?}", rig.name());
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }

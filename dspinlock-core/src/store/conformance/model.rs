@@ -35,6 +35,20 @@ impl Life {
         }
     }
 
+    /// What an extension by `more` makes of it: it never becomes shorter, and a life without end gets one.
+    fn extended(self, more: Self) -> Self {
+        match self {
+            Self::Ever => more,
+            known => {
+                if known.time() > more.time() {
+                    known
+                } else {
+                    more
+                }
+            }
+        }
+    }
+
     fn is_at_most(self, limit: Duration) -> bool {
         self.time().is_some_and(|time| time <= limit)
     }
@@ -259,11 +273,8 @@ impl Lock {
             return (Answer::Spent, false);
         }
         if self.holds(ask.tag, State::Blocked) {
-            if self.strange_fence {
-                return (Answer::StrangeFence, false);
-            }
-            self.record = Some((own, ask.lease));
-            return (Answer::Granted, true);
+            let answer = if self.strange_fence { Answer::StrangeFence } else { Answer::Granted };
+            return (answer, !self.strange_fence);
         }
         if ask.late {
             return (Answer::Late, false);
@@ -336,8 +347,8 @@ impl Lock {
 
     fn renew(&mut self, id: u8, life: Life) -> bool {
         let ours = self.holds(id, State::Blocked);
-        if ours {
-            self.record = Some((record(id, State::Blocked), life));
+        if let Some((_, known)) = self.record.as_mut().filter(|_| ours) {
+            *known = known.extended(life);
         }
         ours
     }

@@ -31,12 +31,12 @@ local function next_fence(last)
   return string.format('%.0f', fence)
 end
 if record == tag .. '0' then
-  -- A repeat by the same turn: the reply to the first request was lost. Nobody came in between.
+  -- A repeat by the same turn: the reply to the first request was lost. Nobody came in between. Its lease goes on from
+  -- there, as its holder counts it: a turn that nobody waits for any more must not live longer.
   local last, strange = last_fence()
   if strange then
     return strange
   end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
   if last == 0 then
     last = now
   end
