@@ -265,7 +265,8 @@ impl Attempt {
         Request {
             sent: Tick::now(),
             not_after,
-            replace: self.next.replace.take(),
+            // Something may have ended the sleep before.
+            replace: self.next.replace.take_if(|_| Tick::now() >= self.next.at),
             in_line,
             // Where nobody stood in line just now there is nobody to hand the lock to. Tokens that are reserved for nobody
             // would run ahead of the clock, which is all that is left of them when the keys are lost.

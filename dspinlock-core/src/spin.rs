@@ -187,7 +187,7 @@ impl Spin {
     /// Takes in a reply and says what comes next.
     pub(crate) fn next(&mut self, reply: Acquired, separator: &str, moment: Moment) -> Result<Step, Refusal> {
         let (raw, remaining, server, value) = match reply {
-            Acquired::Failed { note, .. } => return Ok(Step::Failed(Failure::read(&note))),
+            Acquired::Failed { note, .. } => return Ok(Step::Failed(Failure::read(&note, separator))),
             Acquired::Refresh { fence, raw, value, .. } => {
                 return Ok(match self.open(value, &raw, separator) {
                     Some(payload) => Step::Renew { payload, record: raw, fence },

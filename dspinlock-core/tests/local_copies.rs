@@ -4,9 +4,10 @@ use dspinlock_core::__private::{Call, Json, Mode, Site, Whole, run_cached};
 use dspinlock_core::{Client, Config, Wakeup};
 use dspinlock_testkit::Server;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(10);
 
 /// What `#[dspinlock(key = key, namespace = "local", cached(local = …))]` calls.
 fn get(client: &Client, key: &str, local: Duration, value: u64) -> u64 {
@@ -88,12 +89,31 @@ fn without_word_from_the_server_the_given_time_is_the_bound() {
 #[test]
 fn a_copy_ends_with_its_record() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    // With no word of the expiry, which would end it as well.
+    let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    let client = Client::from_config(&config).unwrap();
     get(&client, "k", MINUTE, 1);
     let record = client.lock("k").namespace("local").record_key().unwrap().to_owned();
     server.command(&["PEXPIRE", &record, "300"]);
     get(&client, "k", MINUTE, 1);
+    let started = Instant::now();
     while get(&client, "k", MINUTE, 2) == 1 {
+        assert!(started.elapsed() < SOON);
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_copy_ends_with_its_value() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    get(&client, "k", MINUTE, 1);
+    get(&client, "k", MINUTE, 1);
+    let record = client.lock("k").namespace("local").record_key().unwrap().to_owned();
+    server.command(&["DEL", &format!("{{{record}}}:value")]);
+    let started = Instant::now();
+    while get(&client, "k", MINUTE, 2) == 1 {
+        assert!(started.elapsed() < SOON);
+        std::thread::yield_now();
     }
 }

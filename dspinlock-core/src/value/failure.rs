@@ -4,7 +4,7 @@
 //! a line break, and the message.
 
 use crate::clock::ServerTime;
-use crate::record::{State, Tag};
+use crate::record::{Record, State, Tag};
 use std::fmt::Write;
 
 /// How many characters of a message are passed on.
@@ -14,6 +14,8 @@ const MESSAGE_LENGTH: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) message: String,
+    /// Host, process and function, once it was read from a note.
+    pub(crate) holder: Option<String>,
 }
 
 impl Failure {
@@ -26,7 +28,7 @@ impl Failure {
             // Writing to a string does not fail.
             let _ = write!(bounded, " (in {at})");
         }
-        Self { message: bounded }
+        Self { message: bounded, holder: None }
     }
 
     /// The note of the turn of `tag`, which turns everybody away until `till`.
@@ -34,9 +36,10 @@ impl Failure {
         format!("{}\n{}\n{}", tag.record(State::Blocked), till.0, self.message).into_bytes()
     }
 
-    pub(crate) fn read(note: &[u8]) -> Self {
-        let message = parts(note).map_or(&b""[..], |(_, _, message)| message);
-        Self { message: String::from_utf8_lossy(message).into_owned() }
+    pub(crate) fn read(note: &[u8], separator: &str) -> Self {
+        let (turn, _, message) = parts(note).unwrap_or_default();
+        let holder = Record::parse(turn, separator).ok().map(|record| record.holder());
+        Self { message: String::from_utf8_lossy(message).into_owned(), holder }
     }
 }
 
@@ -59,8 +62,10 @@ mod tests {
         let failure = Failure::new(&"é\n".repeat(1_000), Some("jobs::nightly"));
         assert!(failure.message.chars().count() < MESSAGE_LENGTH + 30);
         assert!(failure.message.ends_with("… (in jobs::nightly)"));
-        let tag = Tag::new("id@host,2026-01-31T23:59:59.000123+00:00".into(), ",");
-        assert_eq!(Failure::read(&failure.note(&tag, ServerTime(7))), failure);
-        assert_eq!(Failure::read(b"nonsense").message, "");
+        let tag = Tag::new("id@host/7/jobs::nightly,2026-01-31T23:59:59.000123+00:00".into(), ",");
+        let read = Failure::read(&failure.note(&tag, ServerTime(7)), ",");
+        assert_eq!(read.message, failure.message);
+        assert_eq!(read.holder.as_deref(), Some("host/7/jobs::nightly"));
+        assert_eq!(Failure::read(b"nonsense", ","), Failure { message: String::new(), holder: None });
     }
 }

@@ -183,7 +183,7 @@ impl Wish {
     /// The error of a caller that waited for a computation which failed.
     pub(crate) fn leader_failed(&self, failure: &Failure) -> Error {
         let what = format!("the caller that computed the value failed: {}", failure.message);
-        self.spec.error(ErrorKind::LeaderFailed, &what)
+        self.spec.error(ErrorKind::LeaderFailed, &what).with_holder(failure.holder.clone())
     }
 }
 
@@ -282,6 +282,8 @@ impl Wish {
                     self.core.store.estimate(Tick::now()).zip(err_expire).map(|(now, rest)| now + rest);
                 let note = failure.note(tag, till.unwrap_or_default());
                 let life = NOTE_LIFE.max(err_expire.unwrap_or_default());
+                // Those who wait in this process are told what the others read.
+                let failure = Failure::read(&note, &self.spec.names.separator);
                 (Ending::Fail { note, life }, Some(Landing::Failed(failure)))
             }
         }

@@ -93,6 +93,8 @@ fn told<T: Send, E: Send>(
         waiters.map(|waiter| {
             let error = waiter.join().unwrap().err().and_then(lock_error).unwrap();
             assert_eq!(error.kind(), ErrorKind::LeaderFailed);
+            let process = format!("/{}/", std::process::id());
+            assert!(error.holder().is_some_and(|holder| holder.contains(&process)), "{:?}", error.holder());
             error.to_string()
         })
     })

@@ -168,6 +168,10 @@ fn tell(wakeups: &Wakeups, push: PushInfo) {
                     && let Ok(key) = str::from_utf8(&key)
                 {
                     wakeups.wake(key);
+                    // Who has a copy of a value listens to the record that it belongs to.
+                    if let Some(record) = record_beside(key) {
+                        wakeups.wake(record);
+                    }
                 }
             }
         }
@@ -175,6 +179,12 @@ fn tell(wakeups: &Wakeups, push: PushInfo) {
         (PushKind::Invalidate | PushKind::Disconnection, _) => wakeups.wake_all(),
         _ => {}
     }
+}
+
+/// The record to which a key belongs that is the name of a value.
+fn record_beside(key: &str) -> Option<&str> {
+    let slot = key.strip_suffix(":value")?;
+    Some(slot.strip_prefix('{').and_then(|slot| slot.strip_suffix('}')).unwrap_or(slot))
 }
 
 impl Shared {
