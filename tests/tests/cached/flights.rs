@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use dspinlock::{Client, ErrorKind, dspinlock};
 
-use crate::support::{AppError, Body, Runs, Usage, redis, rigs, signals};
+use crate::support::{AppError, Body, Runs, Usage, redis, rigs, signals, until};
+use dspinlock_tests::block_on;
 
 #[dspinlock(client = client, key = day, cached, expire = "10m")]
 fn usage(client: &Client, day: &str, runs: &Runs) -> Result<Usage, AppError> {
@@ -166,5 +167,48 @@ fn who_calls_after_a_forget_does_not_join_who_began_before() {
                 "and the later value is the one that is stored"
             );
         });
+    }
+}
+
+#[dspinlock(client = client, key = (), cached(entry = endless_entry))]
+async fn endless_at_first(client: &Client, runs: &Runs) -> Result<u32, AppError> {
+    let run = runs.run()?;
+    if run == 1 {
+        std::future::pending::<()>().await;
+    }
+    Ok(run)
+}
+
+/// A call that leads for ever on a runtime of its own.
+fn endless(client: &Client, runs: &Arc<Runs>) -> (tokio::runtime::Runtime, tokio::task::JoinHandle<()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let leader = runtime.spawn({
+        let (client, runs) = (client.clone(), Arc::clone(runs));
+        async move { drop(endless_at_first(&client, &runs).await) }
+    });
+    until("the leader computes", || runs.count() == 1);
+    (runtime, leader)
+}
+
+#[test]
+fn a_leader_that_is_dropped_or_whose_runtime_goes_is_succeeded() {
+    for rig in rigs() {
+        for only_the_call in [true, false] {
+            let runs = Arc::new(Runs::default());
+            let (runtime, leader) = endless(&rig.ours, &runs);
+            let follower = thread::spawn({
+                let (client, runs) = (rig.ours.clone(), Arc::clone(&runs));
+                move || block_on(endless_at_first(&client, &runs)).unwrap()
+            });
+            // It is about to join; were it too late, it would lead, and compute all the same.
+            thread::sleep(Duration::from_millis(50));
+            if only_the_call {
+                leader.abort();
+            } else {
+                drop(runtime);
+            }
+            assert_eq!(follower.join().unwrap(), 2);
+            assert!(endless_entry(&rig.ours, &runs).unwrap().forget_blocking().unwrap());
+        }
     }
 }
