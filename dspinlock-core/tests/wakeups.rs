@@ -3,7 +3,7 @@
 //! The waiters here would sleep for a minute by themselves, far longer than any of these tests may take.
 
 use dspinlock_core::{Client, Config, Guard, Wakeup};
-use dspinlock_testkit::Server;
+use dspinlock_testkit::{Proxy, Server};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -132,6 +132,21 @@ fn a_lost_connection_has_everybody_look_again() {
     }
     guard.release_blocking().unwrap();
     got_it.recv_timeout(SOON).unwrap();
+}
+
+/// It looks alive to both of its ends: no reset says that the server's word will not come.
+#[test]
+fn a_connection_that_has_gone_silent_is_noticed_while_somebody_waits() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(Duration::from_millis(500));
+    let (holder, waiting) = (client(&server), Client::from_config(&config).unwrap());
+    let guard = hold(&holder);
+    let got_it = waiter(&server, &waiting, true);
+    proxy.silence();
+    guard.release_blocking().unwrap();
+    // A sign of life is asked for every five seconds.
+    got_it.recv_timeout(SOON * 4).unwrap();
 }
 
 #[test]

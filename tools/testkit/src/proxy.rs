@@ -50,6 +50,8 @@ struct Faults {
     cuts: u64,
     connections: Vec<Link>,
     accepted: u64,
+    /// Connections with this number and lower ones pass nothing on any more.
+    silent: u64,
     ended: bool,
 }
 
@@ -109,6 +111,13 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
+    /// From now on passes nothing on over the connections that stand, as behind a router that has forgotten them; new ones
+    /// go on.
+    pub fn silence(&self) {
+        let mut faults = self.shared.faults();
+        faults.silent = faults.accepted;
+    }
+
     /// Closes new connections as soon as they are made; those that stand go on.
     pub fn refuse(&self, on: bool) {
         self.shared.faults().refuse = on;
@@ -156,10 +165,12 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while the direction is held; false when the proxy has ended.
-    fn passable(&self, direction: Direction) -> bool {
+    /// Waits while the direction is held, or the connection silent; false when the proxy has ended.
+    fn passable(&self, direction: Direction, number: u64) -> bool {
         let faults = self.faults();
-        let held = |faults: &mut Faults| faults.held[direction as usize] && !faults.ended;
+        let held = |faults: &mut Faults| {
+            (faults.held[direction as usize] || number <= faults.silent) && !faults.ended
+        };
         !self.changed.wait_while(faults, held).unwrap_or_else(PoisonError::into_inner).ended
     }
 }
@@ -194,7 +205,7 @@ fn link(number: u64, client: TcpStream, target: SocketAddr, shared: &Arc<Shared>
         let writing = Arc::clone(shared);
         thread::spawn(move || read(from, &sender, direction, number, &reading));
         thread::spawn(move || {
-            write(to, &receiver, direction, &writing);
+            write(to, &receiver, direction, number, &writing);
             writing.faults().end_direction(number);
         });
     }
@@ -222,14 +233,14 @@ fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, numbe
     }
 }
 
-fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, direction: Direction, shared: &Shared) {
+fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, direction: Direction, number: u64, shared: &Shared) {
     while let Ok((due, bytes)) = chunks.recv() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        if !shared.passable(direction) || to.write_all(&bytes).is_err() {
+        if !shared.passable(direction, number) || to.write_all(&bytes).is_err() {
             break;
         }
     }
-    if shared.passable(direction) {
+    if shared.passable(direction, number) {
         let _ = to.shutdown(Shutdown::Write);
     }
 }
