@@ -143,6 +143,11 @@ fn a_connection_that_has_gone_silent_is_noticed_while_somebody_waits() {
     let (holder, waiting) = (client(&server), Client::from_config(&config).unwrap());
     let guard = hold(&holder);
     let got_it = waiter(&server, &waiting, true);
+    // Both clients have looked what is wrong with the server, and nothing is on its way any more.
+    while server.command_stats().get("config|get").copied().unwrap_or(0) < 2 {
+        thread::yield_now();
+    }
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(waiting.ping()).unwrap();
     proxy.silence();
     guard.release_blocking().unwrap();
     // A sign of life is asked for every five seconds.
