@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_that_failed_is_tried_again_in_a_tenth_of_the_lease() {
+        let lease = Lease::granted(10 * S, 60 * S, T0);
+        assert_eq!(lease.retry_at(T0 + 3 * S), T0 + 4 * S);
+    }
+
+    #[test]
+    fn at_the_cap_nothing_is_left_to_ask_for() {
+        let lease = Lease::granted(10 * S, 15 * S, T0);
+        assert_eq!(lease.renewal(T0 + 15 * S), None, "though it was not renewed up to there");
+    }
+
+    #[test]
     fn a_renewal_that_comes_late_takes_nothing_away() {
         let mut lease = Lease::granted(10 * S, 60 * S, T0);
         assert!(lease.renewed(10 * S, T0 + 6 * S, T0 + 7 * S));

@@ -194,6 +194,7 @@ mod tests {
         let record = parse(&tag.record(State::Computed)).unwrap();
         assert_eq!(record.state, State::Computed);
         assert!(tag.record(State::Blocked).starts_with(tag.as_str()));
+        assert_eq!(tag.fields(","), "id@host,2026-01-31T23:59:59.000123+00:00");
     }
 
     proptest! {

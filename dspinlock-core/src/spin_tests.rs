@@ -1,4 +1,6 @@
 use super::*;
+use crate::key::Key;
+use crate::record::Tag;
 
 const T0: Tick = Tick::from_millis(1_000);
 const SERVER: ServerTime = ServerTime(1_769_903_999_000_000);
@@ -151,4 +153,103 @@ fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
     assert_eq!(next(Ear::Open, Some(3_000 * MS)), again(T0 + 3_003 * MS));
     assert_eq!(next(Ear::Open, Some(10_000 * MS)), again(T0 + 5_000 * MS));
     assert_eq!(next(Ear::Open, None), again(T0 + 5_000 * MS));
+}
+
+#[test]
+fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_deadline() {
+    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    for _ in 0..MAX_LATE {
+        assert_eq!(slow.too_slow(T0), Ok(()));
+    }
+    assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
+    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    assert_eq!(slow.too_slow(T0 + 999 * MS), Ok(()));
+    assert_eq!(slow.too_slow(T0 + 1_000 * MS), Err(Refusal::Slow));
+}
+
+#[test]
+fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    for _ in 0..2 {
+        for _ in 0..MAX_LATE {
+            assert_eq!(spin.next(Acquired::Late { now: SERVER }, ",", at(T0)), Ok(again(T0)));
+        }
+        assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0)).is_ok());
+    }
+}
+
+#[test]
+fn only_who_waits_has_patience() {
+    let options = Options::new().wait(1_000 * MS);
+    assert_eq!(spin(Policy::WAIT, &options).patience(), Some(T0 + 1_000 * MS));
+    assert_eq!(spin(Policy::CACHED, &options).patience(), Some(T0 + 1_000 * MS));
+    for policy in [Policy::TRY, Policy::ONCE, Policy::FAIL] {
+        assert_eq!(spin(policy, &options).patience(), None);
+    }
+}
+
+#[test]
+fn only_who_wants_the_lock_itself_has_it_locked_again_by_the_store() {
+    let relocks = |policy| spin(policy, &Options::new()).relocks();
+    assert!(relocks(Policy::WAIT) && relocks(Policy::TRY));
+    assert!(!relocks(Policy::ONCE) && !relocks(Policy::FAIL) && !relocks(Policy::CACHED));
+}
+
+/// A caller that wants a value, the COMPUTED record at the key, and what stands beside it.
+fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
+    let label = Label::new("json", "u32", &Key::new("example"));
+    let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
+    let (record, value) = (tag.record(State::Computed).into_bytes(), label.seal(&tag, ",", b"7"));
+    let mut spin = spin(Policy::CACHED, &Options::new());
+    spin.want(Some(Wanted { label, distrust: distrust.then(|| record.clone()) }));
+    (spin, record, value)
+}
+
+#[test]
+fn the_value_that_is_wanted_is_taken_and_no_other() {
+    let held = |raw: &[u8], value| {
+        let (raw, remaining) = (raw.to_vec(), Some(9_000 * MS));
+        Acquired::Held { raw, remaining, now: SERVER, value }
+    };
+    let (mut spin, record, value) = wanting(false);
+    let payload = Payload::new(b"7".to_vec());
+    let taken = Step::Take { payload, record: record.clone(), remaining: Some(9_000 * MS) };
+    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", at(T0)), Ok(taken));
+    let relocked =
+        || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
+    for other in [None, Some(b"no envelope".to_vec())] {
+        assert_eq!(spin.next(held(&record, other), ",", at(T0)), relocked());
+    }
+    let (mut spin, _, _) = wanting(true);
+    assert_eq!(
+        spin.next(held(&record, Some(value.clone())), ",", at(T0)),
+        relocked(),
+        "it could not be decoded"
+    );
+    let later = String::from_utf8(record.clone()).unwrap().replace("0123", "0124").into_bytes();
+    assert!(
+        matches!(spin.next(held(&later, Some(value)), ",", at(T0)), Ok(Step::Again { .. })),
+        "another turn's value"
+    );
+}
+
+#[test]
+fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
+    let (mut spin, raw, value) = wanting(false);
+    let refresh = |value| Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value };
+    let payload = Payload::new(b"7".to_vec());
+    let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
+    assert_eq!(spin.next(refresh(Some(value)), ",", at(T0)), Ok(renewed));
+    let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
+    assert_eq!(spin.next(refresh(Some(b"no envelope".to_vec())), ",", at(T0)), Ok(locked));
+}
+
+#[test]
+fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
+    let mut spin = spin(Policy::CACHED, &Options::new());
+    let note = [&record(OURS, MS, '0')[..], b"\n0\nno luck"].concat();
+    let failed = Acquired::Failed { note, now: SERVER };
+    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Failed(Failure { message: "no luck".into() })));
+    let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
+    assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
 }

@@ -88,7 +88,7 @@ pub(crate) enum Acquired {
     StrangeFence(String),
     /// This, to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
     #[cfg_attr(
-        not(feature = "redis"),
+        not(any(feature = "redis", test)),
         expect(dead_code, reason = "the memory store never repeats a request")
     )]
     Repeated(Box<Acquired>),
