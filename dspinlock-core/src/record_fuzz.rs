@@ -99,10 +99,11 @@ fn read(raw: &[u8], separator: &str) -> Option<(ServerTime, State)> {
         "1" => State::Computed,
         _ => return None,
     };
+    let time = time.strip_suffix("+00:00")?;
     let form = time.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<u8>>();
     let micros = match form.as_slice() {
-        b"0000-00-00T00:00:00+00:00" => 0,
-        b"0000-00-00T00:00:00.000000+00:00" => time[20..26].parse().ok()?,
+        b"0000-00-00T00:00:00" => 0,
+        b"0000-00-00T00:00:00.000000" => time[20..].parse().ok()?,
         _ => return None,
     };
     let number = |at: usize, length: usize| time[at..at + length].parse::<u64>().ok();
