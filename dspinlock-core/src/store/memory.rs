@@ -192,12 +192,13 @@ impl Apply for Acquire<'_> {
             return Acquired::Spent;
         }
         if entries.holds(&names.record, self.tag, State::Blocked, tick) {
-            let last = match entries.last_fence(&names.fence(), tick) {
-                Ok(0) => time.0,
-                Ok(last) => last,
+            let fence = match entries.last_fence(&names.fence(), tick) {
+                // The fence is lost, and so is the token that nobody has heard of.
+                Ok(0) => entries.next_fence(&names.fence(), 0, now, self.reserve, self.fence_life),
+                Ok(last) => last - u64::from(self.reserve),
                 Err(strange) => return strange,
             };
-            return Acquired::Granted { fence: last - u64::from(self.reserve), now: time };
+            return Acquired::Granted { fence, now: time };
         }
         if time > self.not_after {
             return Acquired::Late { now: time };

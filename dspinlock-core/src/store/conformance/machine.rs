@@ -264,7 +264,8 @@ impl Stores {
         let reserve = u64::from(reserve);
         if again {
             // Where it is lost, nobody knows any more which one it was.
-            assert_eq!(fence, last.unwrap_or(now.0) - reserve);
+            assert_eq!(fence, last.map_or(now.0, |last| last - reserve));
+            *last = Some(fence + reserve);
         } else {
             assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
             *last = Some(fence + reserve);

@@ -38,7 +38,8 @@ if record == tag .. '0' then
     return strange
   end
   if last == 0 then
-    last = now
+    -- The fence is lost, and so is the token that nobody has heard of.
+    return {'granted', next_fence(0), text}
   end
   return {'granted', string.format('%.0f', last - ARGV[8]), text}
 end
