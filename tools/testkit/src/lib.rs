@@ -4,14 +4,16 @@
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
 //!   error that says so; no test passes for want of a server.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
-//! - [`Proxy`] stands between a client and a server and delays, holds back or cuts what passes.
+//! - [`Proxy`] stands between a client and a server and delays, holds back, slows down, cuts or rewrites what
+//!   passes.
 
 mod info;
 mod process;
 mod proxy;
+mod request;
 mod resp;
 mod server;
 
-pub use proxy::{Direction, Proxy};
+pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
 pub use server::{Server, StartError};

@@ -1,11 +1,15 @@
 //! A wire that goes wrong on request.
 
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use crate::request::{Requests, encode};
+use crate::resp::Connection;
 
 /// Which way bytes go through a [`Proxy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,22 @@ pub enum Direction {
     /// From the server to the client.
     Replies,
 }
+
+/// What becomes of a request that an editor has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on its way.
+    Pass,
+    /// It is delivered, and the connection is closed in place of its reply.
+    CutReply,
+    /// It is delivered this much later, whatever has become of the client by then; what follows waits behind it.
+    Late(Duration),
+    /// It is done twice, the first time over another connection whose reply nobody sees, as by a client that re-sends.
+    Twice,
+}
+
+/// Sees each request of a client, and may rewrite its words.
+type Editor = dyn Fn(&mut Vec<Vec<u8>>) -> Verdict + Send + Sync;
 
 /// A TCP proxy in front of a server whose faults are switched while clients use it.
 ///
@@ -35,15 +55,24 @@ pub struct Proxy {
     acceptor: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug, Default)]
 struct Shared {
     faults: Mutex<Faults>,
     changed: Condvar,
+    editor: Option<Box<Editor>>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
 struct Faults {
+    target: SocketAddr,
     delay: [Duration; 2],
+    /// Bytes in a second, where there is a limit.
+    rate: [Option<u32>; 2],
     held: [bool; 2],
     refuse: bool,
     cut: Option<Vec<u8>>,
@@ -81,11 +110,27 @@ impl Proxy {
     /// # Panics
     /// If no port can be listened on.
     pub fn start(target: SocketAddr) -> Self {
+        Self::start_with(target, None)
+    }
+
+    /// [`Proxy::start`] with somebody who sees each request, and may rewrite it before it goes on.
+    ///
+    /// # Panics
+    /// As [`Proxy::start`].
+    pub fn start_editing(
+        target: SocketAddr,
+        editor: impl Fn(&mut Vec<Vec<u8>>) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(target, Some(Box::new(editor)))
+    }
+
+    fn start_with(target: SocketAddr, editor: Option<Box<Editor>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on the loopback");
         let address = listener.local_addr().expect("the address of a bound socket");
-        let shared = Arc::new(Shared::default());
+        let faults = Mutex::new(Faults::none(target));
+        let shared = Arc::new(Shared { faults, changed: Condvar::new(), editor });
         let accepting = Arc::clone(&shared);
-        let acceptor = thread::spawn(move || accept(&listener, target, &accepting));
+        let acceptor = thread::spawn(move || accept(&listener, &accepting));
         Self { address, shared, acceptor: Some(acceptor) }
     }
 
@@ -102,6 +147,16 @@ impl Proxy {
     /// Delivers everything in one direction this much later; order and throughput stay as they are.
     pub fn delay(&self, direction: Direction, delay: Duration) {
         self.shared.faults().delay[direction as usize] = delay;
+    }
+
+    /// Lets no more than so many bytes a second through in one direction of each connection; `None` is without limit.
+    pub fn throttle(&self, direction: Direction, rate: Option<u32>) {
+        self.shared.faults().rate[direction as usize] = rate;
+    }
+
+    /// Leads new connections to another server, as after a failover; those that stand go on.
+    pub fn retarget(&self, target: SocketAddr) {
+        self.shared.faults().target = target;
     }
 
     /// Holds back everything in one direction, the end of a connection included, as a partition does. Turned off, what
@@ -175,7 +230,7 @@ impl Shared {
     }
 }
 
-fn accept(listener: &TcpListener, target: SocketAddr, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for client in listener.incoming() {
         let mut faults = shared.faults();
         if faults.ended {
@@ -186,7 +241,7 @@ fn accept(listener: &TcpListener, target: SocketAddr, shared: &Arc<Shared>) {
         if faults.refuse {
             continue;
         }
-        let number = faults.accepted;
+        let (number, target) = (faults.accepted, faults.target);
         drop(faults);
         // A server that is down shows as a closed connection, the nearest that a proxy can come to it.
         let _ = link(number, client, target, shared);
@@ -217,6 +272,7 @@ type Chunk = (Instant, Vec<u8>);
 
 fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, number: u64, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut requests = Requests::default();
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let bytes = &buffer[..length];
         let mut faults = shared.faults();
@@ -227,16 +283,62 @@ fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, numbe
             Direction::Replies => {}
         }
         drop(faults);
-        if chunks.send((due, bytes.to_vec())).is_err() {
+        let sent = match (&shared.editor, direction) {
+            (Some(editor), Direction::Requests) => {
+                requests.push(bytes);
+                edit(&mut requests, editor, due, number, shared, chunks)
+            }
+            _ => chunks.send((due, bytes.to_vec())).is_ok(),
+        };
+        if !sent {
             return;
         }
     }
 }
 
+/// Shows the editor what has arrived whole, and sends what it makes of that; false when nobody takes it any more.
+fn edit(
+    requests: &mut Requests,
+    editor: &Editor,
+    due: Instant,
+    number: u64,
+    shared: &Shared,
+    chunks: &Sender<Chunk>,
+) -> bool {
+    while let Some(request) = requests.next() {
+        let (due, bytes) = match request {
+            Err(other) => (due, other),
+            Ok(mut words) => {
+                let verdict = editor(&mut words);
+                let late = if let Verdict::Late(late) = verdict { late } else { Duration::ZERO };
+                match verdict {
+                    Verdict::CutReply => shared.faults().doom_link(number),
+                    Verdict::Twice => send_aside(shared.faults().target, &words),
+                    Verdict::Pass | Verdict::Late(_) => {}
+                }
+                (due + late, encode(&words))
+            }
+        };
+        if chunks.send((due, bytes)).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Has a request done over a connection of its own.
+fn send_aside(target: SocketAddr, words: &[Vec<u8>]) {
+    // Whatever comes of it, the request itself goes on.
+    let _ = Connection::open(target).and_then(|mut aside| {
+        aside.set_patience(Some(Duration::from_millis(100)))?;
+        aside.command(words)
+    });
+}
+
 fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, direction: Direction, number: u64, shared: &Shared) {
     while let Ok((due, bytes)) = chunks.recv() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        if !shared.passable(direction, number) || to.write_all(&bytes).is_err() {
+        if !shared.passable(direction, number) || deliver(&mut to, &bytes, direction, shared).is_err() {
             break;
         }
     }
@@ -245,7 +347,43 @@ fn write(mut to: TcpStream, chunks: &Receiver<Chunk>, direction: Direction, numb
     }
 }
 
+/// Writes a chunk, in small parts where there is a limit to the rate.
+fn deliver(to: &mut TcpStream, mut bytes: &[u8], direction: Direction, shared: &Shared) -> io::Result<()> {
+    const PART: Duration = Duration::from_millis(10);
+    while !bytes.is_empty() {
+        let faults = shared.faults();
+        let Some(rate) = faults.rate[direction as usize].filter(|_| !faults.ended) else {
+            drop(faults);
+            return to.write_all(bytes);
+        };
+        drop(faults);
+        let parts_a_second = u32::try_from(1_000 / PART.as_millis()).unwrap_or(1);
+        let length = usize::try_from(rate / parts_a_second).unwrap_or(usize::MAX);
+        let (part, rest) = bytes.split_at(length.clamp(1, bytes.len()));
+        to.write_all(part)?;
+        thread::sleep(PART);
+        bytes = rest;
+    }
+    Ok(())
+}
+
 impl Faults {
+    fn none(target: SocketAddr) -> Self {
+        Self {
+            target,
+            delay: [Duration::ZERO; 2],
+            rate: [None; 2],
+            held: [false; 2],
+            silent: 0,
+            refuse: false,
+            cut: None,
+            cuts: 0,
+            connections: Vec::new(),
+            accepted: 0,
+            ended: false,
+        }
+    }
+
     /// Lets go of a connection whose both directions have ended.
     fn end_direction(&mut self, number: u64) {
         if let Some(at) = self.connections.iter().position(|link| link.number == number) {
@@ -259,10 +397,15 @@ impl Faults {
     /// Marks a connection whose request is the one to be cut.
     fn doom(&mut self, number: u64, request: &[u8]) {
         let Some(needle) = &self.cut else { return };
-        let found = needle.is_empty() || request.windows(needle.len()).any(|part| part == needle);
-        if let (true, Some(link)) = (found, self.connections.iter_mut().find(|link| link.number == number)) {
-            link.doomed = true;
+        if needle.is_empty() || request.windows(needle.len()).any(|part| part == needle) {
             self.cut = None;
+            self.doom_link(number);
+        }
+    }
+
+    fn doom_link(&mut self, number: u64) {
+        if let Some(link) = self.connections.iter_mut().find(|link| link.number == number) {
+            link.doomed = true;
         }
     }
 

@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+use crate::request::encode;
+
 /// A command that has no answer after this long fails, so that a test with a stopped server ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -86,14 +88,7 @@ impl Connection {
     /// # Errors
     /// If the connection breaks.
     pub fn send<A: AsRef<[u8]>>(&mut self, words: &[A]) -> io::Result<()> {
-        let mut request = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            let word = word.as_ref();
-            request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
-        }
-        self.stream.get_mut().write_all(&request)
+        self.stream.get_mut().write_all(&encode(words))
     }
 
     /// Waits for the next reply or, after `MONITOR` or `SUBSCRIBE`, the next message.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dspinlock_testkit::{Connection, Direction, Proxy, Server};
+use dspinlock_testkit::{Connection, Direction, Proxy, Server, Verdict};
 
 fn pair() -> (Server, Proxy) {
     let server = Server::start();
@@ -90,4 +90,59 @@ fn refuses_new_connections_and_cuts_old_ones() {
     assert!(old.command(&["PING"]).is_err());
     proxy.refuse(false);
     assert_eq!(open(&proxy).command(&["PING"]).unwrap().text(), Some("PONG"));
+}
+
+#[test]
+fn an_editor_rewrites_cuts_delays_and_doubles() {
+    let server = Server::start();
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), |words| match &*words[0] {
+        b"OLD" => {
+            words[0] = b"INCR".to_vec();
+            Verdict::Pass
+        }
+        b"INCR" => Verdict::Twice,
+        b"DECR" => Verdict::CutReply,
+        b"SET" => Verdict::Late(Duration::from_millis(150)),
+        _ => Verdict::Pass,
+    });
+    let mut client = open(&proxy);
+    assert_eq!(client.command(&["OLD", "n"]).unwrap().int(), Some(1));
+    assert_eq!(client.command(&["INCR", "n"]).unwrap().int(), Some(3));
+    assert!(client.command(&["DECR", "n"]).is_err());
+    assert_eq!(server.command(&["GET", "n"]).text(), Some("2"));
+
+    let mut client = open(&proxy);
+    client.set_patience(Some(Duration::from_millis(10))).unwrap();
+    assert!(client.command(&["SET", "late", "yes"]).is_err());
+    drop(client);
+    assert_eq!(server.command(&["GET", "late"]).text(), None);
+    let given_up = Instant::now() + Duration::from_secs(10);
+    while server.command(&["GET", "late"]).text() != Some("yes") {
+        assert!(Instant::now() < given_up, "what is late was never delivered");
+    }
+}
+
+#[test]
+fn a_throttle_lets_little_through() {
+    let (_server, proxy) = pair();
+    let mut client = open(&proxy);
+    proxy.throttle(Direction::Requests, Some(20_000));
+    let start = Instant::now();
+    client.command(&["ECHO", &"x".repeat(2_000)]).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    proxy.throttle(Direction::Requests, None);
+    client.command(&["ECHO", &"x".repeat(200_000)]).unwrap();
+}
+
+#[test]
+fn new_connections_go_to_the_new_target() {
+    let (first, proxy) = pair();
+    let second = Server::start();
+    let mut standing = open(&proxy);
+    standing.command(&["SET", "n", "1"]).unwrap();
+    proxy.retarget(([127, 0, 0, 1], second.port()).into());
+    open(&proxy).command(&["SET", "n", "2"]).unwrap();
+    standing.command(&["INCR", "n"]).unwrap();
+    assert_eq!(first.command(&["GET", "n"]).text(), Some("2"));
+    assert_eq!(second.command(&["GET", "n"]).text(), Some("2"));
 }
