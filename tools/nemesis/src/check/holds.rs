@@ -1,0 +1,159 @@
+//! P1 and P7: who holds, and for how long it may believe so.
+
+use super::{Case, Operation, Property, Violation};
+use crate::history::Call;
+use crate::truth::End;
+
+/// How wrong the times of a server and of a process may be beside each other.
+const SLACK: u64 = 10_000;
+
+impl Case<'_> {
+    pub(super) fn holds(&mut self) {
+        let operations = std::mem::take(&mut self.operations);
+        let mut held: Vec<_> = operations.iter().filter(|operation| operation.granted.is_some()).collect();
+        held.sort_by_key(|operation| (operation.key, operation.granted));
+        self.verdict.grants = u64::try_from(held.len()).unwrap_or_default();
+        self.verdict.refused_writes = operations.iter().map(|operation| operation.refused_writes).sum();
+        for same_key in held.chunk_by(|one, other| one.key == other.key) {
+            self.overlaps(same_key);
+        }
+        for operation in held {
+            self.backed(operation);
+            self.claims(operation);
+        }
+        self.operations = operations;
+    }
+
+    /// P1.
+    fn overlaps(&mut self, held: &[&Operation]) {
+        let mut holding: Vec<&Operation> = Vec::new();
+        for &next in held {
+            let (from, to) = next.held().unwrap_or_default();
+            holding.retain(|other| other.held().is_some_and(|(_, until)| until > from));
+            if to <= from {
+                continue;
+            }
+            for other in &holding {
+                if self.lost(next.key, other.invoked, from) {
+                    self.verdict.double_grants += 1;
+                    continue;
+                }
+                let (_, until) = other.held().unwrap_or_default();
+                let text = format!(
+                    "{} was granted {} while {} held {} for {} us more",
+                    next.op,
+                    next.fence(),
+                    other.op,
+                    other.fence(),
+                    until - from
+                );
+                self.wrong(Violation::new(Property::P1, from, next.key, text).of(&[&other.op, &next.op]));
+            }
+            holding.push(next);
+        }
+    }
+
+    /// P6: what one is told to have, the server has given to this very process.
+    fn backed(&mut self, operation: &Operation) {
+        let Some((at, fence)) = operation.granted else { return };
+        // A server that is listened to again may have done something in between; one that nobody listens to has no say.
+        let (from, attached) = (operation.invoked.saturating_sub(self.terms.lease), &self.truth.attached);
+        if attached.is_empty() || attached.iter().skip(1).any(|attached| (from..=at).contains(attached)) {
+            return;
+        }
+        let turn = self.truth.of_fence(operation.key, fence, at);
+        if turn.is_none_or(|turn| turn.process() != Some(operation.process)) {
+            let text = format!("{} was granted {fence}, which the server has not given to it", operation.op);
+            self.wrong(Violation::new(Property::P6, at, operation.key, text).of(&[&operation.op]));
+        }
+    }
+
+    /// P7: each time it was told that it holds, its record was there, or might have been by the last word of it.
+    fn claims(&mut self, operation: &Operation) {
+        let (at, fence) = operation.granted.unwrap_or_default();
+        for &(since, deadline) in &operation.claims {
+            let mut why = (since >= deadline).then(|| format!("{} us after its deadline", since - deadline));
+            if let Some(turn) = self.truth.of_fence(operation.key, fence, at) {
+                let until = turn.until(since);
+                if since > until + SLACK {
+                    why.get_or_insert(format!(
+                        "{} us after the end of the life that it was given",
+                        since - until
+                    ));
+                }
+                if let Some((ended, End::Removed | End::Computed { .. })) = turn.end
+                    && since > ended + SLACK
+                {
+                    why.get_or_insert(format!("{} us after its own process gave it back", since - ended));
+                }
+            }
+            if let Some(why) = why {
+                let text = format!("{} claims {fence} {why}", operation.op);
+                self.wrong(Violation::new(Property::P7, since, operation.key, text).of(&[&operation.op]));
+                return;
+            }
+        }
+    }
+
+    /// P5: while somebody waits for a key that nobody has, it is not long until somebody has it.
+    pub(super) fn idleness(&mut self) {
+        let terms = self.terms;
+        let most = terms.sleep + terms.grace;
+        for waiting in self.operations.clone() {
+            let to = waiting.granted.map_or(waiting.ended(), |(at, _)| at);
+            if to == u64::MAX || to < waiting.invoked + most || (self.truth.attached.is_empty()) {
+                continue;
+            }
+            let mut busy = self.times_away(waiting.process);
+            busy.extend(self.truth.at(waiting.key).map(|turn| (turn.since, turn.over())));
+            // A holder in the same process goes on from hand to hand, and a value may be read by one for all.
+            let others = self.operations.iter().filter(|other| other.key == waiting.key);
+            busy.extend(others.filter_map(Operation::held));
+            busy.sort_unstable();
+            let (mut free_from, mut idle, mut idle_from) = (waiting.invoked, 0, waiting.invoked);
+            for (start, end) in busy.into_iter().chain([(to, to)]) {
+                let gap = start.min(to).saturating_sub(free_from);
+                if gap > idle {
+                    (idle, idle_from) = (gap, free_from);
+                }
+                free_from = free_from.max(end);
+            }
+            if idle > most {
+                let text = format!("{} waited for {idle} us while nobody had the key", waiting.op);
+                self.wrong(Violation::new(Property::P5, idle_from, waiting.key, text).of(&[&waiting.op]));
+            }
+        }
+    }
+
+    /// Errors have the kinds that they should have, and come in time.
+    pub(super) fn kinds(&mut self) {
+        let last = self.evidence.events.iter().map(|event| event.at).max().unwrap_or_default();
+        for operation in self.operations.clone() {
+            if let Some((at, kind)) = &operation.refused
+                && matches!(kind.as_str(), "misuse" | "foreign" | "config")
+            {
+                let text = format!("{} got an error of kind {kind}", operation.op);
+                self.wrong(Violation::new(Property::Typed, *at, operation.key, text).of(&[&operation.op]));
+            }
+            if operation.over.is_none() && operation.died.is_some() {
+                continue;
+            }
+            let over = operation.over.unwrap_or(last);
+            let worked = operation
+                .held()
+                .map_or(0, |(from, _)| operation.released.map_or(last, |(at, _)| at).saturating_sub(from));
+            // Who waits for a value waits as long as its leader works, and for the next leader.
+            let patient =
+                if operation.call == Call::Cached { 2 * operation.budget } else { operation.budget };
+            let allowed = patient + worked + 2 * self.terms.unreachable();
+            let took = over.saturating_sub(operation.invoked);
+            let away = self.time_away(operation.process, operation.invoked, over);
+            if took > allowed + away {
+                let what = if operation.over.is_some() { "took" } else { "has no answer after" };
+                let text =
+                    format!("{} {what} {took} us, with a budget of {} us", operation.op, operation.budget);
+                self.wrong(Violation::new(Property::Typed, over, operation.key, text).of(&[&operation.op]));
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What must be true of every history. The properties are those of the catalogue of failures:
+//!
+//! | property | |
+//! | --- | --- |
+//! | P1 | no two hold one key: from the grant to the release, or to the deadline that the holder knows of |
+//! | P2 | fencing tokens are given once and rise; the register accepts no lower one |
+//! | P3 | nobody touches the record of another turn |
+//! | P4 | after a confirmed release the key is free at once, after an ambiguous one within the lease |
+//! | P5 | after a crash, as at all times, the key goes on to who waits for it |
+//! | P6 | who was told no, or was not told, has nothing; and what one was told to have, the server had given |
+//! | P7 | a holder knows by its deadline that it has lost the lock |
+//! | P8 | in the life of a result nothing is computed a second time |
+//! | P9 | a caller gets a whole value, and the latest |
+//! | Typed | errors are of the kinds that the faults give reason for, and come in time |
+//! | Flat | threads, files and memory do not rise |
+
+mod ends;
+mod fences;
+mod holds;
+mod operations;
+mod values;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::clock::{micros, ms};
+use crate::faults::{Entry, Fault, Loss};
+use crate::history::{Event, Op};
+use crate::truth::{Fact, Truth};
+use crate::worker::{LEASE, SLEEP, TIMEOUT};
+pub(crate) use operations::{Operation, operations};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum Property {
+    P1,
+    P2,
+    P3,
+    P4,
+    P5,
+    P6,
+    P7,
+    P8,
+    P9,
+    Typed,
+    Flat,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Violation {
+    pub(crate) property: Property,
+    pub(crate) at: u64,
+    pub(crate) key: u64,
+    /// The operations that have to do with it.
+    pub(crate) ops: Vec<Op>,
+    pub(crate) text: String,
+}
+
+impl Violation {
+    pub(crate) fn new(property: Property, at: u64, key: u64, text: impl Into<String>) -> Self {
+        Self { property, at, key, ops: Vec::new(), text: text.into() }
+    }
+
+    pub(crate) fn of(mut self, ops: &[&str]) -> Self {
+        self.ops.extend(ops.iter().map(|&op| op.to_owned()));
+        self
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {} on key {}: {}", self.property, self.at, self.key, self.text)
+    }
+}
+
+/// One line of the register's own list: the token and the operation that wrote with it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, Serialize)]
+pub(crate) struct Accepted {
+    pub(crate) key: u64,
+    pub(crate) fence: u64,
+    pub(crate) op: Op,
+}
+
+/// Everything that is known of a run.
+#[derive(Default)]
+pub(crate) struct Evidence {
+    pub(crate) events: Vec<Event>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) accepted: Vec<Accepted>,
+}
+
+/// The times that the protocol promises, and how late this machine may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) lease: u64,
+    pub(crate) sleep: u64,
+    /// After what time the server refuses a request as late.
+    pub(crate) patience: u64,
+    /// What a process may take to do what it is to do at once, on a machine that has much to do.
+    pub(crate) grace: u64,
+}
+
+/// What a machine without other work keeps a thread waiting, and a round trip or two.
+const GRACE: u64 = 400_000;
+
+impl Terms {
+    fn of(entries: &[Entry]) -> Self {
+        let stall = |entry: &Entry| if let Entry::Stall { micros } = entry { Some(*micros) } else { None };
+        Self {
+            lease: micros(LEASE),
+            sleep: micros(SLEEP),
+            // The library's own: one try and one repeat, each with a new connection; and its margin.
+            patience: micros(TIMEOUT) * 4 + micros(ms(50)),
+            grace: GRACE + entries.iter().filter_map(stall).max().unwrap_or_default(),
+        }
+    }
+
+    /// By when that is gone which nobody could reach.
+    pub(crate) fn unreachable(&self) -> u64 {
+        self.patience + self.lease + self.grace
+    }
+}
+
+/// What the checker finds.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) grants: u64,
+    /// Two at once since a server had lost what it knew: expected, and what fencing is for.
+    pub(crate) double_grants: u64,
+    /// Writes that the register refused.
+    pub(crate) refused_writes: u64,
+}
+
+/// The parts of the evidence as the checks need them.
+pub(crate) struct Case<'a> {
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) truth: Truth,
+    pub(crate) faults: Vec<&'a Fault>,
+    pub(crate) terms: Terms,
+    pub(crate) verdict: Verdict,
+}
+
+/// Checks a run. Nothing of it needs the servers any more.
+pub(crate) fn check(evidence: &Evidence) -> Verdict {
+    let mut case = Case::new(evidence);
+    case.holds();
+    case.fences();
+    case.ends();
+    case.idleness();
+    case.values();
+    case.kinds();
+    case.gauges();
+    let mut verdict = case.verdict;
+    verdict.violations.append(&mut case.truth.wrong);
+    verdict.violations.sort_by_key(|violation| violation.at);
+    verdict
+}
+
+impl<'a> Case<'a> {
+    fn new(evidence: &'a Evidence) -> Self {
+        let fault = |entry: &'a Entry| if let Entry::Fault(fault) = entry { Some(fault) } else { None };
+        Self {
+            evidence,
+            operations: operations(&evidence.events, &evidence.entries),
+            truth: Truth::of(evidence.facts.clone()),
+            faults: evidence.entries.iter().filter_map(fault).collect(),
+            terms: Terms::of(&evidence.entries),
+            verdict: Verdict::default(),
+        }
+    }
+
+    fn wrong(&mut self, violation: Violation) {
+        self.verdict.violations.push(violation);
+    }
+
+    /// Whether a server may have forgotten the key in that time.
+    fn lost(&self, key: u64, from: u64, to: u64) -> bool {
+        let lost = |fault: &&&Fault| fault.loses != Loss::Nothing && fault.loses(key);
+        self.faults.iter().filter(lost).any(|fault| fault.from <= to && fault.to >= from)
+    }
+
+    /// Whether the process may have been out of reach in that time.
+    fn away(&self, process: u32, from: u64, to: u64) -> bool {
+        let away = |fault: &&&Fault| fault.away && fault.concerns(process);
+        self.faults.iter().filter(away).any(|fault| fault.from <= to && fault.to >= from)
+    }
+
+    /// For how much of that time it may have been, with the time to find back.
+    fn time_away(&self, process: u32, from: u64, to: u64) -> u64 {
+        let (mut sum, mut done) = (0, from);
+        for (start, end) in self.times_away(process) {
+            let (start, end) = (start.max(done), end.min(to));
+            if end > start {
+                sum += end - start;
+                done = end;
+            }
+        }
+        sum
+    }
+
+    /// The times in which it may have been out of reach or busy finding back, in their order.
+    fn times_away(&self, process: u32) -> Vec<(u64, u64)> {
+        let back = self.terms.unreachable();
+        let away = self.faults.iter().filter(|fault| fault.away && fault.concerns(process));
+        let mut times: Vec<_> = away.map(|fault| (fault.from, fault.to + back)).collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! P8 and P9: what is computed once, and who is given what.
+
+use std::collections::HashMap;
+
+use super::{Case, Operation, Property, Violation};
+use crate::truth::{End, Turn};
+use crate::worker::CACHED_FROM;
+
+/// How wrong the times of a server may be when a result expires.
+const SLACK: u64 = 10_000;
+
+impl Case<'_> {
+    pub(super) fn values(&mut self) {
+        self.windows();
+        let runs: HashMap<String, Operation> =
+            self.operations.iter().map(|operation| (operation.op.clone(), operation.clone())).collect();
+        for reader in self.operations.clone() {
+            if let Some((at, run, fence, whole)) = &reader.value {
+                self.value(&reader, *at, runs.get(run), *fence, *whole);
+            }
+        }
+    }
+
+    /// P8: while a result lives, nobody takes the turn to compute another one.
+    fn windows(&mut self) {
+        let mut wrong = Vec::new();
+        for &key in self.truth.by_key.keys().filter(|key| **key >= CACHED_FROM) {
+            let mut result: Option<(&Turn, u64, u64)> = None;
+            for turn in self.truth.at(key) {
+                if let Some((before, from, until)) = result
+                    && turn.since > from
+                    && turn.since + SLACK < until
+                    && !self.lost(key, from, turn.since)
+                {
+                    let text = format!(
+                        "{} took the turn {} us before the result of {} expired",
+                        turn.op,
+                        until - turn.since,
+                        before.op
+                    );
+                    wrong.push(
+                        Violation::new(Property::P8, turn.since, key, text).of(&[&before.op, &turn.op]),
+                    );
+                }
+                if let Some((from, End::Computed { until })) = turn.end {
+                    result = Some((turn, from, until));
+                }
+            }
+        }
+        self.verdict.violations.append(&mut wrong);
+    }
+
+    /// P9.
+    fn value(&mut self, reader: &Operation, at: u64, run: Option<&Operation>, fence: u64, whole: bool) {
+        let why = match run {
+            _ if !whole => Some("that is not whole".to_owned()),
+            None => Some("that nobody computed".to_owned()),
+            Some(run) if run.key != reader.key || run.fence() != fence => {
+                Some(format!("that is not what {} computed", run.op))
+            }
+            Some(run) => self.stale(reader, run),
+        };
+        if let Some(why) = why {
+            let text = format!("{} was given a value {why}", reader.op);
+            let run = run.map_or("", |run| &run.op);
+            self.wrong(Violation::new(Property::P9, at, reader.key, text).of(&[&reader.op, run]));
+        }
+    }
+
+    fn stale(&self, reader: &Operation, run: &Operation) -> Option<String> {
+        let turn = self.truth.of_fence(run.key, run.fence(), run.granted?.0)?;
+        // What was not stored is for the callers of the same flight only.
+        if !matches!(turn.end, Some((_, End::Computed { .. }))) {
+            let gap = self.truth.attached.len() > 1;
+            let other =
+                reader.process != run.process && !gap && !self.lost(reader.key, run.invoked, reader.invoked);
+            return other.then(|| format!("that {} computed and did not store", run.op));
+        }
+        // Who joins callers that wait already gets what those read, and a reply may be on its way for some time.
+        let news = self.terms.patience + self.terms.grace;
+        let newer = self.truth.at(reader.key).find(|other| {
+            let stored = matches!(other.end, Some((at, End::Computed { .. })) if at + news < reader.invoked);
+            stored && other.since > turn.over()
+        })?;
+        Some(format!("of {}, which {} had followed", run.op, newer.op))
+    }
+}

@@ -1,0 +1,157 @@
+//! The controls: locks without a part of the protocol, and py-dspinlock. A checker that does not catch them proves nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use dspinlock_testkit::{Direction, Proxy, Server};
+
+use crate::Fallible;
+use crate::check::{self, Property, Verdict, Violation};
+use crate::clock::{ms, now};
+use crate::history;
+use crate::rig::{Plan, gather};
+use crate::scenario::{self, Faults, Outcome};
+use crate::wire::Sabotage;
+
+/// How often a control is run, each time by another seed, before it counts as not caught.
+pub(crate) const TRIES: u64 = 4;
+
+pub(crate) struct Control {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// What it violates.
+    pub(crate) property: Property,
+    pub(crate) kind: Kind,
+}
+
+pub(crate) enum Kind {
+    /// A change of the usual plan, and the faults under which it shows.
+    Sabotage(fn(&mut Plan), Faults),
+    Python,
+}
+
+pub(crate) static ALL: [Control; 5] = [
+    Control {
+        name: "no-tags",
+        about: "release, abandon and renew do not look whose record it is",
+        property: Property::P3,
+        kind: Kind::Sabotage(
+            |plan| {
+                plan.sabotage = Some(Sabotage::Tags);
+                plan.mix.long = 300;
+            },
+            scenario::freeze,
+        ),
+    },
+    Control {
+        name: "no-deadline",
+        about: "holders go on beyond the deadline that they know of",
+        property: Property::P7,
+        kind: Kind::Sabotage(
+            |plan| {
+                plan.stubborn = true;
+                plan.mix.long = 300;
+            },
+            scenario::freeze,
+        ),
+    },
+    Control {
+        name: "no-not-after",
+        about: "the server takes requests however late they are",
+        property: Property::P6,
+        kind: Kind::Sabotage(|plan| plan.sabotage = Some(Sabotage::NotAfter), scenario::late),
+    },
+    Control {
+        name: "bare-counter",
+        about: "the next fencing token is the last one and one, and a restart forgets the last one",
+        property: Property::P2,
+        kind: Kind::Sabotage(|plan| plan.sabotage = Some(Sabotage::BareCounter), scenario::forget_all),
+    },
+    Control {
+        name: "py-dspinlock",
+        about: "py-dspinlock 0.3.1 itself, whose SET needs no check",
+        property: Property::P1,
+        kind: Kind::Python,
+    },
+];
+
+impl Control {
+    /// Runs it once.
+    ///
+    /// # Errors
+    /// If something other than the control fails.
+    pub(crate) fn run(&self, seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
+        match &self.kind {
+            Kind::Sabotage(change, faults) => {
+                let mut plan = scenario::usual(seed, seconds);
+                change(&mut plan);
+                scenario::run(plan, *faults, dir)
+            }
+            Kind::Python => python(seed, seconds, dir),
+        }
+    }
+
+    pub(crate) fn caught(&self, verdict: &Verdict) -> Option<Violation> {
+        verdict.violations.iter().find(|violation| violation.property == self.property).cloned()
+    }
+}
+
+const WORKER: &str = include_str!("python/worker.py");
+
+/// How many Python processes lock one key.
+const PROCESSES: u32 = 3;
+
+fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
+    let interpreter = interpreter()?;
+    std::fs::create_dir_all(dir)?;
+    let server = Server::try_start()?;
+    // The wire of a small network: between two requests of one caller another one's have room.
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    proxy.delay(Direction::Requests, ms(1));
+    let until = now() + seconds * 1_000_000;
+    let port = proxy.address().port().to_string();
+    let start = |process: u32| -> Fallible<Child> {
+        let history = dir.join(format!("worker-{process}.jsonl"));
+        let child = Command::new(&interpreter)
+            .args(["-c", WORKER, &port])
+            .arg(history)
+            .args([process.to_string(), until.to_string(), seed.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(child)
+    };
+    for mut child in (0..PROCESSES).map(start).collect::<Fallible<Vec<_>>>()? {
+        let status = child.wait()?;
+        if !status.success() {
+            return Err(format!("the Python worker has failed: {status}").into());
+        }
+    }
+    drop(history::Log::open(&dir.join("faults.jsonl"), 0)?);
+    let evidence = gather(dir, Vec::new())?;
+    let verdict = check::check(&evidence);
+    Ok(Outcome { evidence, verdict, faults: 0 })
+}
+
+/// A Python that has py-dspinlock.
+///
+/// # Errors
+/// If there is none, with what to do.
+pub(crate) fn interpreter() -> Fallible<PathBuf> {
+    let named = std::env::var_os("DSPINLOCK_PYTHON").filter(|named| !named.is_empty()).map(PathBuf::from);
+    let python = named.unwrap_or_else(|| PathBuf::from(".venv/bin/python"));
+    let imports = Command::new(&python)
+        .args(["-c", "import dspinlock, redis"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if imports {
+        return Ok(python);
+    }
+    Err(format!(
+        "{} is no Python with py-dspinlock, which is one of the controls: `scripts/test --setup` makes one in .venv, \
+         DSPINLOCK_PYTHON names another one, and --no-python leaves this control out",
+        python.display()
+    )
+    .into())
+}

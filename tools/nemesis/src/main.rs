@@ -1,0 +1,175 @@
+//! Tries to break `dspinlock`: worker processes that lock through wires, servers and clocks that go wrong, and a checker of
+//! what they write down.
+//!
+//! ```sh
+//! cargo run --release -p dspinlock-nemesis -- --seeds 3
+//! ```
+//!
+//! A scenario starts a server, a proxy and a process for each of five workers, and a register on a server without faults
+//! that refuses a stale fencing token. The workers and the faults follow from the seed. Everything is written down by one
+//! clock: what each process asked for and was told ([`history`]), what was done to it ([`faults`]), and what the server
+//! did ([`truth`]). [`check`] needs nothing but these files.
+
+mod check;
+mod clock;
+mod control;
+mod draw;
+mod faults;
+mod history;
+mod options;
+mod report;
+mod rig;
+mod scenario;
+mod truth;
+mod wire;
+mod worker;
+
+use std::fs;
+use std::process::ExitCode;
+
+use control::Control;
+use options::{Asked, Options};
+use report::{Figures, Row};
+use scenario::{LEAST_FAULTS, Scenario};
+
+/// What went wrong, in words.
+type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == worker::WORKER => worker::main(rest).map(|()| true),
+        _ => nemesis(&arguments),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything held, and enough was tried to say so.
+fn nemesis(arguments: &[String]) -> Fallible<bool> {
+    let options = match Options::parse(arguments)? {
+        Asked::Run(options) => options,
+        Asked::Help => {
+            print!("{}", options::HELP);
+            return Ok(true);
+        }
+        Asked::List => {
+            for scenario in &scenario::ALL {
+                println!("{:>2} {:<14} {}", scenario.number, scenario.name, scenario.about);
+            }
+            for control in &control::ALL {
+                println!(" - {:<14} {}", control.name, control.about);
+            }
+            return Ok(true);
+        }
+    };
+    let scenarios: Vec<_> =
+        scenario::ALL.iter().filter(|scenario| options.wants(scenario.name, Some(scenario.number))).collect();
+    let controls = controls(&options)?;
+    if scenarios.is_empty() && controls.is_empty() {
+        return Err("there is no such scenario or control; --list shows them".into());
+    }
+    let mut rows = Vec::new();
+    for scenario in scenarios {
+        rows.push(run(scenario, &options)?);
+    }
+    let mut figures = Figures { scenarios: u64::try_from(rows.len())?, ..Figures::default() };
+    for control in controls {
+        figures.controls += 1;
+        figures.controls_caught += u64::from(is_caught(control, &options)?);
+    }
+    report::table(&rows);
+    for row in &rows {
+        figures.grants += row.grants;
+        figures.faults += row.faults;
+        figures.violations += row.violations;
+    }
+    println!("{}", serde_json::to_string(&figures)?);
+    let conclusive = rows.iter().all(|row| row.inconclusive.is_none());
+    Ok(conclusive && figures.violations == 0 && figures.controls == figures.controls_caught)
+}
+
+/// The controls that are to run; that one can't is known before anything runs.
+fn controls(options: &Options) -> Fallible<Vec<&'static Control>> {
+    let mut controls: Vec<_> =
+        control::ALL.iter().filter(|control| options.wants(control.name, None)).collect();
+    if !options.python {
+        println!("without the control that needs Python: py-dspinlock is not tried");
+        controls.retain(|control| !matches!(control.kind, control::Kind::Python));
+    } else if controls.iter().any(|control| matches!(control.kind, control::Kind::Python)) {
+        control::interpreter()?;
+    }
+    Ok(controls)
+}
+
+/// Runs a scenario by each seed.
+fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
+    let mut row = Row::of(scenario.name);
+    for &seed in &options.seeds {
+        let dir = options.keep.join(format!("{}-{seed}", scenario.name));
+        // A history that was kept is the latest.
+        let _ = fs::remove_dir_all(&dir);
+        let mut plan = scenario::usual(seed, options.seconds);
+        (scenario.plan)(&mut plan);
+        let outcome = scenario::run(plan, scenario.faults, &dir)
+            .map_err(|error| format!("{}, seed {seed}: {error}", scenario.name))?;
+        let verdict = &outcome.verdict;
+        eprintln!(
+            "{} {}, seed {seed}: {} grants, {} faults, {} violations",
+            scenario.number,
+            scenario.name,
+            verdict.grants,
+            outcome.faults,
+            verdict.violations.len()
+        );
+        row.add(&outcome);
+        let least = |of_20: u64| (of_20 * options.seconds / 20).max(1);
+        for (what, number, least) in [
+            ("grants", verdict.grants, least(scenario.grants)),
+            ("faults", outcome.faults, least(LEAST_FAULTS)),
+        ] {
+            if number < least {
+                row.inconclusive
+                    .get_or_insert(format!("INCONCLUSIVE: seed {seed} has {number} {what} of {least}"));
+            }
+        }
+        if verdict.violations.is_empty() {
+            fs::remove_dir_all(&dir)?;
+        } else {
+            report::keep(&outcome, &dir)?;
+        }
+    }
+    Ok(row)
+}
+
+/// Runs a control until it is caught, by a few seeds.
+fn is_caught(control: &Control, options: &Options) -> Fallible<bool> {
+    let first = options.seeds.first().copied().unwrap_or(1);
+    for seed in first..first + control::TRIES {
+        let dir = options.keep.join(format!("control-{}-{seed}", control.name));
+        let _ = fs::remove_dir_all(&dir);
+        let outcome = control
+            .run(seed, options.control_seconds, &dir)
+            .map_err(|error| format!("{}, seed {seed}: {error}", control.name))?;
+        let caught = control.caught(&outcome.verdict);
+        eprintln!(
+            "control {}, seed {seed}: {} grants, {} violations",
+            control.name,
+            outcome.verdict.grants,
+            outcome.verdict.violations.len()
+        );
+        fs::remove_dir_all(&dir)?;
+        if caught.is_some() {
+            report::control(control.name, caught.as_ref());
+            return Ok(true);
+        }
+    }
+    report::control(control.name, None);
+    Ok(false)
+}

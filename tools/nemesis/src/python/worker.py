@@ -1,0 +1,73 @@
+"""A worker in Python: callers that lock with py-dspinlock, and write the same history as the others.
+
+Arguments: port, history file, process number, moment of the boot clock at which to end (microseconds), seed.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+
+import redis
+from dspinlock import HashDSpinlock
+
+PORT, FILE, PROCESS, UNTIL, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+CALLERS = 3
+KEY = 17
+HISTORY = open(FILE, "a", encoding="utf-8")
+WRITING = threading.Lock()
+
+
+class Lock(HashDSpinlock):
+    """Polls often, so that it meets others."""
+
+    max_spinlock_tries = 200
+    spinlock_sleep_thresh = 0.003
+
+
+def now():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+def write(op, event, **fields):
+    line = json.dumps({"at": now(), "process": PROCESS, "op": op, "key": KEY, "event": event, **fields})
+    with WRITING:
+        HISTORY.write(line + "\n")
+        HISTORY.flush()
+
+
+def lock_once(connection, op, dice):
+    lock = Lock(KEY, sess=connection)
+    write(op, "invoke", call="lock", budget=600_000)
+    try:
+        lock.__enter__()
+    except Exception as error:
+        write(op, "info", kind=type(error).__name__)
+        return
+    # It has no fencing token, and knows of no deadline before its hour is over.
+    token = now()
+    write(op, "ok", fence=token, deadline=now() + 3_600_000_000)
+    time.sleep(dice.uniform(0.001, 0.004))
+    write(op, "release", fence=token, how="release")
+    try:
+        lock.__exit__(None, None, None)
+        write(op, "released", fence=token, kind="ok")
+    except Exception as error:
+        write(op, "released", fence=token, kind=type(error).__name__)
+
+
+def call(caller):
+    dice = random.Random(SEED * 1000 + caller)
+    connection = redis.Redis(host="127.0.0.1", port=int(PORT), decode_responses=True)
+    number = 0
+    while now() < UNTIL:
+        number += 1
+        lock_once(connection, f"{PROCESS}-{caller * 1_000_000 + number}", dice)
+
+
+THREADS = [threading.Thread(target=call, args=(caller,)) for caller in range(CALLERS)]
+for thread in THREADS:
+    thread.start()
+for thread in THREADS:
+    thread.join()

@@ -1,0 +1,411 @@
+//! The servers, the wires and the processes of one run, and what can be done to them.
+
+use std::fs;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use dspinlock_testkit::{Connection, Proxy, Reply, Server};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Fallible;
+use crate::check::{Accepted, Evidence, Property, Violation};
+use crate::clock::{ms, now, sleep_until};
+use crate::faults::{Entry, FaultLog, Loss, SLOTS};
+use crate::history;
+use crate::truth::Monitor;
+use crate::wire::{Sabotage, Wire};
+use crate::worker::{Job, Mix, Style, WORKER};
+
+/// How long a worker may go on after the end, before it is taken to hang.
+const LAST_CALLS: u64 = 20_000_000;
+
+/// One run's settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    pub(crate) styles: Vec<Style>,
+    pub(crate) mix: Mix,
+    pub(crate) pool: usize,
+    pub(crate) server: Vec<&'static str>,
+    pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) stubborn: bool,
+}
+
+/// A worker's place: its wire stays while processes follow one another.
+pub(crate) struct Desk {
+    pub(crate) slot: u32,
+    pub(crate) proxy: Proxy,
+    pub(crate) wire: Arc<Wire>,
+    style: Style,
+    generation: u32,
+    child: Option<Child>,
+}
+
+impl Desk {
+    fn process(&self) -> u32 {
+        self.slot + self.generation * SLOTS
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let Some(child) = &self.child else { return Ok(()) };
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        Ok(kill_process(pid.ok_or(io::ErrorKind::InvalidInput)?, signal)?)
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) log: FaultLog,
+    pub(crate) servers: Vec<Server>,
+    /// The one that workers are led to.
+    pub(crate) current: usize,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) until: u64,
+    plan: Plan,
+    dir: PathBuf,
+    register: Server,
+    monitors: Vec<Option<Monitor>>,
+    watchdog: Watchdog,
+    wrong: Vec<Violation>,
+}
+
+impl Rig {
+    /// Starts the servers and the workers, which begin at once.
+    ///
+    /// # Errors
+    /// If there is no server, or a process does not start.
+    pub(crate) fn start(plan: Plan, dir: &Path) -> Fallible<Self> {
+        fs::create_dir_all(dir)?;
+        let log = FaultLog::open(&dir.join("faults.jsonl"))?;
+        let server = Server::try_start_with(&plan.server)?;
+        let register = Server::try_start()?;
+        let mut rig = Self {
+            until: 0,
+            current: 0,
+            desks: Vec::new(),
+            monitors: Vec::new(),
+            watchdog: Watchdog::start(),
+            wrong: Vec::new(),
+            servers: vec![server],
+            dir: dir.to_owned(),
+            register,
+            log,
+            plan,
+        };
+        rig.attach(0)?;
+        let target = rig.target();
+        for (slot, style) in (0..).zip(rig.plan.styles.clone()) {
+            let wire = Arc::new(Wire::new(slot, rig.log.clone(), rig.plan.sabotage));
+            let editor = Arc::clone(&wire);
+            let proxy = Proxy::start_editing(target, move |words| editor.edit(words));
+            rig.desks.push(Desk { slot, proxy, wire, style, generation: 0, child: None });
+        }
+        rig.until = now() + rig.plan.seconds * 1_000_000;
+        for slot in 0..rig.desks.len() {
+            rig.spawn(slot)?;
+        }
+        Ok(rig)
+    }
+
+    fn target(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.server().port()).into()
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.servers[self.current]
+    }
+
+    fn spawn(&mut self, slot: usize) -> Fallible<()> {
+        let desk = &mut self.desks[slot];
+        let process = desk.process();
+        let job = Job {
+            url: desk.proxy.url(),
+            register: self.register.port(),
+            log: self.dir.join(format!("worker-{process}.jsonl")),
+            process,
+            seed: self.plan.seed.wrapping_mul(1_009).wrapping_add(u64::from(process)),
+            until: self.until,
+            style: desk.style,
+            mix: self.plan.mix.clone(),
+            stubborn: self.plan.stubborn,
+            pool: self.plan.pool,
+        };
+        let child = Command::new(std::env::current_exe()?)
+            .arg(WORKER)
+            .arg(serde_json::to_string(&job)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()?;
+        desk.child = Some(child);
+        Ok(())
+    }
+
+    /// Whether there is time for another fault and for what comes after it.
+    pub(crate) fn goes_on(&self) -> bool {
+        now() + 300_000 < self.until
+    }
+
+    /// Waits, and has workers that died followed by others.
+    ///
+    /// # Errors
+    /// If a process does not start.
+    pub(crate) fn pass(&mut self, millis: u64) -> Fallible<()> {
+        let until = now() + millis * 1_000;
+        while now() < until {
+            sleep_until(until.min(now() + 10_000));
+            for slot in 0..self.desks.len() {
+                let ended = self.desks[slot].child.as_mut().map(Child::try_wait).transpose()?.flatten();
+                if let Some(status) = ended {
+                    self.bury(slot, status);
+                    if self.goes_on() {
+                        self.desks[slot].generation += 1;
+                        self.spawn(slot)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down that a worker has ended before its time.
+    fn bury(&mut self, slot: usize, status: ExitStatus) {
+        let desk = &mut self.desks[slot];
+        desk.child = None;
+        let process = desk.process();
+        if status.signal() == Some(Signal::KILL.as_raw()) {
+            self.log.write(&Entry::Death { process, at: now() });
+        } else if !status.success() {
+            let text = format!("process {process} has failed: {status}");
+            self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
+        }
+    }
+
+    /// Kills a worker, which another one follows.
+    ///
+    /// # Errors
+    /// If it can't be killed.
+    pub(crate) fn kill_worker(&mut self, slot: usize) -> Fallible<()> {
+        if let Some(mut child) = self.desks[slot].child.take() {
+            child.kill()?;
+            let status = child.wait()?;
+            self.bury(slot, status);
+            self.desks[slot].generation += 1;
+            self.spawn(slot)?;
+        }
+        Ok(())
+    }
+
+    /// Stops a worker in the middle of what it does, for so long.
+    ///
+    /// # Errors
+    /// If it can't be signalled.
+    pub(crate) fn freeze_worker(&mut self, slot: usize, millis: u64) -> Fallible<()> {
+        let from = now();
+        self.desks[slot].signal(Signal::STOP)?;
+        thread::sleep(ms(millis));
+        self.desks[slot].signal(Signal::CONT)?;
+        self.log.fired("freeze", from, Some(self.desks[slot].slot), Loss::Nothing, true);
+        Ok(())
+    }
+
+    /// Listens to a server from now on.
+    ///
+    /// # Errors
+    /// If it can't be reached.
+    pub(crate) fn attach(&mut self, server: usize) -> Fallible<()> {
+        let file = self.dir.join("facts.jsonl");
+        self.monitors.resize_with(self.servers.len(), || None);
+        let number = u32::try_from(server)?;
+        self.monitors[server] = Some(Monitor::attach(&self.servers[server], number, &file)?);
+        Ok(())
+    }
+
+    /// Ends the current server without warning; no worker reaches it until [`Rig::let_in`].
+    pub(crate) fn kill_server(&mut self) {
+        for desk in &self.desks {
+            desk.proxy.refuse(true);
+        }
+        self.server().kill();
+        if let Some(monitor) = self.monitors[self.current].take() {
+            monitor.join();
+        }
+        for desk in &self.desks {
+            desk.proxy.cut_all();
+        }
+    }
+
+    /// Listens to the current server and leads the workers to it.
+    ///
+    /// # Errors
+    /// If it can't be reached.
+    pub(crate) fn let_in(&mut self) -> Fallible<()> {
+        self.attach(self.current)?;
+        let target = self.target();
+        for desk in &self.desks {
+            desk.proxy.retarget(target);
+            desk.proxy.refuse(false);
+        }
+        Ok(())
+    }
+
+    /// Waits for the end, and gathers what is known.
+    ///
+    /// # Errors
+    /// If a file can't be read, or the server can't be reached.
+    pub(crate) fn finish(mut self) -> Fallible<(Evidence, Vec<Violation>)> {
+        self.pass(self.until.saturating_sub(now()) / 1_000)?;
+        self.await_workers()?;
+        self.log.write(&Entry::Stall { micros: self.watchdog.stop() });
+        self.await_free()?;
+        let (server, current) = (self.current, &self.servers[self.current]);
+        if let Some(monitor) = self.monitors[server].take() {
+            monitor.finish(current)?;
+        }
+        let accepted = accepted(&mut self.register.connect()?)?;
+        let wrong = std::mem::take(&mut self.wrong);
+        Ok((gather(&self.dir, accepted)?, wrong))
+    }
+
+    fn await_workers(&mut self) -> Fallible<()> {
+        for slot in 0..self.desks.len() {
+            while let Some(child) = &mut self.desks[slot].child {
+                if let Some(status) = child.try_wait()? {
+                    self.bury(slot, status);
+                } else if now() > self.until + LAST_CALLS {
+                    let process = self.desks[slot].process();
+                    let text = format!("process {process} hangs");
+                    self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
+                    if let Some(mut child) = self.desks[slot].child.take() {
+                        child.kill()?;
+                        child.wait()?;
+                    }
+                } else {
+                    thread::sleep(ms(5));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing stays blocked when everybody has gone.
+    fn await_free(&mut self) -> Fallible<()> {
+        let mut connection = self.server().connect()?;
+        let given_up = now() + 5_000_000;
+        loop {
+            let blocked = blocked(&mut connection)?;
+            if blocked.is_empty() {
+                return Ok(());
+            }
+            if now() > given_up {
+                let text = format!("still blocked when everybody has gone: {}", blocked.join(" "));
+                self.wrong.push(Violation::new(Property::P4, now(), 0, text));
+                return Ok(());
+            }
+            thread::sleep(ms(20));
+        }
+    }
+}
+
+/// The names of all keys.
+pub(crate) fn names(connection: &mut Connection) -> io::Result<Vec<String>> {
+    let Reply::List(names) = connection.command(&["KEYS", "*dspinlock,*"])? else {
+        return Err(io::Error::other("KEYS answers a list"));
+    };
+    Ok(names.iter().filter_map(|name| name.text().map(ToOwned::to_owned)).collect())
+}
+
+fn blocked(connection: &mut Connection) -> io::Result<Vec<String>> {
+    let mut blocked = Vec::new();
+    for name in names(connection)?.into_iter().filter(|name| name.starts_with("dspinlock,")) {
+        if connection.command(&["GET", &name])?.text().is_some_and(|record| record.ends_with(",0")) {
+            blocked.push(name);
+        }
+    }
+    Ok(blocked)
+}
+
+/// What the register has accepted, in its order.
+fn accepted(connection: &mut Connection) -> io::Result<Vec<Accepted>> {
+    let Reply::List(lists) = connection.command(&["KEYS", "accepted:*"])? else { return Ok(Vec::new()) };
+    let mut accepted = Vec::new();
+    for list in lists.iter().filter_map(Reply::text) {
+        let key = list.rsplit(':').next().and_then(|key| key.parse().ok()).unwrap_or_default();
+        let Reply::List(writes) = connection.command(&["LRANGE", list, "0", "-1"])? else { continue };
+        for write in writes.iter().filter_map(Reply::text) {
+            let (fence, op) = write.split_once(' ').unwrap_or_default();
+            let fence = fence.parse().map_err(io::Error::other)?;
+            accepted.push(Accepted { key, fence, op: op.to_owned() });
+        }
+    }
+    Ok(accepted)
+}
+
+/// Reads the files of a run.
+pub(crate) fn gather(dir: &Path, accepted: Vec<Accepted>) -> Fallible<Evidence> {
+    let mut evidence = Evidence { accepted, ..Evidence::default() };
+    for file in fs::read_dir(dir)? {
+        let path = file?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("worker-") {
+            evidence.events.append(&mut history::read(&path)?);
+        } else if name == "facts.jsonl" {
+            evidence.facts = history::read(&path)?;
+        } else if name == "faults.jsonl" {
+            evidence.entries = history::read(&path)?;
+        }
+    }
+    evidence.events.sort_by_key(|event| event.at);
+    let register = fs::File::create(dir.join("register.jsonl"))?;
+    for write in &evidence.accepted {
+        history::append(&register, write);
+    }
+    Ok(evidence)
+}
+
+/// A thread that measures for how long this machine keeps threads waiting.
+struct Watchdog {
+    thread: Option<JoinHandle<()>>,
+    over: Arc<AtomicBool>,
+    worst: Arc<AtomicU64>,
+}
+
+impl Watchdog {
+    fn start() -> Self {
+        let (over, worst) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (watching, noting) = (Arc::clone(&over), Arc::clone(&worst));
+        let thread = thread::spawn(move || {
+            while !watching.load(Ordering::Relaxed) {
+                let due = now() + 10_000;
+                sleep_until(due);
+                noting.fetch_max(now().saturating_sub(due), Ordering::Relaxed);
+            }
+        });
+        Self { thread: Some(thread), over, worst }
+    }
+
+    fn stop(&mut self) -> u64 {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It only ever sleeps and counts.
+            let _ = thread.join();
+        }
+        self.worst.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // A run that failed half-way leaves no process behind, not even a stopped one.
+        for desk in &mut self.desks {
+            if let Some(mut child) = desk.child.take() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+}

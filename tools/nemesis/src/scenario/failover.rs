@@ -1,0 +1,54 @@
+//! A primary that dies, and a replica that does not know the latest: what Sentinel does, step by step.
+
+use dspinlock_testkit::{Direction, Proxy, Server};
+use fastrand::Rng;
+
+use crate::Fallible;
+use crate::clock::{ms, now};
+use crate::faults::Loss;
+use crate::rig::Rig;
+
+/// How long a replica may take to catch up with its primary.
+const SYNCED_WITHIN: u64 = 10_000_000;
+
+pub(super) fn failovers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
+    let replica = Server::try_start_with(&["--repl-diskless-sync-delay", "0"])?;
+    rig.servers.push(replica);
+    while rig.goes_on() {
+        let next = 1 - rig.current;
+        let wire = Proxy::start(([127, 0, 0, 1], rig.server().port()).into());
+        follow(&rig.servers[next], wire.address().port())?;
+        rig.pass(dice.u64(200..700))?;
+
+        let from = now();
+        wire.blackhole(Direction::Replies, true);
+        rig.pass(dice.u64(30..400))?;
+        rig.log.fired("replica frozen", from, None, Loss::Nothing, false);
+
+        let killed = now();
+        rig.kill_server();
+        rig.log.fired("primary killed", killed, None, Loss::Nothing, true);
+
+        // As long as an election takes, and the replica is told.
+        std::thread::sleep(ms(dice.u64(20..300)));
+        rig.current = next;
+        rig.server().connect()?.command(&["REPLICAOF", "NO", "ONE"])?;
+        rig.let_in()?;
+        rig.log.fired("replica promoted", from, None, Loss::All, true);
+        rig.servers[1 - next].restart();
+    }
+    Ok(())
+}
+
+/// Makes a server a replica, and waits until it has all that its primary has.
+fn follow(server: &Server, port: u16) -> Fallible<()> {
+    server.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
+    let given_up = now() + SYNCED_WITHIN;
+    while server.info("replication").get("master_link_status").is_none_or(|status| status != "up") {
+        if now() > given_up {
+            return Err("the replica does not follow its primary".into());
+        }
+        std::thread::sleep(ms(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Listening to a server, and writing down what it does.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+
+use dspinlock_testkit::{Connection, Reply, Server};
+
+use super::line::{self, Source};
+use super::{Act, Fact};
+use crate::clock::{ms, now, of_wall};
+use crate::history::append;
+
+/// What the monitor takes for the end.
+const END: &str = "nemesis-is-over";
+
+/// A connection that sees everything; it ends with the server, or when it is told to.
+pub(crate) struct Monitor(JoinHandle<()>);
+
+impl Monitor {
+    /// Listens to `server` from now on; what comes is appended to `file`.
+    ///
+    /// # Errors
+    /// If the server or the file can't be reached.
+    pub(crate) fn attach(server: &Server, number: u32, file: &Path) -> io::Result<Self> {
+        let mut connection = server.connect()?;
+        connection.set_patience(Some(ms(5_000)))?;
+        if !connection.command(&["MONITOR"])?.is_ok() {
+            return Err(io::Error::other("the server refuses to be monitored"));
+        }
+        connection.set_patience(None)?;
+        let file = PathBuf::from(file);
+        append(
+            &OpenOptions::new().create(true).append(true).open(&file)?,
+            &Fact { at: now(), server: number, key: 0, by: Vec::new(), act: Act::Attached },
+        );
+        Ok(Self(thread::spawn(move || listen(&mut connection, number, &file))))
+    }
+
+    /// Waits until everything that the server has done so far is written down.
+    ///
+    /// # Errors
+    /// If the server can't be reached.
+    pub(crate) fn finish(self, server: &Server) -> io::Result<()> {
+        server.connect()?.command(&["ECHO", END])?;
+        self.join();
+        Ok(())
+    }
+
+    /// Waits for the end of a server that was killed.
+    pub(crate) fn join(self) {
+        // It ends with an error of the connection, which it takes for the end.
+        let _ = self.0.join();
+    }
+}
+
+fn listen(connection: &mut Connection, number: u32, file: &Path) {
+    let file = OpenOptions::new().append(true).open(file).expect("the file was there just now");
+    let mut by: Vec<String> = Vec::new();
+    while let Ok(Reply::Status(text)) = connection.receive() {
+        let Some(line) = line::parse(&text) else { continue };
+        if line.words.get(1).is_some_and(|word| word == END) {
+            return;
+        }
+        if line.source == Source::Client {
+            by = line::tags(&line.words).unwrap_or_default();
+        }
+        let acts = line::acts(&line.words, line.wall);
+        for act in acts {
+            append(&file, &Fact::new(of_wall(line.wall), number, &by, act));
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The turns at each key as the servers saw them: who had the record when, and who touched whose.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Act, Fact};
+use crate::check::{Property, Violation};
+use crate::history::Op;
+
+/// How wrong the times of a server may be: it looks at the clock once for a command.
+pub(crate) const SLACK: u64 = 5_000;
+
+/// How a turn ended other than by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its own process removed it.
+    Removed,
+    /// Its own process marked it as done, until then.
+    Computed { until: u64 },
+    /// Another process's script replaced or removed it.
+    Foreign,
+    /// Somebody removed it by hand.
+    Admin,
+}
+
+/// One BLOCKED record from its beginning to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    pub(crate) key: u64,
+    tag: String,
+    /// The operation that took it, by the name in its tag.
+    pub(crate) op: Op,
+    pub(crate) since: u64,
+    /// The highest token that came with it; 0 where that was not seen.
+    pub(crate) top: u64,
+    /// From when on it was to live until when.
+    lives: Vec<(u64, u64)>,
+    pub(crate) end: Option<(u64, End)>,
+    /// Somebody else than its process had it live longer.
+    pub(crate) prolonged: bool,
+}
+
+impl Turn {
+    /// The end of the life that was in force at a moment.
+    pub(crate) fn until(&self, at: u64) -> u64 {
+        self.lives.iter().rev().find(|(from, _)| *from <= at).map_or(self.since, |(_, until)| *until)
+    }
+
+    /// When it blocked nobody any more.
+    pub(crate) fn over(&self) -> u64 {
+        let expired = self.lives.last().map_or(self.since, |(_, until)| *until);
+        self.end.map_or(expired, |(at, _)| at.min(expired))
+    }
+
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.op.split_once('-')?.0.parse().ok()
+    }
+}
+
+/// What is known to stand at a record.
+#[derive(Clone, Copy)]
+enum Current {
+    Unknown,
+    Nothing,
+    Turn(usize),
+}
+
+#[derive(Default)]
+pub(crate) struct Truth {
+    pub(crate) turns: Vec<Turn>,
+    /// The turns of a key, in their order.
+    pub(crate) by_key: HashMap<u64, Vec<usize>>,
+    /// When a server was seen for the first time, or again.
+    pub(crate) attached: Vec<u64>,
+    pub(crate) wrong: Vec<Violation>,
+    current: HashMap<(u32, u64), Current>,
+    /// The servers of which it is not known what they had before.
+    unknown: HashSet<u32>,
+}
+
+impl Truth {
+    pub(crate) fn of(mut facts: Vec<Fact>) -> Self {
+        // A server's facts are in their order already, but for microseconds; this puts those of several into one.
+        let mut latest: HashMap<u32, u64> = HashMap::new();
+        for fact in &mut facts {
+            let latest = latest.entry(fact.server).or_default();
+            fact.at = fact.at.max(*latest);
+            *latest = fact.at;
+        }
+        facts.sort_by_key(|fact| fact.at);
+        let mut truth = Self::default();
+        for fact in &facts {
+            truth.take(fact);
+        }
+        truth
+    }
+
+    /// The turn in which a token was given, as far as it was seen.
+    pub(crate) fn of_fence(&self, key: u64, fence: u64, at: u64) -> Option<&Turn> {
+        let turns = self.by_key.get(&key)?.iter().map(|&turn| &self.turns[turn]);
+        turns.filter(|turn| turn.since <= at + SLACK && turn.top >= fence).min_by_key(|turn| {
+            // Of two that were given the same token the later one.
+            (turn.top, u64::MAX - turn.since)
+        })
+    }
+
+    pub(crate) fn at(&self, key: u64) -> impl DoubleEndedIterator<Item = &Turn> {
+        self.by_key.get(&key).into_iter().flatten().map(|&turn| &self.turns[turn])
+    }
+
+    fn current(&self, fact: &Fact) -> Current {
+        let unseen = if self.unknown.contains(&fact.server) { Current::Unknown } else { Current::Nothing };
+        *self.current.get(&(fact.server, fact.key)).unwrap_or(&unseen)
+    }
+
+    fn set_current(&mut self, fact: &Fact, current: Current) {
+        self.current.insert((fact.server, fact.key), current);
+    }
+
+    fn take(&mut self, fact: &Fact) {
+        match &fact.act {
+            Act::Attached => {
+                self.current.retain(|(server, _), _| *server != fact.server);
+                if !self.attached.is_empty() {
+                    self.unknown.insert(fact.server);
+                }
+                self.attached.push(fact.at);
+            }
+            Act::Flushed => {
+                let gone = self.current.iter().filter(|((server, _), _)| *server == fact.server);
+                let gone: Vec<_> = gone
+                    .filter_map(
+                        |(_, current)| if let Current::Turn(turn) = current { Some(*turn) } else { None },
+                    )
+                    .collect();
+                for turn in gone {
+                    self.turns[turn].end.get_or_insert((fact.at, End::Admin));
+                }
+                self.current.retain(|(server, _), _| *server != fact.server);
+                self.unknown.remove(&fact.server);
+            }
+            Act::Set { tag, computed: false, life } => self.block(fact, tag, *life),
+            Act::Set { tag, computed: true, life } => self.compute(fact, tag, *life),
+            Act::Fence { top } => self.fence(fact, *top),
+            Act::Renew { life } => self.renew(fact, *life),
+            Act::Delete => self.delete(fact),
+        }
+    }
+
+    fn block(&mut self, fact: &Fact, tag: &str, life: u64) {
+        if let Current::Turn(held) = self.current(fact)
+            && !fact.by.is_empty()
+            && self.turns[held].end.is_none()
+            && self.turns[held].until(fact.at) > fact.at + SLACK
+        {
+            self.foreign(fact, held, &format!("{} took the record", op_of(tag)));
+        }
+        let lives = vec![(fact.at, fact.at.saturating_add(life))];
+        let turn = Turn {
+            key: fact.key,
+            tag: tag.to_owned(),
+            op: op_of(tag),
+            since: fact.at,
+            top: 0,
+            lives,
+            end: None,
+            prolonged: false,
+        };
+        self.by_key.entry(fact.key).or_default().push(self.turns.len());
+        self.set_current(fact, Current::Turn(self.turns.len()));
+        self.turns.push(turn);
+    }
+
+    fn compute(&mut self, fact: &Fact, tag: &str, life: u64) {
+        let end = End::Computed { until: fact.at.saturating_add(life) };
+        match self.current(fact) {
+            Current::Turn(held) if self.turns[held].tag == tag => {
+                self.turns[held].end.get_or_insert((fact.at, end));
+            }
+            Current::Turn(held) if !fact.by.is_empty() && self.turns[held].end.is_none() => {
+                self.foreign(fact, held, &format!("{} marked as its own the record", op_of(tag)));
+            }
+            _ => {
+                if let Some(turn) = self.latest_of(fact.key, tag) {
+                    self.turns[turn].end.get_or_insert((fact.at, end));
+                }
+            }
+        }
+    }
+
+    fn fence(&mut self, fact: &Fact, top: u64) {
+        let Some(&turn) = self.by_key.get(&fact.key).and_then(|turns| turns.last()) else { return };
+        if fact.by.contains(&self.turns[turn].tag) && self.turns[turn].top == 0 {
+            self.turns[turn].top = top;
+        }
+    }
+
+    fn renew(&mut self, fact: &Fact, life: u64) {
+        let until = fact.at.saturating_add(life);
+        match self.current(fact) {
+            Current::Turn(held) if fact.by.contains(&self.turns[held].tag) => {
+                self.turns[held].lives.push((fact.at, until));
+            }
+            Current::Turn(held) if fact.by.is_empty() => {
+                self.turns[held].lives.push((fact.at, until));
+                self.turns[held].prolonged = true;
+            }
+            Current::Turn(held) => {
+                let who: Vec<_> = fact.by.iter().map(|tag| op_of(tag)).collect();
+                self.foreign(fact, held, &format!("{} renewed the record", who.join(" or ")));
+            }
+            Current::Unknown | Current::Nothing => {
+                for tag in &fact.by {
+                    if let Some(turn) = self.latest_of(fact.key, tag) {
+                        self.turns[turn].lives.push((fact.at, until));
+                        self.set_current(fact, Current::Turn(turn));
+                    }
+                }
+            }
+        }
+    }
+
+    fn delete(&mut self, fact: &Fact) {
+        if let Current::Turn(held) = self.current(fact) {
+            if fact.by.is_empty() {
+                self.turns[held].end.get_or_insert((fact.at, End::Admin));
+            } else if fact.by.contains(&self.turns[held].tag) {
+                self.turns[held].end.get_or_insert((fact.at, End::Removed));
+            } else {
+                self.foreign(fact, held, &format!("{} removed the record", op_of(&fact.by[0])));
+            }
+        } else {
+            for tag in &fact.by {
+                if let Some(turn) = self.latest_of(fact.key, tag) {
+                    self.turns[turn].end.get_or_insert((fact.at, End::Removed));
+                }
+            }
+        }
+        self.set_current(fact, Current::Nothing);
+    }
+
+    fn latest_of(&self, key: u64, tag: &str) -> Option<usize> {
+        self.by_key.get(&key)?.iter().rev().copied().find(|&turn| self.turns[turn].tag == tag)
+    }
+
+    fn foreign(&mut self, fact: &Fact, held: usize, what: &str) {
+        let turn = &mut self.turns[held];
+        turn.end.get_or_insert((fact.at, End::Foreign));
+        let text = format!("{what} that {} held", turn.op);
+        self.wrong.push(Violation::new(Property::P3, fact.at, fact.key, text).of(&[&turn.op]));
+    }
+}
+
+/// The operation that a tag names: `…/op3-17,<timestamp>,`.
+fn op_of(tag: &str) -> Op {
+    let name = tag.split_once("/op").and_then(|(_, rest)| rest.split_once(','));
+    name.map_or_else(|| tag.to_owned(), |(op, _)| op.to_owned())
+}

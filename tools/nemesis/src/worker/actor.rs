@@ -1,0 +1,247 @@
+//! One caller after the other, by the dice.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, Guard, Result};
+use fastrand::Rng;
+
+use super::body::{self, AppError, Value};
+use super::call::{Asking, Call, Fate, Holding, kind};
+use super::register::Register;
+use super::{Job, LEASE, ON_PURPOSE, Style, is_on_purpose};
+use crate::clock::{micros, ms};
+use crate::history::{self, How, Log, What};
+
+/// The first of the keys of cached functions, and of those that run once.
+pub(crate) const CACHED_FROM: u64 = 1_000_000;
+pub(crate) const ONCE_FROM: u64 = 2_000_000;
+
+/// How many of each of these there are.
+const CACHED_KEYS: u64 = 2;
+
+pub(super) struct Actor {
+    pub(super) client: Client,
+    pub(super) log: Arc<Log>,
+    pub(super) register: Arc<Register>,
+    pub(super) dice: Rng,
+    pub(super) job: Job,
+}
+
+impl Actor {
+    /// The same caller on another runtime, with dice of its own.
+    pub(super) fn again(&self, generation: u64) -> Self {
+        Self {
+            client: self.client.clone(),
+            log: Arc::clone(&self.log),
+            register: Arc::clone(&self.register),
+            dice: Rng::with_seed(self.dice.get_seed().wrapping_add(generation).wrapping_mul(31)),
+            job: self.job.clone(),
+        }
+    }
+
+    fn rolls(&mut self, in_1000: u32) -> bool {
+        self.dice.u32(..1_000) < in_1000
+    }
+
+    fn roll(&mut self) -> Call {
+        let mix = self.job.mix.clone();
+        let share = if self.job.style == Style::Cached { 1_000 } else { mix.cached };
+        let (kind, key) = match (self.rolls(share), self.dice.u32(..3)) {
+            (false, _) => (history::Call::Lock, self.dice.u64(..mix.keys)),
+            (true, 0) => (history::Call::Once, ONCE_FROM + self.dice.u64(..CACHED_KEYS)),
+            (true, _) => (history::Call::Cached, CACHED_FROM + self.dice.u64(..CACHED_KEYS)),
+        };
+        let fate = if self.rolls(mix.dies) {
+            Fate::Dies
+        } else if self.rolls(mix.panics) {
+            Fate::Panics
+        } else if self.rolls(mix.fails) {
+            Fate::Fails
+        } else {
+            Fate::Succeeds
+        };
+        let step = if self.rolls(mix.long) {
+            LEASE.mul_f64(0.5 + self.dice.f64()) / 3
+        } else {
+            mix.hold.mul_f64(self.dice.f64()) / 3
+        };
+        let how = match self.dice.u32(..10) {
+            ..6 => How::Release,
+            6..8 => How::Abandon,
+            _ => How::Drop,
+        };
+        let op = self.log.next_op();
+        Call {
+            client: Call::named(&self.client, &op),
+            log: Arc::clone(&self.log),
+            register: Arc::clone(&self.register),
+            op,
+            kind,
+            key,
+            budget: ms(self.dice.u64(300..1_200)),
+            fate,
+            how,
+            steps: vec![step; 3],
+            stubborn: self.job.stubborn,
+        }
+    }
+
+    fn pause(&mut self) -> Duration {
+        Duration::from_micros(self.dice.u64(..=micros(self.job.mix.pause)))
+    }
+
+    pub(super) fn act(&mut self) {
+        let call = self.roll();
+        let asking = call.invoke();
+        let done = catch_unwind(AssertUnwindSafe(|| match call.kind {
+            history::Call::Lock => hold(&call, asking),
+            history::Call::Cached => returned(&call, asking, body::cached(&call)),
+            history::Call::Once => returned_once(&call, asking, body::once(&call)),
+        }));
+        if let Err(payload) = done
+            && !is_on_purpose(&*payload)
+        {
+            resume_unwind(payload);
+        }
+        thread::sleep(self.pause());
+    }
+
+    pub(super) async fn act_later(&mut self) {
+        let call = self.roll();
+        let polls = if self.rolls(self.job.mix.cancels) { self.dice.u32(1..10) } else { u32::MAX };
+        // A task of its own, so that its panic ends nothing else.
+        let task = tokio::spawn(AtMost {
+            polls,
+            future: Box::pin(async move {
+                let asking = call.invoke();
+                match call.kind {
+                    history::Call::Lock => hold_later(&call, asking).await,
+                    history::Call::Cached => returned(&call, asking, body::cached_later(&call).await),
+                    history::Call::Once => returned_once(&call, asking, body::once_later(&call).await),
+                }
+            }),
+        });
+        if let Err(error) = task.await
+            && let Ok(payload) = error.try_into_panic()
+            && !is_on_purpose(&*payload)
+        {
+            resume_unwind(payload);
+        }
+        tokio::time::sleep(self.pause()).await;
+    }
+}
+
+fn hold(call: &Call, asking: Asking<'_>) {
+    let guard = match call.lock().acquire_blocking() {
+        Ok(guard) => guard,
+        Err(error) => return asking.refused(&error),
+    };
+    asking.granted();
+    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    for step in &call.steps {
+        thread::sleep(*step);
+        if !holding.act() {
+            break;
+        }
+    }
+    let how = fated(call);
+    holding.end(how);
+    released(call, fence, || match how {
+        How::Release => guard.release_blocking(),
+        How::Abandon => guard.abandon_blocking(),
+        _ => {
+            drop(guard);
+            Ok(())
+        }
+    });
+}
+
+async fn hold_later(call: &Call, asking: Asking<'_>) {
+    let guard = match call.lock().acquire().await {
+        Ok(guard) => guard,
+        Err(error) => return asking.refused(&error),
+    };
+    asking.granted();
+    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    for step in &call.steps {
+        tokio::time::sleep(*step).await;
+        if !holding.act() {
+            break;
+        }
+    }
+    let how = fated(call);
+    holding.end(how);
+    let ended = async |guard: Guard| match how {
+        How::Release => guard.release().await,
+        How::Abandon => guard.abandon().await,
+        _ => {
+            drop(guard);
+            Ok(())
+        }
+    };
+    let ended = ended(guard).await;
+    released(call, fence, || ended);
+}
+
+/// How a holding ends whose call has a fate of its own.
+fn fated(call: &Call) -> How {
+    match call.fate {
+        Fate::Succeeds => call.how,
+        Fate::Fails => How::Drop,
+        Fate::Panics => panic!("{ON_PURPOSE}"),
+        Fate::Dies => body::die(),
+    }
+}
+
+fn released(call: &Call, fence: u64, end: impl FnOnce() -> Result<()>) {
+    let kind = end().map_or_else(|error| kind(&error), |()| "ok".to_owned());
+    call.write(What::Released { fence, kind });
+}
+
+fn returned(call: &Call, asking: Asking<'_>, value: Result<Value, AppError>) {
+    match value {
+        Ok(value) => {
+            asking.answer(What::Value { whole: value.is_whole(call.key), run: value.run, fence: value.fence })
+        }
+        Err(error) => failed(asking, &error),
+    }
+}
+
+fn returned_once(_: &Call, asking: Asking<'_>, done: Result<(), AppError>) {
+    match done {
+        Ok(()) => asking.answer(What::Done),
+        Err(error) => failed(asking, &error),
+    }
+}
+
+fn failed(asking: Asking<'_>, error: &AppError) {
+    match error {
+        AppError::Lock(error) => asking.refused(error),
+        AppError::Own => asking.answer(What::Fail { kind: error.kind() }),
+    }
+}
+
+/// A future that is dropped when its polls are used up.
+struct AtMost<F> {
+    future: Pin<Box<F>>,
+    polls: u32,
+}
+
+impl<F: Future> Future for AtMost<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.polls -= 1;
+        match self.future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if self.polls == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

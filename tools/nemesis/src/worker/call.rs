@@ -1,0 +1,156 @@
+//! One call: what it is about, how it is to end, and what is written down of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dspinlock::{Client, DSpinlock, Error, ErrorKind, LockHandle, Scheme, Turn};
+
+use super::register::Register;
+use super::{LEASE, SLEEP};
+use crate::clock::{micros, now};
+use crate::history::{self, How, Log, Op, What};
+
+/// py-dspinlock's naming, with the name of the operation in each record that it makes: so the server's own log says
+/// which operation took what.
+#[derive(Debug)]
+struct Named(Op);
+
+impl Scheme for Named {
+    fn tag(&self, turn: &Turn) -> String {
+        format!("{}@{}/op{},{}", turn.id, turn.owner, self.0, turn.timestamp)
+    }
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Succeeds,
+    Fails,
+    Panics,
+    /// With its whole process.
+    Dies,
+}
+
+pub(super) struct Call {
+    pub(super) client: Client,
+    pub(super) log: Arc<Log>,
+    pub(super) register: Arc<Register>,
+    pub(super) op: Op,
+    pub(super) kind: history::Call,
+    pub(super) key: u64,
+    pub(super) budget: Duration,
+    pub(super) fate: Fate,
+    pub(super) how: How,
+    pub(super) steps: Vec<Duration>,
+    pub(super) stubborn: bool,
+}
+
+impl Call {
+    /// The client under whose names this operation's records are made.
+    pub(super) fn named(client: &Client, op: &Op) -> Client {
+        client.clone().with_scheme(Named(op.clone()))
+    }
+
+    pub(super) fn lock(&self) -> DSpinlock {
+        let lock = self.client.lock(self.key).namespace(super::body::NAMESPACE).expire(None).lease(LEASE);
+        lock.sleep(SLEEP).wait(self.budget)
+    }
+
+    pub(super) fn write(&self, what: What) {
+        self.log.write(&self.op, self.key, what);
+    }
+
+    /// The caller asks now; dropped before it has an answer, nobody knows.
+    pub(super) fn invoke(&self) -> Asking<'_> {
+        self.write(What::Invoke { call: self.kind, budget: micros(self.budget) });
+        Asking { call: self, answered: false }
+    }
+}
+
+/// What a caller is told by an error.
+pub(super) fn kind(error: &Error) -> String {
+    error.kind().as_str().replace(' ', "-")
+}
+
+/// A call that has no answer yet.
+pub(super) struct Asking<'a> {
+    call: &'a Call,
+    answered: bool,
+}
+
+impl Asking<'_> {
+    pub(super) fn answer(mut self, what: What) {
+        self.answered = true;
+        self.call.write(what);
+    }
+
+    /// Granted: what follows is written by the holding.
+    pub(super) fn granted(mut self) {
+        self.answered = true;
+    }
+
+    /// An error in place of the lock: no, or nobody knows.
+    pub(super) fn refused(self, error: &Error) {
+        let kind = kind(error);
+        self.answer(match error.kind() {
+            ErrorKind::Backend | ErrorKind::Lost | ErrorKind::NotOwner => What::Info { kind },
+            _ => What::Fail { kind },
+        });
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.call.write(What::Info { kind: "dropped".to_owned() });
+        }
+    }
+}
+
+/// A lock that is held, or a body that runs. What is dropped in the middle has ended all the same.
+pub(super) struct Holding<'a> {
+    call: &'a Call,
+    lock: LockHandle,
+    known_until: u64,
+    over: bool,
+}
+
+impl<'a> Holding<'a> {
+    pub(super) fn begin(call: &'a Call, lock: &LockHandle) -> Self {
+        let at = now();
+        let known_until = at + micros(lock.remaining());
+        call.write(What::Ok { fence: lock.fencing_token(), deadline: known_until });
+        Self { call, lock: lock.clone(), known_until, over: false }
+    }
+
+    /// Looks whether the lock is held, and if so does what it protects; false where it is lost.
+    pub(super) fn act(&mut self) -> bool {
+        let fence = self.lock.fencing_token();
+        let since = now();
+        let remaining = micros(self.lock.remaining());
+        if self.lock.is_held() {
+            self.known_until = self.known_until.max(since + remaining);
+        } else if !self.call.stubborn {
+            self.call.write(What::Lost { fence });
+            return false;
+        }
+        self.call.write(What::Claim { fence, since, deadline: self.known_until });
+        let accepted = self.call.register.write(self.call.key, fence, &self.call.op);
+        self.call.write(What::Write { fence, accepted });
+        true
+    }
+
+    /// From now on the holder leaves alone what the lock protects.
+    pub(super) fn end(mut self, how: How) {
+        self.over = true;
+        self.call.write(What::Release { fence: self.lock.fencing_token(), how });
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.call.write(What::Release { fence: self.lock.fencing_token(), how: How::Drop });
+        }
+    }
+}
