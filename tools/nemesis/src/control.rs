@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use dspinlock_testkit::{Direction, Proxy, Server};
+use dspinlock_testkit::{Proxy, Server, Verdict};
+use fastrand::Rng;
 
 use crate::Fallible;
-use crate::check::{self, Property, Verdict, Violation};
-use crate::clock::{ms, now};
+use crate::check::{self, Property, Violation};
+use crate::clock::now;
 use crate::history;
 use crate::rig::{Plan, gather};
 use crate::scenario::{self, Faults, Outcome};
@@ -91,7 +94,7 @@ impl Control {
         }
     }
 
-    pub(crate) fn caught(&self, verdict: &Verdict) -> Option<Violation> {
+    pub(crate) fn caught(&self, verdict: &check::Verdict) -> Option<Violation> {
         verdict.violations.iter().find(|violation| violation.property == self.property).cloned()
     }
 }
@@ -105,9 +108,13 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
     let interpreter = interpreter()?;
     std::fs::create_dir_all(dir)?;
     let server = Server::try_start()?;
-    // The wire of a small network: between two requests of one caller another one's have room.
-    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    proxy.delay(Direction::Requests, ms(1));
+    // The wire of a network on which some packets are sent again: meanwhile others make several requests.
+    let dice = Mutex::new(Rng::with_seed(seed));
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |_| {
+        let mut dice = dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = if dice.u32(..5) == 0 { dice.u64(8_000..25_000) } else { dice.u64(..400) };
+        Verdict::Late(Duration::from_micros(late))
+    });
     let until = now() + seconds * 1_000_000;
     let port = proxy.address().port().to_string();
     let start = |process: u32| -> Fallible<Child> {

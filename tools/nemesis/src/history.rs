@@ -65,7 +65,7 @@ pub(crate) enum What {
     Write { fence: u64, accepted: bool },
     /// The holder has stopped to act, and is about to give the lock back.
     Release { fence: u64, how: How },
-    /// What it was told of that: `ok`, or the kind of error.
+    /// What it was told of that: `ok`, `dropped`, or the kind of error.
     Released { fence: u64, kind: String },
     /// A caller of a cached function was given a value, computed by the operation `run`.
     Value { run: Op, fence: u64, whole: bool },

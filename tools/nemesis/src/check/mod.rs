@@ -154,8 +154,8 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
     case.values();
     case.kinds();
     case.gauges();
+    case.touched();
     let mut verdict = case.verdict;
-    verdict.violations.append(&mut case.truth.wrong);
     verdict.violations.sort_by_key(|violation| violation.at);
     verdict
 }
@@ -171,6 +171,16 @@ impl<'a> Case<'a> {
             terms: Terms::of(&evidence.entries),
             verdict: Verdict::default(),
         }
+    }
+
+    /// P3.
+    fn touched(&mut self) {
+        for (since, taken) in std::mem::take(&mut self.truth.taken) {
+            if !self.lost(taken.key, since, taken.at) {
+                self.wrong(taken);
+            }
+        }
+        self.verdict.violations.append(&mut self.truth.wrong);
     }
 
     fn wrong(&mut self, violation: Violation) {

@@ -48,7 +48,7 @@ def lock_once(connection, op, dice):
     # It has no fencing token, and knows of no deadline before its hour is over.
     token = now()
     write(op, "ok", fence=token, deadline=now() + 3_600_000_000)
-    time.sleep(dice.uniform(0.001, 0.004))
+    time.sleep(dice.uniform(0.01, 0.03))
     write(op, "release", fence=token, how="release")
     try:
         lock.__exit__(None, None, None)

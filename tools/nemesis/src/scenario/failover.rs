@@ -8,17 +8,20 @@ use crate::clock::{ms, now};
 use crate::faults::Loss;
 use crate::rig::Rig;
 
+/// A primary that does not wait for more replicas before it sends its data to one.
+pub(super) const SERVER: &[&str] = &["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
+
 /// How long a replica may take to catch up with its primary.
 const SYNCED_WITHIN: u64 = 10_000_000;
 
 pub(super) fn failovers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
-    let replica = Server::try_start_with(&["--repl-diskless-sync-delay", "0"])?;
+    let replica = Server::try_start_with(SERVER)?;
     rig.servers.push(replica);
     while rig.goes_on() {
         let next = 1 - rig.current;
         let wire = Proxy::start(([127, 0, 0, 1], rig.server().port()).into());
         follow(&rig.servers[next], wire.address().port())?;
-        rig.pass(dice.u64(200..700))?;
+        rig.pass(dice.u64(100..400))?;
 
         let from = now();
         wire.blackhole(Direction::Replies, true);
@@ -30,7 +33,7 @@ pub(super) fn failovers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
         rig.log.fired("primary killed", killed, None, Loss::Nothing, true);
 
         // As long as an election takes, and the replica is told.
-        std::thread::sleep(ms(dice.u64(20..300)));
+        std::thread::sleep(ms(dice.u64(10..150)));
         rig.current = next;
         rig.server().connect()?.command(&["REPLICAOF", "NO", "ONE"])?;
         rig.let_in()?;

@@ -89,9 +89,12 @@ pub(crate) static ALL: [Scenario; 12] = [
         number: 6,
         name: "failover",
         about: "a replica that has not heard the latest is promoted",
-        plan: |plan| plan.mix.long = 60,
+        plan: |plan| {
+            plan.server = failover::SERVER.to_vec();
+            plan.mix.long = 250;
+        },
         faults: failover::failovers,
-        grants: 400,
+        grants: 200,
     },
     Scenario {
         number: 7,

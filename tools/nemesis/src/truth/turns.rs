@@ -72,6 +72,8 @@ pub(crate) struct Truth {
     /// When a server was seen for the first time, or again.
     pub(crate) attached: Vec<u64>,
     pub(crate) wrong: Vec<Violation>,
+    /// Records that were taken while they lived, with the time since when: unless the server had lost them, that is wrong.
+    pub(crate) taken: Vec<(u64, Violation)>,
     current: HashMap<(u32, u64), Current>,
     /// The servers of which it is not known what they had before.
     unknown: HashSet<u32>,
@@ -152,7 +154,9 @@ impl Truth {
             && self.turns[held].end.is_none()
             && self.turns[held].until(fact.at) > fact.at + SLACK
         {
-            self.foreign(fact, held, &format!("{} took the record", op_of(tag)));
+            let since = self.turns[held].since;
+            let taken = self.foreign(fact, held, &format!("{} took the record", op_of(tag)));
+            self.taken.push((since, taken));
         }
         let lives = vec![(fact.at, fact.at.saturating_add(life))];
         let turn = Turn {
@@ -177,7 +181,8 @@ impl Truth {
                 self.turns[held].end.get_or_insert((fact.at, end));
             }
             Current::Turn(held) if !fact.by.is_empty() && self.turns[held].end.is_none() => {
-                self.foreign(fact, held, &format!("{} marked as its own the record", op_of(tag)));
+                let wrong = self.foreign(fact, held, &format!("{} marked as its own the record", op_of(tag)));
+                self.wrong.push(wrong);
             }
             _ => {
                 if let Some(turn) = self.latest_of(fact.key, tag) {
@@ -206,7 +211,8 @@ impl Truth {
             }
             Current::Turn(held) => {
                 let who: Vec<_> = fact.by.iter().map(|tag| op_of(tag)).collect();
-                self.foreign(fact, held, &format!("{} renewed the record", who.join(" or ")));
+                let wrong = self.foreign(fact, held, &format!("{} renewed the record", who.join(" or ")));
+                self.wrong.push(wrong);
             }
             Current::Unknown | Current::Nothing => {
                 for tag in &fact.by {
@@ -226,7 +232,8 @@ impl Truth {
             } else if fact.by.contains(&self.turns[held].tag) {
                 self.turns[held].end.get_or_insert((fact.at, End::Removed));
             } else {
-                self.foreign(fact, held, &format!("{} removed the record", op_of(&fact.by[0])));
+                let wrong = self.foreign(fact, held, &format!("{} removed the record", op_of(&fact.by[0])));
+                self.wrong.push(wrong);
             }
         } else {
             for tag in &fact.by {
@@ -242,11 +249,11 @@ impl Truth {
         self.by_key.get(&key)?.iter().rev().copied().find(|&turn| self.turns[turn].tag == tag)
     }
 
-    fn foreign(&mut self, fact: &Fact, held: usize, what: &str) {
+    fn foreign(&mut self, fact: &Fact, held: usize, what: &str) -> Violation {
         let turn = &mut self.turns[held];
         turn.end.get_or_insert((fact.at, End::Foreign));
         let text = format!("{what} that {} held", turn.op);
-        self.wrong.push(Violation::new(Property::P3, fact.at, fact.key, text).of(&[&turn.op]));
+        Violation::new(Property::P3, fact.at, fact.key, text).of(&[&turn.op])
     }
 }
 

@@ -12,7 +12,7 @@ use dspinlock::{Client, Guard, Result};
 use fastrand::Rng;
 
 use super::body::{self, AppError, Value};
-use super::call::{Asking, Call, Fate, Holding, kind};
+use super::call::{Asking, Call, Fate, Holding};
 use super::register::Register;
 use super::{Job, LEASE, ON_PURPOSE, Style, is_on_purpose};
 use crate::clock::{micros, ms};
@@ -102,7 +102,7 @@ impl Actor {
         let done = catch_unwind(AssertUnwindSafe(|| match call.kind {
             history::Call::Lock => hold(&call, asking),
             history::Call::Cached => returned(&call, asking, body::cached(&call)),
-            history::Call::Once => returned_once(&call, asking, body::once(&call)),
+            history::Call::Once => returned_once(asking, body::once(&call)),
         }));
         if let Err(payload) = done
             && !is_on_purpose(&*payload)
@@ -123,7 +123,7 @@ impl Actor {
                 match call.kind {
                     history::Call::Lock => hold_later(&call, asking).await,
                     history::Call::Cached => returned(&call, asking, body::cached_later(&call).await),
-                    history::Call::Once => returned_once(&call, asking, body::once_later(&call).await),
+                    history::Call::Once => returned_once(asking, body::once_later(&call).await),
                 }
             }),
         });
@@ -152,7 +152,8 @@ fn hold(call: &Call, asking: Asking<'_>) {
     }
     let how = fated(call);
     holding.end(how);
-    released(call, fence, || match how {
+    let releasing = call.releasing(fence);
+    releasing.answer(match how {
         How::Release => guard.release_blocking(),
         How::Abandon => guard.abandon_blocking(),
         _ => {
@@ -185,8 +186,8 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
             Ok(())
         }
     };
-    let ended = ended(guard).await;
-    released(call, fence, || ended);
+    let releasing = call.releasing(fence);
+    releasing.answer(ended(guard).await);
 }
 
 /// How a holding ends whose call has a fate of its own.
@@ -199,11 +200,6 @@ fn fated(call: &Call) -> How {
     }
 }
 
-fn released(call: &Call, fence: u64, end: impl FnOnce() -> Result<()>) {
-    let kind = end().map_or_else(|error| kind(&error), |()| "ok".to_owned());
-    call.write(What::Released { fence, kind });
-}
-
 fn returned(call: &Call, asking: Asking<'_>, value: Result<Value, AppError>) {
     match value {
         Ok(value) => {
@@ -213,7 +209,7 @@ fn returned(call: &Call, asking: Asking<'_>, value: Result<Value, AppError>) {
     }
 }
 
-fn returned_once(_: &Call, asking: Asking<'_>, done: Result<(), AppError>) {
+fn returned_once(asking: Asking<'_>, done: Result<(), AppError>) {
     match done {
         Ok(()) => asking.answer(What::Done),
         Err(error) => failed(asking, &error),

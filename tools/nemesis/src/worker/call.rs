@@ -60,10 +60,40 @@ impl Call {
         self.log.write(&self.op, self.key, what);
     }
 
+    pub(super) fn releasing(&self, fence: u64) -> Releasing<'_> {
+        Releasing { call: self, fence, answered: false }
+    }
+
     /// The caller asks now; dropped before it has an answer, nobody knows.
     pub(super) fn invoke(&self) -> Asking<'_> {
         self.write(What::Invoke { call: self.kind, budget: micros(self.budget) });
         Asking { call: self, answered: false }
+    }
+}
+
+/// A release that is under way; dropped before its end, nobody is told.
+pub(super) struct Releasing<'a> {
+    call: &'a Call,
+    fence: u64,
+    answered: bool,
+}
+
+impl Releasing<'_> {
+    pub(super) fn answer(mut self, answer: Result<(), Error>) {
+        self.tell(answer.map_or_else(|error| kind(&error), |()| "ok".to_owned()));
+    }
+
+    fn tell(&mut self, kind: String) {
+        self.answered = true;
+        self.call.write(What::Released { fence: self.fence, kind });
+    }
+}
+
+impl Drop for Releasing<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.tell("dropped".to_owned());
+        }
     }
 }
 
