@@ -1,5 +1,6 @@
 //! The controls: locks without a part of the protocol, and py-dspinlock. A checker that does not catch them proves nothing.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -115,21 +116,23 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
         let late = if dice.u32(..5) == 0 { dice.u64(8_000..25_000) } else { dice.u64(..400) };
         Verdict::Late(Duration::from_micros(late))
     });
-    let until = now() + seconds * 1_000_000;
     let port = proxy.address().port().to_string();
-    let start = |process: u32| -> Fallible<Child> {
+    let start = |process: u32| -> Fallible<Python> {
         let history = dir.join(format!("worker-{process}.jsonl"));
-        let child = Command::new(&interpreter)
-            .args(["-c", WORKER, &port])
-            .arg(history)
-            .args([process.to_string(), until.to_string(), seed.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        Ok(child)
+        let mut command = Command::new(&interpreter);
+        command.args(["-c", WORKER, &port]).arg(history).args([process.to_string(), seed.to_string()]);
+        Ok(Python(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))
     };
-    for mut child in (0..PROCESSES).map(start).collect::<Fallible<Vec<_>>>()? {
-        let status = child.wait()?;
+    let mut workers = (0..PROCESSES).map(start).collect::<Fallible<Vec<_>>>()?;
+    for worker in &mut workers {
+        worker.await_ready()?;
+    }
+    let until = now() + seconds * 1_000_000;
+    for worker in &mut workers {
+        worker.go(until)?;
+    }
+    for worker in &mut workers {
+        let status = worker.0.wait()?;
         if !status.success() {
             return Err(format!("the Python worker has failed: {status}").into());
         }
@@ -138,6 +141,29 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
     let evidence = gather(dir, Vec::new())?;
     let verdict = check::check(&evidence);
     Ok(Outcome { evidence, verdict, faults: 0 })
+}
+
+/// A Python process, which ends with this value.
+struct Python(Child);
+
+impl Python {
+    fn await_ready(&mut self) -> Fallible<()> {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.take().ok_or("Python has no output")?).read_line(&mut line)?;
+        if line.trim() == "ready" { Ok(()) } else { Err("the Python worker does not start".into()) }
+    }
+
+    fn go(&mut self, until: u64) -> Fallible<()> {
+        Ok(writeln!(self.0.stdin.take().ok_or("Python has no input")?, "{until}")?)
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // One that has ended already can't be killed, which is what was wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A Python that has py-dspinlock.

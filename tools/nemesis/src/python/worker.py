@@ -1,6 +1,7 @@
 """A worker in Python: callers that lock with py-dspinlock, and write the same history as the others.
 
-Arguments: port, history file, process number, moment of the boot clock at which to end (microseconds), seed.
+Arguments: port, history file, process number, seed. When it is ready it says so, and is told the moment of the boot
+clock, in microseconds, at which to end.
 """
 
 import json
@@ -12,9 +13,10 @@ import time
 import redis
 from dspinlock import HashDSpinlock
 
-PORT, FILE, PROCESS, UNTIL, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+PORT, FILE, PROCESS, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 CALLERS = 3
-KEY = 17
+# All callers go on to another key so often: after a release that raised, the old one stays blocked for an hour.
+KEY_LIFE = 200_000
 HISTORY = open(FILE, "a", encoding="utf-8")
 WRITING = threading.Lock()
 
@@ -22,7 +24,7 @@ WRITING = threading.Lock()
 class Lock(HashDSpinlock):
     """Polls often, so that it meets others."""
 
-    max_spinlock_tries = 200
+    max_spinlock_tries = 20
     spinlock_sleep_thresh = 0.003
 
 
@@ -30,31 +32,32 @@ def now():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
-def write(op, event, **fields):
-    line = json.dumps({"at": now(), "process": PROCESS, "op": op, "key": KEY, "event": event, **fields})
+def write(op, key, event, **fields):
+    line = json.dumps({"at": now(), "process": PROCESS, "op": op, "key": key, "event": event, **fields})
     with WRITING:
         HISTORY.write(line + "\n")
         HISTORY.flush()
 
 
 def lock_once(connection, op, dice):
-    lock = Lock(KEY, sess=connection)
-    write(op, "invoke", call="lock", budget=600_000)
+    key = now() // KEY_LIFE
+    lock = Lock(key, sess=connection)
+    write(op, key, "invoke", call="lock", budget=600_000)
     try:
         lock.__enter__()
     except Exception as error:
-        write(op, "info", kind=type(error).__name__)
+        write(op, key, "info", kind=type(error).__name__)
         return
     # It has no fencing token, and knows of no deadline before its hour is over.
     token = now()
-    write(op, "ok", fence=token, deadline=now() + 3_600_000_000)
-    time.sleep(dice.uniform(0.01, 0.03))
-    write(op, "release", fence=token, how="release")
+    write(op, key, "ok", fence=token, deadline=now() + 3_600_000_000)
+    time.sleep(dice.uniform(0.005, 0.02))
+    write(op, key, "release", fence=token, how="release")
     try:
         lock.__exit__(None, None, None)
-        write(op, "released", fence=token, kind="ok")
+        write(op, key, "released", fence=token, kind="ok")
     except Exception as error:
-        write(op, "released", fence=token, kind=type(error).__name__)
+        write(op, key, "released", fence=token, kind=type(error).__name__)
 
 
 def call(caller):
@@ -66,6 +69,8 @@ def call(caller):
         lock_once(connection, f"{PROCESS}-{caller * 1_000_000 + number}", dice)
 
 
+print("ready", flush=True)
+UNTIL = int(sys.stdin.readline())
 THREADS = [threading.Thread(target=call, args=(caller,)) for caller in range(CALLERS)]
 for thread in THREADS:
     thread.start()
