@@ -61,10 +61,13 @@ impl Case<'_> {
         let Some((told, kind)) = &operation.refused else { return };
         let away = self.away(operation.process, operation.invoked, told + self.terms.grace);
         let by = told + if away { self.terms.unreachable() } else { self.terms.grace };
+        // What it had been given just before may have gone on to another caller of its process.
         let handed_on = |turn: &Turn| {
-            let fences = turn.top.saturating_sub(1_000)..=turn.top;
+            let tokens = self.truth.tokens(turn);
             self.operations.iter().any(|other| {
-                other.key == turn.key && other.process == operation.process && fences.contains(&other.fence())
+                other.key == turn.key
+                    && other.process == operation.process
+                    && other.granted.is_some_and(|(_, fence)| tokens.contains(&fence))
             })
         };
         let left = self

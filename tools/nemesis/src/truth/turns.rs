@@ -1,6 +1,7 @@
 //! The turns at each key as the servers saw them: who had the record when, and who touched whose.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use super::{Act, Fact};
 use crate::check::{Property, Violation};
@@ -103,6 +104,12 @@ impl Truth {
             // Of two that were given the same token the later one.
             (turn.top, u64::MAX - turn.since)
         })
+    }
+
+    /// The tokens that came with a turn: its own and those that were reserved for its process.
+    pub(crate) fn tokens(&self, turn: &Turn) -> RangeInclusive<u64> {
+        let before = self.at(turn.key).map(|other| other.top).filter(|&top| top < turn.top).max();
+        before.unwrap_or_default() + 1..=turn.top
     }
 
     pub(crate) fn at(&self, key: u64) -> impl DoubleEndedIterator<Item = &Turn> {
