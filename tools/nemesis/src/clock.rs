@@ -21,8 +21,35 @@ pub(crate) fn sleep_until(at: u64) {
     std::thread::sleep(Duration::from_micros(at.saturating_sub(now())));
 }
 
-/// What this clock showed when the wall clock showed `wall` microseconds, lately.
-pub(crate) fn of_wall(wall: u64) -> u64 {
-    let now_by_wall = micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
-    (now() + wall).saturating_sub(now_by_wall)
+/// How far the wall clock, by which servers tell the time, is ahead of this one.
+pub(crate) struct Wall {
+    ahead: u64,
+    asked: u64,
+}
+
+impl Wall {
+    /// For so long an answer is good: the wall clock may be set.
+    const FRESH: u64 = 500_000;
+    /// Between two looks at this clock that are so near each other the wall clock shows the same moment.
+    const NEAR: u64 = 50;
+
+    pub(crate) fn ask() -> Self {
+        loop {
+            let before = now();
+            let wall = micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+            let asked = now();
+            // A thread that had to wait in between asks again.
+            if asked - before <= Self::NEAR {
+                return Self { ahead: wall.saturating_sub(before), asked };
+            }
+        }
+    }
+
+    /// What this clock showed when the wall clock showed `wall` microseconds, lately.
+    pub(crate) fn boot_at(&mut self, wall: u64) -> u64 {
+        if now() > self.asked + Self::FRESH {
+            *self = Self::ask();
+        }
+        wall.saturating_sub(self.ahead)
+    }
 }

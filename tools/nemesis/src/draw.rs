@@ -136,13 +136,13 @@ impl<'a> Picture<'a> {
         for turn in &self.turns {
             self.span(&mut chart, lane, turn.since, turn.over(), BLOCKED)?;
         }
-        self.name(&canvas, lane, "the server's record", INK)?;
+        name(&canvas, lane, "the server's record", INK)?;
         for fault in &self.faults {
             let slot = fault.slot.map_or_else(String::new, |slot| format!(" ({slot})"));
             let (x, y) = chart.backend_coord(&(self.x(fault.from), self.y(self.lanes() - 1) + 7.0));
             write(&canvas, &format!("{}{slot}", fault.name), (x, y), 11, HPos::Left)?;
         }
-        self.name(&canvas, self.lanes() - 1, "faults (process)", INK)?;
+        name(&canvas, self.lanes() - 1, "faults (process)", INK)?;
         bar(&mut chart, (-0.7, 0.7), (0.0, f64::from(height)), WRONG)?;
         canvas.present()?;
         Ok(())
@@ -161,7 +161,7 @@ impl<'a> Picture<'a> {
             self.span(chart, lane, from, to, HOLDING)?;
         }
         let colour = if self.violation.ops.contains(&operation.op) { WRONG } else { INK };
-        self.name(canvas, lane, &format!("operation {}", operation.op), colour)
+        name(canvas, lane, &format!("operation {}", operation.op), colour)
     }
 
     /// The lower edge of a lane, from below.
@@ -181,19 +181,14 @@ impl<'a> Picture<'a> {
         // However short it is, it is to be seen.
         bar(chart, (from, to.max(from + 1.5)), (self.y(lane) + 3.0, self.y(lane) + f64::from(LANE)), colour)
     }
+}
 
-    fn name(
-        &self,
-        canvas: &Canvas<'_>,
-        lane: u32,
-        text: &str,
-        colour: RGBColor,
-    ) -> Result<(), Box<dyn Error>> {
-        let (x, y) = (i32::try_from(LEFT)? - 10, i32::try_from(TOP + lane * LANE + LANE / 2)?);
-        let style = ("sans-serif", 13).into_font().color(&colour).pos(Pos::new(HPos::Right, VPos::Center));
-        canvas.draw(&Text::new(text.to_owned(), (x, y), style))?;
-        Ok(())
-    }
+/// Writes left of a lane what it is.
+fn name(canvas: &Canvas<'_>, lane: u32, text: &str, colour: RGBColor) -> Result<(), Box<dyn Error>> {
+    let (x, y) = (i32::try_from(LEFT)? - 10, i32::try_from(TOP + lane * LANE + LANE / 2)?);
+    let style = ("sans-serif", 13).into_font().color(&colour).pos(Pos::new(HPos::Right, VPos::Center));
+    canvas.draw(&Text::new(text.to_owned(), (x, y), style))?;
+    Ok(())
 }
 
 fn bar(
@@ -233,4 +228,41 @@ fn write(
     let style = ("sans-serif", size).into_font().color(&INK).pos(Pos::new(anchor, VPos::Center));
     canvas.draw(&Text::new(text.to_owned(), at, style))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Property;
+    use crate::faults::Loss;
+    use crate::history::{Call, Event, What};
+
+    #[test]
+    fn a_picture_names_who_and_what() {
+        let event = |at, what| Event { at, process: 7, op: "7-1".to_owned(), key: 1, what };
+        let fault = Fault {
+            name: "freeze".to_owned(),
+            from: 2_050_000,
+            to: 2_400_000,
+            slot: Some(7),
+            loses: Loss::Nothing,
+            away: true,
+        };
+        let evidence = Evidence {
+            events: vec![
+                event(2_000_000, What::Invoke { call: Call::Lock, budget: 9 }),
+                event(2_001_000, What::Ok { fence: 5, deadline: 2_300_000 }),
+            ],
+            entries: vec![Entry::Fault(fault)],
+            ..Evidence::default()
+        };
+        let violation = Violation::new(Property::P7, 2_350_000, 1, "it goes on").of(&["7-1"]);
+        let file = std::env::temp_dir().join(format!("nemesis-picture-{}.svg", std::process::id()));
+        draw(&evidence, &violation, &file).unwrap();
+        let svg = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        for text in ["P7: it goes on", "operation 7-1", "freeze (7)"] {
+            assert!(svg.contains(text), "{text} is missing");
+        }
+    }
 }

@@ -54,9 +54,10 @@ pub(crate) enum Entry {
         process: u32,
         at: u64,
     },
-    /// This machine kept a thread that wanted to run from doing so, for so long at the most.
+    /// This machine let nobody run, or so few that a thread which wanted to could not.
     Stall {
-        micros: u64,
+        from: u64,
+        to: u64,
     },
 }
 

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use control::Control;
 use options::{Asked, Options};
 use report::{Figures, Row};
-use scenario::{LEAST_FAULTS, Scenario};
+use scenario::{LEAST_FAULTS, Outcome, Scenario};
 
 /// What went wrong, in words.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -129,23 +129,27 @@ fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
             verdict.violations.len()
         );
         row.add(&outcome);
-        let least = |of_20: u64| (of_20 * options.seconds / 20).max(1);
-        for (what, number, least) in [
-            ("grants", verdict.grants, least(scenario.grants)),
-            ("faults", outcome.faults, least(LEAST_FAULTS)),
-        ] {
-            if number < least {
-                row.inconclusive
-                    .get_or_insert(format!("INCONCLUSIVE: seed {seed} has {number} {what} of {least}"));
-            }
-        }
-        if verdict.violations.is_empty() {
+        let too_few = too_few(scenario, &outcome, options.seconds);
+        if verdict.violations.is_empty() && too_few.is_none() {
             fs::remove_dir_all(&dir)?;
         } else {
             report::keep(&outcome, &dir)?;
         }
+        if let Some(too_few) = too_few {
+            row.inconclusive.get_or_insert(format!("INCONCLUSIVE: seed {seed} has {too_few}"));
+        }
     }
     Ok(row)
+}
+
+/// What there is too little of to prove anything.
+fn too_few(scenario: &Scenario, outcome: &Outcome, seconds: u64) -> Option<String> {
+    let figures =
+        [("grants", outcome.verdict.grants, scenario.grants), ("faults", outcome.faults, LEAST_FAULTS)];
+    figures.into_iter().find_map(|(what, number, of_20)| {
+        let least = (of_20 * seconds / 20).max(1);
+        (number < least).then(|| format!("{number} {what} of {least}"))
+    })
 }
 
 /// Runs a control until it is caught, by a few seeds.

@@ -33,6 +33,7 @@ pub(crate) struct Row {
     pub(crate) violations: u64,
     double_grants: u64,
     refused_writes: u64,
+    without_result: u64,
     /// Why it proves nothing, where it does not.
     pub(crate) inconclusive: Option<String>,
 }
@@ -48,6 +49,7 @@ impl Row {
         self.violations += u64::try_from(outcome.verdict.violations.len()).unwrap_or(u64::MAX);
         self.double_grants += outcome.verdict.double_grants;
         self.refused_writes += outcome.verdict.refused_writes;
+        self.without_result += outcome.verdict.without_result;
     }
 
     fn note(&self) -> String {
@@ -57,6 +59,9 @@ impl Row {
         }
         if self.refused_writes > 0 {
             notes.push(format!("{} stale writes refused", self.refused_writes));
+        }
+        if self.without_result > 0 {
+            notes.push(format!("{} bodies left no result", self.without_result));
         }
         notes.join("; ")
     }

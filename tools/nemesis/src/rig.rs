@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use dspinlock_testkit::{Connection, Proxy, Reply, Server};
@@ -89,7 +89,7 @@ impl Rig {
             current: 0,
             desks: Vec::new(),
             monitors: Vec::new(),
-            watchdog: Watchdog::start(),
+            watchdog: Watchdog::start(log.clone()),
             wrong: Vec::new(),
             servers: vec![server],
             dir: dir.to_owned(),
@@ -260,7 +260,7 @@ impl Rig {
     pub(crate) fn finish(mut self) -> Fallible<(Evidence, Vec<Violation>)> {
         self.pass(self.until.saturating_sub(now()) / 1_000)?;
         self.await_workers()?;
-        self.log.write(&Entry::Stall { micros: self.watchdog.stop() });
+        self.watchdog.stop();
         self.await_free()?;
         let (server, current) = (self.current, &self.servers[self.current]);
         if let Some(monitor) = self.monitors[server].take() {
@@ -367,34 +367,38 @@ pub(crate) fn gather(dir: &Path, accepted: Vec<Accepted>) -> Fallible<Evidence> 
     Ok(evidence)
 }
 
-/// A thread that measures for how long this machine keeps threads waiting.
+/// A thread that notes when this machine keeps threads waiting.
 struct Watchdog {
     thread: Option<JoinHandle<()>>,
     over: Arc<AtomicBool>,
-    worst: Arc<AtomicU64>,
 }
 
 impl Watchdog {
-    fn start() -> Self {
-        let (over, worst) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (watching, noting) = (Arc::clone(&over), Arc::clone(&worst));
+    /// So late a thread may be on a machine that is busy, and no more.
+    const LATE: u64 = 150_000;
+
+    fn start(log: FaultLog) -> Self {
+        let over = Arc::<AtomicBool>::default();
+        let watching = Arc::clone(&over);
         let thread = thread::spawn(move || {
             while !watching.load(Ordering::Relaxed) {
-                let due = now() + 10_000;
-                sleep_until(due);
-                noting.fetch_max(now().saturating_sub(due), Ordering::Relaxed);
+                let from = now();
+                thread::sleep(ms(10));
+                let to = now();
+                if to > from + Self::LATE {
+                    log.write(&Entry::Stall { from, to });
+                }
             }
         });
-        Self { thread: Some(thread), over, worst }
+        Self { thread: Some(thread), over }
     }
 
-    fn stop(&mut self) -> u64 {
+    fn stop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It only ever sleeps and counts.
+            // It only ever sleeps and writes.
             let _ = thread.join();
         }
-        self.worst.load(Ordering::Relaxed)
     }
 }
 

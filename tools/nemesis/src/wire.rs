@@ -49,10 +49,10 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
             replace("if record == ARGV[1] .. '0' then", "if record then");
         }
         (Some(Sabotage::Tags), Script::Renew) => {
-            replace("if record == ARGV[at + 1] .. '0' then", "if record then")
+            replace("if record == ARGV[at + 1] .. '0' then", "if record then");
         }
         (Some(Sabotage::NotAfter), Script::Acquire) => {
-            replace("if now > tonumber(ARGV[4]) then", "if false then")
+            replace("if now > tonumber(ARGV[4]) then", "if false then");
         }
         (Some(Sabotage::BareCounter), Script::Acquire) => replace("math.max(last + 1, now)", "last + 1"),
         _ => {}

@@ -112,12 +112,12 @@ impl Case<'_> {
             if third < 4 {
                 continue;
             }
-            let figures = |events: &[&Event], median: fn(Figures) -> u64| {
+            let figures = |events: &[&Event], median: Figure| {
                 let mut of: Vec<u64> = events.iter().filter_map(|event| figures(event)).map(median).collect();
                 of.sort_unstable();
                 of[of.len() / 2]
             };
-            let named: [(&str, fn(Figures) -> u64, u64); 3] = [
+            let named: [(&str, Figure, u64); 3] = [
                 ("threads", |figures| figures.0, 8),
                 ("files", |figures| figures.1, 16),
                 ("kB of memory", |figures| figures.2, 40_000),
@@ -137,6 +137,8 @@ impl Case<'_> {
 }
 
 type Figures = (u64, u64, u64);
+/// One of them.
+type Figure = fn(Figures) -> u64;
 
 fn figures(event: &Event) -> Option<Figures> {
     let What::Gauge { threads, files, memory_kb } = event.what else { return None };

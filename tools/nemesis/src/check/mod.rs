@@ -102,18 +102,17 @@ pub(crate) struct Terms {
     pub(crate) grace: u64,
 }
 
-/// What a machine without other work keeps a thread waiting, and a round trip or two.
-const GRACE: u64 = 400_000;
+/// What a busy machine keeps a thread waiting, without the watchdog taking it for a stall, and a few round trips.
+const GRACE: u64 = 600_000;
 
 impl Terms {
-    fn of(entries: &[Entry]) -> Self {
-        let stall = |entry: &Entry| if let Entry::Stall { micros } = entry { Some(*micros) } else { None };
+    fn new() -> Self {
         Self {
             lease: micros(LEASE),
             sleep: micros(SLEEP),
             // The library's own: one try and one repeat, each with a new connection; and its margin.
             patience: micros(TIMEOUT) * 4 + micros(ms(50)),
-            grace: GRACE + entries.iter().filter_map(stall).max().unwrap_or_default(),
+            grace: GRACE,
         }
     }
 
@@ -132,6 +131,8 @@ pub(crate) struct Verdict {
     pub(crate) double_grants: u64,
     /// Writes that the register refused.
     pub(crate) refused_writes: u64,
+    /// Bodies that ran, of functions which run once in the life of a result, and left none: by a crash, a failure or a loss.
+    pub(crate) without_result: u64,
 }
 
 /// The parts of the evidence as the checks need them.
@@ -168,7 +169,7 @@ impl<'a> Case<'a> {
             operations: operations(&evidence.events, &evidence.entries),
             truth: Truth::of(evidence.facts.clone()),
             faults: evidence.entries.iter().filter_map(fault).collect(),
-            terms: Terms::of(&evidence.entries),
+            terms: Terms::new(),
             verdict: Verdict::default(),
         }
     }
@@ -195,8 +196,15 @@ impl<'a> Case<'a> {
 
     /// Whether the process may have been out of reach in that time.
     fn away(&self, process: u32, from: u64, to: u64) -> bool {
-        let away = |fault: &&&Fault| fault.away && fault.concerns(process);
-        self.faults.iter().filter(away).any(|fault| fault.from <= to && fault.to >= from)
+        self.gaps(process).any(|(start, end)| start <= to && end >= from)
+    }
+
+    /// The times in which a process may have been out of reach, or this machine may have let nobody run.
+    fn gaps(&self, process: u32) -> impl Iterator<Item = (u64, u64)> {
+        let faults = self.faults.iter().filter(move |fault| fault.away && fault.concerns(process));
+        let stall =
+            |entry: &Entry| if let Entry::Stall { from, to } = entry { Some((*from, *to)) } else { None };
+        faults.map(|fault| (fault.from, fault.to)).chain(self.evidence.entries.iter().filter_map(stall))
     }
 
     /// For how much of that time it may have been, with the time to find back.
@@ -215,8 +223,7 @@ impl<'a> Case<'a> {
     /// The times in which it may have been out of reach or busy finding back, in their order.
     fn times_away(&self, process: u32) -> Vec<(u64, u64)> {
         let back = self.terms.unreachable();
-        let away = self.faults.iter().filter(|fault| fault.away && fault.concerns(process));
-        let mut times: Vec<_> = away.map(|fault| (fault.from, fault.to + back)).collect();
+        let mut times: Vec<_> = self.gaps(process).map(|(from, to)| (from, to + back)).collect();
         times.sort_unstable();
         times
     }

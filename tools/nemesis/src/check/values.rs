@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Case, Operation, Property, Violation};
+use crate::history::Call;
 use crate::truth::{End, Turn};
 use crate::worker::CACHED_FROM;
 
@@ -12,6 +13,7 @@ const SLACK: u64 = 10_000;
 impl Case<'_> {
     pub(super) fn values(&mut self) {
         self.windows();
+        self.verdict.without_result = self.without_result();
         let runs: HashMap<String, Operation> =
             self.operations.iter().map(|operation| (operation.op.clone(), operation.clone())).collect();
         for reader in self.operations.clone() {
@@ -48,6 +50,17 @@ impl Case<'_> {
             }
         }
         self.verdict.violations.append(&mut wrong);
+    }
+
+    /// The exceptions of P8: after these another one may compute.
+    fn without_result(&self) -> u64 {
+        let none = |operation: &&Operation| {
+            let turn =
+                operation.granted.and_then(|(at, fence)| self.truth.of_fence(operation.key, fence, at));
+            turn.is_some_and(|turn| !matches!(turn.end, Some((_, End::Computed { .. }))))
+        };
+        let ran = self.operations.iter().filter(|operation| operation.call != Call::Lock);
+        u64::try_from(ran.filter(none).count()).unwrap_or_default()
     }
 
     /// P9.

@@ -1,5 +1,6 @@
 //! A server whose clock jumps. The clock of this machine stays as it is: what a jump does is done to the keys, and to the
-//! time that scripts and clients are told.
+//! time that scripts and clients are told. A worker has no wall clock that could jump: it asks for the boot clock, and for
+//! the server's.
 
 use fastrand::Rng;
 

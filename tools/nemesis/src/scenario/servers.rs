@@ -13,7 +13,7 @@ pub(super) fn slow(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     rig.server().connect()?.command(&["CONFIG", "SET", "busy-reply-threshold", "50"])?;
     while rig.goes_on() {
         match dice.u32(..4) {
-            0 => pause(rig, dice)?,
+            0 => pause(rig, dice),
             1 => command(rig, "sleep", &["DEBUG", "SLEEP", &format!("0.{}", dice.u32(1..7))])?,
             2 => {
                 let script = format!(
@@ -29,13 +29,12 @@ pub(super) fn slow(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-fn pause(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
+fn pause(rig: &Rig, dice: &mut Rng) {
     let from = now();
     rig.server().pause();
     std::thread::sleep(ms(dice.u64(100..900)));
     rig.server().resume();
     rig.log.fired("server stopped", from, None, Loss::Nothing, true);
-    Ok(())
 }
 
 /// A command that the server does nothing else beside.
@@ -54,7 +53,7 @@ pub(super) fn soak(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
             2 => burden_one(rig, dice)?,
             3 => evict(rig, dice)?,
             4 => rig.kill_worker(rig.desks.len() - 1)?,
-            5 => pause(rig, dice)?,
+            5 => pause(rig, dice),
             _ => arm_one(rig, dice),
         }
         rig.pass(dice.u64(20..300))?;

@@ -9,7 +9,7 @@ use dspinlock_testkit::{Connection, Reply, Server};
 
 use super::line::{self, Source};
 use super::{Act, Fact};
-use crate::clock::{ms, now, of_wall};
+use crate::clock::{Wall, ms, now};
 use crate::history::append;
 
 /// What the monitor takes for the end.
@@ -57,7 +57,7 @@ impl Monitor {
 
 fn listen(connection: &mut Connection, number: u32, file: &Path) {
     let file = OpenOptions::new().append(true).open(file).expect("the file was there just now");
-    let mut by: Vec<String> = Vec::new();
+    let (mut by, mut wall): (Vec<String>, _) = (Vec::new(), Wall::ask());
     while let Ok(Reply::Status(text)) = connection.receive() {
         let Some(line) = line::parse(&text) else { continue };
         if line.words.get(1).is_some_and(|word| word == END) {
@@ -68,7 +68,7 @@ fn listen(connection: &mut Connection, number: u32, file: &Path) {
         }
         let acts = line::acts(&line.words, line.wall);
         for act in acts {
-            append(&file, &Fact::new(of_wall(line.wall), number, &by, act));
+            append(&file, &Fact::new(wall.boot_at(line.wall), number, &by, act));
         }
     }
 }

@@ -203,7 +203,11 @@ fn fated(call: &Call) -> How {
 fn returned(call: &Call, asking: Asking<'_>, value: Result<Value, AppError>) {
     match value {
         Ok(value) => {
-            asking.answer(What::Value { whole: value.is_whole(call.key), run: value.run, fence: value.fence })
+            asking.answer(What::Value {
+                whole: value.is_whole(call.key),
+                run: value.run,
+                fence: value.fence,
+            });
         }
         Err(error) => failed(asking, &error),
     }
