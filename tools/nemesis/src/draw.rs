@@ -143,7 +143,7 @@ impl<'a> Picture<'a> {
             write(&canvas, &format!("{}{slot}", fault.name), (x, y), 11, HPos::Left)?;
         }
         name(&canvas, self.lanes() - 1, "faults (process)", INK)?;
-        bar(&mut chart, (-0.7, 0.7), (0.0, f64::from(height)), WRONG)?;
+        bar(&mut chart, (-1.5, 1.5), (0.0, f64::from(height)), WRONG)?;
         canvas.present()?;
         Ok(())
     }

@@ -54,6 +54,11 @@ pub(crate) enum Entry {
         process: u32,
         at: u64,
     },
+    /// Nobody listened to the server: of what it did last before it was killed not everything is known.
+    Blind {
+        from: u64,
+        to: u64,
+    },
     /// This machine let nobody run, or so few that a thread which wanted to could not.
     Stall {
         from: u64,

@@ -30,6 +30,9 @@ impl Case<'_> {
         let confirmed = operation.confirmed.as_ref();
         let (by, why) = match (operation.call, how, confirmed) {
             (Call::Lock, How::Release | How::Abandon, Some((at, kind))) if kind == "ok" => {
+                if self.blind(asked, *at) {
+                    return;
+                }
                 (at + SLACK, "its confirmed release")
             }
             // It had been lost before, and ends as a lost one does.

@@ -56,9 +56,8 @@ impl Case<'_> {
     /// P6: what one is told to have, the server has given to this very process.
     fn backed(&mut self, operation: &Operation) {
         let Some((at, fence)) = operation.granted else { return };
-        // A server that is listened to again may have done something in between; one that nobody listens to has no say.
-        let (from, attached) = (operation.invoked.saturating_sub(self.terms.lease), &self.truth.attached);
-        if attached.is_empty() || attached.iter().skip(1).any(|attached| (from..=at).contains(attached)) {
+        // A server that nobody listens to has no say.
+        if self.truth.attached == 0 || self.blind(operation.invoked, at) {
             return;
         }
         let turn = self.truth.of_fence(operation.key, fence, at);
@@ -101,7 +100,7 @@ impl Case<'_> {
         let most = terms.sleep + terms.grace;
         for waiting in self.operations.clone() {
             let to = waiting.granted.map_or(waiting.ended(), |(at, _)| at);
-            if to == u64::MAX || to < waiting.invoked + most || (self.truth.attached.is_empty()) {
+            if to == u64::MAX || to < waiting.invoked + most || self.truth.attached == 0 {
                 continue;
             }
             let mut busy = self.times_away(waiting.process);

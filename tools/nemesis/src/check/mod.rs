@@ -199,6 +199,14 @@ impl<'a> Case<'a> {
         self.gaps(process).any(|(start, end)| start <= to && end >= from)
     }
 
+    /// Whether there was nobody who listened to the server at some moment of that time.
+    fn blind(&self, from: u64, to: u64) -> bool {
+        self.evidence.entries.iter().any(|entry| match entry {
+            Entry::Blind { from: start, to: end } => *start <= to && *end >= from,
+            _ => false,
+        })
+    }
+
     /// The times in which a process may have been out of reach, or this machine may have let nobody run.
     fn gaps(&self, process: u32) -> impl Iterator<Item = (u64, u64)> {
         let faults = self.faults.iter().filter(move |fault| fault.away && fault.concerns(process));

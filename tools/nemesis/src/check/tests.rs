@@ -305,6 +305,14 @@ fn p6_what_one_is_told_to_have_the_server_has_given() {
 }
 
 #[test]
+fn p6_a_server_that_nobody_listened_to_may_have_given_it() {
+    let mut story = Story::new();
+    story.asks(0, "1-1").granted(5, "1-1", 100).event(6, "1-1", What::Release { fence: 100, how: How::Drop });
+    story.evidence.entries.push(Entry::Blind { from: at(4), to: at(90) });
+    assert_eq!(story.violated(), []);
+}
+
+#[test]
 fn p7_a_holder_knows_its_deadline() {
     let claimed = |ms: u64, deadline: u64| {
         let mut story = Story::new();

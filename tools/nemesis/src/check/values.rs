@@ -84,9 +84,9 @@ impl Case<'_> {
         let turn = self.truth.of_fence(run.key, run.fence(), run.granted?.0)?;
         // What was not stored is for the callers of the same flight only.
         if !matches!(turn.end, Some((_, End::Computed { .. }))) {
-            let gap = self.truth.attached.len() > 1;
-            let other =
-                reader.process != run.process && !gap && !self.lost(reader.key, run.invoked, reader.invoked);
+            let unseen =
+                self.blind(run.invoked, reader.ended()) || self.lost(reader.key, run.invoked, reader.invoked);
+            let other = reader.process != run.process && !unseen;
             return other.then(|| format!("that {} computed and did not store", run.op));
         }
         // Who joins callers that wait already gets what those read, and a reply may be on its way for some time.

@@ -198,7 +198,11 @@ pub(crate) fn run(plan: Plan, faults: Faults, dir: &Path) -> Fallible<Outcome> {
 
 /// How many faults there were: what the controller did, deaths, and callers that gave up or panicked in the middle.
 fn fired(evidence: &Evidence) -> u64 {
-    let entries = evidence.entries.iter().filter(|entry| !matches!(entry, Entry::Stall { .. })).count();
+    let entries = evidence
+        .entries
+        .iter()
+        .filter(|entry| matches!(entry, Entry::Fault(_) | Entry::Death { .. }))
+        .count();
     let dropped = |what: &What| matches!(what, What::Info { kind } if kind == "dropped");
     let dropped = evidence.events.iter().filter(|event| dropped(&event.what)).count();
     u64::try_from(entries + dropped).unwrap_or_default()

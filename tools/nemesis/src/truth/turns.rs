@@ -70,8 +70,8 @@ pub(crate) struct Truth {
     pub(crate) turns: Vec<Turn>,
     /// The turns of a key, in their order.
     pub(crate) by_key: HashMap<u64, Vec<usize>>,
-    /// When a server was seen for the first time, or again.
-    pub(crate) attached: Vec<u64>,
+    /// How often a server was seen for the first time, or again.
+    pub(crate) attached: usize,
     pub(crate) wrong: Vec<Violation>,
     /// Records that were taken while they lived, with the time since when: unless the server had lost them, that is wrong.
     pub(crate) taken: Vec<(u64, Violation)>,
@@ -129,10 +129,10 @@ impl Truth {
         match &fact.act {
             Act::Attached => {
                 self.current.retain(|(server, _), _| *server != fact.server);
-                if !self.attached.is_empty() {
+                if self.attached > 0 {
                     self.unknown.insert(fact.server);
                 }
-                self.attached.push(fact.at);
+                self.attached += 1;
             }
             Act::Flushed => {
                 let gone = self.current.iter().filter(|((server, _), _)| *server == fact.server);

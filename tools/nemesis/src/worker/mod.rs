@@ -14,6 +14,7 @@ use std::{panic, thread};
 
 use dspinlock::{Client, Config};
 use fastrand::Rng;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::Fallible;
@@ -113,6 +114,8 @@ const ON_PURPOSE: &str = "on purpose";
 /// If there is no such job, or the history or the register can't be opened.
 pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     let job: Job = serde_json::from_str(arguments.first().ok_or("a worker needs a job")?)?;
+    // Without its controller it ends, even if it is stopped just then.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     hide_panics_on_purpose();
     let config =
         Config::from_url(&job.url)?.connect_timeout(TIMEOUT).response_timeout(TIMEOUT).pool_size(job.pool);

@@ -1,25 +1,29 @@
 //! The servers, the wires and the processes of one run, and what can be done to them.
 
+mod traces;
+mod watchdog;
+
 use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
-use dspinlock_testkit::{Connection, Proxy, Reply, Server};
+use dspinlock_testkit::{Proxy, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Fallible;
-use crate::check::{Accepted, Evidence, Property, Violation};
+use crate::check::{Evidence, Property, Violation};
 use crate::clock::{ms, now, sleep_until};
 use crate::faults::{Entry, FaultLog, Loss, SLOTS};
-use crate::history;
 use crate::truth::Monitor;
 use crate::wire::{Sabotage, Wire};
 use crate::worker::{Job, Mix, Style, WORKER};
+use traces::{accepted, blocked};
+pub(crate) use traces::{gather, names};
+use watchdog::Watchdog;
 
 /// How long a worker may go on after the end, before it is taken to hang.
 const LAST_CALLS: u64 = 20_000_000;
@@ -71,6 +75,8 @@ pub(crate) struct Rig {
     register: Server,
     monitors: Vec<Option<Monitor>>,
     watchdog: Watchdog,
+    /// When the server was killed last.
+    blind_from: u64,
     wrong: Vec<Violation>,
 }
 
@@ -90,6 +96,7 @@ impl Rig {
             desks: Vec::new(),
             monitors: Vec::new(),
             watchdog: Watchdog::start(log.clone()),
+            blind_from: 0,
             wrong: Vec::new(),
             servers: vec![server],
             dir: dir.to_owned(),
@@ -230,6 +237,7 @@ impl Rig {
         for desk in &self.desks {
             desk.proxy.refuse(true);
         }
+        self.blind_from = now();
         self.server().kill();
         if let Some(monitor) = self.monitors[self.current].take() {
             monitor.join();
@@ -245,6 +253,7 @@ impl Rig {
     /// If it can't be reached.
     pub(crate) fn let_in(&mut self) -> Fallible<()> {
         self.attach(self.current)?;
+        self.log.write(&Entry::Blind { from: self.blind_from, to: now() });
         let target = self.target();
         for desk in &self.desks {
             desk.proxy.retarget(target);
@@ -307,97 +316,6 @@ impl Rig {
                 return Ok(());
             }
             thread::sleep(ms(20));
-        }
-    }
-}
-
-/// The names of all keys.
-pub(crate) fn names(connection: &mut Connection) -> io::Result<Vec<String>> {
-    let Reply::List(names) = connection.command(&["KEYS", "*dspinlock,*"])? else {
-        return Err(io::Error::other("KEYS answers a list"));
-    };
-    Ok(names.iter().filter_map(|name| name.text().map(ToOwned::to_owned)).collect())
-}
-
-fn blocked(connection: &mut Connection) -> io::Result<Vec<String>> {
-    let mut blocked = Vec::new();
-    for name in names(connection)?.into_iter().filter(|name| name.starts_with("dspinlock,")) {
-        if connection.command(&["GET", &name])?.text().is_some_and(|record| record.ends_with(",0")) {
-            blocked.push(name);
-        }
-    }
-    Ok(blocked)
-}
-
-/// What the register has accepted, in its order.
-fn accepted(connection: &mut Connection) -> io::Result<Vec<Accepted>> {
-    let Reply::List(lists) = connection.command(&["KEYS", "accepted:*"])? else { return Ok(Vec::new()) };
-    let mut accepted = Vec::new();
-    for list in lists.iter().filter_map(Reply::text) {
-        let key = list.rsplit(':').next().and_then(|key| key.parse().ok()).unwrap_or_default();
-        let Reply::List(writes) = connection.command(&["LRANGE", list, "0", "-1"])? else { continue };
-        for write in writes.iter().filter_map(Reply::text) {
-            let (fence, op) = write.split_once(' ').unwrap_or_default();
-            let fence = fence.parse().map_err(io::Error::other)?;
-            accepted.push(Accepted { key, fence, op: op.to_owned() });
-        }
-    }
-    Ok(accepted)
-}
-
-/// Reads the files of a run.
-pub(crate) fn gather(dir: &Path, accepted: Vec<Accepted>) -> Fallible<Evidence> {
-    let mut evidence = Evidence { accepted, ..Evidence::default() };
-    for file in fs::read_dir(dir)? {
-        let path = file?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with("worker-") {
-            evidence.events.append(&mut history::read(&path)?);
-        } else if name == "facts.jsonl" {
-            evidence.facts = history::read(&path)?;
-        } else if name == "faults.jsonl" {
-            evidence.entries = history::read(&path)?;
-        }
-    }
-    evidence.events.sort_by_key(|event| event.at);
-    let register = fs::File::create(dir.join("register.jsonl"))?;
-    for write in &evidence.accepted {
-        history::append(&register, write);
-    }
-    Ok(evidence)
-}
-
-/// A thread that notes when this machine keeps threads waiting.
-struct Watchdog {
-    thread: Option<JoinHandle<()>>,
-    over: Arc<AtomicBool>,
-}
-
-impl Watchdog {
-    /// So late a thread may be on a machine that is busy, and no more.
-    const LATE: u64 = 150_000;
-
-    fn start(log: FaultLog) -> Self {
-        let over = Arc::<AtomicBool>::default();
-        let watching = Arc::clone(&over);
-        let thread = thread::spawn(move || {
-            while !watching.load(Ordering::Relaxed) {
-                let from = now();
-                thread::sleep(ms(10));
-                let to = now();
-                if to > from + Self::LATE {
-                    log.write(&Entry::Stall { from, to });
-                }
-            }
-        });
-        Self { thread: Some(thread), over }
-    }
-
-    fn stop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It only ever sleeps and writes.
-            let _ = thread.join();
         }
     }
 }

@@ -1,0 +1,44 @@
+//! Whether this machine lets anybody run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use crate::clock::{ms, now};
+use crate::faults::{Entry, FaultLog};
+
+/// A thread that notes when this machine keeps threads waiting.
+pub(super) struct Watchdog {
+    thread: Option<JoinHandle<()>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Watchdog {
+    /// So late a thread may be on a machine that is busy, and no more.
+    const LATE: u64 = 150_000;
+
+    pub(super) fn start(log: FaultLog) -> Self {
+        let over = Arc::<AtomicBool>::default();
+        let watching = Arc::clone(&over);
+        let thread = thread::spawn(move || {
+            while !watching.load(Ordering::Relaxed) {
+                let from = now();
+                thread::sleep(ms(10));
+                let to = now();
+                if to > from + Self::LATE {
+                    log.write(&Entry::Stall { from, to });
+                }
+            }
+        });
+        Self { thread: Some(thread), over }
+    }
+
+    /// Waits until everything is written down.
+    pub(super) fn stop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It only ever sleeps and writes.
+            let _ = thread.join();
+        }
+    }
+}
