@@ -9,6 +9,10 @@
 //! that refuses a stale fencing token. The workers and the faults follow from the seed. Everything is written down by one
 //! clock: what each process asked for and was told ([`history`]), what was done to it ([`faults`]), and what the server
 //! did ([`truth`]). [`check`] needs nothing but these files.
+//!
+//! The controls are locks without a part of the protocol, made by other scripts on the wire, holders that do not look at
+//! their deadline, and py-dspinlock. What is not tried: a cluster (a client that re-sends is: requests are done twice), a
+//! real Sentinel (its steps are), and a power loss.
 
 mod check;
 mod clock;
