@@ -131,8 +131,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         name: "refusals",
         about: "OOM, MISCONF, NOREPLICAS, READONLY, LOADING, NOSCRIPT, NOPERM, and too many clients",
         plan: |plan| {
-            plan.server =
-                vec!["--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"];
+            plan.server = refusals::SERVER.to_vec();
         },
         faults: refusals::refusals,
         grants: 400,

@@ -8,6 +8,16 @@ use crate::clock::now;
 use crate::faults::Loss;
 use crate::rig::Rig;
 
+/// A server that can be brought to all of it while it runs.
+pub(super) const SERVER: &[&str] = &[
+    "--enable-debug-command",
+    "yes",
+    "--enable-protected-configs",
+    "yes",
+    "--loading-process-events-interval-bytes",
+    "1024",
+];
+
 /// What makes the server refuse, and what ends that.
 struct Refusal {
     name: &'static str,
