@@ -61,7 +61,11 @@ impl Case<'_> {
             return;
         }
         let turn = self.truth.of_fence(operation.key, fence, at);
-        if turn.is_none_or(|turn| turn.process() != Some(operation.process)) {
+        // A repeat finds its record, and no fence where the server has lost that in between: it is given another token,
+        // of which only the reply knows. That this one rises too is for P2.
+        let repeated = self.lost(operation.key, operation.invoked, at)
+            && self.truth.at(operation.key).any(|turn| turn.op == operation.op && turn.since <= at + SLACK);
+        if !repeated && turn.is_none_or(|turn| turn.process() != Some(operation.process)) {
             let text = format!("{} was granted {fence}, which the server has not given to it", operation.op);
             self.wrong(Violation::new(Property::P6, at, operation.key, text).of(&[&operation.op]));
         }

@@ -313,6 +313,20 @@ fn p6_a_server_that_nobody_listened_to_may_have_given_it() {
 }
 
 #[test]
+fn p6_a_repeat_after_the_fence_was_lost_has_another_token() {
+    let story = |loss: bool| {
+        let mut story = Story::new();
+        story.asks(0, "1-1").given(1, "1-1", 100).granted(5, "1-1", 104).releases(9, "1-1", 104);
+        if loss {
+            story.fault(2, 3, Loss::All, true);
+        }
+        story.violated()
+    };
+    assert_eq!(story(true), []);
+    assert_eq!(story(false), [Property::P6]);
+}
+
+#[test]
 fn p7_a_holder_knows_its_deadline() {
     let claimed = |ms: u64, deadline: u64| {
         let mut story = Story::new();
