@@ -201,7 +201,10 @@ fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
     let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
     let (record, value) = (tag.record(State::Computed).into_bytes(), label.seal(&tag, ",", b"7"));
     let mut spin = spin(Policy::CACHED, &Options::new());
-    spin.want(Some(Wanted { label, distrust: distrust.then(|| record.clone()) }));
+    spin.want(Some(Wanted {
+        label,
+        distrust: if distrust { Distrust::Record(record.clone()) } else { Distrust::Nothing },
+    }));
     (spin, record, value)
 }
 
@@ -249,7 +252,9 @@ fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
     let mut spin = spin(Policy::CACHED, &Options::new());
     let note = [&record(OURS, MS, '0')[..], b"\n0\nno luck"].concat();
     let failed = Acquired::Failed { note, now: SERVER };
-    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Failed(Failure { message: "no luck".into() })));
+    let holder = Record::parse(&record(OURS, MS, '0'), ",").unwrap().holder();
+    let failure = Failure { message: "no luck".into(), holder: Some(holder) };
+    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Failed(failure)));
     let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
     assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
 }
