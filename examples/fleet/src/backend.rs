@@ -3,7 +3,7 @@
 use std::env;
 use std::time::Duration;
 
-use dspinlock_testkit::{Server, StartError};
+use dspinlock_testkit::{Server, StartError, is_for_connecting};
 
 use crate::Failure;
 
@@ -69,46 +69,38 @@ impl Backend {
         if self.is_shared() { "redis" } else { "memory" }
     }
 
-    /// How many commands clients have sent it so far, those of this process left out; none where there is no server.
+    /// How many commands clients have sent it so far, besides connecting; none where there is no server.
     pub(crate) fn commands(&mut self) -> Result<u64, Failure> {
         self.counter.as_mut().map_or(Ok(0), Counter::commands)
     }
 }
 
 /// Counts the commands that clients sent to a server.
-struct Counter {
-    connection: redis::Connection,
-    own: u64,
-}
+struct Counter(redis::Connection);
 
 impl Counter {
     fn open(url: &str) -> Result<Self, Failure> {
         let connection = redis::Client::open(url)?.get_connection_with_timeout(ANSWER_WITHIN)?;
         connection.set_read_timeout(Some(ANSWER_WITHIN))?;
         connection.set_write_timeout(Some(ANSWER_WITHIN))?;
-        Ok(Self { connection, own: 0 })
+        Ok(Self(connection))
     }
 
-    /// Counts what clients sent, as far as the server's figures tell.
+    /// Counts what clients sent for their work; what connecting takes is left out, the look at this as well.
     ///
     /// The server counts a command that a script calls as if a client had sent it. So those that only scripts use here,
-    /// the commands on data, are left out. `TIME` is used by both: no script calls it twice, so what goes beyond one for
-    /// each run of a script was sent by clients.
+    /// the commands on data, are left out, and `TIME`, which a client sends by itself only when it connects.
     fn commands(&mut self) -> Result<u64, Failure> {
-        let text: String = redis::cmd("INFO").arg("commandstats").query(&mut self.connection)?;
-        let (mut sent, mut scripts, mut times) = (0, 0, 0);
-        for (name, calls) in text.lines().filter_map(calls) {
-            match name.split('|').next().unwrap_or(name) {
-                "eval" | "evalsha" => scripts += calls,
-                "time" => times += calls,
-                "auth" | "client" | "hello" | "info" | "ping" | "script" | "select" => sent += calls,
-                _ => {}
-            }
-        }
-        let own = self.own;
-        self.own += 1;
-        Ok((sent + scripts + u64::saturating_sub(times, scripts)).saturating_sub(own))
+        let text: String = redis::cmd("INFO").arg("commandstats").query(&mut self.0)?;
+        let sent = text.lines().filter_map(calls).filter(|(name, _)| is_sent(name));
+        Ok(sent.map(|(_, calls)| calls).sum())
     }
+}
+
+/// Whether clients send this command by themselves, for their work.
+fn is_sent(command: &str) -> bool {
+    let by_client = matches!(command.split('|').next(), Some("client" | "eval" | "evalsha" | "ping"));
+    by_client && !is_for_connecting(command)
 }
 
 /// The name and the number of calls in a line such as `cmdstat_get:calls=12,usec=3`.

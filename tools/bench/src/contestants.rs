@@ -1,5 +1,7 @@
 //! Who takes part, and how each is set.
 
+use dspinlock_testkit::is_for_connecting;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The code behind a contestant, as the worker knows it.
@@ -43,14 +45,27 @@ impl Engine {
         matches!(self, Self::PyDspinlock | Self::RedisPy | Self::PythonRedisLock)
     }
 
+    /// How many of these calls, by command, its clients sent for their work: what connecting takes is left out, and what
+    /// their scripts called.
+    pub(crate) fn sent(self, calls: &BTreeMap<String, u64>) -> u64 {
+        let inner = self.inner_commands();
+        let is_sent = |name: &str| !is_for_connecting(name) && !inner.contains(&name);
+        let sent: u64 = calls.iter().filter(|(name, _)| is_sent(name)).map(|(_, calls)| calls).sum();
+        // Each run of its script looks once.
+        let looks = if self == Self::RedisPy { calls.get("evalsha").copied().unwrap_or(0) } else { 0 };
+        sent.saturating_sub(looks)
+    }
+
     /// The commands that its scripts call, which the server counts beside the call of the script; the client sends none
-    /// of them by themselves.
-    pub(crate) fn inner_commands(self) -> &'static [&'static str] {
+    /// of them by themselves, or only when it connects.
+    fn inner_commands(self) -> &'static [&'static str] {
         match self {
             Self::Dspinlock | Self::Bare => {
                 &["del", "exists", "get", "pexpire", "pttl", "sadd", "scard", "set", "srem", "time", "type"]
             }
-            Self::BareSet | Self::Rslock | Self::Redlock | Self::RedisPy => &["get", "del", "pexpire"],
+            Self::BareSet | Self::Rslock | Self::Redlock => &["get", "del", "pexpire"],
+            // It sends `GET` by itself, too.
+            Self::RedisPy => &["del", "pexpire"],
             Self::PythonRedisLock => &["get", "del", "lpush", "pexpire", "expire"],
             Self::PyDspinlock | Self::Cached => &[],
         }
@@ -130,5 +145,20 @@ mod tests {
             }
         }
         assert!(calls > 10);
+    }
+
+    #[test]
+    fn counts_what_clients_send_for_their_work() {
+        let calls = |calls: &[(&str, u64)]| calls.iter().map(|&(name, n)| (name.to_owned(), n)).collect();
+        let connecting =
+            [("hello", 1), ("client|setinfo", 2), ("script|load", 1), ("info", 9), ("config|get", 1)];
+        let ours: BTreeMap<String, u64> = calls(
+            &[&connecting[..], &[("evalsha", 2), ("client|caching", 1), ("set", 4), ("time", 3)]].concat(),
+        );
+        assert_eq!(Engine::Dspinlock.sent(&ours), 3);
+        // Two runs of its script and three looks at a value.
+        let python =
+            calls(&[&connecting[..], &[("set", 4), ("evalsha", 2), ("get", 5), ("del", 2)]].concat());
+        assert_eq!(Engine::RedisPy.sent(&python), 4 + 2 + 3);
     }
 }

@@ -33,16 +33,9 @@ impl Place {
         self.proxy.as_ref().map_or_else(|| self.server.url(), Proxy::url)
     }
 
-    /// How many commands clients of this engine have sent so far, those that their scripts call left out.
+    /// How many commands clients of this engine have sent so far, besides connecting.
     pub(crate) fn commands(&self, engine: Engine) -> u64 {
-        let inner = engine.inner_commands();
-        let stats = self.server.command_stats();
-        // `INFO` is how the figures are read.
-        stats
-            .iter()
-            .filter(|(name, _)| *name != "info" && !inner.contains(&name.as_str()))
-            .map(|(_, n)| n)
-            .sum()
+        engine.sent(&self.server.command_stats())
     }
 }
 

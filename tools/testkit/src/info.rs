@@ -23,9 +23,31 @@ pub(crate) fn calls(fields: &BTreeMap<String, String>) -> BTreeMap<String, u64> 
         .collect()
 }
 
+/// Whether a command, by its name in `INFO commandstats`, makes a connection ready or looks at the server: whoever counts
+/// what a client sends for its work leaves it out.
+///
+/// `CLIENT CACHING` is work: it goes before each command that the server is to track.
+pub fn is_for_connecting(command: &str) -> bool {
+    match command.split_once('|').unwrap_or((command, "")) {
+        ("client", subcommand) => subcommand != "caching",
+        ("script", subcommand) => subcommand == "load",
+        (name, _) => matches!(name, "auth" | "config" | "hello" | "info" | "select"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_connecting_from_work() {
+        for command in ["hello", "client|setinfo", "client|tracking", "script|load", "info", "config|get"] {
+            assert!(is_for_connecting(command), "{command}");
+        }
+        for command in ["client|caching", "evalsha", "get", "ping", "script|exists", "time"] {
+            assert!(!is_for_connecting(command), "{command}");
+        }
+    }
 
     #[test]
     fn reads_calls_and_leaves_the_rest() {

@@ -14,6 +14,7 @@ mod request;
 mod resp;
 mod server;
 
+pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
 pub use server::{Server, StartError};
