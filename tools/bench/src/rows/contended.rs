@@ -1,5 +1,6 @@
 //! Everybody wants the same key.
 
+use super::count;
 use crate::Fallible;
 use crate::child::{Figures, Worker};
 use crate::contestants::{Contestant, Door, Engine};
@@ -55,7 +56,7 @@ enum Figure {
 }
 
 struct Contest {
-    processes: usize,
+    processes: u32,
     callers: u64,
     /// In milliseconds, when it has to be quick and otherwise.
     length: [u64; 2],
@@ -83,9 +84,8 @@ impl Contest {
         workers.iter_mut().try_for_each(|worker| worker.tell(length))?;
         let runs: Vec<Figures> =
             workers.iter_mut().map(|worker| worker.hear("done")).collect::<Fallible<_>>()?;
-        #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-        let (commands, processes) =
-            ((place.commands(contestant.engine) - before) as f64, self.processes as f64);
+        let commands = count(place.commands(contestant.engine) - before);
+        let processes = f64::from(self.processes);
         workers.into_iter().try_for_each(Worker::crash)?;
         let sum = |name: &str| runs.iter().map(|run| run[name]).sum::<f64>();
         let least = |name: &str| runs.iter().map(|run| run[name]).fold(f64::INFINITY, f64::min);

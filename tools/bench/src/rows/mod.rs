@@ -78,11 +78,25 @@ pub(crate) const ALL: &[Row] = &[
         measure: waiting::idle,
     },
     Row {
+        name: "renewal_waiters",
+        what: "commands of each of 10 waiting processes for each renewal by the holder",
+        unit: "commands",
+        software: false,
+        measure: waiting::renewals,
+    },
+    Row {
         name: "dedupe_4x50",
         what: "4 processes with 50 callers each, one result of 500 ms: until the last one has it",
         unit: "ms",
         software: false,
         measure: results::dedupe,
+    },
+    Row {
+        name: "dedupe_10000",
+        what: "10,000 callers in one process, one result of 500 ms: until the last one has it",
+        unit: "ms",
+        software: false,
+        measure: results::dedupe_in_one,
     },
     Row {
         name: "hit_remote",
@@ -92,11 +106,39 @@ pub(crate) const ALL: &[Row] = &[
         measure: results::hit_remote,
     },
     Row {
-        name: "hit_local",
-        what: "a result that is in the process",
+        name: "hit_1kb",
+        what: "a result of 1 KB that is in the server",
         unit: "us",
         software: true,
+        measure: results::hit_1kb,
+    },
+    Row {
+        name: "hit_1mb",
+        what: "a result of 1 MB that is in the server",
+        unit: "us",
+        software: true,
+        measure: results::hit_1mb,
+    },
+    Row {
+        name: "hit_32mb",
+        what: "a result of 32 MB that is in the server",
+        unit: "ms",
+        software: true,
+        measure: results::hit_32mb,
+    },
+    Row {
+        name: "hit_local",
+        what: "a result that is in the process",
+        unit: "ns",
+        software: true,
         measure: results::hit_local,
+    },
+    Row {
+        name: "hit_lag",
+        what: "from another process's `forget` until the copy in this one is served no longer, 99 of 100 times",
+        unit: "us",
+        software: false,
+        measure: results::lag,
     },
     Row {
         name: "crash_takeover",
@@ -106,6 +148,12 @@ pub(crate) const ALL: &[Row] = &[
         measure: waiting::crash,
     },
 ];
+
+/// A number of commands, as a figure.
+#[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
+fn count(commands: u64) -> f64 {
+    commands as f64
+}
 
 /// Measures a row on a server of its own.
 pub(crate) fn run(row: &Row, options: &Options) -> Fallible<Measured> {

@@ -1,5 +1,6 @@
 //! Results that are computed once and shared, and what it costs to have one again.
 
+use super::count;
 use crate::Fallible;
 use crate::child::{Figures, Worker};
 use crate::contestants::{Contestant, Door, Engine};
@@ -16,28 +17,52 @@ fn counted(contestant: &Contestant) -> Engine {
     if contestant.engine == Engine::Bare { Engine::Cached } else { contestant.engine }
 }
 
+fn task(engine: Engine) -> Contestant {
+    Contestant::new(engine, Door::Async)
+}
+
+fn thread(engine: Engine) -> Contestant {
+    Contestant::new(engine, Door::Blocking)
+}
+
+/// 4 processes with 50 callers each.
 pub(super) fn dedupe(options: &Options, place: &Place) -> Vec<Standing> {
     let contestants = [
-        Contestant::new(Engine::Bare, Door::Async),
-        Contestant::new(Engine::Dspinlock, Door::Async),
-        Contestant::new(Engine::Cached, Door::Async),
-        Contestant::new(Engine::RedisPy, Door::Blocking),
-        Contestant::new(Engine::PyDspinlock, Door::Blocking),
+        task(Engine::Bare),
+        task(Engine::Dspinlock),
+        task(Engine::Cached),
+        thread(Engine::RedisPy),
+        thread(Engine::PyDspinlock),
     ];
-    let more = ["callers=50".to_owned(), format!("compute={COMPUTING_MS}")];
+    share(options, place, &contestants, 4, &["callers=50"])
+}
+
+/// 10,000 callers in one process. What is bare there has one caller for all, as one would write it by hand.
+pub(super) fn dedupe_in_one(options: &Options, place: &Place) -> Vec<Standing> {
+    share(options, place, &[task(Engine::Bare), task(Engine::Dspinlock)], 1, &["callers=10000", "once=1"])
+}
+
+fn share(
+    options: &Options,
+    place: &Place,
+    contestants: &[Contestant],
+    processes: usize,
+    more: &[&str],
+) -> Vec<Standing> {
+    let mut more: Vec<String> = more.iter().map(|&setting| setting.to_owned()).collect();
+    more.push(format!("compute={COMPUTING_MS}"));
     let prepare = |contestant: &Contestant| -> Fallible<Vec<Worker>> {
-        (0..4).map(|_| Worker::start(contestant, "share", &place.url(), &more)).collect()
+        (0..processes).map(|_| Worker::start(contestant, "share", &place.url(), &more)).collect()
     };
     let turn = Cell::new(0_u32);
-    in_turns(options, true, &contestants, prepare, |contestant, workers| {
+    in_turns(options, true, contestants, prepare, |contestant, workers| {
         // Each turn asks for something else.
         turn.set(turn.get() + 1);
         let before = place.commands(counted(contestant));
         workers.iter_mut().try_for_each(|worker| worker.tell(&turn.get().to_string()))?;
         let runs: Vec<Figures> =
             workers.iter_mut().map(|worker| worker.hear("done")).collect::<Fallible<_>>()?;
-        #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-        let commands = (place.commands(counted(contestant)) - before) as f64;
+        let commands = count(place.commands(counted(contestant)) - before);
         let least = |name: &str| runs.iter().map(|run| run[name]).fold(f64::INFINITY, f64::min);
         let latest = runs.iter().map(|run| run["last"]).fold(0.0, f64::max);
         Ok(Sample::new((latest - least("started")) / 1e3)
@@ -47,33 +72,83 @@ pub(super) fn dedupe(options: &Options, place: &Place) -> Vec<Standing> {
     })
 }
 
+/// As large as a small page.
 pub(super) fn hit_remote(options: &Options, place: &Place) -> Vec<Standing> {
-    hit(options, place, "remote")
+    hit(options, place, &tasks(), "local=0", 1e6)
+}
+
+pub(super) fn hit_1kb(options: &Options, place: &Place) -> Vec<Standing> {
+    hit(options, place, &tasks(), "bytes=1000", 1e6)
+}
+
+pub(super) fn hit_1mb(options: &Options, place: &Place) -> Vec<Standing> {
+    hit(options, place, &tasks(), "bytes=1000000", 1e6)
+}
+
+pub(super) fn hit_32mb(options: &Options, place: &Place) -> Vec<Standing> {
+    hit(options, place, &tasks(), "bytes=32000000", 1e3)
 }
 
 pub(super) fn hit_local(options: &Options, place: &Place) -> Vec<Standing> {
-    hit(options, place, "local")
+    let contestants = [
+        task(Engine::Bare),
+        task(Engine::Dspinlock),
+        thread(Engine::Dspinlock).called("threads"),
+        task(Engine::Cached),
+    ];
+    hit(options, place, &contestants, "local=1", 1e9)
 }
 
-/// What a contestant says whose feature is still to come.
-const NOT_THERE_YET: &str = "not there yet";
+fn tasks() -> [Contestant; 3] {
+    [Engine::Bare, Engine::Dspinlock, Engine::Cached].map(task)
+}
 
-fn hit(options: &Options, place: &Place, from: &str) -> Vec<Standing> {
-    let contestants =
-        [Engine::Bare, Engine::Dspinlock, Engine::Cached].map(|engine| Contestant::new(engine, Door::Async));
+/// One caller, again and again; a second has `scale` of the row's unit.
+fn hit(
+    options: &Options,
+    place: &Place,
+    contestants: &[Contestant],
+    setting: &str,
+    scale: f64,
+) -> Vec<Standing> {
     let prepare = |contestant: &Contestant| -> Fallible<Worker> {
-        if contestant.engine == Engine::Dspinlock && from == "local" {
-            return Err(NOT_THERE_YET.into());
-        }
-        Worker::start(contestant, "hit", &place.url(), &[format!("local={}", u8::from(from == "local"))])
+        Worker::start(contestant, "hit", &place.url(), &[setting.to_owned()])
     };
     let length = options.sample().as_millis().to_string();
-    in_turns(options, false, &contestants, prepare, |contestant, worker| {
+    in_turns(options, false, contestants, prepare, |contestant, worker| {
         let before = place.commands(counted(contestant));
         let run = worker.ask(&length)?;
-        let commands = place.commands(counted(contestant)) - before;
-        #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-        let each = commands as f64 / run["rounds"].max(1.0);
-        Ok(Sample::new(run["seconds"] * 1e6 / run["rounds"].max(1.0)).with("commands", each))
+        let commands = count(place.commands(counted(contestant)) - before);
+        let rounds = run["rounds"].max(1.0);
+        Ok(Sample::new(run["seconds"] * scale / rounds).with("commands", commands / rounds))
+    })
+}
+
+/// How long a copy is still served once another process has forgotten the key.
+pub(super) fn lag(options: &Options, place: &Place) -> Vec<Standing> {
+    let contestants = [task(Engine::Dspinlock), thread(Engine::Dspinlock).called("threads")];
+    let prepare = |contestant: &Contestant| -> Fallible<[Worker; 2]> {
+        let start = || Worker::start(contestant, "copy", &place.url(), &[]);
+        Ok([start()?, start()?])
+    };
+    let rounds = if options.quick { 20 } else { 200 };
+    in_turns(options, false, &contestants, prepare, |_, [keeper, other]| {
+        let mut lags = Vec::new();
+        while lags.len() < rounds {
+            keeper.ask("keep")?;
+            keeper.tell("watch")?;
+            // Until it looks at its copy again and again.
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            let forgotten = other.ask("forget")?["at"];
+            let seen = keeper.hear("done")?;
+            // On a busy machine it may have come too late to see its copy.
+            if seen["looks"] > 0.0 {
+                // The word often comes before the reply that `forget` waits for.
+                lags.push((seen["last"] - forgotten).max(0.0));
+            }
+        }
+        lags.sort_by(f64::total_cmp);
+        let at = |percent: usize| lags[(lags.len() * percent / 100).min(lags.len() - 1)];
+        Ok(Sample::new(at(99)).with("p50", at(50)).with("worst", at(100)))
     })
 }

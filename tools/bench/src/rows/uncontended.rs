@@ -1,5 +1,6 @@
 //! Nobody to wait for: one caller, or 64 that don't meet.
 
+use super::count;
 use crate::Fallible;
 use crate::child::{Figures, Worker};
 use crate::contestants::{Contestant, Door, Engine};
@@ -60,9 +61,7 @@ fn spin(
     in_turns(options, false, contestants, prepare, |contestant, worker| {
         let before = place.commands(contestant.engine);
         let run = worker.ask(&length)?;
-        let commands = place.commands(contestant.engine) - before;
-        #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-        let each = commands as f64 / run["rounds"].max(1.0);
+        let each = count(place.commands(contestant.engine) - before) / run["rounds"].max(1.0);
         Ok(Sample::new(value(&run)).with("commands", each).with("cpu_us", run["cpu_us"]))
     })
 }

@@ -1,5 +1,6 @@
 //! One holds, others wait: how fast the lock goes on, what the waiting costs, and what a crash costs.
 
+use super::count;
 use crate::Fallible;
 use crate::child::Worker;
 use crate::contestants::{Contestant, Door, Engine};
@@ -61,8 +62,10 @@ pub(super) fn handover(options: &Options, place: &Place) -> Vec<Standing> {
             let given = holder.ask("give")?["at"];
             Ok(waiter.hear("done")?["first"] - given)
         };
+        let before = place.commands(contestant.engine);
         let latencies: Vec<f64> = (0..each).map(one).collect::<Fallible<_>>()?;
-        Ok(Sample::new(Spread::of(latencies).median))
+        let commands = count(place.commands(contestant.engine) - before) / f64::from(each);
+        Ok(Sample::new(Spread::of(latencies).median).with("commands", commands))
     })
 }
 
@@ -105,10 +108,51 @@ pub(super) fn idle(options: &Options, place: &Place) -> Vec<Standing> {
             let drain =
                 waiters.hear_within("done", DRAINING)?.map_or(f64::INFINITY, |done| done["last"] - given);
             waiters.crash()?;
-            #[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-            let commands = commands as f64;
             let drain = drain.min(DRAINING.as_secs_f64() * 1e6);
-            Ok(Sample::new(commands / seconds).with("all_done_ms", drain / 1e3))
+            Ok(Sample::new(count(commands) / seconds).with("all_done_ms", drain / 1e3))
+        },
+    )
+}
+
+/// How many processes wait, with one caller each, while the holder renews.
+const WAITING: u32 = 10;
+
+/// Only `dspinlock` renews by itself; the others hold as long as they said at first.
+pub(super) fn renewals(options: &Options, place: &Place) -> Vec<Standing> {
+    let contestants = [tasks(Engine::Dspinlock), threads(Engine::Dspinlock).called("threads")];
+    // The holder renews three times a lease.
+    let (lease, window) = if options.quick { (150, 600) } else { (300, 5_000) };
+    let turn = Cell::new(0_u32);
+    in_turns(
+        options,
+        true,
+        &contestants,
+        |_| Ok(()),
+        |contestant, ()| {
+            turn.set(turn.get() + 1);
+            let more = [format!("lease={lease}"), format!("turn={}", turn.get())];
+            let start = || Worker::start(contestant, "turns", &place.url(), &more);
+            let mut holder = start()?;
+            let mut waiters = (0..WAITING).map(|_| start()).collect::<Fallible<Vec<_>>>()?;
+            holder.ask("take")?;
+            let sent = || {
+                let calls = place.server.command_stats();
+                [contestant.engine.sent(&calls), calls.get("evalsha").copied().unwrap_or(0)]
+            };
+            let watched = || {
+                let before = sent();
+                sleep(Duration::from_millis(window));
+                let after = sent();
+                [0, 1].map(|kind| count(after[kind] - before[kind]))
+            };
+            // Alone, it sends the renewals and nothing else.
+            let [renewals, _] = watched();
+            waiters.iter_mut().try_for_each(|waiter| waiter.tell("turn"))?;
+            sleep(HOLDING);
+            let each = watched().map(|sent| (sent - renewals) / renewals.max(1.0) / f64::from(WAITING));
+            holder.ask("give")?;
+            waiters.iter_mut().try_for_each(|waiter| waiter.hear("done").map(drop))?;
+            Ok(Sample::new(each[0]).with("looks", each[1]).with("renewals", renewals))
         },
     )
 }
@@ -132,12 +176,14 @@ pub(super) fn crash(options: &Options, place: &Place) -> Vec<Standing> {
     let start = |contestant: &Contestant| Worker::start(contestant, "turns", &place.url(), &lease);
     in_turns(options, true, &fast, start, |contestant, waiter| {
         let mut holder = start(contestant)?;
+        let before = place.commands(contestant.engine);
         let taken = holder.ask("take")?["at"];
         waiter.tell("turn")?;
         sleep(HOLDING);
         holder.crash()?;
         let next = waiter.hear("done")?["first"];
+        let commands = count(place.commands(contestant.engine) - before);
         // Those that renew have had no reason to so far: the lease counts from the moment at which it was taken.
-        Ok(Sample::new((next - taken) / 1e3))
+        Ok(Sample::new((next - taken) / 1e3).with("commands", commands))
     })
 }

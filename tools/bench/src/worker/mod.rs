@@ -2,6 +2,7 @@
 
 mod bare;
 mod callers;
+mod hits;
 mod peers;
 mod results;
 mod spin;
@@ -69,7 +70,8 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
         "spin" => spin::serve(&settings),
         "turns" => turns::serve(&settings),
         "share" => results::serve(&settings),
-        "hit" => results::serve_hits(&settings),
+        "hit" => hits::serve(&settings),
+        "copy" => hits::serve_copy(&settings),
         "pause" => turns::serve_pause(&settings),
         other => Err(format!("no role {other:?}").into()),
     }
