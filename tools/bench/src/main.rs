@@ -18,6 +18,7 @@ mod rows;
 mod worker;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,7 +48,9 @@ fn compare(arguments: &[String]) -> Fallible<()> {
     let mut results = Vec::new();
     for row in rows::ALL.iter().filter(|row| options.wants(row.name)) {
         eprintln!("{} …", row.name);
+        let start = Instant::now();
         let result = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
+        eprintln!("{} took {:.0} s", row.name, start.elapsed().as_secs_f64());
         report::table::print(&result);
         results.push(result);
     }

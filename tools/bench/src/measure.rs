@@ -55,11 +55,18 @@ impl Standing {
 }
 
 impl Measured {
+    /// How often everybody had a turn.
+    pub(crate) fn repeats(&self) -> usize {
+        self.standings.iter().map(|standing| standing.values().len()).max().unwrap_or(0)
+    }
+
     /// The ratios of a contestant's samples to those of the bare commands next to them in time.
     pub(crate) fn ratio(&self, standing: &Standing) -> Option<Spread> {
         let base = self.standings.iter().find(|standing| standing.name == "bare")?.values();
-        let ratios: Vec<f64> =
-            standing.values().iter().zip(&base).map(|(value, base)| value / base).collect();
+        let values = standing.values();
+        // There is no telling how many times nothing something is.
+        let pairs = values.iter().zip(&base).filter(|(_, base)| **base != 0.0);
+        let ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
         (!ratios.is_empty()).then(|| Spread::of(ratios))
     }
 }

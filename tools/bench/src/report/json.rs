@@ -1,62 +1,66 @@
 //! One object a line.
 
 use crate::Fallible;
-use crate::measure::{Measured, Spread};
-use serde_json::{Map, Value, json};
+use crate::measure::{Measured, Spread, Standing};
+use serde_json::{Value, json};
 use std::io::Write;
 
 pub(super) fn write(results: &[Measured], mut to: impl Write) -> Fallible<()> {
-    for line in results.iter().flat_map(lines) {
-        writeln!(to, "{}", Value::Object(line))?;
+    for row in results {
+        for standing in &row.standings {
+            writeln!(to, "{}", line(row, standing))?;
+        }
     }
     Ok(())
 }
 
-/// The lines of a row. Whoever could not take part has one with `missing` in place of the figures.
-fn lines(row: &Measured) -> Vec<Map<String, Value>> {
-    let line = |standing: &crate::measure::Standing| {
-        let mut line = Map::new();
-        line.insert("row".into(), row.row.into());
-        line.insert("lib".into(), standing.name.as_str().into());
-        line.insert("unit".into(), row.unit.into());
-        match &standing.samples {
-            Ok(_) => {
-                let Spread { min, median, max } = Spread::of(standing.values());
-                line.insert("min".into(), json!(min));
-                line.insert("median".into(), json!(median));
-                line.insert("max".into(), json!(max));
-                line.insert("ratio".into(), json!(row.ratio(standing).map(|ratio| ratio.median)));
-                line.extend(standing.more().into_iter().map(|(name, value)| (name, json!(value))));
-            }
-            Err(why) => drop(line.insert("missing".into(), why.as_str().into())),
-        }
-        line
-    };
-    row.standings.iter().map(line).collect()
+/// One object, its fields in the agreed order: serde's own maps have another. Whoever could not take part has nothing but
+/// nulls, and `missing` says why.
+fn line(row: &Measured, standing: &Standing) -> String {
+    let spread = standing.samples.as_ref().ok().map(|_| Spread::of(standing.values()));
+    let repeats = standing.values().len();
+    let mut fields: Vec<(&str, Value)> = vec![
+        ("row", row.row.into()),
+        ("lib", standing.name.as_str().into()),
+        ("unit", row.unit.into()),
+        ("min", json!(spread.map(|spread| spread.min))),
+        ("median", json!(spread.map(|spread| spread.median))),
+        ("max", json!(spread.map(|spread| spread.max))),
+        ("ratio", json!(row.ratio(standing).map(|ratio| ratio.median))),
+        ("repeats", repeats.into()),
+    ];
+    let more = standing.more();
+    fields.extend(more.iter().map(|(name, value)| (name.as_str(), json!(value))));
+    if let Err(why) = &standing.samples {
+        fields.push(("missing", why.as_str().into()));
+    }
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{Sample, Standing};
+    use crate::measure::Sample;
 
     #[test]
     fn a_line_has_the_agreed_fields() {
         let samples = vec![Sample::new(2.0).with("commands", 2.0), Sample::new(4.0).with("commands", 2.0)];
         let standings = vec![
             Standing { name: "bare".into(), samples: Ok(samples) },
-            Standing { name: "x".into(), samples: Err("not there yet".into()) },
+            Standing { name: "x".into(), samples: Err("it is \"not\" there".into()) },
         ];
         let row = Measured { row: "handover", what: "", unit: "us", standings };
         let mut text = Vec::new();
         write(&[row], &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(
-            lines[0],
-            json!({"row": "handover", "lib": "bare", "unit": "us", "min": 2.0, "median": 3.0, "max": 4.0,
-                   "ratio": 1.0, "commands": 2.0})
+        let expected = concat!(
+            r#"{"row":"handover","lib":"bare","unit":"us","min":2.0,"median":3.0,"max":4.0,"ratio":1.0,"#,
+            r#""repeats":2,"commands":2.0}"#,
+            "\n",
+            r#"{"row":"handover","lib":"x","unit":"us","min":null,"median":null,"max":null,"ratio":null,"#,
+            r#""repeats":0,"missing":"it is \"not\" there"}"#,
+            "\n",
         );
-        assert_eq!(lines[1]["missing"], "not there yet");
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 }

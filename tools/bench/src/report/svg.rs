@@ -15,9 +15,9 @@ const LEFT: i32 = 190;
 /// Where the longest bar ends; the figures stand to the right of it.
 const RIGHT: i32 = 700;
 
-const OURS: RGBColor = RGBColor(32, 96, 170);
-const BARE: RGBColor = RGBColor(130, 130, 130);
-const OTHERS: RGBColor = RGBColor(176, 184, 194);
+const OURS: RGBColor = RGBColor(84, 146, 214);
+const BARE: RGBColor = RGBColor(150, 150, 150);
+const OTHERS: RGBColor = RGBColor(204, 210, 218);
 const INK: RGBColor = RGBColor(30, 30, 30);
 const FAINT: RGBColor = RGBColor(110, 110, 110);
 
@@ -40,7 +40,9 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
     };
     text(row.row, (16, 24), 20, &INK, HPos::Left)?;
     let logarithmic = if scale.logarithmic { ", logarithmic" } else { "" };
-    text(&format!("{} ({}{logarithmic})", row.what, row.unit), (16, 50), 14, &FAINT, HPos::Left)?;
+    let better = if matches!(row.unit, "ops/s" | "sections/s" | "share") { "more" } else { "less" };
+    let subtitle = format!("{} ({}{logarithmic}; {better} is better)", row.what, row.unit);
+    text(&subtitle, (16, 50), 14, &FAINT, HPos::Left)?;
     for ((name, spread, ratio), number) in bars.iter().zip(0..) {
         let (top, middle) = (TOP + STEP * number, TOP + STEP * number + BAR / 2);
         let colour = match *name {
@@ -52,16 +54,16 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
         let end = scale.at(spread.median);
         area.draw(&Rectangle::new([(LEFT, top), (end, top + BAR)], colour.filled()))?;
         let (low, high) = (scale.at(spread.min), scale.at(spread.max));
-        area.draw(&PathElement::new(vec![(low, middle), (high, middle)], INK.stroke_width(1)))?;
+        area.draw(&PathElement::new(vec![(low, middle), (high, middle)], INK.stroke_width(2)))?;
         for tip in [low, high] {
-            area.draw(&PathElement::new(vec![(tip, middle - 5), (tip, middle + 5)], INK.stroke_width(1)))?;
+            area.draw(&PathElement::new(vec![(tip, middle - 5), (tip, middle + 5)], INK.stroke_width(2)))?;
         }
         let ratio = ratio.map_or_else(String::new, |ratio| format!(", {} × bare", figure(ratio.median)));
         let label = format!("{} {}{ratio}", figure(spread.median), row.unit);
         text(&label, (end.max(high) + 10, middle), 13, &INK, HPos::Left)?;
     }
     let foot = i32::try_from(height)? - 18;
-    text(place, (16, foot), 12, &FAINT, HPos::Left)?;
+    text(&format!("{place}; {} repeats", row.repeats()), (16, foot), 12, &FAINT, HPos::Left)?;
     Ok(area.present()?)
 }
 

@@ -4,7 +4,7 @@ use crate::measure::{Measured, Spread};
 
 /// Prints one row with all its contestants.
 pub(crate) fn print(row: &Measured) {
-    println!("\n{} — {}", row.row, row.what);
+    println!("\n{} — {} ({} repeats)", row.row, row.what, row.repeats());
     println!(
         "  {:<26}{:>11}{:>11}{:>11} {:<10}{:>22}   also",
         "", "min", "median", "max", "", "ratio (min..max)"
