@@ -18,16 +18,20 @@ pub(super) fn in_one_process(options: &Options, place: &Place) -> Vec<Standing> 
 /// 4 processes with 8 callers each.
 pub(super) fn between_processes(options: &Options, place: &Place) -> Vec<Standing> {
     let contest = Contest { processes: 4, callers: 8, length: [250, 3_000], figure: Figure::Sections };
-    contest.hold(options, place, &everybody())
+    contest.hold(options, place, &quickly(options))
 }
 
 /// 8 processes with one caller each: does each get its share?
 pub(super) fn fairness(options: &Options, place: &Place) -> Vec<Standing> {
     let contest = Contest { processes: 8, callers: 1, length: [500, 10_000], figure: Figure::LeastShare };
+    contest.hold(options, place, &quickly(options))
+}
+
+/// Everybody; but Python takes longer to start its processes than everything else here, where it has to be quick.
+fn quickly(options: &Options) -> Vec<Contestant> {
     let mut contestants = everybody();
-    // Python takes longer to start eight processes than everything else here.
     contestants.retain(|contestant| !(options.quick && contestant.engine.is_python()));
-    contest.hold(options, place, &contestants)
+    contestants
 }
 
 /// The peers at the fastest reasonable poll; `dspinlock` as it comes, too.

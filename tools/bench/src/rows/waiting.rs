@@ -78,10 +78,8 @@ pub(super) fn idle(options: &Options, place: &Place) -> Vec<Standing> {
         tasks(Engine::Dspinlock),
         threads(Engine::Dspinlock).called("threads"),
         tasks(Engine::Rslock),
-        threads(Engine::RedisPy),
-        threads(Engine::PythonRedisLock),
     ];
-    let more = [Engine::Redlock, Engine::PyDspinlock];
+    let more = [Engine::RedisPy, Engine::PythonRedisLock, Engine::Redlock, Engine::PyDspinlock];
     let contestants = if options.quick { fast } else { fast.into_iter().chain(more.map(threads)).collect() };
     let (settling, window) = if options.quick { (200, 500) } else { (1_000, 5_000) };
     let turn = Cell::new(0_u32);
