@@ -1,5 +1,6 @@
 //! How one call of an annotated function locks: what its attribute says, with the attribute's defaults.
 
+use super::memo::{Identity, Known, Same};
 use super::site::{self, Site};
 use crate::attempt::Attempt;
 use crate::client::{self, Client};
@@ -223,7 +224,8 @@ impl Call {
 
     /// Resolves names and options, and makes ready to lock.
     pub(super) fn attempt(self) -> Result<(Attempt, Fallback)> {
-        let Resolved { fallback, policy } = self.resolve()?;
+        let client = self.in_force()?;
+        let Resolved { fallback, policy } = self.resolve(&client)?;
         let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
         if policy.blocked == OnBlocked::Wait {
             scope::check_recursion(&core, &spec)?;
@@ -234,12 +236,40 @@ impl Call {
 
     /// Resolves names and options, and makes ready to share a value.
     pub(super) fn wish(self, sharing: &impl Sharing) -> Result<Wish> {
-        let (caching, label, on_lost) = (self.caching.clone(), self.label(sharing), self.lost());
-        let Resolved { fallback, .. } = self.resolve()?;
-        let spec = &fallback.spec;
-        caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
-        scope::check_recursion(&fallback.core, spec)?;
-        Ok(Wish::new(fallback, label, caching, on_lost))
+        let client = self.in_force()?;
+        let (core, caching, on_lost) = (client.core(), self.caching.clone(), self.lost());
+        let on_outage = self.on_outage.unwrap_or(client.on_outage());
+        // Who asks the server has time to derive names.
+        let identity = caching.local.map(|_| self.identity(&client, sharing));
+        let known = if let Some(known) = identity.as_ref().and_then(|identity| core.memo.get(identity)) {
+            known
+        } else {
+            let label = self.label(sharing);
+            let spec = self.resolve(&client)?.fallback.spec;
+            caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
+            let known = Arc::new(Known { spec, label });
+            if let Some(identity) = identity {
+                core.memo.keep(identity, Arc::clone(&known));
+            }
+            known
+        };
+        scope::check_recursion(&core, &known.spec)?;
+        let lock = Fallback { core, spec: Arc::clone(&known.spec), on_outage };
+        Ok(Wish::new(lock, known.label.clone(), caching, on_lost))
+    }
+
+    fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {
+        Identity {
+            site: Same(self.site),
+            qualifiers: self.qualifiers.clone(),
+            namespace: self.namespace.clone(),
+            schema: self.schema,
+            kind: sharing.kind(),
+            options: self.options(client),
+            caching: self.caching.clone(),
+            scheme: Same(client.scheme()),
+            key: self.key.clone(),
+        }
     }
 
     /// What is stored for this call, to look at and to forget.
@@ -249,7 +279,8 @@ impl Call {
     /// `Config` or `Misuse`, as the call itself would give.
     pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
         let label = self.label(&sharing);
-        let Fallback { core, spec, .. } = self.resolve()?.fallback;
+        let client = self.in_force()?;
+        let Fallback { core, spec, .. } = self.resolve(&client)?.fallback;
         Ok(CachedEntry::new(core, spec, label, sharing))
     }
 
@@ -258,29 +289,36 @@ impl Call {
         Some(Label::new(codec, self.schema.unwrap_or(kind), &self.key))
     }
 
-    fn resolve(self) -> Result<Resolved> {
-        let client =
-            self.client.map_or_else(client::client, Ok).map_err(|error| error.with_key(&self.key))?;
-        let scheme = client.scheme();
+    fn in_force(&self) -> Result<Client> {
+        self.client.clone().map_or_else(client::client, Ok).map_err(|error| error.with_key(&self.key))
+    }
+
+    /// The attribute's options, with its defaults.
+    fn options(&self, client: &Client) -> Options {
+        let remembers = matches!(self.mode, Mode::Once | Mode::FailIfKeyExists | Mode::Cached);
+        // Who wants a computed value waits as long as somebody computes it.
+        let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
+        Options {
+            replicas: client.defaults().replicas,
+            budget: self.budget.unwrap_or(Budget::Wait(patience)),
+            expire: self.expire.or(remembers.then_some(Self::EXPIRE)),
+            ..self.options.clone()
+        }
+    }
+
+    fn resolve(self, client: &Client) -> Result<Resolved> {
+        let (scheme, options) = (client.scheme(), self.options(client));
         let namespace = match self.namespace {
             Some(namespace) => namespace,
             None => self.site.namespace(&self.qualifiers, scheme.key_separator())?,
         };
         let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
-        let (policy, remembers) = match self.mode {
-            Mode::Lock => (Policy::WAIT, false),
-            Mode::Skip => (Policy::TRY, false),
-            Mode::Once => (Policy::ONCE, true),
-            Mode::FailIfKeyExists => (Policy::FAIL, true),
-            Mode::Cached => (Policy::CACHED, true),
-        };
-        // Who wants a computed value waits as long as somebody computes it.
-        let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
-        let options = Options {
-            replicas: client.defaults().replicas,
-            budget: self.budget.unwrap_or(Budget::Wait(patience)),
-            expire: self.expire.or(remembers.then_some(Self::EXPIRE)),
-            ..self.options
+        let policy = match self.mode {
+            Mode::Lock => Policy::WAIT,
+            Mode::Skip => Policy::TRY,
+            Mode::Once => Policy::ONCE,
+            Mode::FailIfKeyExists => Policy::FAIL,
+            Mode::Cached => Policy::CACHED,
         };
         let mut spec = Spec::resolve(scheme, namespace, &self.key, options)?;
         // A daily job must not be later each day by as long as it takes.

@@ -3,6 +3,7 @@
 //! It is hidden, since only the attribute of the same version may use it, and documented, since people read expansions.
 
 mod call;
+mod memo;
 mod returns;
 pub mod sharing;
 mod site;
@@ -19,6 +20,7 @@ pub use crate::loss::OnLost;
 pub use crate::outage::OnOutage;
 pub use crate::value::{CachedValue, Codec, Counted, InOk, Json, Nothing, Payload, Sharing, Whole};
 pub use call::{Call, Mode};
+pub(crate) use memo::Memo;
 pub use returns::*;
 pub use site::Site;
 

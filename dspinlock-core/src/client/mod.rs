@@ -7,6 +7,7 @@ pub mod redis_1;
 mod shutdown;
 pub mod testing;
 
+use crate::attribute::Memo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::LockKey;
 use crate::line::Lines;
@@ -32,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) renewer: Renewer,
     pub(crate) flights: Flights,
     pub(crate) lines: Lines,
+    /// What recent calls of cached functions have come to.
+    pub(crate) memo: Memo,
     closing: Closing,
     /// Tells the processes apart that wait for one key.
     pub(crate) id: String,
@@ -85,6 +88,7 @@ impl Client {
             renewer: Renewer::default(),
             flights: Flights::default(),
             lines: Lines::default(),
+            memo: Memo::default(),
             closing: Closing::default(),
             id: format!("{:x}", fastrand::u64(..)),
         };
