@@ -14,7 +14,8 @@ fn a_client_that_is_to_poll_asks_for_no_tracking() {
         let server = Server::start();
         let config = Config::new().port(server.port()).wakeup(wakeup);
         let client = Client::from_config(&config).unwrap();
-        let holder = Client::connect(&server.url()).unwrap();
+        let plain = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+        let holder = Client::from_config(&plain).unwrap();
         let guard = holder.lock("example").acquire_blocking().unwrap();
         thread::scope(|scope| {
             let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(20));
