@@ -12,9 +12,14 @@ const SOON: Duration = ms(500);
 fn pair() -> (Server, Server) {
     let primary = Server::start_with(&["--repl-diskless-sync-delay", "0"]);
     let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
-    eventually("the replica is there", || {
-        // The replica itself says so before the primary counts it.
-        primary.info("replication").get("slave0").is_some_and(|replica| replica.contains("state=online"))
+    // It takes part only once it has acknowledged something that was written, up to a second after it is there.
+    eventually("the replica has acknowledged a write", || {
+        primary.command(&["SET", "something", "1", "PX", "1"]);
+        let seen = primary.info("replication");
+        let acknowledged = seen.get("slave0").and_then(|replica| {
+            replica.split(',').find_map(|field| field.strip_prefix("offset=")?.parse::<u64>().ok())
+        });
+        acknowledged > Some(0)
     });
     (primary, replica)
 }
