@@ -1,18 +1,16 @@
 //! One caller's attempt at one lock: the two short drivers, async and blocking, over the one [`Spin`].
 
+mod turn;
+
 use crate::client::Core;
-use crate::clock::{ServerTime, Tick};
-use crate::error::{ErrorKind, Result};
+use crate::clock::Tick;
+use crate::error::Result;
 use crate::guard::Guard;
-use crate::hold::Hold;
 use crate::line::{Place, Word};
-use crate::owner::owner;
-use crate::pending::{Pending, take_back_after};
-use crate::record::{Record, Tag};
-use crate::scheme::Turn;
+use crate::record::Record;
 use crate::spec::Spec;
-use crate::spin::{Ear, Moment, Policy, Refusal, Spin, Step, Wanted};
-use crate::store::{Acquire, Acquired, Fetch, Listener, Replace};
+use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
+use crate::store::{Listener, Replace};
 use crate::value::{Caching, Failure, Label, LocalCopy, Payload};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -20,9 +18,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tracing::{Instrument, Span};
-
-/// How far apart the waiters for one expiry may wake up.
-const JITTER_MILLIS: u64 = 25;
 
 /// How an attempt ended, other than in an error.
 #[derive(Debug)]
@@ -254,130 +249,6 @@ impl Attempt {
         }
     }
 
-    /// Makes the next request, and arms its compensation.
-    fn prepare(&mut self, now: ServerTime, in_line: bool) -> Request {
-        self.attempts += 1;
-        // A new timestamp each time: Python judges the age of a record by it.
-        let turn = Turn { id: self.id.clone(), owner: owner(self.spec.function), timestamp: now.to_string() };
-        let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
-        let not_after = now + self.core.store.patience();
-        let marks = self.fetch.as_ref().is_some_and(|fetch| fetch.refresh_ahead.is_some());
-        Request {
-            sent: Tick::now(),
-            not_after,
-            // Something may have ended the sleep before.
-            replace: self.next.replace.take_if(|_| Tick::now() >= self.next.at),
-            in_line,
-            // Where nobody stood in line just now there is nobody to hand the lock to. Tokens that are reserved for nobody
-            // would run ahead of the clock, which is all that is left of them when the keys are lost.
-            reserve: if in_line { self.spec.handoffs() } else { 0 },
-            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
-        }
-    }
-
-    /// Takes in the reply, with what the spin makes of it.
-    fn take(&mut self, mut request: Request, reply: Result<Acquired>, ear: Ear) -> Result<Turnout> {
-        // Without a reply the request stays pending, and its drop compensates.
-        let reply = reply.map_err(|error| self.spec.name(error).with_effort(self.waited(), self.attempts))?;
-        let (reply, repeated) = reply.unwrap_repeated();
-        if let Some(now) = reply.now() {
-            self.core.store.learn(now, request.sent);
-        }
-        if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
-            fetch.waited_for = raw.ends_with(b"0").then(|| raw.clone());
-        }
-        let granted_for = Tick::now() - request.sent;
-        if matches!(reply, Acquired::Granted { .. }) && granted_for >= self.spec.options.first_lease() {
-            // The grant took longer than it lasts; it stays pending, so that it is given back.
-            self.spin.too_slow(Tick::now()).map_err(|refusal| self.refuse(refusal))?;
-            tracing::warn!(target: "dspinlock", key = %self.spec.key, "the grant came when its lease was spent");
-            self.next = Next { at: Tick::now(), replace: None };
-            return Ok(Turnout::Sleep);
-        }
-        let taken = matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
-        let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, ear };
-        let step = self.spin.next(reply, &self.spec.names.separator, moment);
-        // What was taken and is of no use is given back. Where two requests were sent, one may still be on its way; unless
-        // it is a turn of ours already, it is pending.
-        let used = matches!(step, Ok(Step::Enter { .. } | Step::Renew { .. }));
-        let tag = if used || !(repeated || taken) { request.pending.settle() } else { Tag::default() };
-        match step {
-            Ok(Step::Enter { fence }) => {
-                let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-                let hold = Hold::new(core, spec, tag, fence, request.sent, request.reserve);
-                self.core.renewer.add(&hold);
-                if repeated {
-                    take_back_after(Arc::clone(&hold), request.not_after);
-                }
-                tracing::debug!(
-                    target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
-                    waited = ?self.waited(), "entered"
-                );
-                let guard = Guard::new(hold);
-                // Shut down just now, perhaps after a look at what is held: the guard's drop gives it back.
-                self.check_open()?;
-                Ok(Turnout::Done(Outcome::Entered(guard)))
-            }
-            Ok(Step::TurnedAway(record)) => Ok(Turnout::Done(Outcome::TurnedAway(record))),
-            Ok(Step::Take { payload, record, remaining }) => {
-                let until = remaining.map(|remaining| request.sent + remaining);
-                Ok(fetched(Fetched::Value { payload, record, until }))
-            }
-            Ok(Step::Renew { payload, record, fence }) => {
-                let spec = Arc::new(self.spec.of_the_mark());
-                let mark = Hold::new(Arc::clone(&self.core), spec, tag, fence, request.sent, 0);
-                self.core.renewer.add(&mark);
-                if repeated {
-                    take_back_after(Arc::clone(&mark), request.not_after);
-                }
-                let mark = Guard::new(mark);
-                self.check_open()?;
-                Ok(fetched(Fetched::Renew { payload, record, mark }))
-            }
-            Ok(Step::Failed(failure)) => Ok(fetched(Fetched::Failed(failure))),
-            Ok(Step::Again { at, replace }) => {
-                tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
-                self.next = Next { at, replace };
-                Ok(Turnout::Sleep)
-            }
-            Err(refusal) => Err(self.refuse(refusal)),
-        }
-    }
-
-    fn refuse(&self, refusal: Refusal) -> crate::Error {
-        let (waited, attempts) = (self.waited(), self.attempts);
-        let error = match refusal {
-            Refusal::Contended(record) => {
-                let what = format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
-                self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
-            }
-            Refusal::KeyExists(record) => {
-                let what = format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
-                self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
-            }
-            Refusal::Foreign(found) => self.spec.foreign(&found),
-            Refusal::StrangeFence(kind) => self.spec.strange_fence(&kind),
-            Refusal::Clock => self.spec.error(
-                ErrorKind::Backend,
-                "the server's clock is ahead of what it told us, again and again; every request came too late",
-            ),
-            Refusal::Slow => self.spec.error(
-                ErrorKind::Backend,
-                "the server's grant took longer to come than its lease lasts; make `lease` longer",
-            ),
-            Refusal::Unconfirmed(by) => {
-                let asked = self.spec.options.replicas.map_or(0, |replicas| replicas.count);
-                let what = format!(
-                    "{by} of {asked} replica(s) have confirmed the grant in time, so it was given back"
-                );
-                self.spec.error(ErrorKind::Backend, &what)
-            }
-            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
-        };
-        error.with_effort(waited, attempts)
-    }
-
     fn waited(&self) -> Duration {
         Tick::now() - self.started
     }
@@ -412,43 +283,5 @@ async fn sleep(at: Tick, listener: Option<&mut Listener>, place: Option<&Place>)
         Ok(Some(Word::Given(guard))) => Some(guard),
         // All other ends mean the same: look again.
         Ok(Some(Word::Look) | None) | Err(_) => None,
-    }
-}
-
-fn fetched(fetched: Fetched) -> Turnout {
-    Turnout::Done(Outcome::Fetched(fetched))
-}
-
-/// A request on its way.
-struct Request {
-    sent: Tick,
-    not_after: ServerTime,
-    replace: Option<Replace>,
-    /// Whether the caller is the first of those of this process that wait.
-    in_line: bool,
-    /// How many fencing tokens are to be reserved for the next of them.
-    reserve: u32,
-    pending: Pending,
-}
-
-impl Request {
-    fn acquire<'a>(&'a self, attempt: &'a Attempt) -> Acquire<'a> {
-        let options = &attempt.spec.options;
-        Acquire {
-            names: &attempt.spec.names,
-            tag: self.pending.tag(),
-            lease: options.first_lease(),
-            fence_life: options.fence_life(),
-            not_after: self.not_after,
-            relock: attempt.spin.relocks(),
-            replace: self.replace.as_ref(),
-            reserve: self.reserve,
-            waiting: self.in_line.then_some(&attempt.core.id),
-            replicas: options.replicas,
-            fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
-                waited_for: fetch.waited_for.as_deref(),
-                refresh_ahead: fetch.refresh_ahead,
-            }),
-        }
     }
 }

@@ -216,7 +216,7 @@ impl Names {
     }
 
     fn beside(&self, what: &str) -> String {
-        format!("{}:{what}", self.slot)
+        [&self.slot, ":", what].concat()
     }
 }
 

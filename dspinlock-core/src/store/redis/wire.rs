@@ -1,12 +1,9 @@
 //! The operations in the words of Redis: scripts, their arguments, and what their replies mean. No I/O.
 
+mod operations;
+
 use super::Lane;
-use crate::clock::ServerTime;
 use crate::record::State;
-use crate::store::{
-    Abandon, Acquire, Acquired, Fail, Forget, Forgotten, Found, Peek, Ping, Read, ReadValue, Refresh,
-    Release, Released, Renew, Time,
-};
 use once_cell::sync::Lazy;
 use redis::{Cmd, Value};
 use std::time::Duration;
@@ -61,9 +58,16 @@ scripts! {
 }
 
 impl Script {
-    fn request<'a>(&'static self, keys: &[&str], arguments: impl IntoIterator<Item = &'a [u8]>) -> Request {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(self.digest.as_str()).arg(keys.len());
+    fn request<'a>(
+        &'static self,
+        keys: &[&str],
+        arguments: impl IntoIterator<Item = &'a [u8]> + Clone,
+    ) -> Request {
+        // Made large enough at once: growing piece by piece cost more than all that is written.
+        let lengths = keys.iter().map(|key| key.len()).chain(arguments.clone().into_iter().map(<[u8]>::len));
+        let (number, bytes) = lengths.fold((3, 64), |(number, bytes), length| (number + 1, bytes + length));
+        let mut command = Cmd::with_capacity(number, bytes);
+        command.arg("EVALSHA").arg(self.digest.as_str()).arg(keys.len());
         for key in keys {
             command.arg(*key);
         }
@@ -99,299 +103,6 @@ pub(crate) trait Wire: Sync {
     /// What the reply means if the request was sent twice, the first reply having been lost.
     fn repeated(reply: Self::Reply) -> Self::Reply {
         reply
-    }
-}
-
-impl Wire for Acquire<'_> {
-    type Reply = Acquired;
-    const STARTS: bool = true;
-
-    fn lane(&self) -> Lane {
-        self.replicas.map_or(Lane::Shared, Lane::Replicated)
-    }
-
-    fn request(&self) -> Request {
-        let (lease, fence_life) = (millis(self.lease), millis(self.fence_life));
-        let not_after = self.not_after.0.to_string();
-        let relock = if self.relock { relockable(&self.names.separator) } else { "" };
-        let seen = self.replace.map_or(&[][..], |replace| &replace.seen);
-        let life = self.replace.and_then(|replace| replace.life_at_most);
-        let life = life.map_or_else(|| "-1".to_owned(), millis);
-        let reserve = self.reserve.to_string();
-        let arguments = [
-            self.tag.as_str().as_bytes(),
-            lease.as_bytes(),
-            fence_life.as_bytes(),
-            not_after.as_bytes(),
-            relock.as_bytes(),
-            seen,
-            life.as_bytes(),
-            reserve.as_bytes(),
-            self.waiting.unwrap_or_default().as_bytes(),
-        ];
-        let names = self.names;
-        let Some(fetch) = self.fetch else {
-            return ACQUIRE.request(&[&names.record, &names.fence(), &names.wait()], arguments);
-        };
-        let keys =
-            [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error(), &names.refresh()];
-        let ahead = fetch.refresh_ahead.map_or_else(|| "-1".to_owned(), millis);
-        let more = [fetch.waited_for.unwrap_or_default(), ahead.as_bytes()];
-        ACQUIRE.request(&keys, arguments.into_iter().chain(more))
-    }
-
-    fn reply(value: Value) -> Option<Acquired> {
-        let mut fields = Fields::of(value)?;
-        Some(match fields.word()?.as_str() {
-            "granted" => Acquired::Granted { fence: fields.number()?, now: ServerTime(fields.number()?) },
-            "held" => Acquired::Held {
-                raw: fields.bytes()?,
-                remaining: fields.life()?,
-                now: ServerTime(fields.number()?),
-                value: fields.bytes(),
-            },
-            "refresh" => Acquired::Refresh {
-                fence: fields.number()?,
-                raw: fields.bytes()?,
-                now: ServerTime(fields.number()?),
-                value: fields.bytes(),
-            },
-            "failed" => Acquired::Failed { note: fields.bytes()?, now: ServerTime(fields.number()?) },
-            "late" => Acquired::Late { now: ServerTime(fields.number()?) },
-            "spent" => Acquired::Spent,
-            "type" => Acquired::WrongType(fields.word()?),
-            "fence" => Acquired::StrangeFence(fields.word()?),
-            _ => return None,
-        })
-    }
-
-    fn confirmed(&self, reply: Acquired, confirmed: u64) -> Acquired {
-        match reply {
-            Acquired::Granted { now, .. } | Acquired::Refresh { now, .. }
-                if self.replicas.is_some_and(|replicas| confirmed < replicas.count.into()) =>
-            {
-                Acquired::Unconfirmed { by: confirmed, now }
-            }
-            reply => reply,
-        }
-    }
-
-    fn repeated(reply: Acquired) -> Acquired {
-        Acquired::Repeated(Box::new(reply))
-    }
-}
-
-impl Wire for Release<'_> {
-    type Reply = Released;
-
-    fn request(&self) -> Request {
-        let expire = self.expire.map_or_else(|| "0".to_owned(), millis);
-        let fence_life = millis(self.fence_life);
-        let (tag, caller) = (self.tag.as_str().as_bytes(), self.caller.as_bytes());
-        let arguments = [tag, expire.as_bytes(), fence_life.as_bytes(), caller];
-        let names = self.names;
-        let Some((value, life)) = self.value else {
-            return RELEASE.request(&[&names.record, &names.fence(), &names.wait()], arguments);
-        };
-        let keys = [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error()];
-        let life = millis(life);
-        RELEASE.request(&keys, arguments.into_iter().chain([value, life.as_bytes()]))
-    }
-
-    fn reply(value: Value) -> Option<Released> {
-        let mut fields = Fields::of(value)?;
-        Some(match fields.word()?.as_str() {
-            "done" => Released::Done { others_wait: fields.number()? > 0 },
-            "computed" => Released::AlreadyComputed,
-            "gone" => Released::Gone,
-            "held" => Released::Held(fields.bytes()?),
-            "type" => Released::WrongType(fields.word()?),
-            _ => return None,
-        })
-    }
-
-    fn repeated(reply: Released) -> Released {
-        if reply == Released::Gone { Released::Unknown } else { reply }
-    }
-}
-
-impl Wire for Refresh<'_> {
-    type Reply = Released;
-
-    fn request(&self) -> Request {
-        let release = &self.release;
-        let (value, value_life) = release.value.unwrap_or_default();
-        let expire = release.expire.unwrap_or_default();
-        let (expire, fence_life, value_life) =
-            (millis(expire), millis(release.fence_life), millis(value_life));
-        let names = release.names;
-        let keys = [&*names.record, &names.fence(), &names.value(), &names.refresh()];
-        let arguments = [
-            release.tag.as_str().as_bytes(),
-            expire.as_bytes(),
-            fence_life.as_bytes(),
-            value,
-            value_life.as_bytes(),
-            self.seen,
-        ];
-        REFRESH.request(&keys, arguments)
-    }
-
-    fn reply(value: Value) -> Option<Released> {
-        Release::reply(value)
-    }
-}
-
-impl Wire for Fail<'_> {
-    type Reply = bool;
-
-    fn request(&self) -> Request {
-        let life = millis(self.life);
-        let arguments = [self.tag.as_str().as_bytes(), self.note, life.as_bytes()];
-        FAIL.request(&[&self.names.record, &self.names.error()], arguments)
-    }
-
-    fn reply(value: Value) -> Option<bool> {
-        Abandon::reply(value)
-    }
-}
-
-impl Wire for ReadValue<'_> {
-    type Reply = Option<Vec<u8>>;
-    const STARTS: bool = true;
-
-    fn request(&self) -> Request {
-        let mut command = redis::cmd("GET");
-        command.arg(self.0.value());
-        Request { command, source: None }
-    }
-
-    fn reply(value: Value) -> Option<Option<Vec<u8>>> {
-        match value {
-            Value::Nil => Some(None),
-            Value::BulkString(bytes) => Some(Some(bytes)),
-            _ => None,
-        }
-    }
-}
-
-impl Wire for Abandon<'_> {
-    type Reply = bool;
-
-    fn request(&self) -> Request {
-        ABANDON.request(&[&self.names.record], [self.tag.as_str().as_bytes()])
-    }
-
-    fn reply(value: Value) -> Option<bool> {
-        if let Value::Int(removed) = value { Some(removed == 1) } else { None }
-    }
-}
-
-impl Wire for Renew<'_> {
-    type Reply = Vec<bool>;
-
-    fn lane(&self) -> Lane {
-        Lane::Renewals
-    }
-
-    fn request(&self) -> Request {
-        let keys: Vec<String> =
-            self.0.iter().flat_map(|one| [one.names.record.clone(), one.names.fence()]).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let arguments: Vec<String> = (self.0.iter())
-            .flat_map(|one| [one.tag.as_str().to_owned(), millis(one.life), millis(one.fence_life)])
-            .collect();
-        RENEW.request(&keys, arguments.iter().map(String::as_bytes))
-    }
-
-    fn reply(value: Value) -> Option<Vec<bool>> {
-        let Value::Array(renewed) = value else { return None };
-        renewed.into_iter().map(Abandon::reply).collect()
-    }
-}
-
-impl Wire for Read<'_> {
-    type Reply = Found;
-    const STARTS: bool = true;
-
-    fn request(&self) -> Request {
-        READ.request(&[&self.0.record, &self.0.fence()], [])
-    }
-
-    fn reply(value: Value) -> Option<Found> {
-        found(&mut Fields::of(value)?)
-    }
-}
-
-impl Wire for Peek<'_> {
-    type Reply = (Found, Option<Vec<u8>>);
-    const STARTS: bool = true;
-
-    fn request(&self) -> Request {
-        READ.request(&[&self.0.record, &self.0.fence(), &self.0.value()], [])
-    }
-
-    fn reply(value: Value) -> Option<Self::Reply> {
-        let mut fields = Fields::of(value)?;
-        Some((found(&mut fields)?, fields.bytes()))
-    }
-}
-
-fn found(fields: &mut Fields) -> Option<Found> {
-    Some(match fields.word()?.as_str() {
-        "free" => Found::Free,
-        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()?, fence: fields.number() },
-        "type" => Found::WrongType(fields.word()?),
-        _ => return None,
-    })
-}
-
-impl Wire for Forget<'_> {
-    type Reply = Forgotten;
-    const STARTS: bool = true;
-
-    fn request(&self) -> Request {
-        let names = self.0;
-        let patterns = any_record(&names.separator);
-        let patterns = patterns.iter().map(String::as_bytes);
-        FORGET.request(&[&names.record, &names.value(), &names.error()], patterns)
-    }
-
-    fn reply(value: Value) -> Option<Forgotten> {
-        let mut fields = Fields::of(value)?;
-        Some(match fields.word()?.as_str() {
-            "forgotten" => Forgotten::Done(fields.number()? == 1),
-            "foreign" => Forgotten::Foreign(fields.bytes()?),
-            "type" => Forgotten::WrongType(fields.word()?),
-            _ => return None,
-        })
-    }
-}
-
-impl Wire for Time {
-    type Reply = ServerTime;
-    const STARTS: bool = true;
-
-    fn request(&self) -> Request {
-        Request { command: redis::cmd("TIME"), source: None }
-    }
-
-    fn reply(value: Value) -> Option<ServerTime> {
-        let mut fields = Fields::of(value)?;
-        let (seconds, micros) = (fields.number()?, fields.number()?);
-        Some(ServerTime(seconds * 1_000_000 + micros))
-    }
-}
-
-impl Wire for Ping {
-    type Reply = ();
-
-    fn request(&self) -> Request {
-        Request { command: redis::cmd("PING"), source: None }
-    }
-
-    fn reply(_: Value) -> Option<()> {
-        Some(())
     }
 }
 
@@ -438,7 +149,7 @@ impl Fields {
 
 /// Milliseconds, rounded up: a lease must not end before it was promised to.
 pub(super) fn millis(duration: Duration) -> String {
-    duration.as_nanos().div_ceil(1_000_000).to_string()
+    (duration.as_secs() * 1_000 + u64::from(duration.subsec_nanos().div_ceil(1_000_000))).to_string()
 }
 
 /// The Lua pattern of a date and time. It takes some that no calendar has, which the parser of records refuses.
@@ -474,6 +185,7 @@ fn any_record(separator: &str) -> [String; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Acquire, Ping, Read, Renew};
 
     #[test]
     fn loading_keeps_every_argument() {
