@@ -26,7 +26,7 @@ pub(crate) struct Label {
     pub(crate) codec: &'static str,
     pub(crate) schema: Cow<'static, str>,
     /// The key in the form in which no two keys meet, which two bare uids may.
-    pub(crate) key: String,
+    pub(crate) key: Arc<str>,
 }
 
 /// The encoded value, without its envelope. Clones share the bytes, and the value once it is decoded to be shared.
@@ -85,7 +85,7 @@ impl fmt::Debug for Payload {
 
 impl Label {
     pub(crate) fn new(codec: &'static str, schema: impl Into<Cow<'static, str>>, key: &Key) -> Self {
-        Self { codec, schema: schema.into(), key: key.namespaced_uid() }
+        Self { codec, schema: schema.into(), key: key.namespaced_uid().into() }
     }
 
     /// Puts a value that the turn of `tag` computed into its envelope.
@@ -133,7 +133,7 @@ impl Label {
         if field("schema")? != self.schema {
             return Err("another type or schema");
         }
-        if field("key")? != self.key {
+        if field("key")? != &*self.key {
             return Err("another key of the same uid");
         }
         let tag = field("tag")?.to_owned();

@@ -64,7 +64,7 @@ fn labels() -> impl Strategy<Value = Label> {
     (select(vec!["json", "msgpack"]), schema, key).prop_map(|(codec, schema, key)| Label {
         codec,
         schema: schema.into(),
-        key,
+        key: key.into(),
     })
 }
 
@@ -99,7 +99,7 @@ fn an_envelope_is_opened_only_as_what_it_says() {
         let others = [
             Label { codec: "other", ..label.clone() },
             Label { schema: format!("{}'", label.schema).into(), ..label.clone() },
-            Label { key: format!("{}0", label.key), ..label.clone() },
+            Label { key: format!("{}0", label.key).into(), ..label.clone() },
         ];
         assert!(others.iter().all(|other| other.open_any(envelope.clone()).is_err()));
         // As we write it, it is the same.
