@@ -257,8 +257,12 @@ fn guard(value: &Expr) -> Result<Ident> {
 }
 
 fn krate(value: &Expr) -> Result<Path> {
+    // It stands in a `use`, where there are neither types nor their arguments.
+    let is_module = |path: &Path| {
+        path.segments.iter().all(|segment| segment.ident != "Self" && segment.arguments.is_none())
+    };
     match ungrouped(value) {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        Expr::Path(path) if path.qself.is_none() && is_module(&path.path) => Ok(path.path.clone()),
         _ => {
             let message =
                 "`crate` is the path of the library, without quotes: `crate = my_library::dspinlock`";
@@ -323,5 +327,22 @@ impl Parse for List {
             input.parse::<Option<Token![,]>>()?;
         }
         Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::krate;
+    use quote::ToTokens;
+    use syn::parse_quote;
+
+    #[test]
+    fn the_library_is_found_in_a_module() {
+        let found = |value| krate(&value).map(|path| path.to_token_stream().to_string());
+        assert_eq!(found(parse_quote!(my::dspinlock)).ok().as_deref(), Some("my :: dspinlock"));
+        for refused in [parse_quote!(Self), parse_quote!(a::<u8>), parse_quote!(<A>::b), parse_quote!("a::b")]
+        {
+            assert!(found(refused).unwrap_err().to_string().contains("without quotes"));
+        }
     }
 }
