@@ -44,8 +44,9 @@ impl ReferenceStateMachine for Model {
 fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
     let (turn, other) = (turns(model, lock), turns(model, 1 - lock));
     let seen = seen(model, lock);
-    let renewals = [(lock, turn.clone()), (1 - lock, other)].map(|(at, id)| (at, option::of((id, lives()))));
-    let [(_, first), (_, second)] = renewals;
+    let renewal = |id: &BoxedStrategy<u8>| option::of((id.clone(), lives()));
+    let in_order = if lock == 0 { [&turn, &other] } else { [&other, &turn] };
+    let renewals = in_order.map(renewal);
     prop_oneof![
         8 => asks(model, lock).prop_map(What::Acquire),
         4 => (turn.clone(), option::weighted(0.8, ends()), any::<bool>())
@@ -54,9 +55,7 @@ fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
         1 => turn.clone().prop_map(What::Abandon),
         2 => (turn, any::<bool>(), lives())
             .prop_map(|(tag, everybody, life)| What::Fail { tag, everybody, life }),
-        2 => (first, second).prop_map(move |(one, two)| {
-            What::Renew(if lock == 0 { [one, two] } else { [two, one] })
-        }),
+        2 => renewals.prop_map(What::Renew),
         3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Forget]),
         3 => strangers(),
     ]
