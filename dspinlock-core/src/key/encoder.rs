@@ -70,13 +70,13 @@ impl KeyEncoder {
     /// neighbours could be mistaken for each other: several are made a tuple, and none `()`.
     pub(super) fn item(&mut self, value: &(impl LockKey + ?Sized)) {
         let start = self.bytes.len();
-        let outer = std::mem::take(&mut self.written);
+        // What was counted before, the group counts as one when it ends.
+        self.written = 0;
         value.encode(self);
         if self.written != 1 {
             let content = self.bytes.len() - start;
             self.bytes.splice(start..start, header(tag::TUPLE, content));
         }
-        self.written = outer + 1;
     }
 
     /// Writes a list.

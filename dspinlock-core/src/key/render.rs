@@ -54,7 +54,7 @@ impl Bounded {
     fn push_text(&mut self, utf8: &[u8]) -> Outcome {
         self.push("\"")?;
         // No character is more than four bytes, so there is no need to look at the rest.
-        let head = &utf8[..utf8.len().min(4 * (LIMIT + 1))];
+        let head = &utf8[..utf8.len().min(4 * LIMIT)];
         for chunk in head.utf8_chunks() {
             self.push_all(
                 chunk

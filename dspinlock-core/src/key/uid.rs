@@ -48,8 +48,8 @@ fn whole_microseconds(text: &[u8]) -> Cow<'_, [u8]> {
     let (fraction, offset) = fraction.split_at(end);
     match fraction.get(..7) {
         Some(b".000000") => [seconds, offset].concat().into(),
-        Some(micros) if fraction.len() > 7 => [seconds, micros, offset].concat().into(),
-        _ => text.into(),
+        Some(micros) => [seconds, micros, offset].concat().into(),
+        None => text.into(),
     }
 }
 

@@ -185,6 +185,18 @@ fn several_values_written_by_hand_are_a_tuple() {
 }
 
 #[test]
+fn nothing_written_by_hand_is_a_value_too() {
+    struct NothingAnd(u8);
+    impl LockKey for NothingAnd {
+        fn encode(&self, encoder: &mut KeyEncoder) {
+            ().encode(encoder);
+            self.0.encode(encoder);
+        }
+    }
+    assert_eq!(Key::new(&NothingAnd(5)), Key::new(&((), 5)));
+}
+
+#[test]
 fn a_key_is_a_key_for_its_value() {
     let day = Key::new(&("acme", 5));
     assert_eq!(Key::new(&day), day);
