@@ -137,9 +137,12 @@ impl Hold {
                 handoffs: self.handoffs - 1,
             });
             self.core.renewer.add(&next);
-            let guard = Guard::new(next);
-            // Shut down just now, perhaps after a look at what is held: then this one gives it back.
-            self.core.check_open().is_ok().then_some(guard)
+            if self.core.check_open().is_err() {
+                // Shut down just now, perhaps after a look at what is held: then this one gives it back.
+                next.end(OVER);
+                return None;
+            }
+            Some(Guard::new(next))
         })
     }
 

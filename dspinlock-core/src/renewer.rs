@@ -158,13 +158,19 @@ async fn renew_all(core: &Arc<Core>, batch: Vec<Arc<Hold>>) {
     for hold in batch {
         hold.set_renewal(None);
         let renewal = hold.lease().renewal(sent);
+        let rest = hold.lease().remaining(sent);
         match renewal {
             _ if hold.is_over() => {}
             Some(life) => asked.push((hold, life)),
-            None => tracing::warn!(
-                target: "dspinlock", key = %hold.spec.key, max_block = ?hold.spec.options.max_block,
-                "held for `max_block`: the lease is not renewed any more"
-            ),
+            None if rest.is_zero() => hold.lose(),
+            None => {
+                tracing::warn!(
+                    target: "dspinlock", key = %hold.spec.key, max_block = ?hold.spec.options.max_block, ?rest,
+                    "`max_block` is near: the lease is not renewed any more"
+                );
+                // Held until then, so that a shutdown finds it, and lost from then on.
+                core.renewer.again(&hold, sent + rest);
+            }
         }
     }
     if asked.is_empty() {

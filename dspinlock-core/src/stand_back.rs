@@ -2,16 +2,25 @@
 
 use crate::clock::Tick;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The records that one client leaves to others at present, and until when.
 #[derive(Debug, Default)]
-pub(crate) struct StandBack(Mutex<HashMap<String, Tick>>);
+pub(crate) struct StandBack {
+    until: Mutex<HashMap<String, Tick>>,
+    /// Whether there are any: with none, giving back costs no look at the map.
+    any: AtomicBool,
+}
 
 impl StandBack {
     fn until(&self) -> MutexGuard<'_, HashMap<String, Tick>> {
         // Every change leaves the map whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
     }
 
     /// Leaves this record to others from now until then.
@@ -20,15 +29,24 @@ impl StandBack {
         // So no more are kept than are left to others at one moment.
         until.retain(|_, until| now < *until);
         until.insert(record.to_owned(), then);
+        self.any.store(true, Ordering::Release);
     }
 
     /// Nobody else is known to wait for this record.
     pub(crate) fn end(&self, record: &str) {
-        self.until().remove(record);
+        if self.is_empty() {
+            return;
+        }
+        let mut until = self.until();
+        until.remove(record);
+        self.any.store(!until.is_empty(), Ordering::Release);
     }
 
     /// Until when this record is left to others; `None` if it is not.
     pub(crate) fn ends(&self, record: &str, now: Tick) -> Option<Tick> {
+        if self.is_empty() {
+            return None;
+        }
         self.until().get(record).copied().filter(|until| now < *until)
     }
 }

@@ -2,11 +2,16 @@
 
 use dspinlock::{Client, DSpinlock, ErrorKind, Guard, dspinlock, init, shutdown, shutdown_blocking};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, on_every_rig, timed};
+use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, on_every_rig, timed, within};
 use std::thread;
 use std::time::Duration;
 
-on_every_rig!(all_that_is_held_is_given_back, who_waits_is_told_at_once, what_is_on_its_way_is_waited_for,);
+on_every_rig!(
+    all_that_is_held_is_given_back,
+    who_waits_is_told_at_once,
+    what_is_on_its_way_is_waited_for,
+    what_is_near_its_cap_is_given_back
+);
 
 const LEASE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(10);
@@ -46,6 +51,18 @@ fn all_that_is_held_is_given_back(rig: &Rig) {
     let computed: Result<u8, dspinlock::Error> = lock.get_or_compute_blocking(|| panic!("the body has run"));
     assert_eq!(computed.unwrap_err().kind(), ErrorKind::Closed);
     end(rig).expect("a second time there is nothing to do");
+}
+
+/// A lease that is not renewed any more is held until it ends.
+fn what_is_near_its_cap_is_given_back(rig: &Rig) {
+    const SECOND: Duration = Duration::from_secs(1);
+    let lock = rig.lock("near its cap").lease(3 * SECOND).max_block(5 * SECOND);
+    let guard = rig.acquire(&lock).unwrap();
+    within(SOON, "the last renewal was long ago", || guard.remaining() < SECOND * 9 / 5);
+    assert!(guard.is_held());
+    end(rig).unwrap();
+    assert!(guard.held_for() < 5 * SECOND, "too late to tell: {:?}", guard.held_for());
+    assert!(rig.inspect(&lock).unwrap().is_none());
 }
 
 fn who_waits_is_told_at_once(rig: &Rig) {

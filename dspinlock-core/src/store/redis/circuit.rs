@@ -1,6 +1,6 @@
 //! The circuit: while the server is out of reach, callers are told so at once, and a probe finds out when it is back.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many calls in a row must have found nobody: one lost connection is no outage.
@@ -9,34 +9,46 @@ const OPENS_AFTER: u32 = 3;
 /// Whether the server is asked. Closed, it is; open, it is not.
 #[derive(Debug, Default)]
 pub(crate) struct Circuit {
+    trouble: Mutex<Trouble>,
+    /// Whether there is any: with none, a call that succeeds costs no more than this look.
+    any: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Trouble {
     /// How many calls in a row have found nobody.
-    failures: AtomicU32,
+    failures: u32,
     /// What the last of them met, while the circuit is open.
-    open: Mutex<Option<String>>,
+    open: Option<String>,
 }
 
 impl Circuit {
-    fn open(&self) -> MutexGuard<'_, Option<String>> {
-        // One text, replaced whole.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        // Every change leaves the count and the text in step.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in that the server has answered; `true` if that closes the circuit.
     pub(crate) fn succeeded(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) != 0
-            && self.failures.swap(0, Ordering::AcqRel) >= OPENS_AFTER
-            && self.open().take().is_some()
+        if !self.any.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut trouble = self.trouble();
+        self.any.store(false, Ordering::Release);
+        std::mem::take(&mut *trouble).open.is_some()
     }
 
     /// Takes in that nobody was found, for this reason; `true` if that opens the circuit, and a probe is to be started.
     pub(crate) fn failed(&self, why: &str) -> bool {
-        let in_a_row = self.failures.fetch_add(1, Ordering::AcqRel).saturating_add(1);
-        in_a_row >= OPENS_AFTER && self.open().replace(why.to_owned()).is_none()
+        let mut trouble = self.trouble();
+        self.any.store(true, Ordering::Release);
+        trouble.failures = trouble.failures.saturating_add(1);
+        trouble.failures >= OPENS_AFTER && trouble.open.replace(why.to_owned()).is_none()
     }
 
     /// Why the server is not asked at present; `None` if it is.
     pub(crate) fn refusal(&self) -> Option<String> {
-        if self.failures.load(Ordering::Acquire) < OPENS_AFTER { None } else { self.open().clone() }
+        if self.any.load(Ordering::Acquire) { self.trouble().open.clone() } else { None }
     }
 }
 
@@ -56,5 +68,19 @@ mod tests {
         assert!(!circuit.failed("f"), "there is a probe already");
         assert!(circuit.succeeded() && circuit.refusal().is_none());
         assert!(!circuit.succeeded());
+    }
+
+    /// Each time it opens there is a probe, whatever calls have come to at the same moment: without one it would stay open.
+    #[test]
+    fn successes_and_failures_at_once_leave_it_able_to_open() {
+        let circuit = Circuit::default();
+        for _ in 0..200 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| (0..50).filter(|_| circuit.failed("at once")).count());
+                scope.spawn(|| (0..50).filter(|_| circuit.succeeded()).count());
+            });
+            circuit.succeeded();
+            assert_eq!(["a", "b", "c"].map(|why| circuit.failed(why)), [false, false, true]);
+        }
     }
 }

@@ -260,6 +260,8 @@ impl Redis {
                     self.probe();
                 }
             }
+            // A pool that gave no connection says nothing about the server.
+            Err(error) if error.code().is_none() => {}
             _ => {
                 if self.circuit.succeeded() {
                     tracing::info!(target: "dspinlock", server = &*self.place, "the server is back");
