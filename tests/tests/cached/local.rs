@@ -81,3 +81,26 @@ fn a_copy_does_not_keep_its_value_from_being_computed_ahead() {
     std::thread::sleep(std::time::Duration::from_millis(250));
     assert_eq!(copied_ahead(&client, 3).unwrap(), 3);
 }
+
+#[dspinlock(key = key, cached(local = "1m"), client = client)]
+fn named_by<T>(client: &Client, key: (u32, u32), value: &str) -> Result<String, Error> {
+    Ok(format!("{} {} {value}", std::any::type_name::<T>(), key.0))
+}
+
+/// What a call has come to is remembered for that call alone: not for another instance, key, or prefix of one client.
+#[test]
+fn a_copy_is_served_for_its_own_call_alone() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    let staging = client.clone().with_prefix("staging");
+    for _ in 0..3 {
+        assert_eq!(named_by::<u8>(&client, (1, 2), "live").unwrap(), "u8 1 live");
+        assert_eq!(named_by::<u16>(&client, (1, 2), "live").unwrap(), "u16 1 live");
+        assert_eq!(named_by::<u8>(&client, (2, 1), "live").unwrap(), "u8 2 live");
+        assert_eq!(named_by::<u8>(&staging, (1, 2), "staged").unwrap(), "u8 1 staged");
+    }
+    let before = looks(&server);
+    assert_eq!(named_by::<u8>(&client, (1, 2), "anew").unwrap(), "u8 1 live");
+    assert_eq!(named_by::<u8>(&staging, (1, 2), "anew").unwrap(), "u8 1 staged");
+    assert_eq!(looks(&server), before, "and without asking");
+}
