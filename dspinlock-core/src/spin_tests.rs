@@ -199,7 +199,10 @@ fn only_who_wants_the_lock_itself_has_it_locked_again_by_the_store() {
 fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
     let label = Label::new("json", "u32", &Key::new("example"));
     let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
-    let (record, value) = (tag.record(State::Computed).into_bytes(), label.seal(&tag, ",", b"7"));
+    let (record, value) = (
+        tag.record(State::Computed).into_bytes(),
+        label.seal(&tag, ",", ServerTime(0), &Payload::new(b"7".to_vec())),
+    );
     let mut spin = spin(Policy::CACHED, &Options::new());
     spin.want(Some(Wanted {
         label,

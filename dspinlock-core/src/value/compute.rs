@@ -169,7 +169,7 @@ where
 impl Wish {
     /// A value that is too large is shared, and not stored.
     fn fits(&self, payload: Payload) -> Verdict {
-        let (bytes, limit) = (payload.bytes().len(), self.caching.max_value);
+        let (bytes, limit) = (payload.len(), self.caching.max_value);
         if bytes <= limit {
             return Verdict::Store(payload);
         }

@@ -13,7 +13,7 @@ use proptest::sample::select;
 
 const SEPARATORS: [&str; 3] = [",", "::", "\u{2192}"];
 
-const WORDS: [&str; 34] = [
+const WORDS: [&str; 40] = [
     "{",
     "}",
     "[",
@@ -43,6 +43,12 @@ const WORDS: [&str; 34] = [
     "\"tag\":7,",
     "\"key\":\"7\",",
     "\"key\":null,",
+    "\"until\":0,",
+    "\"until\":-1,",
+    "\"until\":\"0\",",
+    "\"none\":true,",
+    "\"none\":false,",
+    "\"none\":null,",
     "\"more\":[{}],",
     "null",
     "true",
@@ -68,27 +74,33 @@ fn labels() -> impl Strategy<Value = Label> {
     })
 }
 
+fn payloads(longest: usize) -> impl Strategy<Value = Payload> {
+    option::of(vec(any::<u8>(), 0..longest)).prop_map(|bytes| bytes.map_or_else(Payload::none, Payload::new))
+}
+
 #[test]
 fn an_envelope_is_opened_only_as_what_it_says() {
     let separators = select(&SEPARATORS[..]);
-    let sealed =
-        (separators, labels(), vec(any::<u8>(), 0..16)).prop_flat_map(|(separator, label, value)| {
+    let sealed = (separators, labels(), any::<u64>(), payloads(16)).prop_flat_map(
+        |(separator, label, until, value)| {
             let sealed = {
                 let label = label.clone();
-                let seal = move |tag| label.seal(&Tag::new(tag, separator), separator, &value);
+                let seal =
+                    move |tag| label.seal(&Tag::new(tag, separator), separator, ServerTime(until), &value);
                 with_slips(tags(separator).prop_map(seal), &WORDS)
             };
             let envelope = prop_oneof![8 => sealed, 1 => vec(any::<u8>(), 0..80)];
             (Just(separator), Just(label), envelope)
-        });
+        },
+    );
     fuzz("envelopes", &sealed, |(separator, label, envelope)| {
         let Ok((tag, payload)) = label.open_any(envelope.clone()) else {
             assert!(label.open(envelope, b"", separator).is_err());
             return false;
         };
-        // All behind the first line break is the value, whatever it is.
+        // All behind the first line break is the value, whatever it is, unless that is `None`.
         let end = envelope.iter().position(|&byte| byte == b'\n').expect("a header");
-        assert_eq!(payload.bytes(), &envelope[end + 1..]);
+        assert!(payload.content().is_none_or(|content| content == &envelope[end + 1..]));
         // It is that turn's and no other's, and only once the turn is over.
         let turn = Tag::new(tag.clone(), separator);
         let open = |label: &Label, record: &str| label.open(envelope.clone(), record.as_bytes(), separator);
@@ -103,7 +115,7 @@ fn an_envelope_is_opened_only_as_what_it_says() {
         ];
         assert!(others.iter().all(|other| other.open_any(envelope.clone()).is_err()));
         // As we write it, it is the same.
-        let again = label.seal(&turn, separator, payload.bytes());
+        let again = label.seal(&turn, separator, ServerTime(0), &payload);
         assert_eq!(label.open_any(again), Ok((tag, payload)));
         true
     });
@@ -113,12 +125,12 @@ fn an_envelope_is_opened_only_as_what_it_says() {
 fn what_is_sealed_is_opened_again() {
     let separators = select(&SEPARATORS[..]);
     let input = separators
-        .prop_flat_map(|separator| (Just(separator), labels(), tags(separator), vec(any::<u8>(), 0..64)));
-    fuzz("sealed values", &input, |(separator, label, tag, value)| {
+        .prop_flat_map(|separator| (Just(separator), labels(), tags(separator), any::<u64>(), payloads(64)));
+    fuzz("sealed values", &input, |(separator, label, tag, until, value)| {
         let turn = Tag::new(tag, separator);
-        let sealed = label.seal(&turn, separator, &value);
+        let sealed = label.seal(&turn, separator, ServerTime(until), &value);
         let opened = label.open(sealed, turn.record(State::Computed).as_bytes(), separator);
-        assert_eq!(opened, Ok(Payload::new(value)));
+        assert_eq!(opened, Ok(value));
         true
     });
 }

@@ -10,6 +10,7 @@ pub(crate) mod failure;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+mod outer;
 mod shared;
 mod sharing;
 

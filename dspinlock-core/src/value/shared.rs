@@ -291,7 +291,8 @@ impl Wish {
 
     fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Bytes, Duration)> {
         let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
-        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, payload.bytes());
+        let until = self.core.store.estimate(Tick::now()).map(|now| now + expire).unwrap_or_default();
+        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, until, payload);
         Some((envelope.into(), expire + self.caching.stale_if_error.unwrap_or_default()))
     }
 

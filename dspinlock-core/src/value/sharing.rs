@@ -2,7 +2,7 @@
 //!
 //! The attribute's code picks one of these by the compiler's own method lookup, so that an alias is no obstacle.
 
-use super::{Codec, Payload};
+use super::{Codec, Payload, outer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
@@ -49,11 +49,15 @@ pub trait Sharing: Sized {
 }
 
 fn encode<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Payload, String> {
-    C::encode(value).map(Payload::new).map_err(|error| text(&error))
+    let content = outer::Content::of(value);
+    let bytes = C::encode(&content).map_err(|error| text(&error))?;
+    Ok(if content.is_none() { Payload::none() } else { Payload::new(bytes) })
 }
 
-fn decode<C: Codec, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    C::decode(bytes).map_err(|error| text(&error))
+fn decode<C: Codec, T: DeserializeOwned>(content: Option<&[u8]>) -> Result<T, String> {
+    let Some(bytes) = content else { return outer::none().map_err(|error| text(&error)) };
+    let outer::Whole(value) = C::decode(bytes).map_err(|error| text(&error))?;
+    Ok(value)
 }
 
 fn text(error: &dyn Display) -> String {
@@ -121,7 +125,7 @@ impl<T: CachedValue, C: Codec> Sharing for Whole<T, C> {
     }
 
     fn decode(&self, payload: &Payload) -> Result<T, String> {
-        decode::<C, T>(payload.bytes())
+        decode::<C, T>(payload.content())
     }
 
     fn done(&self) -> Option<T> {
