@@ -34,9 +34,18 @@ pub(crate) struct Label {
 /// The encoded value, without its envelope. Clones share the bytes, and the value once it is decoded to be shared.
 #[derive(Clone)]
 pub struct Payload {
-    /// Nothing where the value is `None`: the outer `Option` is not encoded.
-    bytes: Option<Bytes>,
+    encoded: Encoded,
     decoded: Arc<OnceLock<Decoded>>,
+}
+
+/// What a value is for those who have nothing but bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Encoded {
+    Bytes(Bytes),
+    /// It is `None`: the outer `Option` is not encoded.
+    None,
+    /// It can't be encoded, and is only shared in memory.
+    Not,
 }
 
 /// A decoded value that its readers share.
@@ -44,17 +53,28 @@ type Decoded = Arc<dyn Any + Send + Sync>;
 
 impl Payload {
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: Some(bytes.into()), decoded: Arc::default() }
+        Self { encoded: Encoded::Bytes(bytes.into()), decoded: Arc::default() }
     }
 
     /// The value `None`.
     pub(crate) fn none() -> Self {
-        Self { bytes: None, decoded: Arc::default() }
+        Self { encoded: Encoded::None, decoded: Arc::default() }
     }
 
-    /// What is encoded; nothing where the value is `None`.
+    /// A value that can't be encoded, for its readers in this process.
+    pub(crate) fn in_memory<T: Send + Sync + 'static>(value: &Arc<T>) -> Self {
+        let payload = Self { encoded: Encoded::Not, decoded: Arc::default() };
+        payload.keep(value);
+        payload
+    }
+
+    pub(crate) fn encoded(&self) -> &Encoded {
+        &self.encoded
+    }
+
+    /// What is encoded, if anything is.
     pub(crate) fn content(&self) -> Option<&[u8]> {
-        self.bytes.as_deref()
+        if let Encoded::Bytes(bytes) = &self.encoded { Some(bytes) } else { None }
     }
 
     /// How many bytes it has.
@@ -65,12 +85,12 @@ impl Payload {
     /// The shared value, decoded by the first who asks for it.
     pub(crate) fn share<T: Send + Sync + 'static>(
         &self,
-        decode: impl FnOnce(Option<&[u8]>) -> Result<T, String>,
+        decode: impl FnOnce(&Self) -> Result<T, String>,
     ) -> Result<Arc<T>, String> {
         if let Some(Ok(shared)) = self.decoded.get().map(|decoded| Arc::clone(decoded).downcast()) {
             return Ok(shared);
         }
-        let value = Arc::new(decode(self.content())?);
+        let value = Arc::new(decode(self)?);
         self.keep(&value);
         Ok(value)
     }
@@ -84,7 +104,7 @@ impl Payload {
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.encoded == other.encoded
     }
 }
 
@@ -108,7 +128,7 @@ impl Label {
         let tag = tag.fields(separator);
         let texts = [("codec", self.codec), ("schema", &self.schema), ("tag", tag), ("key", &self.key)];
         let texts = texts.map(|(name, text)| format!("\"{name}\":{}", Value::from(text))).join(",");
-        let (until, none) = (until.0, value.content().is_none());
+        let (until, none) = (until.0, value.encoded == Encoded::None);
         let header = format!("{{\"v\":{VERSION},{texts},\"until\":{until},\"none\":{none}}}\n");
         [header.as_bytes(), value.content().unwrap_or_default()].concat()
     }

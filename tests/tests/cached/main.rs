@@ -10,3 +10,4 @@ mod misses;
 mod reading_back;
 mod sizes;
 mod support;
+mod unshared;
