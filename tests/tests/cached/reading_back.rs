@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
@@ -168,6 +169,9 @@ fn bytes_and_other_plain_values() {
         Plain::Tuple('\u{2192}', Duration::MAX),
         Plain::Struct { id: 7, at },
     ]);
+    // Two of one are two.
+    let one = Arc::new(7);
+    is_stored(&[Arc::clone(&one), one]);
     is_stored(&serde_json::json!({"a": [1, -1, 1.0, "text", null, {"b": true}]}));
 }
 
