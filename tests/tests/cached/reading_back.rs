@@ -26,14 +26,19 @@ fn msgpack<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result
 /// What another process reads once this one has computed `value`, by either codec.
 fn stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T) -> [Option<T>; 2] {
     let rig = redis();
-    let entries = || {
-        let of = (value.clone(), value.clone());
-        (json_entry(&rig.theirs, of.0).unwrap(), msgpack_entry(&rig.theirs, of.1).unwrap())
-    };
     json(&rig.ours, value.clone()).unwrap();
     msgpack(&rig.ours, value.clone()).unwrap();
-    let (json, msgpack) = entries();
-    [json.peek_blocking().unwrap(), msgpack.peek_blocking().unwrap()]
+    let json = json_entry(&rig.theirs, value.clone()).unwrap();
+    let msgpack = msgpack_entry(&rig.theirs, value.clone()).unwrap();
+    [(json.record_key(), json.peek_blocking()), (msgpack.record_key(), msgpack.peek_blocking())].map(
+        |(record, read)| {
+            let (server, read) = (rig.server.as_ref().unwrap(), read.unwrap());
+            let stands = server.command(&["EXISTS", record, &format!("{{{record}}}:value")]);
+            // What nobody can read does not stand there.
+            assert_eq!(stands, Reply::Int(if read.is_some() { 2 } else { 0 }));
+            read
+        },
+    )
 }
 
 fn is_stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T) {
