@@ -134,8 +134,14 @@ where
                 }
             },
         };
+        let fresh = payload.decoded().is_none();
         match self.sharing.decode(&payload) {
-            Ok(returned) => Given::Return(returned),
+            Ok(returned) => {
+                if fresh && payload.decoded().is_some() && wish.caching.local.is_some() {
+                    wish.core.store.wakeups().weigh_copy(&wish.spec.names.record, &payload);
+                }
+                Given::Return(returned)
+            }
             Err(why) => {
                 wish.cannot_read(&why, self.sharing.kind());
                 if round + 1 >= ROUNDS {

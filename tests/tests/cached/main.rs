@@ -11,3 +11,4 @@ mod reading_back;
 mod sizes;
 mod support;
 mod unshared;
+mod weights;
