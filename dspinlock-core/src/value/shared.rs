@@ -124,7 +124,8 @@ impl Wish {
     fn reaches_only(&self, reach: Reach) -> bool {
         let is_known =
             |label| self.core.unshared.is_known(&self.spec.names.record, label, reach, Tick::now());
-        self.label.as_ref().is_some_and(is_known)
+        // A client that was shut down says so.
+        self.label.as_ref().is_some_and(is_known) && self.core.check_open().is_ok()
     }
 
     /// Takes in that it is one.
