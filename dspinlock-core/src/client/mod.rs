@@ -17,7 +17,7 @@ use crate::outage::OnOutage;
 use crate::renewer::Renewer;
 use crate::scheme::{Scheme, StandardScheme};
 use crate::store::{Ping, Store};
-use crate::value::Flights;
+use crate::value::{Flights, Unshared};
 use crate::worker::Worker;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) worker: Worker,
     pub(crate) renewer: Renewer,
     pub(crate) flights: Flights,
+    pub(crate) unshared: Unshared,
     pub(crate) lines: Lines,
     /// What recent calls of cached functions have come to.
     pub(crate) memo: Memo,
@@ -45,6 +46,7 @@ impl Core {
     /// is under way.
     pub(crate) fn overtake(&self, record: &str) {
         self.flights.close(record);
+        self.unshared.remove(record);
         self.store.wakeups().wake(record);
     }
 }
@@ -87,6 +89,7 @@ impl Client {
             worker,
             renewer: Renewer::default(),
             flights: Flights::default(),
+            unshared: Unshared::default(),
             lines: Lines::default(),
             memo: Memo::default(),
             closing: Closing::default(),
@@ -166,6 +169,47 @@ impl Client {
     #[must_use]
     pub fn with_on_outage(mut self, on_outage: OnOutage) -> Self {
         self.on_outage = on_outage;
+        self
+    }
+
+    /// The same client, whose copies for `cached(local = …)` are at the most about `number`, and `bytes` together: 10,000
+    /// and 64 MiB if nothing is said. Its clones share the copies and their bounds; those that are there are dropped.
+    ///
+    /// A copy weighs what it has in memory: the name of its record, the encoded value, and where a function returns an
+    /// `Arc<T>` the decoded `T`, which all hits share. Of that, serde shows only what is encoded, so that it is taken to be
+    /// as much again and the size of a `T`; [`with_weight`](Self::with_weight) says it better. A copy that alone
+    /// weighs more than a sixteenth of `bytes` may not be kept.
+    ///
+    /// ```
+    /// # use dspinlock_core::Client;
+    /// let client = Client::memory().with_local_copies(50_000, 256 << 20);
+    /// # drop(client);
+    /// ```
+    #[must_use]
+    pub fn with_local_copies(self, number: usize, bytes: usize) -> Self {
+        self.core.store.wakeups().copies().bound(number, bytes);
+        self
+    }
+
+    /// The same client, which takes `weigh` for the bytes of memory that a `T` has, itself included, where copies for
+    /// `cached(local = …)` keep an `Arc<T>`: for values with much in memory that is not stored, as an index has or what
+    /// `#[serde(skip)]` leaves out. Its clones do so too.
+    ///
+    /// ```
+    /// # use dspinlock_core::Client;
+    /// struct Table {
+    ///     rows: Vec<[f64; 3]>,
+    /// }
+    /// let weigh = |table: &Table| size_of::<Table>() + table.rows.capacity() * size_of::<[f64; 3]>();
+    /// let client = Client::memory().with_weight(weigh);
+    /// # drop(client);
+    /// ```
+    #[must_use]
+    pub fn with_weight<T>(self, weigh: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        self.core.store.wakeups().copies().weigh_by(weigh);
         self
     }
 

@@ -74,6 +74,17 @@ impl Wakeups {
         }
     }
 
+    /// Weighs the copy with this payload again, which has been decoded.
+    pub(crate) fn weigh_copy(&self, record: &str, payload: &Payload) {
+        // A change meanwhile would drop it, and find it there again.
+        let _no_change_meanwhile = self.keys();
+        self.0.copies.weigh(record, payload);
+    }
+
+    pub(crate) fn copies(&self) -> &Copies {
+        &self.0.copies
+    }
+
     /// Whether nobody waits.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,14 +1,15 @@
 //! The two doors to a shared value, async and blocking: wait for it, or compute it and hand it on.
 
+use super::sharing::Unwritable;
 use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::guard::LockHandle;
-use crate::loss::UnlessLost;
+use crate::loss::{OnLost, UnlessLost};
 use crate::scope::{Scope, Within, within};
 use crate::spin::Distrust;
 use std::future::Future;
 
-/// So often a caller that can't decode a value looks for another one, before it computes its own.
+/// So often a caller that can't decode a value looks for another one, before it computes its own and waits for nobody.
 const ROUNDS: u32 = 3;
 
 /// What a caller brings to the value it wants: how to share it, what of it is a failure, and what of it may be stored.
@@ -22,11 +23,11 @@ pub(crate) struct Terms<S, F, K> {
 /// What a caller is given in place of computing.
 enum Given<R> {
     Return(R),
-    /// The server can't be asked, and the body is to run all the same.
+    /// The body is to run without the lock: the server can't be asked, or nobody will be given the value.
     Unlocked(LockHandle),
     Error(Error),
-    /// The value can't be decoded: wish again.
-    Again(Wish),
+    /// The value can't be decoded: wish for another one.
+    Another(Distrust),
 }
 
 impl<S, F, K> Terms<S, F, K>
@@ -45,28 +46,30 @@ where
         let worker = wish.core.worker.clone();
         let mut round = 0;
         let leader = loop {
-            let start = match wish.local() {
+            let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
                 _ => worker.attend(wish.clone().start()).await,
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return body(handle).await,
+                    Ok(handle) => return inside(&wish, handle, body).await,
                     Err(error) => return on_error(error),
                 },
                 Ok(Start::Lead(leader)) => break leader,
-                Ok(Start::Landed(landing)) => match self.receive(wish, landing, round) {
+                Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return body(handle).await,
+                    Given::Unlocked(handle) => return inside(&wish, handle, body).await,
                     Given::Error(error) => return on_error(error),
-                    Given::Again(again) => wish = again,
+                    Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
         };
         let handle = LockHandle::clone(leader.guard());
-        let future = Within::new(holding(&wish), within(holding(&wish), || body(handle)));
-        let Some(returned) = UnlessLost::new(future, leader.guard(), wish.on_lost).await else {
+        // What is not locked is not lost.
+        let on_lost = if handle.is_unlocked() { OnLost::Continue } else { wish.on_lost };
+        let future = inside(&wish, handle, body);
+        let Some(returned) = UnlessLost::new(future, leader.guard(), on_lost).await else {
             return on_error(UnlessLost::<B>::error(leader.guard()));
         };
         let (verdict, sharing) = self.judge(&wish, &returned);
@@ -86,21 +89,21 @@ where
         let worker = wish.core.worker.clone();
         let mut round = 0;
         let leader = loop {
-            let start = match wish.local() {
+            let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
                 _ => worker.block_on(wish.clone().start()),
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return body(handle),
+                    Ok(handle) => return within(holding(&wish), || body(handle)),
                     Err(error) => return on_error(error),
                 },
                 Ok(Start::Lead(leader)) => break leader,
-                Ok(Start::Landed(landing)) => match self.receive(wish, landing, round) {
+                Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return body(handle),
+                    Given::Unlocked(handle) => return within(holding(&wish), || body(handle)),
                     Given::Error(error) => return on_error(error),
-                    Given::Again(again) => wish = again,
+                    Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
@@ -114,10 +117,11 @@ where
         }
     }
 
-    fn receive(&self, wish: Wish, landing: Landing, round: u32) -> Given<S::Return> {
+    fn receive(&self, wish: &Wish, landing: Landing, round: u32) -> Given<S::Return> {
         let (payload, record) = match landing {
             Landing::Value { payload, record } => (payload, record),
             Landing::Failed(failure) => return Given::Error(wish.leader_failed(&failure)),
+            Landing::Unshared => return Given::Unlocked(wish.unlocked()),
             Landing::Error(error) => {
                 return wish.fallback().unlocked(error).map_or_else(Given::Error, Given::Unlocked);
             }
@@ -130,18 +134,21 @@ where
                 }
             },
         };
+        let fresh = payload.decoded().is_none();
         match self.sharing.decode(&payload) {
-            Ok(returned) => Given::Return(returned),
+            Ok(returned) => {
+                if fresh && payload.decoded().is_some() && wish.caching.local.is_some() {
+                    wish.core.store.wakeups().weigh_copy(&wish.spec.names.record, &payload);
+                }
+                Given::Return(returned)
+            }
             Err(why) => {
-                let key = &wish.spec.key;
-                tracing::warn!(target: "dspinlock", %key, %why, "the stored value can't be decoded; computing it anew");
-                let distrust = match record {
-                    // It takes no value of others any more, so that this comes to an end.
-                    _ if round + 1 >= ROUNDS => Distrust::All,
-                    Some(record) => Distrust::Record(record.to_vec()),
-                    None => wish.distrust,
-                };
-                Given::Again(Wish { distrust, ..wish })
+                wish.cannot_read(&why, self.sharing.kind());
+                if round + 1 >= ROUNDS {
+                    return Given::Unlocked(wish.unlocked());
+                }
+                let of_record = record.map(|record| Distrust::Record(record.to_vec()));
+                Given::Another(of_record.unwrap_or_else(|| wish.distrust.clone()))
             }
         }
     }
@@ -153,13 +160,13 @@ where
             Some(message) => Verdict::Failed(Failure::new(&message, wish.spec.function)),
             None => match sharing.encode(returned) {
                 None => Verdict::Done,
-                Some(Ok(payload)) if sharing.value(returned).is_some_and(keep) => wish.fits(payload),
-                Some(Ok(payload)) => Verdict::Share(payload),
-                Some(Err(why)) => {
-                    let key = &wish.spec.key;
-                    tracing::warn!(target: "dspinlock", %key, %why, "the value can't be encoded and is not shared");
-                    Verdict::Keep
+                // The next one may be kept.
+                Some(encoded) if !sharing.value(returned).is_some_and(keep) => {
+                    let payload = encoded.map_or_else(|unwritable| unwritable.shared, Some);
+                    Verdict::Unstored { payload, lasts: false }
                 }
+                Some(Ok(payload)) => wish.fits(payload),
+                Some(Err(unwritable)) => wish.cannot_write(unwritable, sharing.kind()),
             },
         };
         (verdict, sharing)
@@ -167,15 +174,49 @@ where
 }
 
 impl Wish {
+    fn cannot_write(&self, unwritable: Unwritable, kind: Option<(&str, &str)>) -> Verdict {
+        let Unwritable { why, shared } = unwritable;
+        if self.is_news("can't be stored") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "the value can't be stored: its callers compute it without waiting for each other (said once)"
+            );
+        }
+        Verdict::Unstored { payload: shared, lasts: true }
+    }
+
+    fn cannot_read(&self, why: &str, kind: Option<(&str, &str)>) {
+        if self.is_news("can't be decoded") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "what is stored can't be decoded, and is computed again: give a new form of the value another `schema` \
+                 (said once)"
+            );
+        }
+    }
+
     /// A value that is too large is shared, and not stored.
     fn fits(&self, payload: Payload) -> Verdict {
-        let (bytes, limit) = (payload.bytes().len(), self.caching.max_value);
+        let (bytes, limit) = (payload.len(), self.caching.max_value);
         if bytes <= limit {
             return Verdict::Store(payload);
         }
-        tracing::warn!(target: "dspinlock", key = %self.spec.key, bytes, limit, "the value is above `max_value`: not stored");
-        Verdict::Share(payload)
+        if self.is_news("is too large") {
+            let (key, function) = (&self.spec.key, self.spec.function);
+            tracing::warn!(
+                target: "dspinlock", %key, function, bytes, limit,
+                "the value is above `max_value` and is not stored: each process computes its own (said once)"
+            );
+        }
+        Verdict::Unstored { payload: Some(payload), lasts: true }
     }
+}
+
+/// Runs a body that knows what is held for it, whether it is or not.
+fn inside<B: Future>(wish: &Wish, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
+    Within::new(holding(wish), within(holding(wish), || body(handle)))
 }
 
 fn holding(wish: &Wish) -> Scope {
@@ -185,4 +226,91 @@ fn holding(wish: &Wish) -> Scope {
 /// A value that stands in for a failure, if there is one.
 fn bridge<S: Sharing>(sharing: &S, payload: Option<Payload>, returned: S::Return) -> S::Return {
     payload.and_then(|payload| sharing.decode(&payload).ok()).unwrap_or(returned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Caching, Counted, InOk, Json, Label, Whole};
+    use super::*;
+    use crate::client::Client;
+    use crate::key::LockKey;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    fn wish(client: &Client, key: &(impl LockKey + ?Sized)) -> Wish {
+        let lock = client.lock(key).resolved().unwrap();
+        let label = Label::new("json", "f64", &lock.spec.key);
+        Wish::new(lock, Some(label), Caching::new(), OnLost::Continue)
+    }
+
+    #[expect(clippy::type_complexity, reason = "two plain functions")]
+    fn terms<S: Sharing>() -> Terms<S, fn(&S::Return) -> Option<String>, fn(&S::Value) -> bool> {
+        Terms { sharing: S::new(), failure: |_| None, keep: |_| true }
+    }
+
+    #[test]
+    fn a_caller_that_again_and_again_reads_what_it_cannot_decode_waits_for_nobody() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = terms::<Whole<f64, Json>>();
+        let given = |round| {
+            let payload = Payload::new(b"null".to_vec());
+            terms.receive(&wish, Landing::Value { payload, record: Some([7].into()) }, round)
+        };
+        for round in 0..ROUNDS - 1 {
+            let Given::Another(distrust) = given(round) else { panic!("round {round}") };
+            assert_eq!(distrust, Distrust::Record(vec![7]));
+        }
+        let Given::Unlocked(handle) = given(ROUNDS - 1) else { panic!("not on its own") };
+        assert!(handle.is_unlocked());
+    }
+
+    #[tokio::test]
+    async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
+        let (wish, value) = (wish(&Client::memory(), "k"), Arc::new(f64::NAN));
+        // The second time it is known, and nobody takes the lock.
+        for known in [false, true] {
+            let terms = terms::<Counted<f64, Json>>();
+            let Ok(Start::Lead(leader)) = wish.clone().start().await else { panic!("nobody else is there") };
+            assert_eq!(leader.guard().is_unlocked(), known);
+            let mut follower = pin!(wish.clone().start());
+            assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
+            let (verdict, sharing) = terms.judge(&wish, &value);
+            leader.finish(wish.clone(), verdict).await.unwrap();
+            let Ok(Start::Landed(Landing::Value { payload, .. })) = follower.await else {
+                panic!("no value")
+            };
+            assert!(Arc::ptr_eq(&sharing.decode(&payload).unwrap(), &value));
+            // To those who share no memory it is none.
+            assert!(Whole::<f64, Json>::new().decode(&payload).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_shared_at_all_has_no_followers_the_next_time() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = terms::<InOk<Whole<f64, Json>, Error>>();
+        let Ok(Start::Lead(leader)) = wish.clone().start().await else { panic!("nobody else is there") };
+        let mut follower = pin!(wish.clone().start());
+        assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
+        assert!(wish.at_hand().is_none());
+        let (verdict, _) = terms.judge(&wish, &Ok(f64::NAN));
+        leader.finish(wish.clone(), verdict).await.unwrap();
+        assert!(matches!(follower.await, Ok(Start::Landed(Landing::Unshared))));
+        assert!(matches!(wish.at_hand(), Some(Landing::Unshared)));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_complained_of() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = Terms {
+            sharing: Whole::<f64, Json>::new(),
+            failure: |_: &_| None,
+            keep: |v: &f64| v.is_finite(),
+        };
+        let (verdict, _) = terms.judge(&wish, &f64::NAN);
+        assert!(matches!(verdict, Verdict::Unstored { payload: None, lasts: false }));
+        assert!(wish.is_news("can't be stored"));
+    }
 }

@@ -10,8 +10,11 @@ pub(crate) mod failure;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+mod outer;
+mod print;
 mod shared;
 mod sharing;
+mod unshared;
 
 #[cfg(feature = "msgpack")]
 pub use codec::MessagePack;
@@ -21,7 +24,8 @@ pub(crate) use copies::{Copies, LocalCopy};
 pub use entry::{CachedEntry, StoredEntry};
 pub(crate) use envelope::Label;
 pub use envelope::Payload;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, Note};
 pub(crate) use flight::{Flights, Join, Landing, Lead, landed};
 pub(crate) use shared::{Caching, Start, Verdict, Wish};
 pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};
+pub(crate) use unshared::{Reach, Unshared};

@@ -1,12 +1,13 @@
 //! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
 
-use super::{Failure, Join, Label, Landing, Lead, Payload, landed};
+use super::unshared::RETRY;
+use super::{Failure, Join, Label, Landing, Lead, Note, Payload, Reach, landed};
 use crate::attempt::{Attempt, Fetched, Outcome};
 use crate::client::Core;
-use crate::clock::Tick;
+use crate::clock::{ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Guard;
-use crate::hold::Ending;
+use crate::guard::{Guard, LockHandle};
+use crate::hold::{Ending, Hold};
 use crate::loss::OnLost;
 use crate::options::MAX_DURATION;
 use crate::outage::{Fallback, OnOutage};
@@ -107,21 +108,47 @@ impl Wish {
         Fallback { core, spec, on_outage: self.on_outage }
     }
 
-    /// The copy of the value that this process has, if it may be served.
-    pub(crate) fn local(&self) -> Option<Landing> {
-        self.caching.local?;
+    /// What this process knows without asking: the copy of the value that it has, if it may be served, or that there is
+    /// none to be had.
+    pub(crate) fn at_hand(&self) -> Option<Landing> {
         let (record, label) = (&self.spec.names.record, self.label.as_ref()?);
-        let payload = self.core.store.wakeups().copy(record, label, Tick::now())?;
-        Some(Landing::Value { payload, record: None })
+        let copy =
+            self.caching.local.and_then(|_| self.core.store.wakeups().copy(record, label, Tick::now()));
+        match copy {
+            Some(payload) => Some(Landing::Value { payload, record: None }),
+            None => self.reaches_only(Reach::Caller).then_some(Landing::Unshared),
+        }
+    }
+
+    /// Whether the value is known to be one that can't be shared any further.
+    fn reaches_only(&self, reach: Reach) -> bool {
+        let is_known =
+            |label| self.core.unshared.is_known(&self.spec.names.record, label, reach, Tick::now());
+        // A client that was shut down says so.
+        self.label.as_ref().is_some_and(is_known) && self.core.check_open().is_ok()
+    }
+
+    /// Takes in that it is one.
+    fn will_reach_only(&self, reach: Reach) {
+        if let Some(label) = &self.label {
+            self.core.unshared.add(&self.spec.names.record, label, reach, Tick::now());
+        }
+    }
+
+    /// Whether it is the first time that this is said of the values of this function.
+    pub(crate) fn is_news(&self, what: &'static str) -> bool {
+        self.core.unshared.is_news(what, self.spec.function, self.label.as_ref())
+    }
+
+    /// What a body has in hand that runs without the lock, since its value can't be shared.
+    pub(crate) fn unlocked(&self) -> LockHandle {
+        LockHandle::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec))
     }
 
     /// Joins the flight of this process, and leads it if nobody does.
     ///
     /// Dropped at any point it gives back what it may have taken, and another caller takes over.
     pub(crate) async fn start(self) -> Result<Start> {
-        if self.distrust == Distrust::All {
-            return self.lead(self.core.flights.alone(&self.spec.names.record)).await;
-        }
         loop {
             match self.core.flights.join(&self.spec.names.record, self.label.as_ref()) {
                 Join::Lead(lead) => return self.lead(lead).await,
@@ -139,6 +166,9 @@ impl Wish {
     }
 
     async fn lead(&self, lead: Lead) -> Result<Start> {
+        if self.reaches_only(Reach::Process) {
+            return Ok(self.lead_unlocked(lead));
+        }
         let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
@@ -155,8 +185,17 @@ impl Wish {
                     role: Role::Renews { seen: record, old: payload },
                 }));
             }
-            Ok(Outcome::Fetched(Fetched::Failed(failure))) => {
+            Ok(Outcome::Fetched(Fetched::Noted(Note::Failed(failure)))) => {
                 self.stale().await.unwrap_or(Landing::Failed(failure))
+            }
+            Ok(Outcome::Fetched(Fetched::Noted(Note::NotShared { reach, lasts }))) => {
+                if lasts {
+                    self.will_reach_only(reach);
+                }
+                if reach == Reach::Process {
+                    return Ok(self.lead_unlocked(lead));
+                }
+                Landing::Unshared
             }
             // Only this caller's time is over; dropped without landing, the flight has another leader.
             Err(error) if error.kind() == ErrorKind::Contended => return Err(error),
@@ -166,9 +205,15 @@ impl Wish {
         Ok(Start::Landed(landing))
     }
 
+    /// Computes for the callers of this process alone, since nobody else will be given the value.
+    fn lead_unlocked(&self, lead: Lead) -> Start {
+        let guard = Guard::new(Hold::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec)));
+        Start::Lead(Leader { guard, role: Role::First(lead) })
+    }
+
     /// The last good value, where a failure is to be bridged by it.
     async fn stale(&self) -> Option<Landing> {
-        self.caching.stale_if_error.filter(|_| self.distrust != Distrust::All)?;
+        self.caching.stale_if_error?;
         let envelope = self.core.store.call(&ReadValue(&self.spec.names)).await.ok()??;
         let (_, payload) = self.label.as_ref()?.open_any(envelope).ok()?;
         tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
@@ -191,10 +236,12 @@ impl Wish {
 pub(crate) enum Verdict {
     /// A value to store and to share.
     Store(Payload),
-    /// A value that may be shared with those who wait, and not stored.
-    Share(Payload),
-    /// A value that could not even be encoded.
-    Keep,
+    /// A value that is not stored, and shared in this process where that is possible; `lasts` where the next one is likely
+    /// to be like it.
+    Unstored {
+        payload: Option<Payload>,
+        lasts: bool,
+    },
     /// No value, but the work is done.
     Done,
     Failed(Failure),
@@ -266,32 +313,55 @@ impl Wish {
     /// How the holding ends, and what the callers of this process get.
     fn plan(&self, guard: &Guard, verdict: Verdict) -> (Ending, Option<Landing>) {
         match verdict {
+            Verdict::Store(payload) if guard.is_unlocked() => {
+                // It could be stored, so that the next caller takes the lock for that.
+                self.core.unshared.remove(&self.spec.names.record);
+                (Ending::Release, Some(Landing::Value { payload, record: None }))
+            }
             Verdict::Store(payload) => match self.seal(guard, &payload) {
                 Some((envelope, life)) => {
                     (Ending::Publish { envelope, life }, Some(Landing::Value { payload, record: None }))
                 }
                 None => (Ending::Release, Some(Landing::Value { payload, record: None })),
             },
-            Verdict::Share(payload) => (Ending::Abandon, Some(Landing::Value { payload, record: None })),
-            Verdict::Keep => (Ending::Abandon, None),
+            Verdict::Unstored { payload, lasts } => {
+                let reach = if payload.is_some() { Reach::Process } else { Reach::Caller };
+                if lasts {
+                    self.will_reach_only(reach);
+                }
+                let till = self.server_time_in(lasts.then_some(RETRY));
+                let note = Note::not_shared(reach, &guard.hold().tag, till);
+                let landing = payload.map(|payload| Landing::Value { payload, record: None });
+                (
+                    Ending::Fail { note, life: NOTE_LIFE.max(RETRY) },
+                    Some(landing.unwrap_or(Landing::Unshared)),
+                )
+            }
             Verdict::Done => (Ending::Release, Some(Landing::Done)),
             Verdict::Failed(failure) => {
                 let tag = &guard.hold().tag;
                 let err_expire = self.caching.err_expire;
-                let till =
-                    self.core.store.estimate(Tick::now()).zip(err_expire).map(|(now, rest)| now + rest);
-                let note = failure.note(tag, till.unwrap_or_default());
+                let note = failure.note(tag, self.server_time_in(err_expire));
                 let life = NOTE_LIFE.max(err_expire.unwrap_or_default());
                 // Those who wait in this process are told what the others read.
-                let failure = Failure::read(&note, &self.spec.names.separator);
-                (Ending::Fail { note, life }, Some(Landing::Failed(failure)))
+                let landing = match Note::read(&note, &self.spec.names.separator) {
+                    Note::Failed(failure) => Landing::Failed(failure),
+                    Note::NotShared { .. } => Landing::Unshared,
+                };
+                (Ending::Fail { note, life }, Some(landing))
             }
         }
     }
 
+    /// The server's time so long from now; zero where it is not known, or there is no such moment.
+    fn server_time_in(&self, rest: Option<Duration>) -> ServerTime {
+        self.core.store.estimate(Tick::now()).zip(rest).map(|(now, rest)| now + rest).unwrap_or_default()
+    }
+
     fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Bytes, Duration)> {
         let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
-        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, payload.bytes());
+        let until = self.server_time_in(Some(expire));
+        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, until, payload);
         Some((envelope.into(), expire + self.caching.stale_if_error.unwrap_or_default()))
     }
 

@@ -7,5 +7,8 @@ mod freshness;
 mod local;
 mod loss;
 mod misses;
+mod reading_back;
 mod sizes;
 mod support;
+mod unshared;
+mod weights;
