@@ -41,16 +41,33 @@ impl Guard {
         Self { handle: LockHandle(hold), left: false }
     }
 
-    /// Another guard of a turn that may be ending just now, in another thread; `None` if it is not held to our knowledge.
-    pub(crate) fn join(hold: Arc<Hold>) -> Option<Self> {
-        hold.enter_again().then(|| Self { handle: LockHandle(hold), left: false })
-    }
-
-    /// Another guard of the same turn, for code that is called while the lock is held and would lock again.
+    /// Another guard of the same turn, with the same fencing token: for code that is called while the lock is held, and
+    /// would wait for itself if it acquired once more. This is the only way in twice.
     ///
-    /// The lock is given back when the last guard goes, in the way in which that one goes.
-    pub fn nested(&self) -> Self {
-        Self::new(Arc::clone(&self.handle.0))
+    /// The lock is given back when the last guard goes, in the way in which that one goes. Releasing or dropping an
+    /// earlier one marks nothing and gives nothing back.
+    ///
+    /// ```
+    /// # use dspinlock_core::{Client, Guard};
+    /// fn step(guard: Guard) -> dspinlock_core::Result<()> {
+    ///     guard.ensure_held()?;
+    ///     guard.release_blocking() // the outer guard goes on holding
+    /// }
+    ///
+    /// # let client = Client::memory();
+    /// let guard = client.lock("example").acquire_blocking()?;
+    /// step(guard.nested()?)?;
+    /// assert!(guard.is_held());
+    /// guard.release_blocking()?;
+    /// # Ok::<(), dspinlock_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Lost` if the lock is not known to be held any more: there is nothing to share.
+    pub fn nested(&self) -> Result<Self> {
+        self.ensure_held()?;
+        Ok(Self::new(Arc::clone(self.hold())))
     }
 
     pub(crate) fn hold(&self) -> &Arc<Hold> {
@@ -112,12 +129,17 @@ impl Guard {
         }
     }
 
-    /// What a holder is told that has nothing to give back: others still hold the lock, or it was given back before.
+    /// What a holder is told that has nothing to give back: others still hold the lock, it was handed on, or it was given
+    /// back before.
     fn left(&self, ending: &Ending) -> Result<()> {
-        if self.hold().is_revoked() && matches!(ending, Ending::Release | Ending::Publish { .. }) {
+        if !matches!(ending, Ending::Release | Ending::Publish { .. }) {
+            return Ok(());
+        }
+        if self.hold().is_revoked() {
             return Err(self.loss("was given back when the client was shut down"));
         }
-        Ok(())
+        // What was given back in the meantime was so by another guard, or went to the next caller.
+        if self.hold().is_over() { Ok(()) } else { self.ensure_held() }
     }
 
     /// Takes this guard's part in the ending; the hold, if it is now to be given back to the store.
@@ -130,7 +152,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(hold) = self.leave(&Ending::Abandon) {
-            hold.give_back_later(Ending::Abandon);
+            hold.give_back_dropped();
         }
     }
 }

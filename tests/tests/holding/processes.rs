@@ -22,7 +22,7 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
         return 3;
     }
     // The parent's lock is not this process's to give back.
-    let nested = holds.nested();
+    let nested = holds.nested().unwrap();
     drop(nested);
     if kind(holds.release_blocking()) != misuse {
         return 4;
