@@ -72,15 +72,21 @@ impl Drop for Leftover {
     }
 }
 
+/// Notes that the calling thread leaves something to the library's thread. What it does not wait for before that, it waits
+/// for a moment when it ends.
+pub(crate) fn note() -> Leftover {
+    // A thread that is past its own end has nothing to note it in.
+    let left = HERE.try_with(|here| Arc::clone(&here.0)).unwrap_or_default();
+    left.state().number += 1;
+    Leftover(left)
+}
+
 /// Has `leave` leave something to the library's thread, and waits a moment for it where the calling thread may wait.
 pub(crate) fn leave(leave: impl FnOnce(Leftover)) {
-    // A thread that is past its own end has nothing to note it in, and only this moment to wait in.
-    let here = HERE.try_with(|here| Arc::clone(&here.0));
-    let is_last = here.is_err();
-    let left = here.unwrap_or_default();
-    left.state().number += 1;
-    leave(Leftover(Arc::clone(&left)));
-    if is_last || Handle::try_current().is_err() {
+    let leftover = note();
+    let left = Arc::clone(&leftover.0);
+    leave(leftover);
+    if Handle::try_current().is_err() {
         left.wait(MOMENT);
     }
 }

@@ -15,9 +15,12 @@ use std::time::Duration;
 ///
 /// [`release`](Self::release) says that the work was done: the key is marked COMPUTED for `expire`, as py-dspinlock does
 /// when its `with` block ends. *Dropping* the guard only gives the lock back, since nobody knows whether the work was
-/// done: the key is free at once, and nothing is remembered. Neither a drop nor a cancelled `release` blocks: the
-/// library's own thread does the work. A process that ends right after a drop may leave the key blocked until the lease
-/// is over; release it to be sure.
+/// done: the key is free at once, and nothing is remembered. The library's own thread does the work of a drop and of a
+/// cancelled `release`. Outside a Tokio runtime a drop waits for the server's answer, for 50 ms at the most, since the
+/// process may be about to end; on a thread of a runtime it never does. So a process that ends right after a drop there may
+/// leave the key blocked until the lease is over: release it, or call [`shutdown`](crate::shutdown), to be sure.
+///
+/// A turn may have several guards: see [`nested`](Self::nested).
 ///
 /// ```
 /// # use dspinlock_core::Client;

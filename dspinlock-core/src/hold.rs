@@ -336,7 +336,7 @@ impl Hold {
     /// Gives the lock back, also if the returned future is dropped.
     pub(crate) async fn give_back(self: Arc<Self>, ending: Ending) -> Result<()> {
         let worker = self.core.worker.clone();
-        let on_its_way = self.core.on_its_way();
+        let on_its_way = (self.core.on_its_way(), drops::note());
         let settle = async move {
             let _on_its_way = on_its_way;
             let reply = self.settle(&ending).await;

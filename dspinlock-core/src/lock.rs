@@ -24,6 +24,9 @@ use std::time::Duration;
 /// method that does has a blocking twin. One made without a [`namespace`](Self::namespace) is *bare*: it and Python's
 /// `HashDSpinlock` of the same value exclude each other.
 ///
+/// One that is acquired while it is held waits, whoever the holder is: also if that is this very instance in this very
+/// thread. Code that holds it already shares the turn by [`Guard::nested`].
+///
 /// A blocking method may be called from async code, where it blocks the executor's thread for as long as it takes; it
 /// neither panics nor needs a runtime.
 ///
@@ -238,7 +241,7 @@ impl DSpinlock {
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire), except that a lock held by somebody else is `None`.
+    /// As [`acquire`](Self::acquire), except that a lock that is held is `None`, whoever holds it.
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
     }

@@ -118,6 +118,18 @@ fn main() -> Outcome {
             let _guards = hold_async(&client, keys).await?;
             panic!("on purpose");
         }),
+        "cancelled release" => runtime(0).block_on(async {
+            for guard in hold_async(&client, keys).await? {
+                let mut release = std::pin::pin!(guard.abandon());
+                // Polled once, then dropped.
+                std::future::poll_fn(|context| {
+                    let _ = release.as_mut().poll(context);
+                    std::task::Poll::Ready(())
+                })
+                .await;
+            }
+            Ok(())
+        }),
         "tasks of a runtime" => {
             let (runtime, keys) = (runtime(2), keys.to_vec());
             let (held, is_held) = tokio::sync::oneshot::channel();

@@ -3,6 +3,7 @@
 use dspinlock::{Client, ErrorKind, LockHandle, State, dspinlock};
 use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -134,19 +135,18 @@ fn tasks_of_one_thread_take_turns(rig: &Rig) {
 fn a_guard_that_moves_takes_the_turn_along(rig: &Rig) {
     let lock = rig.lock("moved").wait(ms(20));
     let guard = rig.acquire(&lock).unwrap();
-    let (ready, go) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    let (go, told) = channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let guard = guard;
-            ready.wait();
-            go.wait();
+        let rig = rig.clone();
+        scope.spawn(move || {
+            // Until the sender is dropped.
+            told.recv().unwrap_err();
             assert!(guard.is_held());
             rig.release(guard).unwrap();
         });
-        ready.wait();
         assert!(rig.try_acquire(&lock).unwrap().is_none());
         assert_eq!(rig.acquire(&lock).unwrap_err().kind(), ErrorKind::Contended);
-        go.wait();
+        drop(go);
     });
     rig.release(rig.acquire(&lock).unwrap()).unwrap();
 }
