@@ -88,10 +88,7 @@ fn main() -> Outcome {
             KEPT.set(hold(&client, keys)?);
             Ok(())
         }
-        "annotated" => {
-            clock.0 = Some(Instant::now());
-            keys.iter().try_for_each(|key| annotated(&client, key, false))
-        }
+        "annotated" => keys.iter().try_for_each(|key| annotated(&client, key, false)),
         "annotated panic" => {
             clock.0 = Some(Instant::now());
             keys.iter().try_for_each(|key| annotated(&client, key, true))
@@ -103,7 +100,6 @@ fn main() -> Outcome {
             Err("early".into())
         }
         "annotated in a runtime" => runtime(0).block_on(async {
-            clock.0 = Some(Instant::now());
             for key in keys {
                 annotated_async(&client, key).await?;
             }

@@ -137,7 +137,6 @@ fn a_guard_that_moves_takes_the_turn_along(rig: &Rig) {
     let guard = rig.acquire(&lock).unwrap();
     let (go, told) = channel::<()>();
     thread::scope(|scope| {
-        let rig = rig.clone();
         scope.spawn(move || {
             // Until the sender is dropped.
             told.recv().unwrap_err();
