@@ -20,7 +20,7 @@ impl DSpinlock {
     /// `LeaderFailed`, and is not remembered. Values are stored as JSON; see [`Codec`](crate::Codec) for the attribute's
     /// other ways.
     ///
-    /// Dropping the future gives the lock back without blocking, and another caller takes over.
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
     ///
     /// # Errors
     ///

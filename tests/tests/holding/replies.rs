@@ -1,8 +1,8 @@
 //! Replies that are lost or late: the server has done what was asked, and nobody knows.
 
-use dspinlock::{Client, Config, ErrorKind, State};
+use dspinlock::{Client, Config, ErrorKind, Scheme, State, Turn};
 use dspinlock_testkit::{Direction, Proxy, Reply, Server, Verdict};
-use dspinlock_tests::{Door, Rig, ms, timed, within};
+use dspinlock_tests::{Door, Log, Rig, ms, timed, within};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -75,9 +75,9 @@ fn a_release_whose_reply_is_lost_is_a_release() {
 #[test]
 fn a_renewal_whose_reply_is_lost_costs_nothing() {
     for wire in Wire::both() {
-        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(300))).unwrap();
+        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(900))).unwrap();
         wire.proxy.cut_reply_to(b"EVALSHA");
-        while guard.held_for() < ms(700) {
+        while guard.held_for() < ms(1400) {
             assert!(guard.is_held(), "lost after {:?}", guard.held_for());
             thread::sleep(ms(5));
         }
@@ -169,6 +169,57 @@ fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
         });
         assert!(came_late, "no request was late");
         within(Duration::from_secs(3), "free once more", is_free);
+    }
+}
+
+/// Both replies to the release are lost, and the next try finds nothing: no reason to say that the lock was not given back.
+#[test]
+fn a_release_that_was_done_and_not_confirmed_is_no_failure() {
+    let log = Log::of_this_process();
+    for wire in Wire::both() {
+        let lock = wire.rig.lock("done unconfirmed").expire(None).lease(Duration::from_secs(600));
+        let guard = wire.rig.acquire(&lock).unwrap();
+        wire.proxy.blackhole(Direction::Replies, true);
+        assert_eq!(wire.rig.release(guard).unwrap_err().kind(), ErrorKind::Backend);
+        assert_eq!(wire.state("done unconfirmed"), None);
+        wire.proxy.blackhole(Direction::Replies, false);
+        wire.rig.client.shutdown_blocking(Duration::from_secs(60)).unwrap();
+        let key = wire.rig.key("done unconfirmed");
+        assert_eq!(log.count(&["could not give the lock back", &key]), 0, "{:#?}", log.all());
+    }
+}
+
+/// Names a turn by its id alone.
+#[derive(Debug)]
+struct Ids(Arc<Mutex<Vec<String>>>);
+
+impl Scheme for Ids {
+    fn tag(&self, turn: &Turn) -> String {
+        self.0.lock().unwrap().push(turn.id.clone());
+        format!("{}@ids,{}", turn.id, "2026-01-31T23:59:59.000123+00:00")
+    }
+}
+
+/// Whatever a scheme makes of the rest of a turn: taking back one request must not take the lock that the next was granted.
+#[test]
+fn each_request_of_a_caller_has_an_id_of_its_own() {
+    for wire in Wire::both() {
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let lock = wire.rig.lock("next request").scheme(Ids(Arc::clone(&ids))).sleep(ms(10));
+        let lock = lock.lease(ms(600)).max_block(ms(600)).wait(Duration::from_secs(60));
+        let first = wire.rig.acquire(&lock).unwrap();
+        let second = thread::scope(|scope| {
+            let waiter = scope.spawn(|| wire.rig.acquire(&lock).unwrap());
+            within(Duration::from_secs(5), "a second request", || ids.lock().unwrap().len() >= 3);
+            drop(first);
+            waiter.join().unwrap()
+        });
+        wire.rig.release(second).unwrap();
+        let mut ids = ids.lock().unwrap().clone();
+        let asked = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), asked, "two requests of one id");
     }
 }
 
