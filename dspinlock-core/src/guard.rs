@@ -218,7 +218,8 @@ impl LockHandle {
     }
 
     /// Whether the lock is known to be held: not given back, not seen to be lost, and within its lease, which counts from
-    /// before the request for it was sent, and goes on while the machine is suspended.
+    /// before the request for it was sent, and goes on while the machine is suspended. In a fork of the process that took
+    /// it, it is not.
     pub fn is_held(&self) -> bool {
         self.0.is_held()
     }

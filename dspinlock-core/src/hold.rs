@@ -189,7 +189,10 @@ impl Hold {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == HELD && self.lease().is_valid(Tick::now())
+        // A fork has a copy of all this, and the lock is its parent's.
+        self.phase.load(Ordering::Acquire) == HELD
+            && self.lease().is_valid(Tick::now())
+            && self.core.worker.is_here()
     }
 
     /// Ends the holding; `false` if it had ended before. Nobody renews it from now on.

@@ -205,8 +205,7 @@ impl Scheme for Ids {
 fn each_request_of_a_caller_has_an_id_of_its_own() {
     for wire in Wire::both() {
         let ids = Arc::new(Mutex::new(Vec::new()));
-        let lock = wire.rig.lock("next request").scheme(Ids(Arc::clone(&ids))).sleep(ms(10));
-        let lock = lock.lease(ms(600)).max_block(ms(600)).wait(Duration::from_secs(60));
+        let lock = wire.rig.lock("next request").scheme(Ids(Arc::clone(&ids))).wait(Duration::from_secs(60));
         let first = wire.rig.acquire(&lock).unwrap();
         let second = thread::scope(|scope| {
             let waiter = scope.spawn(|| wire.rig.acquire(&lock).unwrap());
