@@ -4,6 +4,7 @@
 //! server has answered. On a runtime's thread nothing may block; there the wait is made up for when the thread itself ends,
 //! which on Linux includes the main thread of `#[tokio::main]`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -22,7 +23,7 @@ struct Here(Arc<Left>);
 impl Drop for Here {
     fn drop(&mut self) {
         // The thread ends, and perhaps the process with it.
-        self.0.wait(MOMENT);
+        self.0.wait_while(MOMENT, |state| state.number > 0);
     }
 }
 
@@ -35,7 +36,7 @@ struct Left {
 #[derive(Default)]
 struct State {
     number: usize,
-    /// Whether a wait has come to its limit, and something that it waited for is still there.
+    /// Whether a wait has come to its limit, and what was there then is not all gone.
     waited: bool,
 }
 
@@ -45,30 +46,33 @@ impl Left {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nothing is left, unless that took too long before: many drops on a dead server wait once.
-    fn wait(&self, limit: Duration) {
+    /// Waits while `is_there`, unless that took too long before: many drops on a dead server wait once.
+    fn wait_while(&self, limit: Duration, is_there: impl Fn(&State) -> bool) {
         let state = self.state();
         if state.waited {
             return;
         }
-        let any = |state: &mut State| state.number > 0;
-        let waited = self.fewer.wait_timeout_while(state, limit, any);
+        let waited = self.fewer.wait_timeout_while(state, limit, |state| is_there(state));
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.waited = state.number > 0;
+        state.waited = is_there(&state);
     }
 }
 
-/// Something that a drop has left to the library's thread, while this lives.
-pub(crate) struct Leftover(Arc<Left>);
+/// Something that the thread has left to the library's thread, while this lives.
+pub(crate) struct Leftover {
+    left: Arc<Left>,
+    /// Set with the state locked.
+    done: Arc<AtomicBool>,
+}
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.left.state();
+        self.done.store(true, Ordering::Relaxed);
         state.number -= 1;
-        if state.number == 0 {
-            state.waited = false;
-            self.0.fewer.notify_all();
-        }
+        state.waited &= state.number > 0;
+        drop(state);
+        self.left.fewer.notify_all();
     }
 }
 
@@ -78,16 +82,20 @@ pub(crate) fn note() -> Leftover {
     // A thread that is past its own end has nothing to note it in.
     let left = HERE.try_with(|here| Arc::clone(&here.0)).unwrap_or_default();
     left.state().number += 1;
-    Leftover(left)
+    Leftover { left, done: Arc::default() }
 }
 
 /// Has `leave` leave something to the library's thread, and waits a moment for it where the calling thread may wait.
 pub(crate) fn leave(leave: impl FnOnce(Leftover)) {
+    leave_for(MOMENT, leave);
+}
+
+fn leave_for(limit: Duration, leave: impl FnOnce(Leftover)) {
     let leftover = note();
-    let left = Arc::clone(&leftover.0);
+    let (left, done) = (Arc::clone(&leftover.left), Arc::clone(&leftover.done));
     leave(leftover);
     if Handle::try_current().is_err() {
-        left.wait(MOMENT);
+        left.wait_while(limit, |_| !done.load(Ordering::Relaxed));
     }
 }
 
@@ -100,27 +108,38 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_wait_ends_with_what_is_waited_for() {
-        let left = Arc::new(Left::default());
-        left.state().number = 1;
-        let leftover = Leftover(Arc::clone(&left));
-        thread::scope(|scope| {
-            scope.spawn(move || drop(leftover));
-            left.wait(LONG);
-        });
-        assert_eq!(left.state().number, 0);
-        left.wait(LONG);
+    fn a_drop_waits_for_its_own_and_for_nothing_else() {
+        let other = note();
+        leave_for(LONG / 10, |own| drop(thread::spawn(move || drop(own))));
+        assert!(!other.left.state().waited, "it came to its limit");
+        assert_eq!(other.left.state().number, 1);
     }
 
     #[test]
-    fn only_the_first_waits_in_vain() {
+    fn a_thread_that_ends_waits_for_all() {
         let left = Arc::new(Left::default());
-        left.state().number = 1;
-        let leftover = Leftover(Arc::clone(&left));
-        left.wait(Duration::from_millis(1));
+        let leftovers = [(); 2].map(|()| {
+            left.state().number += 1;
+            Leftover { left: Arc::clone(&left), done: Arc::default() }
+        });
+        thread::scope(|scope| {
+            for leftover in leftovers {
+                scope.spawn(move || drop(leftover));
+            }
+            left.wait_while(LONG, |state| state.number > 0);
+        });
+        assert_eq!(left.state().number, 0);
+    }
+
+    #[test]
+    fn only_the_first_waits_for_nothing() {
+        let leftover = note();
+        let is_there = |state: &State| state.number > 0;
+        leftover.left.wait_while(Duration::from_millis(1), is_there);
         let start = Instant::now();
-        left.wait(LONG);
+        leftover.left.wait_while(LONG, is_there);
         assert!(start.elapsed() < LONG / 2);
+        let left = Arc::clone(&leftover.left);
         drop(leftover);
         assert!(!left.state().waited, "the next one waits again");
     }
