@@ -45,7 +45,6 @@ pub(crate) struct Attempt {
     core: Arc<Core>,
     spec: Arc<Spec>,
     spin: Spin,
-    id: String,
     started: Tick,
     attempts: u32,
     next: Next,
@@ -80,13 +79,11 @@ impl Attempt {
     pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, policy: Policy, wait: Duration) -> Self {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
-        let id = uuid::Uuid::new_v4().to_string();
         Self {
             span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key),
             core,
             spec,
             spin,
-            id,
             started,
             attempts: 0,
             next: Next { at: started, replace: None },

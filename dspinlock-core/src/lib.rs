@@ -16,6 +16,7 @@ mod attempt;
 mod attribute;
 mod client;
 mod clock;
+mod drops;
 mod error;
 mod guard;
 mod hold;

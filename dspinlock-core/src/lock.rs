@@ -4,7 +4,6 @@ use crate::attempt::{Attempt, Outcome};
 use crate::client::{self, Client};
 use crate::error::{ErrorKind, Result};
 use crate::guard::Guard;
-use crate::hold::Hold;
 use crate::inspect::{Inspection, RecordInfo, forgotten, inspected};
 use crate::key::{Key, LockKey};
 use crate::options::Options;
@@ -16,8 +15,7 @@ use crate::spin::{OnBlocked, Policy};
 use crate::store::{Forget, Read};
 use once_cell::sync::OnceCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::ThreadId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A lock: a key, how to lock it, and where.
@@ -25,6 +23,9 @@ use std::time::Duration;
 /// Made by [`Client::lock`], or by [`DSpinlock::new`] on the global client. Nothing is sent before it is acquired; each
 /// method that does has a blocking twin. One made without a [`namespace`](Self::namespace) is *bare*: it and Python's
 /// `HashDSpinlock` of the same value exclude each other.
+///
+/// One that is acquired while it is held waits, whoever the holder is: also if that is this very instance in this very
+/// thread. Code that holds it already shares the turn by [`Guard::nested`].
 ///
 /// A blocking method may be called from async code, where it blocks the executor's thread for as long as it takes; it
 /// neither panics nor needs a runtime.
@@ -44,6 +45,7 @@ use std::time::Duration;
 /// }
 /// # Ok::<(), dspinlock_core::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct DSpinlock {
     client: Option<Client>,
     key: Key,
@@ -51,8 +53,6 @@ pub struct DSpinlock {
     scheme: Option<Arc<dyn Scheme>>,
     options: Options,
     spec: OnceCell<Arc<Spec>>,
-    /// The hold of this very instance, and the thread that took it by a blocking door: re-entry, as in py-dspinlock.
-    entered: Mutex<Option<(ThreadId, Weak<Hold>)>>,
 }
 
 impl DSpinlock {
@@ -71,7 +71,6 @@ impl DSpinlock {
             options: client.as_ref().map_or_else(Options::new, |client| client.defaults().clone()),
             client,
             spec: OnceCell::new(),
-            entered: Mutex::new(None),
         }
     }
 
@@ -211,24 +210,7 @@ impl DSpinlock {
     }
 
     fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {
-        if let Some(guard) = self.re_entered() {
-            return Ok(Outcome::Entered(guard));
-        }
-        let outcome = self.attempt(policy)?.run_blocking()?;
-        if let Outcome::Entered(guard) = &outcome {
-            *self.entered.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((std::thread::current().id(), Arc::downgrade(guard.hold())));
-        }
-        Ok(outcome)
-    }
-
-    /// A guard of the turn that this thread took by this instance, if it lasts. A task may share its thread with others
-    /// that wait for the same lock, so in a task there is no such thing; see [`Guard::nested`].
-    fn re_entered(&self) -> Option<Guard> {
-        let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (thread, hold) = entered.as_ref()?;
-        let here = *thread == std::thread::current().id() && tokio::runtime::Handle::try_current().is_err();
-        if here { Guard::join(hold.upgrade()?) } else { None }
+        self.attempt(policy)?.run_blocking()
     }
 
     /// Waits for the lock and takes it, whether or not the key is COMPUTED.
@@ -244,8 +226,7 @@ impl DSpinlock {
         self.guard(self.attend(self.policy(Policy::WAIT)).await?)
     }
 
-    /// [`acquire`](Self::acquire), blocking the calling thread. A thread that holds this very instance's lock enters
-    /// again, as in py-dspinlock: see [`Guard::nested`].
+    /// [`acquire`](Self::acquire), blocking the calling thread.
     ///
     /// # Errors
     ///
@@ -260,7 +241,7 @@ impl DSpinlock {
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire), except that a lock held by somebody else is `None`.
+    /// As [`acquire`](Self::acquire), except that a lock that is held is `None`, whoever holds it.
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
     }
@@ -364,21 +345,6 @@ impl DSpinlock {
             Outcome::Fetched(_) => {
                 Err(self.spec()?.error(ErrorKind::Misuse, "a value came that nobody asked for"))
             }
-        }
-    }
-}
-
-impl Clone for DSpinlock {
-    /// Another lock of the same key and options. It is not entered where this one is.
-    fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            key: self.key.clone(),
-            namespace: self.namespace.clone(),
-            scheme: self.scheme.clone(),
-            options: self.options.clone(),
-            spec: self.spec.clone(),
-            entered: Mutex::new(None),
         }
     }
 }

@@ -21,7 +21,7 @@ impl DSpinlock {
     /// other ways. One that would not read back as it was, as a NaN, is returned and not shared: then callers run `body`
     /// at once, beside each other.
     ///
-    /// Dropping the future gives the lock back without blocking, and another caller takes over.
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@ fn hold(rig: &Rig, name: &str) -> Guard {
 
 fn all_that_is_held_is_given_back(rig: &Rig) {
     let guards: Vec<Guard> = (0..20).map(|n| hold(rig, &format!("held {n}"))).collect();
-    let nested = guards[0].nested();
+    let nested = guards[0].nested().unwrap();
     end(rig).unwrap();
     for (n, guard) in guards.into_iter().enumerate() {
         assert!(!guard.is_held() && guard.remaining().is_zero());
