@@ -12,9 +12,10 @@ use crate::spec::Spec;
 use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
 use crate::store::{Listener, Replace};
 use crate::value::{Caching, Failure, Label, LocalCopy, Payload};
+use crate::waits::{Caller, Waiting};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tracing::{Instrument, Span};
@@ -50,6 +51,8 @@ pub(crate) struct Attempt {
     attempts: u32,
     next: Next,
     fetch: Option<Fetching>,
+    /// Gone when the caller has lost interest.
+    caller: Weak<Caller>,
     /// Belongs to what the caller is doing, and encloses all that happens until the lock is held or refused.
     span: Span,
 }
@@ -91,7 +94,14 @@ impl Attempt {
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
+            caller: Weak::new(),
         }
+    }
+
+    /// Says who makes the attempt, so that it does not wait for what waits for it.
+    pub(crate) fn called_by(mut self, caller: &Weak<Caller>) -> Self {
+        self.caller = Weak::clone(caller);
+        self
     }
 
     /// Wants what was computed: a value, or only the fact where there is none.
@@ -112,8 +122,10 @@ impl Attempt {
         let core = Arc::clone(&self.core);
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
+        let mut _waiting = None;
         loop {
             if place.is_none() && self.is_to_queue() {
+                _waiting = self.wait()?;
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
                     Some(guard) => return Ok(Outcome::Entered(guard)),
@@ -148,6 +160,12 @@ impl Attempt {
                 Turnout::Sleep => {}
             }
         }
+    }
+
+    /// Tells the other calls of this process that this one waits, unless it would wait for itself.
+    fn wait(&self) -> Result<Option<Waiting>> {
+        let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
+        waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))
     }
 
     fn check_open(&self) -> Result<()> {

@@ -12,8 +12,9 @@ use crate::outage::Fallback;
 use crate::scheme::Scheme;
 use crate::scope;
 use crate::spec::Spec;
-use crate::spin::{OnBlocked, Policy};
+use crate::spin::Policy;
 use crate::store::{Forget, Read};
+use crate::waits::Caller;
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -189,9 +190,7 @@ impl DSpinlock {
 
     fn attempt(&self, policy: Policy) -> Result<Attempt> {
         let (core, spec) = (self.client()?.core(), self.spec()?);
-        if policy.blocked == OnBlocked::Wait {
-            scope::check_recursion(&core, spec)?;
-        }
+        scope::check_recursion(&core, spec)?;
         Ok(Attempt::new(core, Arc::clone(spec), policy, spec.options.wait_budget()))
     }
 
@@ -206,15 +205,17 @@ impl DSpinlock {
 
     async fn attend(&self, policy: Policy) -> Result<Outcome> {
         let attempt = self.attempt(policy)?;
-        let worker = self.client()?.core().worker.clone();
-        worker.attend(attempt.run()).await
+        let core = self.client()?.core();
+        let caller = Caller::awaiting(&core, self.spec()?);
+        core.worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await
     }
 
     fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {
         if let Some(guard) = self.re_entered() {
             return Ok(Outcome::Entered(guard));
         }
-        let outcome = self.attempt(policy)?.run_blocking()?;
+        let caller = Caller::blocking(&self.client()?.core(), self.spec()?);
+        let outcome = self.attempt(policy)?.called_by(&Arc::downgrade(&caller)).run_blocking()?;
         if let Outcome::Entered(guard) = &outcome {
             *self.entered.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some((std::thread::current().id(), Arc::downgrade(guard.hold())));

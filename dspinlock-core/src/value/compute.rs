@@ -4,9 +4,12 @@ use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::guard::LockHandle;
 use crate::loss::UnlessLost;
-use crate::scope::{Scope, Within, within};
+use crate::scope::{Within, within};
 use crate::spin::Distrust;
+use crate::waits::Caller;
+use std::cell::OnceCell;
 use std::future::Future;
+use std::sync::Arc;
 
 /// So often a caller that can't decode a value looks for another one, before it computes its own.
 const ROUNDS: u32 = 3;
@@ -43,11 +46,15 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceCell::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.local() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.attend(wish.clone().start()).await,
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::awaiting(&wish.core, &wish.spec));
+                    worker.attend(wish.clone().start(Arc::downgrade(caller))).await
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
@@ -65,10 +72,14 @@ where
             round += 1;
         };
         let handle = LockHandle::clone(leader.guard());
-        let future = Within::new(holding(&wish), within(holding(&wish), || body(handle)));
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::awaiting(&wish.core, &wish.spec));
+        let scope = caller.holding(&leader.guard().hold().spec);
+        let future = Within::new(scope.clone(), within(scope, || body(handle)));
         let Some(returned) = UnlessLost::new(future, leader.guard(), wish.on_lost).await else {
             return on_error(UnlessLost::<B>::error(leader.guard()));
         };
+        // What is left is done by the library's own thread.
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.finish(leader.finish(wish, verdict)).await {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -84,11 +95,15 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceCell::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.local() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.block_on(wish.clone().start()),
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::blocking(&wish.core, &wish.spec));
+                    worker.block_on(wish.clone().start(Arc::downgrade(caller)))
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
@@ -106,7 +121,9 @@ where
             round += 1;
         };
         let handle = LockHandle::clone(leader.guard());
-        let returned = within(holding(&wish), || body(handle));
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::blocking(&wish.core, &wish.spec));
+        let returned = within(caller.holding(&leader.guard().hold().spec), || body(handle));
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.block_on(leader.finish(wish, verdict)) {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -176,10 +193,6 @@ impl Wish {
         tracing::warn!(target: "dspinlock", key = %self.spec.key, bytes, limit, "the value is above `max_value`: not stored");
         Verdict::Share(payload)
     }
-}
-
-fn holding(wish: &Wish) -> Scope {
-    Scope::Holding { core: wish.core.clone(), lock: wish.spec.clone() }
 }
 
 /// A value that stands in for a failure, if there is one.

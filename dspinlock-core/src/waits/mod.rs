@@ -1,0 +1,252 @@
+//! Calls of this process that wait for each other, so that a cycle is an error at once, and not a wait for `max_block`.
+//!
+//! What is known: which annotated functions surround a call (their [scopes](crate::scope)), which call leads a flight or
+//! holds a lock, and which thread has to poll it. What isn't: other processes, a [`Guard`](crate::Guard) in somebody's
+//! hands, and work that a body spawns and waits for. There a warning tells of the wait.
+
+mod graph;
+
+use crate::client::Core;
+use crate::error::{Error, ErrorKind};
+use crate::scope::{self, Scope};
+use crate::spec::Spec;
+use graph::Graph;
+use once_cell::sync::Lazy;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use tokio::runtime::{self, Handle, RuntimeFlavor};
+
+static WAITS: Lazy<Mutex<Graph<Node>>> = Lazy::new(Mutex::default);
+
+fn waits() -> MutexGuard<'static, Graph<Node>> {
+    // Every change leaves the graph whole.
+    WAITS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One call that may run a body. Its address is its identity.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Where the client's [`Core`] is: the call keeps it there.
+    pub(crate) core: usize,
+    pub(crate) lock: Arc<Spec>,
+}
+
+pub(crate) fn address(core: &Arc<Core>) -> usize {
+    Arc::as_ptr(core).addr()
+}
+
+/// What waits, or is waited for.
+#[derive(Clone, Debug)]
+enum Node {
+    Call(Arc<Run>),
+    /// The holder of this call's lock, if it is a call of this process.
+    Lock(Arc<Run>),
+    /// A thread that polls a current-thread runtime: while it is blocked, nothing of that runtime goes on.
+    Thread(ThreadId, runtime::Id),
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Call(one), Self::Call(other)) => Arc::ptr_eq(one, other),
+            (Self::Lock(one), Self::Lock(other)) => {
+                one.core == other.core && one.lock.names.record == other.lock.names.record
+            }
+            (Self::Thread(one, at), Self::Thread(other, there)) => one == other && at == there,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Node {}
+
+impl Hash for Node {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Call(run) => Arc::as_ptr(run).hash(state),
+            Self::Lock(run) => (run.core, &run.lock.names.record).hash(state),
+            Self::Thread(thread, runtime) => (thread, runtime).hash(state),
+        }
+    }
+}
+
+impl Node {
+    /// This thread, if it alone polls the runtime that it is in. A thread of `spawn_blocking` polls nothing, and is told
+    /// apart by its id.
+    fn here() -> Option<Self> {
+        let handle = Handle::try_current().ok()?;
+        let alone = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        alone.then(|| Self::Thread(thread::current().id(), handle.id()))
+    }
+}
+
+/// A call, in the frame or future of the one who made it: dropped there, it waits for nothing and nothing waits for it.
+///
+/// The library's own thread does the waiting and has a [`Weak`] of it.
+pub(crate) struct Caller {
+    run: Arc<Run>,
+    /// What stands still while this call waits: the calls around it, and the thread that it blocks.
+    stops: Vec<Node>,
+    /// The thread that has to poll this call.
+    polled_by: Option<Node>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Whether others wait for this call itself.
+    leads: bool,
+    /// The edges of the graph that are this call's.
+    edges: Vec<(Node, Node)>,
+}
+
+impl Caller {
+    /// The call made here, by the async door.
+    pub(crate) fn awaiting(core: &Arc<Core>, spec: &Arc<Spec>) -> Arc<Self> {
+        Self::new(core, spec, Vec::new(), Node::here())
+    }
+
+    /// The call made here, by the blocking door.
+    pub(crate) fn blocking(core: &Arc<Core>, spec: &Arc<Spec>) -> Arc<Self> {
+        Self::new(core, spec, Node::here().into_iter().collect(), None)
+    }
+
+    fn new(core: &Arc<Core>, spec: &Arc<Spec>, mut stops: Vec<Node>, polled_by: Option<Node>) -> Arc<Self> {
+        scope::surrounding(|run| stops.push(Node::Call(Arc::clone(run))));
+        let run = Arc::new(Run { core: address(core), lock: Arc::clone(spec) });
+        Arc::new(Self { run, stops, polled_by, known: Mutex::default() })
+    }
+
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Every change leaves the list whole, and is made in the graph as well.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Others wait for this call from now on.
+    pub(crate) fn lead(&self) {
+        let mut known = self.known();
+        known.leads = true;
+        if let Some(thread) = &self.polled_by {
+            known.link(Node::Call(Arc::clone(&self.run)), thread.clone());
+        }
+    }
+
+    /// The body runs from now on, and holds this lock until the call is dropped.
+    pub(crate) fn holding(&self, held: &Arc<Spec>) -> Scope {
+        let mut known = self.known();
+        let held = Run { core: self.run.core, lock: Arc::clone(held) };
+        known.link(Node::Lock(Arc::new(held)), Node::Call(Arc::clone(&self.run)));
+        if let (Some(thread), false) = (&self.polled_by, known.leads) {
+            known.link(Node::Call(Arc::clone(&self.run)), thread.clone());
+        }
+        Scope::Holding(Arc::clone(&self.run))
+    }
+
+    /// Waits for another call to land.
+    pub(crate) fn wait_for(self: &Arc<Self>, leader: &Arc<Run>) -> Result<Waiting, Error> {
+        self.wait(Node::Call(Arc::clone(leader)))
+    }
+
+    /// Waits for the lock.
+    pub(crate) fn wait_for_lock(self: &Arc<Self>) -> Result<Waiting, Error> {
+        self.wait(Node::Lock(Arc::clone(&self.run)))
+    }
+
+    /// Both the look for a cycle and the new edges are under one lock: of two calls that close one, the second sees it.
+    fn wait(self: &Arc<Self>, target: Node) -> Result<Waiting, Error> {
+        let mut known = self.known();
+        let mut stops = self.stops.clone();
+        stops.extend(known.leads.then(|| Node::Call(Arc::clone(&self.run))));
+        if !stops.is_empty() {
+            let mut graph = waits();
+            if let Some(way) = graph.way(&target, &stops) {
+                drop(graph);
+                return Err(self.run.lock.error(ErrorKind::Misuse, &describe(&way)));
+            }
+            for stop in stops {
+                graph.link(stop.clone(), target.clone());
+                known.edges.push((stop, target.clone()));
+            }
+        }
+        Ok(Waiting { caller: Arc::downgrade(self), target })
+    }
+}
+
+impl Known {
+    fn link(&mut self, from: Node, to: Node) {
+        waits().link(from.clone(), to.clone());
+        self.edges.push((from, to));
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let known = self.known.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !known.edges.is_empty() {
+            let mut graph = waits();
+            known.edges.iter().for_each(|(from, to)| graph.unlink(from, to));
+        }
+    }
+}
+
+/// A wait that is under way. Dropped, it is over.
+pub(crate) struct Waiting {
+    caller: Weak<Caller>,
+    target: Node,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some(caller) = self.caller.upgrade() else { return };
+        let mut known = caller.known();
+        if !known.edges.is_empty() {
+            let mut graph = waits();
+            known
+                .edges
+                .extract_if(.., |(_, to)| *to == self.target)
+                .for_each(|(from, to)| graph.unlink(&from, &to));
+        }
+    }
+}
+
+/// The cycle that waiting would close, from what would be waited for to what stands still meanwhile.
+fn describe(way: &[Node]) -> String {
+    let mut text = String::from("a cycle of calls that wait for each other: this call waits for ");
+    let mut before: Option<&Node> = None;
+    for node in way {
+        let (words, call) = match (before, node) {
+            (None, Node::Call(run)) => ("", Some(run)),
+            (Some(Node::Thread(..)), Node::Call(run)) => (" that waits for ", Some(run)),
+            (Some(_), Node::Call(run)) => (", which waits for ", Some(run)),
+            (_, Node::Thread(..)) => (", which has to be polled by a thread", None),
+            // Its holder comes next.
+            (_, Node::Lock(_)) => continue,
+        };
+        text.push_str(words);
+        text.extend(call.map(ToString::to_string));
+        before = Some(node);
+    }
+    text + match before {
+        Some(Node::Thread(..)) => {
+            ", which is this one and blocked by this call; call the async form, or make the blocking call in \
+             `tokio::task::spawn_blocking`"
+        }
+        _ => {
+            ", which makes this call; have one of them call a function that is not annotated, or compute first what both \
+             need"
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.lock.function.unwrap_or("a computation in code");
+        write!(f, "`{name}` of key {}", self.lock.text())
+    }
+}
