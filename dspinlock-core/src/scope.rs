@@ -33,7 +33,7 @@ struct InForce;
 
 impl InForce {
     fn new(scope: Scope) -> Self {
-        SCOPES.with_borrow_mut(|scopes| scopes.push(scope));
+        change(|scopes| scopes.push(scope));
         Self
     }
 }
@@ -41,9 +41,14 @@ impl InForce {
 impl Drop for InForce {
     fn drop(&mut self) {
         // Dropped only after the borrow has ended: a client may run code of the user's as it goes.
-        let scope = SCOPES.with_borrow_mut(Vec::pop);
+        let scope = change(Vec::pop);
         drop(scope);
     }
+}
+
+/// At a thread's very end, where futures may still be dropped, there are no scopes any more.
+fn change<R>(change: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
+    SCOPES.try_with(|scopes| change(&mut scopes.borrow_mut())).ok()
 }
 
 /// Runs `body` with `scope` in force.
