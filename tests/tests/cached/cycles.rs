@@ -118,6 +118,45 @@ fn two_locks_in_either_order_are_an_error_for_one_and_no_harm_to_the_other() {
     }
 }
 
+/// A value whose computation needs the lock of a call that waits for the value.
+#[dspinlock(client = client, key = (), namespace = "cycles::mixed", wait = "20s")]
+fn lock_then_value(client: &Client, both: &Barrier) -> Result<u32, AppError> {
+    both.wait();
+    value_then_lock(client, both)
+}
+
+#[dspinlock(client = client, key = (), cached, wait = "20s")]
+fn value_then_lock(client: &Client, both: &Barrier) -> Result<u32, AppError> {
+    both.wait();
+    value_of_the_lock(client)
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::mixed", cached, wait = "20s")]
+fn value_of_the_lock(client: &Client) -> Result<u32, AppError> {
+    Ok(1)
+}
+
+#[test]
+fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
+    for rig in rigs() {
+        let (client, both) = (&rig.ours, &Barrier::new(2));
+        let (value, locked) = thread::scope(|scope| {
+            let locked = scope.spawn(|| lock_then_value(client, both));
+            (value_then_lock(client, both), locked.join().unwrap())
+        });
+        // Where the lock's call notices it gives the lock back, and the value can be computed.
+        let (noticed, other) = match (&value, &locked) {
+            (Ok(1), Err(noticed)) => (noticed, "::value_then_lock`"),
+            (Err(noticed), Err(failed)) if kind(failed) == ErrorKind::LeaderFailed => {
+                (noticed, "::lock_then_value`")
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(kind(noticed), ErrorKind::Misuse, "{noticed}");
+        assert!(noticed.to_string().contains(other), "{noticed}");
+    }
+}
+
 /// Each key needs some of the later ones: there are no cycles, however many wait for each other.
 #[dspinlock(client = client, key = (round, number), cached)]
 fn later(client: &Client, round: u32, number: u32, runs: &Runs) -> Result<u32, AppError> {
