@@ -1,6 +1,7 @@
 //! Who waits for whom, as a directed graph. Pure: no clock, no locks, and nothing about calls.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 /// The edges, from what waits to what it waits for. One that is there twice has to be removed twice.
@@ -30,32 +31,28 @@ impl<N: Clone + Eq + Hash> Graph<N> {
 
     /// The shortest way from `start` to one of `ends`, both included: what would be a cycle if an end waited for the start.
     pub(super) fn way(&self, start: &N, ends: &[N]) -> Option<Vec<N>> {
-        let mut seen: Vec<(N, usize)> = vec![(start.clone(), 0)];
-        let mut at = 0;
-        while let Some((node, _)) = seen.get(at).cloned() {
-            if ends.contains(&node) {
-                return Some(back(&seen, at));
+        let mut before = HashMap::from([(start, start)]);
+        let mut next = VecDeque::from([start]);
+        while let Some(node) = next.pop_front() {
+            if ends.contains(node) {
+                let mut way = vec![node.clone()];
+                let mut at = node;
+                while at != start {
+                    at = before[at];
+                    way.push(at.clone());
+                }
+                way.reverse();
+                return Some(way);
             }
-            for next in self.0.get(&node).into_iter().flatten() {
-                if !seen.iter().any(|(known, _)| known == next) {
-                    seen.push((next.clone(), at));
+            for target in self.0.get(node).into_iter().flatten() {
+                if let Entry::Vacant(unseen) = before.entry(target) {
+                    unseen.insert(node);
+                    next.push_back(target);
                 }
             }
-            at += 1;
         }
         None
     }
-}
-
-/// The way from the first node to the one at `at`, each with the place of the one before it.
-fn back<N: Clone>(seen: &[(N, usize)], mut at: usize) -> Vec<N> {
-    let mut way = vec![seen[at].0.clone()];
-    while at != 0 {
-        at = seen[at].1;
-        way.push(seen[at].0.clone());
-    }
-    way.reverse();
-    way
 }
 
 #[cfg(test)]

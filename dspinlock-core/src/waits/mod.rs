@@ -2,7 +2,8 @@
 //!
 //! What is known: which annotated functions surround a call (their [scopes](crate::scope)), which call leads a flight or
 //! holds a lock, and which thread has to poll it. What isn't: other processes, a [`Guard`](crate::Guard) in somebody's
-//! hands, and work that a body spawns and waits for. There a warning tells of the wait.
+//! hands, and work that a body spawns and waits for. There a warning tells of the wait. A wait that its body would give up
+//! by itself, as in a `timeout`, counts as long as it lasts: it could only end by being given up.
 
 mod graph;
 
