@@ -161,7 +161,7 @@ fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
 #[dspinlock(client = client, key = (round, number), cached)]
 fn later(client: &Client, round: u32, number: u32, runs: &Runs) -> Result<u32, AppError> {
     runs.run()?;
-    let needs = (number + 1..10).filter(|need| (need * 7 + number * 3 + round) % 3 != 0);
+    let needs = (number + 1..10).filter(|need| !(need * 7 + number * 3 + round).is_multiple_of(3));
     needs.map(|need| later(client, round, need, runs)).sum::<Result<u32, _>>().map(|sum| sum + 1)
 }
 
