@@ -115,17 +115,24 @@ impl Attempt {
     /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
     pub(crate) fn run(self) -> impl Future<Output = Result<Outcome>> + Send {
         let span = self.span.clone();
-        self.drive().instrument(span)
+        let drive = async move {
+            let (caller, mut waiting) = (Weak::clone(&self.caller), None);
+            let outcome = self.drive(&mut waiting).await?;
+            if let (Outcome::Entered(guard), Some(caller)) = (&outcome, caller.upgrade()) {
+                caller.granted(&guard.hold().spec);
+            }
+            Ok(outcome)
+        };
+        drive.instrument(span)
     }
 
-    async fn drive(mut self) -> Result<Outcome> {
+    async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
-        let mut _waiting = None;
         loop {
             if place.is_none() && self.is_to_queue() {
-                _waiting = self.wait()?;
+                *waiting = self.wait()?;
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
                     Some(guard) => return Ok(Outcome::Entered(guard)),

@@ -7,9 +7,8 @@ use crate::loss::UnlessLost;
 use crate::scope::{Within, within};
 use crate::spin::Distrust;
 use crate::waits::Caller;
-use std::cell::OnceCell;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// So often a caller that can't decode a value looks for another one, before it computes its own.
 const ROUNDS: u32 = 3;
@@ -46,7 +45,7 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
-        let caller = OnceCell::new();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.local() {
@@ -95,7 +94,7 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
-        let caller = OnceCell::new();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.local() {

@@ -45,17 +45,25 @@ enum Node {
     /// The holder of this call's lock, if it is a call of this process.
     Lock(Arc<Run>),
     /// A thread that polls a current-thread runtime: while it is blocked, nothing of that runtime goes on.
-    Thread(ThreadId, runtime::Id),
+    Thread(Polling),
+    /// The calls that stand in line for this call's lock and have to be polled by this thread.
+    Ahead(Polling, Arc<Run>),
+}
+
+/// A thread, and the runtime that it alone polls.
+type Polling = (ThreadId, runtime::Id);
+
+fn same_lock(one: &Run, other: &Run) -> bool {
+    one.core == other.core && one.lock.names.record == other.lock.names.record
 }
 
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Call(one), Self::Call(other)) => Arc::ptr_eq(one, other),
-            (Self::Lock(one), Self::Lock(other)) => {
-                one.core == other.core && one.lock.names.record == other.lock.names.record
-            }
-            (Self::Thread(one, at), Self::Thread(other, there)) => one == other && at == there,
+            (Self::Lock(one), Self::Lock(other)) => same_lock(one, other),
+            (Self::Thread(one), Self::Thread(other)) => one == other,
+            (Self::Ahead(one, lock), Self::Ahead(other, same)) => one == other && same_lock(lock, same),
             _ => false,
         }
     }
@@ -67,20 +75,18 @@ impl Hash for Node {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
             Self::Call(run) => Arc::as_ptr(run).hash(state),
-            Self::Lock(run) => (run.core, &run.lock.names.record).hash(state),
-            Self::Thread(thread, runtime) => (thread, runtime).hash(state),
+            Self::Lock(run) | Self::Ahead(_, run) => (run.core, &run.lock.names.record).hash(state),
+            Self::Thread(thread) => thread.hash(state),
         }
     }
 }
 
-impl Node {
-    /// This thread, if it alone polls the runtime that it is in. A thread of `spawn_blocking` polls nothing, and is told
-    /// apart by its id.
-    fn here() -> Option<Self> {
-        let handle = Handle::try_current().ok()?;
-        let alone = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
-        alone.then(|| Self::Thread(thread::current().id(), handle.id()))
-    }
+/// This thread, if it alone polls the runtime that it is in. A thread of `spawn_blocking` polls nothing, and is told apart by
+/// its id.
+fn polling() -> Option<Polling> {
+    let handle = Handle::try_current().ok()?;
+    let alone = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
+    alone.then(|| (thread::current().id(), handle.id()))
 }
 
 /// A call, in the frame or future of the one who made it: dropped there, it waits for nothing and nothing waits for it.
@@ -88,10 +94,12 @@ impl Node {
 /// The library's own thread does the waiting and has a [`Weak`] of it.
 pub(crate) struct Caller {
     run: Arc<Run>,
-    /// What stands still while this call waits: the calls around it, and the thread that it blocks.
-    stops: Vec<Node>,
+    /// The calls around this one, which stand still while it waits.
+    around: Vec<Node>,
+    /// The thread that stands still while this call waits.
+    blocks: Option<Polling>,
     /// The thread that has to poll this call.
-    polled_by: Option<Node>,
+    polled_by: Option<Polling>,
     known: Mutex<Known>,
 }
 
@@ -99,6 +107,8 @@ pub(crate) struct Caller {
 struct Known {
     /// Whether others wait for this call itself.
     leads: bool,
+    /// Whether it is known to hold its lock.
+    holds: bool,
     /// The edges of the graph that are this call's.
     edges: Vec<(Node, Node)>,
 }
@@ -106,18 +116,24 @@ struct Known {
 impl Caller {
     /// The call made here, by the async door.
     pub(crate) fn awaiting(core: &Arc<Core>, spec: &Arc<Spec>) -> Arc<Self> {
-        Self::new(core, spec, Vec::new(), Node::here())
+        Self::new(core, spec, None, polling())
     }
 
     /// The call made here, by the blocking door.
     pub(crate) fn blocking(core: &Arc<Core>, spec: &Arc<Spec>) -> Arc<Self> {
-        Self::new(core, spec, Node::here().into_iter().collect(), None)
+        Self::new(core, spec, polling(), None)
     }
 
-    fn new(core: &Arc<Core>, spec: &Arc<Spec>, mut stops: Vec<Node>, polled_by: Option<Node>) -> Arc<Self> {
-        scope::surrounding(|run| stops.push(Node::Call(Arc::clone(run))));
+    fn new(
+        core: &Arc<Core>,
+        spec: &Arc<Spec>,
+        blocks: Option<Polling>,
+        polled_by: Option<Polling>,
+    ) -> Arc<Self> {
+        let mut around = Vec::new();
+        scope::surrounding(|run| around.push(Node::Call(Arc::clone(run))));
         let run = Arc::new(Run { core: address(core), lock: Arc::clone(spec) });
-        Arc::new(Self { run, stops, polled_by, known: Mutex::default() })
+        Arc::new(Self { run, around, blocks, polled_by, known: Mutex::default() })
     }
 
     pub(crate) fn run(&self) -> &Arc<Run> {
@@ -129,60 +145,99 @@ impl Caller {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn call(&self) -> Node {
+        Node::Call(Arc::clone(&self.run))
+    }
+
+    /// That this call is polled by its thread.
+    fn polled(&self) -> Option<(Node, Node)> {
+        self.polled_by.map(|thread| (self.call(), Node::Thread(thread)))
+    }
+
     /// Others wait for this call from now on.
     pub(crate) fn lead(&self) {
         let mut known = self.known();
         known.leads = true;
-        if let Some(thread) = &self.polled_by {
-            known.link(Node::Call(Arc::clone(&self.run)), thread.clone());
+        known.link(self.polled());
+    }
+
+    /// The call has been granted this lock. A thread that polls the call may begin to block before it hears of that.
+    pub(crate) fn granted(&self, held: &Arc<Spec>) {
+        if self.polled_by.is_some() {
+            self.hold(held);
         }
     }
 
-    /// The body runs from now on, and holds this lock until the call is dropped.
+    /// The scope of the body, which holds this lock until the call is dropped.
     pub(crate) fn holding(&self, held: &Arc<Spec>) -> Scope {
-        let mut known = self.known();
-        let held = Run { core: self.run.core, lock: Arc::clone(held) };
-        known.link(Node::Lock(Arc::new(held)), Node::Call(Arc::clone(&self.run)));
-        if let (Some(thread), false) = (&self.polled_by, known.leads) {
-            known.link(Node::Call(Arc::clone(&self.run)), thread.clone());
-        }
+        self.hold(held);
         Scope::Holding(Arc::clone(&self.run))
+    }
+
+    fn hold(&self, held: &Arc<Spec>) {
+        let mut known = self.known();
+        if !std::mem::replace(&mut known.holds, true) {
+            let held = Run { core: self.run.core, lock: Arc::clone(held) };
+            let holds = (Node::Lock(Arc::new(held)), self.call());
+            known.link([holds].into_iter().chain(self.polled()));
+        }
     }
 
     /// Waits for another call to land.
     pub(crate) fn wait_for(self: &Arc<Self>, leader: &Arc<Run>) -> Result<Waiting, Error> {
-        self.wait(Node::Call(Arc::clone(leader)))
+        self.wait(&Node::Call(Arc::clone(leader)), None, None)
     }
 
-    /// Waits for the lock.
+    /// Waits for the lock, behind those of this process that wait for it already.
     pub(crate) fn wait_for_lock(self: &Arc<Self>) -> Result<Waiting, Error> {
-        self.wait(Node::Lock(Arc::clone(&self.run)))
+        let ahead = |thread| Node::Ahead(thread, Arc::clone(&self.run));
+        let stands = self.polled_by.map(|thread| (ahead(thread), self.call()));
+        self.wait(&Node::Lock(Arc::clone(&self.run)), self.blocks.map(ahead).as_ref(), stands)
     }
 
     /// Both the look for a cycle and the new edges are under one lock: of two calls that close one, the second sees it.
-    fn wait(self: &Arc<Self>, target: Node) -> Result<Waiting, Error> {
+    fn wait(
+        self: &Arc<Self>,
+        target: &Node,
+        ahead: Option<&Node>,
+        stands: Option<(Node, Node)>,
+    ) -> Result<Waiting, Error> {
         let mut known = self.known();
-        let mut stops = self.stops.clone();
-        stops.extend(known.leads.then(|| Node::Call(Arc::clone(&self.run))));
-        if !stops.is_empty() {
+        let blocks = self.blocks.map(Node::Thread);
+        let leads = known.leads.then(|| self.call());
+        let stops: Vec<Node> = self.around.iter().cloned().chain(blocks).chain(leads).collect();
+        let mut edges = Vec::new();
+        if !stops.is_empty() || stands.is_some() {
             let mut graph = waits();
-            if let Some(way) = graph.way(&target, &stops) {
+            let mut targets = [Some(target), ahead].into_iter().flatten();
+            if let Some(way) = targets.find_map(|target| graph.way(target, &stops)) {
                 drop(graph);
                 return Err(self.run.lock.error(ErrorKind::Misuse, &describe(&way)));
             }
-            for stop in stops {
-                graph.link(stop.clone(), target.clone());
-                known.edges.push((stop, target.clone()));
+            edges.extend(stops.into_iter().map(|stop| (stop, target.clone())));
+            if let Some(stands) = stands {
+                edges.push(stands);
+                edges.extend(self.polled());
             }
+            for (from, to) in &edges {
+                graph.link(from.clone(), to.clone());
+            }
+            known.edges.extend(edges.iter().cloned());
         }
-        Ok(Waiting { caller: Arc::downgrade(self), target })
+        Ok(Waiting { caller: Arc::downgrade(self), edges })
     }
 }
 
 impl Known {
-    fn link(&mut self, from: Node, to: Node) {
-        waits().link(from.clone(), to.clone());
-        self.edges.push((from, to));
+    fn link(&mut self, edges: impl IntoIterator<Item = (Node, Node)>) {
+        let before = self.edges.len();
+        self.edges.extend(edges);
+        if before < self.edges.len() {
+            let mut graph = waits();
+            for (from, to) in &self.edges[before..] {
+                graph.link(from.clone(), to.clone());
+            }
+        }
     }
 }
 
@@ -199,19 +254,20 @@ impl Drop for Caller {
 /// A wait that is under way. Dropped, it is over.
 pub(crate) struct Waiting {
     caller: Weak<Caller>,
-    target: Node,
+    edges: Vec<(Node, Node)>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(caller) = self.caller.upgrade() else { return };
+        // A caller that has gone has taken its edges along.
+        let Some(caller) = self.caller.upgrade().filter(|_| !self.edges.is_empty()) else { return };
         let mut known = caller.known();
-        if !known.edges.is_empty() {
-            let mut graph = waits();
-            known
-                .edges
-                .extract_if(.., |(_, to)| *to == self.target)
-                .for_each(|(from, to)| graph.unlink(&from, &to));
+        let mut graph = waits();
+        for edge in &self.edges {
+            if let Some(at) = known.edges.iter().position(|known| known == edge) {
+                known.edges.swap_remove(at);
+                graph.unlink(&edge.0, &edge.1);
+            }
         }
     }
 }
@@ -226,8 +282,8 @@ fn describe(way: &[Node]) -> String {
             (Some(Node::Thread(..)), Node::Call(run)) => (" that waits for ", Some(run)),
             (Some(_), Node::Call(run)) => (", which waits for ", Some(run)),
             (_, Node::Thread(..)) => (", which has to be polled by a thread", None),
-            // Its holder comes next.
-            (_, Node::Lock(_)) => continue,
+            // The call that is meant comes next.
+            (_, Node::Lock(_) | Node::Ahead(..)) => continue,
         };
         text.push_str(words);
         text.extend(call.map(ToString::to_string));
@@ -265,8 +321,8 @@ mod tests {
             Spec::resolve(Arc::clone(&lock.spec.scheme), None, &lock.spec.key, lock.spec.options.clone())
                 .unwrap();
         spec.function = Some(name);
-        let stops = around.iter().map(|caller| Node::Call(Arc::clone(&caller.run))).collect();
-        let caller = Caller::new(&lock.core, &Arc::new(spec), stops, None);
+        let mut caller = Caller::new(&lock.core, &Arc::new(spec), None, None);
+        Arc::get_mut(&mut caller).unwrap().around = around.iter().map(|caller| caller.call()).collect();
         caller.lead();
         caller
     }
@@ -300,8 +356,7 @@ mod tests {
         drop(a.holding(&a.run.lock));
         let waiting = call("inside", &[&a]);
         let _waiting = waiting.wait_for(&b.run).unwrap();
-        let core = Client::memory().core();
-        let mut same = Caller::new(&core, &a.run.lock, vec![Node::Call(Arc::clone(&b.run))], None);
+        let mut same = call("a", &[&b]);
         Arc::get_mut(&mut same).unwrap().run =
             Arc::new(Run { core: a.run.core, lock: Arc::clone(&a.run.lock) });
         assert!(same.wait_for_lock().is_err());
@@ -336,10 +391,34 @@ mod tests {
         let inside = call("left inside", &[&a]);
         let waiting = inside.wait_for(&b.run).unwrap();
         drop(b.holding(&b.run.lock));
-        let nodes = [&a, &b].map(|caller| Node::Call(Arc::clone(&caller.run)));
+        let nodes = [&a, &b].map(|caller| caller.call());
         assert!(waits().way(&nodes[0], &nodes[1..]).is_some());
         drop((a, b, inside));
         assert!(waits().way(&nodes[0], &nodes[1..]).is_none());
         drop(waiting);
+    }
+    /// A task stands in line, or has just been given the lock and not been polled: its thread must not wait behind it.
+    #[tokio::test]
+    async fn a_thread_does_not_stand_in_line_behind_what_it_has_to_poll() {
+        let client = Client::memory();
+        let lock = || client.lock("in line").wait(std::time::Duration::from_secs(20));
+        let held = lock().acquire_blocking().unwrap();
+        let (first, record) = (lock(), lock().record_key().unwrap().to_owned());
+        let mut first = std::pin::pin!(first.acquire());
+        while !client.core().lines.is_waited_for(&record) {
+            let poll = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context)));
+            assert!(poll.await.is_pending());
+        }
+        assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);
+        let before = held.fencing_token();
+        held.abandon_blocking().unwrap();
+        let token = || lock().inspect_blocking().unwrap().and_then(|found| found.fencing_token());
+        while client.core().lines.is_waited_for(&record) || token().is_none_or(|token| token <= before) {
+            thread::yield_now();
+        }
+        assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);
+        first.await.unwrap().abandon_blocking().unwrap();
+        // By now nobody is ahead.
+        lock().acquire_blocking().unwrap().release_blocking().unwrap();
     }
 }
