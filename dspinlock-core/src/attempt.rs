@@ -12,9 +12,10 @@ use crate::spec::Spec;
 use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
 use crate::store::{Listener, Replace};
 use crate::value::{Caching, Label, LocalCopy, Note, Payload};
+use crate::waits::{Caller, Waiting};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tracing::{Instrument, Span};
@@ -49,6 +50,8 @@ pub(crate) struct Attempt {
     attempts: u32,
     next: Next,
     fetch: Option<Fetching>,
+    /// Gone when the caller has lost interest.
+    caller: Weak<Caller>,
     /// Belongs to what the caller is doing, and encloses all that happens until the lock is held or refused.
     span: Span,
 }
@@ -88,7 +91,14 @@ impl Attempt {
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
+            caller: Weak::new(),
         }
+    }
+
+    /// Says who makes the attempt, so that it does not wait for what waits for it.
+    pub(crate) fn called_by(mut self, caller: &Weak<Caller>) -> Self {
+        self.caller = Weak::clone(caller);
+        self
     }
 
     /// Wants what was computed: a value, or only the fact where there is none.
@@ -102,15 +112,24 @@ impl Attempt {
     /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
     pub(crate) fn run(self) -> impl Future<Output = Result<Outcome>> + Send {
         let span = self.span.clone();
-        self.drive().instrument(span)
+        let drive = async move {
+            let (caller, mut waiting) = (Weak::clone(&self.caller), None);
+            let outcome = self.drive(&mut waiting).await?;
+            if let (Outcome::Entered(guard), Some(caller)) = (&outcome, caller.upgrade()) {
+                caller.granted(&guard.hold().spec);
+            }
+            Ok(outcome)
+        };
+        drive.instrument(span)
     }
 
-    async fn drive(mut self) -> Result<Outcome> {
+    async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
         loop {
             if place.is_none() && self.is_to_queue() {
+                *waiting = self.wait()?;
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
                     Some(guard) => return Ok(Outcome::Entered(guard)),
@@ -145,6 +164,12 @@ impl Attempt {
                 Turnout::Sleep => {}
             }
         }
+    }
+
+    /// Tells the other calls of this process that this one waits, unless it would wait for itself.
+    fn wait(&self) -> Result<Option<Waiting>> {
+        let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
+        waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))
     }
 
     fn check_open(&self) -> Result<()> {

@@ -41,6 +41,7 @@ mod spin;
 mod stand_back;
 mod store;
 mod value;
+mod waits;
 mod worker;
 
 #[doc(hidden)]

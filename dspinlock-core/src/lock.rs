@@ -11,8 +11,9 @@ use crate::outage::Fallback;
 use crate::scheme::Scheme;
 use crate::scope;
 use crate::spec::Spec;
-use crate::spin::{OnBlocked, Policy};
+use crate::spin::Policy;
 use crate::store::{Forget, Read};
+use crate::waits::Caller;
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::Arc;
@@ -188,9 +189,7 @@ impl DSpinlock {
 
     fn attempt(&self, policy: Policy) -> Result<Attempt> {
         let (core, spec) = (self.client()?.core(), self.spec()?);
-        if policy.blocked == OnBlocked::Wait {
-            scope::check_recursion(&core, spec)?;
-        }
+        scope::check_recursion(&core, spec)?;
         Ok(Attempt::new(core, Arc::clone(spec), policy, spec.options.wait_budget()))
     }
 
@@ -205,12 +204,14 @@ impl DSpinlock {
 
     async fn attend(&self, policy: Policy) -> Result<Outcome> {
         let attempt = self.attempt(policy)?;
-        let worker = self.client()?.core().worker.clone();
-        worker.attend(attempt.run()).await
+        let core = self.client()?.core();
+        let caller = Caller::awaiting(&core, self.spec()?);
+        core.worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await
     }
 
     fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {
-        self.attempt(policy)?.run_blocking()
+        let caller = Caller::blocking(&self.client()?.core(), self.spec()?);
+        self.attempt(policy)?.called_by(&Arc::downgrade(&caller)).run_blocking()
     }
 
     /// Waits for the lock and takes it, whether or not the key is COMPUTED.

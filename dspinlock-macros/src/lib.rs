@@ -209,7 +209,16 @@ use proc_macro::TokenStream;
 /// round trip and without a lock, and `forget` removes it. The body of a trait's implementation has no room for another
 /// item, and the compiler says so; in the trait itself, beside a default body, there is.
 ///
-/// A function that calls itself with the same key is told so by an error, since it would wait for itself.
+/// # Calls inside of calls
+///
+/// A function that calls itself with the same key is refused with an error of kind `Misuse`, in every mode: it would wait
+/// for itself, or be turned away by itself. So is a `DSpinlock` of that key in its body. Calls of one process that wait for
+/// each other (`a` calls `b` while `b` calls `a`) get the same error at once, with the functions and keys of the whole cycle;
+/// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll.
+///
+/// What nobody can see is a cycle through another process, through a guard that is held in code, or through a thread or task
+/// that a body starts and waits for, which has none of the body's locks. Such callers wait until their time is over: 5 s, or
+/// `max_block` with `cached`. After `lease`, a caller of `cached` logs once, as a warning, who is waited for.
 ///
 /// # Which functions share keys
 ///

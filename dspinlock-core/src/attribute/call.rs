@@ -11,7 +11,7 @@ use crate::options::{Budget, Options};
 use crate::outage::{Fallback, OnOutage};
 use crate::scope;
 use crate::spec::Spec;
-use crate::spin::{OnBlocked, Policy};
+use crate::spin::Policy;
 use crate::value::{CachedEntry, Caching, Label, Sharing, Wish};
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,9 +227,7 @@ impl Call {
         let client = self.in_force()?;
         let Resolved { fallback, policy } = self.resolve(&client)?;
         let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
-        if policy.blocked == OnBlocked::Wait {
-            scope::check_recursion(&core, &spec)?;
-        }
+        scope::check_recursion(&core, &spec)?;
         let wait = spec.options.wait_budget();
         Ok((Attempt::new(core, spec, policy, wait), fallback))
     }

@@ -1,5 +1,6 @@
 //! The two doors to a shared value, async and blocking: wait for it, or compute it and hand it on.
 
+use super::shared::Leader;
 use super::sharing::Unwritable;
 use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
 use crate::error::{Error, ErrorKind};
@@ -7,7 +8,9 @@ use crate::guard::LockHandle;
 use crate::loss::{OnLost, UnlessLost};
 use crate::scope::{Scope, Within, within};
 use crate::spin::Distrust;
+use crate::waits::Caller;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 /// So often a caller that can't decode a value looks for another one, before it computes its own and waits for nobody.
 const ROUNDS: u32 = 3;
@@ -44,34 +47,45 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.attend(wish.clone().start()).await,
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::awaiting(&wish.core, &wish.spec));
+                    worker.attend(wish.clone().start(Arc::downgrade(caller))).await
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return inside(&wish, handle, body).await,
+                    Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
-                Ok(Start::Lead(leader)) => break leader,
+                Ok(Start::Lead(leader)) => break Ok(leader),
                 Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return inside(&wish, handle, body).await,
+                    Given::Unlocked(handle) => break Err(handle),
                     Given::Error(error) => return on_error(error),
                     Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
         };
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::awaiting(&wish.core, &wish.spec));
+        let leader = match leader {
+            Ok(leader) => leader,
+            Err(handle) => return inside(caller.unlocked(), handle, body).await,
+        };
         let handle = LockHandle::clone(leader.guard());
         // What is not locked is not lost.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { wish.on_lost };
-        let future = inside(&wish, handle, body);
+        let future = inside(scope_of(&caller, &leader), handle, body);
         let Some(returned) = UnlessLost::new(future, leader.guard(), on_lost).await else {
             return on_error(UnlessLost::<B>::error(leader.guard()));
         };
+        // What is left is done by the library's own thread.
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.finish(leader.finish(wish, verdict)).await {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -87,29 +101,39 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.block_on(wish.clone().start()),
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::blocking(&wish.core, &wish.spec));
+                    worker.block_on(wish.clone().start(Arc::downgrade(caller)))
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return within(holding(&wish), || body(handle)),
+                    Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
-                Ok(Start::Lead(leader)) => break leader,
+                Ok(Start::Lead(leader)) => break Ok(leader),
                 Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return within(holding(&wish), || body(handle)),
+                    Given::Unlocked(handle) => break Err(handle),
                     Given::Error(error) => return on_error(error),
                     Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
         };
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::blocking(&wish.core, &wish.spec));
+        let leader = match leader {
+            Ok(leader) => leader,
+            Err(handle) => return within(caller.unlocked(), || body(handle)),
+        };
         let handle = LockHandle::clone(leader.guard());
-        let returned = within(holding(&wish), || body(handle));
+        let returned = within(scope_of(&caller, &leader), || body(handle));
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.block_on(leader.finish(wish, verdict)) {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -214,13 +238,14 @@ impl Wish {
     }
 }
 
-/// Runs a body that knows what is held for it, whether it is or not.
-fn inside<B: Future>(wish: &Wish, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
-    Within::new(holding(wish), within(holding(wish), || body(handle)))
+/// What surrounds the leader's body: the lock, where it has one.
+fn scope_of(caller: &Caller, leader: &Leader) -> Scope {
+    if leader.guard().is_unlocked() { caller.unlocked() } else { caller.holding(&leader.guard().hold().spec) }
 }
 
-fn holding(wish: &Wish) -> Scope {
-    Scope::Holding { core: wish.core.clone(), lock: wish.spec.clone() }
+/// Runs a body that knows what surrounds it.
+fn inside<B: Future>(scope: Scope, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
+    Within::new(scope.clone(), within(scope, || body(handle)))
 }
 
 /// A value that stands in for a failure, if there is one.
@@ -243,6 +268,10 @@ mod tests {
         let lock = client.lock(key).resolved().unwrap();
         let label = Label::new("json", "f64", &lock.spec.key);
         Wish::new(lock, Some(label), Caching::new(), OnLost::Continue)
+    }
+
+    fn callers(wish: &Wish) -> [Arc<Caller>; 2] {
+        [(); 2].map(|()| Caller::awaiting(&wish.core, &wish.spec))
     }
 
     #[expect(clippy::type_complexity, reason = "two plain functions")]
@@ -272,9 +301,12 @@ mod tests {
         // The second time it is known, and nobody takes the lock.
         for known in [false, true] {
             let terms = terms::<Counted<f64, Json>>();
-            let Ok(Start::Lead(leader)) = wish.clone().start().await else { panic!("nobody else is there") };
+            let [first, second] = callers(&wish);
+            let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&first)).await else {
+                panic!("nobody else is there")
+            };
             assert_eq!(leader.guard().is_unlocked(), known);
-            let mut follower = pin!(wish.clone().start());
+            let mut follower = pin!(wish.clone().start(Arc::downgrade(&second)));
             assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
             let (verdict, sharing) = terms.judge(&wish, &value);
             leader.finish(wish.clone(), verdict).await.unwrap();
@@ -291,8 +323,11 @@ mod tests {
     async fn what_can_not_be_shared_at_all_has_no_followers_the_next_time() {
         let wish = wish(&Client::memory(), "k");
         let terms = terms::<InOk<Whole<f64, Json>, Error>>();
-        let Ok(Start::Lead(leader)) = wish.clone().start().await else { panic!("nobody else is there") };
-        let mut follower = pin!(wish.clone().start());
+        let [first, second] = callers(&wish);
+        let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&first)).await else {
+            panic!("nobody else is there")
+        };
+        let mut follower = pin!(wish.clone().start(Arc::downgrade(&second)));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         assert!(wish.at_hand().is_none());
         let (verdict, _) = terms.judge(&wish, &Ok(f64::NAN));

@@ -1,6 +1,7 @@
 //! What `cached` does with values, on both stores, between clients that share nothing but the server, as processes do.
 
 mod companions;
+mod cycles;
 mod errors;
 mod flights;
 mod freshness;

@@ -28,5 +28,6 @@
 mod modes;
 mod names;
 mod nesting;
+mod recursion;
 mod turns;
 mod waiting;
