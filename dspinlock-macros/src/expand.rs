@@ -8,7 +8,7 @@
 //! // Output, with `private` for `::dspinlock::__private` and names that cannot meet the user's:
 //! async fn usage(tenant: &str, day: Date) -> Result<Usage, AppError> {
 //!     let call = private::Call::new({ static SITE: private::Site = …; &SITE })
-//!         .instance(type_name_of_val(&|| ()), None)     // of which `impl` or trait, if that is generic
+//!         .place(type_name_of_val(&|| ()))              // in which `impl`, trait or function
 //!         .key(&(private::key_part(&tenant), private::key_part(&day)))
 //!         .sleep(Duration::new(0, 100_000_000));
 //!     private::run_async(
@@ -40,7 +40,7 @@ use crate::args::{Args, Mode, OnLost, OnOutage};
 use crate::companion;
 use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
-use crate::signature::{self, Function, Qualifier, Qualifiers};
+use crate::signature::{self, Function, Qualifier, QualifierKind};
 
 /// What stands in the place of an item and its attribute: the function with its lock, or the item as it was, with what
 /// is wrong.
@@ -72,10 +72,8 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
     check_key(&args, function, &mut errors);
     check_room_for_an_error(&args, function, written, &mut errors);
     companion::check_options(&args, function, written, &mut errors);
-    let qualifiers = match &args.namespace {
-        Some(_) => None,
-        None => errors.take(signature::qualifiers(function)),
-    };
+    let qualifiers =
+        if needs_a_name(&args, written) { errors.take(signature::qualifiers(&function.sig)) } else { None };
     errors.finish(())?;
 
     let krate = args.krate();
@@ -85,9 +83,9 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         output: written.map_or_else(|| parse_quote!(()), signature::nameable),
         span: at(written.map_or_else(|| function.sig.ident.span(), Spanned::span)),
     };
-    let call = generator.call(function, qualifiers.as_ref(), "new");
+    let call = generator.call(function, qualifiers.as_deref(), false);
     let entry = args.cached.entry.as_ref().map(|name| {
-        let call = generator.call(function, qualifiers.as_ref(), "companion");
+        let call = generator.call(function, qualifiers.as_deref(), true);
         companion::companion(name, function, lowered.as_ref(), &krate, &call, &generator.sharing())
     });
     let body = match &lowered {
@@ -115,6 +113,14 @@ fn check_shape(function: &Function, is_lowered: bool, errors: &mut Errors) {
         };
         errors.push(Error::new_spanned(bound, message));
     }
+}
+
+/// Whether the library asks for the name that the function has in the fleet: for its namespace, or to mark its values.
+fn needs_a_name(args: &Args, written: Option<&Type>) -> bool {
+    let marks_values = args.mode == Mode::Cached
+        && args.cached.schema.is_none()
+        && written.is_some_and(|written| !companion::has_no_value(written));
+    args.namespace.is_none() || marks_values
 }
 
 /// A blocking body can't be stopped from outside.
@@ -172,20 +178,11 @@ pub(crate) struct Generator<'a> {
 
 impl Generator<'_> {
     /// `let call = Call::new(…).…;`, with the function's own site or one of its companion.
-    fn call(&self, function: &Function, qualifiers: Option<&Qualifiers>, site_kind: &str) -> TokenStream {
+    fn call(&self, function: &Function, qualifiers: Option<&[Qualifier]>, is_companion: bool) -> TokenStream {
         let Self { args, private, .. } = self;
         let call = local("call");
-        let site = local("SITE");
-        let name = function.sig.ident.unraw().to_string();
-        let new = Ident::new(site_kind, Span::mixed_site());
-        let mut chain = quote!(#private::Call::new({
-            static #site: #private::Site = #private::Site::#new(
-                ::core::concat!(::core::module_path!(), "::", #name),
-                ::core::file!(),
-                ::core::line!(),
-            );
-            &#site
-        }));
+        let site = self.site(function, is_companion);
+        let mut chain = quote!(#private::Call::new(#site));
         let mode = match args.mode {
             Mode::Lock => None,
             Mode::Skip => Some(quote!(Skip)),
@@ -194,22 +191,15 @@ impl Generator<'_> {
             Mode::Cached => Some(quote!(Cached)),
         };
         chain.extend(mode.map(|mode| quote!(.mode(#private::Mode::#mode))));
-        if let Some(qualifiers) = qualifiers {
-            let this = if qualifiers.has_self {
-                quote!(Some(::core::any::type_name::<Self>()))
-            } else {
-                quote!(None)
+        chain.extend(qualifiers.map(|_| quote!(.place(::core::any::type_name_of_val(&|| ())))));
+        let mut parts = TokenStream::new();
+        for Qualifier { conditions, kind } in qualifiers.into_iter().flatten() {
+            let part = match kind {
+                QualifierKind::TypeParam(ident) => quote!(::core::any::type_name::<#ident>()),
+                QualifierKind::ConstParam(ident) => quote!(#private::debug_text(&#ident)),
+                QualifierKind::Argument(ident) => quote!(::core::any::type_name_of_val(&#ident)),
             };
-            chain.extend(
-                quote!(.instance(::core::any::type_name_of_val(&|| ()), ::core::option::Option::#this)),
-            );
-        }
-        for part in qualifiers.iter().flat_map(|qualifiers| &qualifiers.parts) {
-            chain.extend(match part {
-                Qualifier::TypeParam(ident) => quote!(.qualifier(::core::any::type_name::<#ident>())),
-                Qualifier::ConstParam(ident) => quote!(.qualifier(&#private::debug_text(&#ident))),
-                Qualifier::Argument(ident) => quote!(.qualifier(::core::any::type_name_of_val(&#ident))),
-            });
+            parts.extend(quote!(#(#conditions)* let #call = #call.qualifier(#part);));
         }
         chain.extend(args.namespace.as_ref().map(|namespace| {
             let namespace = quote_spanned!(at(namespace.span())=> &(#namespace));
@@ -247,7 +237,27 @@ impl Generator<'_> {
             quote!(.client(#client))
         }));
         let key = args.key.as_ref().map_or_else(|| quote!(()), |key| self.by_reference(key));
-        quote!(let #call = #chain.key(&#key);)
+        quote!(let #call = #chain.key(&#key); #parts)
+    }
+
+    /// Where the function stands, of which the library makes a name.
+    fn site(&self, function: &Function, is_companion: bool) -> TokenStream {
+        let (private, site, name) = (&self.private, local("SITE"), function.sig.ident.unraw().to_string());
+        let position = position(&function.sig.ident);
+        let method = function.sig.receiver().map(|_| quote!(.method()));
+        let companion = is_companion.then(|| quote!(.companion()));
+        quote!({
+            static #site: #private::Site = #private::Site::new(
+                ::core::concat!(::core::module_path!(), "::", #name),
+                ::core::file!(),
+                ::core::line!(),
+            )
+            .package(::core::option_env!("CARGO_PKG_NAME"), ::core::option_env!("CARGO_BIN_NAME"))
+            .position(::core::concat!(::core::line!(), ":", ::core::column!(), #position))
+            #method
+            #companion;
+            &#site
+        })
     }
 
     fn run(&self, function: &Function, call: &TokenStream) -> TokenStream {
@@ -357,6 +367,16 @@ impl Generator<'_> {
 /// A name that no name of the user meets.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(&format!("__dspinlock_{name}"), Span::mixed_site())
+}
+
+/// Where the function's own name is written, behind the place of the attribute: for the compiler all that one call of a
+/// macro writes stands at one place.
+fn position(name: &Ident) -> String {
+    if !proc_macro::is_available() {
+        return String::new();
+    }
+    let name = name.span().unwrap();
+    format!(":{}:{}", name.line(), name.column())
 }
 
 /// Code of ours that the compiler reports at a place of the user.

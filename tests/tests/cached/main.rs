@@ -4,6 +4,7 @@ mod companions;
 mod errors;
 mod flights;
 mod freshness;
+mod identity;
 mod local;
 mod loss;
 mod misses;
