@@ -125,7 +125,6 @@ pub(crate) fn companion(
     sig.ident = name.clone();
     sig.constness = None;
     sig.asyncness = None;
-    sig.safety = syn::Safety::Default;
     sig.abi = None;
     sig.output = parse_quote!(-> #krate::Result<#krate::CachedEntry<#output>>);
     let bindings = lowered.map(|lowered| &lowered.bindings).into_iter().flatten();

@@ -30,17 +30,18 @@
 //! The call is one statement of its own, so that whatever the key borrows or locks for a moment is given back before
 //! the wait. All decisions are in the library; nothing is decided in the generated code.
 
-use proc_macro2::{Group, Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, FnArg, Result, ReturnType, Type, parse_quote};
+use syn::{Attribute, Error, Expr, FnArg, Result, ReturnType, Type, parse_quote};
 
 use crate::args::{Args, Mode, OnLost, OnOutage};
 use crate::companion;
 use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
 use crate::signature::{self, Function, Qualifier, QualifierKind};
+use crate::text_key;
 
 /// What stands in the place of an item and its attribute: the function with its lock, or the item as it was, with what
 /// is wrong.
@@ -65,8 +66,10 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         (None, ReturnType::Type(_, ty)) => Some(&**ty),
         (None, ReturnType::Default) => None,
     };
-    check_shape(function, lowered.is_some(), &mut errors);
-    if function.sig.asyncness.is_none() && lowered.is_none() {
+    let is_async = function.sig.asyncness.is_some() || lowered.is_some();
+    check_shape(function, is_async, &mut errors);
+    check_twice(function, lowered.as_ref(), &mut errors);
+    if !is_async {
         check_cancel(&args, &mut errors);
     }
     check_key(&args, function, &mut errors);
@@ -82,6 +85,7 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         private: quote!(#krate::__private),
         output: written.map_or_else(|| parse_quote!(()), signature::nameable),
         span: at(written.map_or_else(|| function.sig.ident.span(), Spanned::span)),
+        is_async,
     };
     let call = generator.call(function, qualifiers.as_deref(), false);
     let entry = args.cached.entry.as_ref().map(|name| {
@@ -99,18 +103,16 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
 }
 
 /// What no arguments could mend.
-fn check_shape(function: &Function, is_lowered: bool, errors: &mut Errors) {
+fn check_shape(function: &Function, is_async: bool, errors: &mut Errors) {
     let sig = &function.sig;
     if let Some(constness) = &sig.constness {
         let message = "a `const fn` may run while compiling, where there is nothing to lock; remove `const`";
         errors.push(Error::new(constness.span(), message));
     }
-    if !is_lowered && let Some(bound) = signature::names_a_future(&sig.output) {
-        let message = if sig.asyncness.is_some() {
-            "the lock is given back before the returned future runs; await it here and return what it gives"
-        } else {
-            "the lock would be held only while the future is made, not while it runs; write an `async fn`"
-        };
+    // What an async function gives may well be a future: a handle of a task that it has started.
+    if !is_async && let Some(bound) = signature::names_a_future(&sig.output) {
+        let message =
+            "the lock would be held only while the future is made, not while it runs; write an `async fn`";
         errors.push(Error::new_spanned(bound, message));
     }
 }
@@ -121,6 +123,23 @@ fn needs_a_name(args: &Args, written: Option<&Type>) -> bool {
         && args.cached.schema.is_none()
         && written.is_some_and(|written| !companion::has_no_value(written));
     args.namespace.is_none() || marks_values
+}
+
+/// The first of two attributes sees the second beside it, by its usual name. Under any other name the second sees what the
+/// first has made of the body.
+fn check_twice(function: &Function, lowered: Option<&Lowered>, errors: &mut Errors) {
+    let message =
+        "`#[dspinlock]` stands twice on this function, which would wait for itself; write one attribute";
+    let is_ours =
+        |attr: &&Attribute| attr.path().segments.last().is_some_and(|last| last.ident == "dspinlock");
+    if let Some(second) = function.attrs.iter().find(is_ours) {
+        errors.push(Error::new_spanned(second, message));
+    }
+    let call = local("call");
+    let is_call = |token: TokenTree| matches!(token, TokenTree::Ident(ident) if ident == call);
+    if lowered.map_or(&function.body, |lowered| &lowered.body).stream().into_iter().any(is_call) {
+        errors.push(Error::new(Span::call_site(), message));
+    }
 }
 
 /// A blocking body can't be stopped from outside.
@@ -134,6 +153,9 @@ fn check_cancel(args: &Args, errors: &mut Errors) {
 
 fn check_key(args: &Args, function: &Function, errors: &mut Errors) {
     let sig = &function.sig;
+    if let Some(key) = &args.key {
+        text_key::check(key, sig, errors);
+    }
     let Some(first) = sig.inputs.first() else { return };
     if args.written("key").is_some() {
         return;
@@ -174,6 +196,7 @@ pub(crate) struct Generator<'a> {
     pub(crate) output: Type,
     /// Where that is written.
     pub(crate) span: Span,
+    pub(crate) is_async: bool,
 }
 
 impl Generator<'_> {
@@ -301,7 +324,7 @@ impl Generator<'_> {
     ///
     /// The body is an arm and not the end of a block, where the braces of a short one would count as needless.
     fn body(&self, body: &Group) -> TokenStream {
-        let Self { args, private, output, span } = self;
+        let Self { args, private, output, span, .. } = self;
         let granted = local("granted");
         let guard = args.guard.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
         let turned_away = match (&args.otherwise, args.mode) {
@@ -323,17 +346,20 @@ impl Generator<'_> {
 
     /// Whether what the body returned, the variable `returned`, is a failure.
     pub(crate) fn has_failed(&self) -> TokenStream {
-        let Self { private, span, .. } = self;
+        let Self { private, span, is_async, .. } = self;
         let returned = local("returned");
+        let refuses_futures =
+            (!is_async).then(|| quote_spanned!(*span=> use #private::probe::FutureReturn as _;));
         quote_spanned! {*span=> {
-            use #private::probe::{AnyReturn as _, FutureReturn as _, ResultReturn as _};
+            #refuses_futures
+            use #private::probe::{AnyReturn as _, ResultReturn as _};
             (&&&&#private::probe::Probe(#returned)).__dspinlock_failed()
         }}
     }
 
     /// What is returned where there is no lock.
     pub(crate) fn on_error(&self) -> TokenStream {
-        let Self { args, private, output, span } = self;
+        let Self { args, private, output, span, .. } = self;
         let error = local("error");
         args.on_error.as_ref().map_or_else(
             || quote_spanned!(*span=> |#error| <#output as #private::CarriesLockError>::from_lock_error(#error)),

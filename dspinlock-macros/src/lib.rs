@@ -13,6 +13,7 @@ mod fuzz;
 mod lowered;
 mod names;
 mod signature;
+mod text_key;
 mod values;
 
 use proc_macro::TokenStream;
