@@ -20,8 +20,8 @@ impl Place {
         let parts = parts(closure);
         let function = parts.iter().rposition(|part| !part.starts_with('{')).unwrap_or_default();
         let around = without_lifetimes(&parts[..function].join("::"));
-        let inner = around.strip_prefix(module).map_or(around.as_str(), |rest| rest.trim_start_matches("::"));
-        let is_single = inner.is_empty()
+        let inner = around.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")).unwrap_or(&around);
+        let is_single = around == module
             || single_part(inner).is_some_and(|part| is_method || part.starts_with('<') || is_type(part));
         Self { around, is_single }
     }
