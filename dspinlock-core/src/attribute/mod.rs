@@ -4,6 +4,7 @@
 
 mod call;
 mod memo;
+mod place;
 mod returns;
 pub mod sharing;
 mod site;

@@ -5,6 +5,7 @@ mod cycles;
 mod errors;
 mod flights;
 mod freshness;
+mod identity;
 mod local;
 mod loss;
 mod misses;
