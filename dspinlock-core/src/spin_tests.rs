@@ -160,6 +160,8 @@ fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_dead
     let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
     for _ in 0..MAX_LATE {
         assert_eq!(slow.too_slow(T0), Ok(()));
+        // The grant that was too slow stands there until it is given back.
+        assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
     }
     assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
     let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
