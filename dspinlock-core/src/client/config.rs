@@ -48,7 +48,7 @@ pub enum Wakeup {
     /// forbids it, that is found out and logged once, and waiters poll.
     #[default]
     Tracking,
-    /// Waiters look again every `sleep`.
+    /// Waiters look again: soon after a turn has begun, then less and less often, down to every `sleep`.
     Poll,
 }
 
