@@ -3,7 +3,7 @@
 use crate::{DOORS, PATIENCE, refused};
 use dspinlock::{Client, Config, ErrorKind};
 use dspinlock_testkit::Server;
-use dspinlock_tests::eventually;
+use dspinlock_tests::{eventually, ms};
 use std::error::Error as _;
 use std::net::TcpListener;
 
@@ -59,7 +59,8 @@ fn nobody_listens() {
 fn nobody_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    backend_error(&client(&config(port)), port, Fault::Passes, &["no reply in time"]);
+    let config = config(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    backend_error(&client(&config), port, Fault::Passes, &["no reply in time"]);
 }
 
 #[test]
