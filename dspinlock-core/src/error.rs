@@ -65,7 +65,7 @@ impl fmt::Display for ErrorKind {
 /// failed; the message has its text already.
 ///
 /// ```
-/// use dspinlock_core::{Client, ErrorKind};
+/// use dspinlock::{Client, ErrorKind};
 /// use std::time::Duration;
 ///
 /// let client = Client::memory();
@@ -74,7 +74,7 @@ impl fmt::Display for ErrorKind {
 /// assert_eq!(error.kind(), ErrorKind::Contended);
 /// assert_eq!(error.key(), Some("\"example\""));
 /// assert!(error.is_retryable());
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);

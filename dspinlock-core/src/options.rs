@@ -30,7 +30,7 @@ pub(crate) enum Budget {
 /// `replicas`, zero `tries`, and anything above [`MAX_DURATION`], is an error of kind [`Config`](ErrorKind::Config).
 ///
 /// ```
-/// use dspinlock_core::{Client, Options};
+/// use dspinlock::{Client, Options};
 /// use std::time::Duration;
 ///
 /// const SECOND: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(crate) enum Budget {
 /// let client = Client::memory();
 /// let guard = client.lock("example").options(patient.clone()).acquire_blocking()?;
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// the address in numbers.
 ///
 /// ```
-/// use dspinlock_core::{Client, Config};
+/// use dspinlock::{Client, Config};
 /// use std::time::Duration;
 ///
 /// let config = Config::new().host("redis.internal").db(2).password("secret").connect_timeout(Duration::from_secs(2));
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # #[cfg(feature = "redis")]
 /// let client = Client::from_config(&config)?; // connects when it is first used
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Config {
@@ -35,7 +35,7 @@ pub struct Config {
 /// How a waiter learns that a lock has been given back.
 ///
 /// ```
-/// use dspinlock_core::{Config, Wakeup};
+/// use dspinlock::{Config, Wakeup};
 ///
 /// // Behind a proxy that speaks no RESP3: nothing is tried that it would refuse.
 /// let config = Config::new().host("proxy.internal").wakeup(Wakeup::Poll);

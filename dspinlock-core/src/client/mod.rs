@@ -66,12 +66,12 @@ impl fmt::Debug for Core {
 /// Every call ends within its time limits. A connection that did not answer in time is replaced.
 ///
 /// ```
-/// use dspinlock_core::Client;
+/// use dspinlock::Client;
 ///
 /// let client = Client::memory();
 /// client.ping_blocking()?;
 /// client.lock(("report", 17)).acquire_blocking()?.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
