@@ -197,7 +197,11 @@ impl Attempt {
 
     /// Sleeps until the next request is due, or there is word of a change, or of the lock itself, which is then returned.
     async fn rest(&self, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
+        let tells = listener.is_some();
         let mut guard = sleep(self.next.at, listener, place).await;
+        if tells && Tick::now() < self.next.at {
+            self.core.lines.turn_passed(&self.spec.names.record);
+        }
         while guard.is_none()
             && let Some(until) = self.stands_back()
         {

@@ -23,13 +23,13 @@ use std::time::Duration;
 /// A turn may have several guards: see [`nested`](Self::nested).
 ///
 /// ```
-/// # use dspinlock_core::Client;
+/// # use dspinlock::Client;
 /// let client = Client::memory();
 /// let guard = client.lock("example").acquire_blocking()?;
 /// assert!(guard.is_held());
 /// println!("fencing token {}", guard.fencing_token());
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[must_use = "a guard that is dropped at once gives the lock back at once"]
 pub struct Guard {
@@ -179,17 +179,17 @@ impl fmt::Debug for Guard {
 /// A [`Guard`] derefs to it, and `guard = NAME` in the attribute binds it inside the body.
 ///
 /// ```
-/// use dspinlock_core::{Client, LockHandle};
+/// use dspinlock::{Client, LockHandle};
 ///
 /// let guard = Client::memory().lock("example").acquire_blocking()?;
 /// let handle = LockHandle::clone(&guard);
 /// let work = std::thread::spawn(move || {
 ///     handle.ensure_held()?; // before what can't be undone
-///     Ok::<_, dspinlock_core::Error>(handle.fencing_token()) // for the resource to refuse lower ones
+///     Ok::<_, dspinlock::Error>(handle.fencing_token()) // for the resource to refuse lower ones
 /// });
 /// assert_eq!(work.join().unwrap()?, guard.fencing_token());
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct LockHandle(Arc<Hold>);
@@ -260,7 +260,7 @@ impl LockHandle {
     /// within half a second after that. Needs no runtime of its own. The future may be dropped at any point.
     ///
     /// ```
-    /// # use dspinlock_core::{Client, ErrorKind, LockHandle};
+    /// # use dspinlock::{Client, ErrorKind, LockHandle};
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let client = Client::memory();
     /// let guard = client.lock("example").acquire().await?;
@@ -268,7 +268,7 @@ impl LockHandle {
     /// guard.release().await?;
     /// handle.lost().await;
     /// assert_eq!(handle.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
-    /// # Ok::<(), dspinlock_core::Error>(()) }).unwrap();
+    /// # Ok::<(), dspinlock::Error>(()) }).unwrap();
     /// ```
     pub async fn lost(&self) {
         // It has no error of its own; without the library's thread nothing is held.

@@ -161,7 +161,7 @@ impl Hold {
         if self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
             self.changed.notify_waiters();
-            self.core.lines.call_first(&self.spec.names.record, false);
+            self.core.lines.call_first(&self.spec.names.record, 0, Duration::ZERO);
         }
     }
 
@@ -235,7 +235,7 @@ impl Hold {
     }
 
     fn abandoned(&self, reply: Result<bool>) -> Result<Others> {
-        reply.map(|_| Others::Unknown).map_err(|error| self.spec.name(error))
+        reply.map(|_| Others(0)).map_err(|error| self.spec.name(error))
     }
 
     /// Says what the reply to a release means for the holder.
@@ -250,11 +250,11 @@ impl Hold {
             Err(why) => self.spec.foreign(&crate::spin::describe(raw, &why)),
         };
         match reply {
-            Ok(Released::Done { others_wait: true }) => Ok(Others::Wait),
-            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(Others::Unknown),
+            Ok(Released::Done { others }) => Ok(Others(others)),
+            Ok(Released::AlreadyComputed) => Ok(Others(0)),
             Ok(Released::Unknown) => {
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, "the reply to a release was lost; the key is free");
-                Ok(Others::Unknown)
+                Ok(Others(0))
             }
             Ok(Released::Gone) => Err(self.spec.error(
                 ErrorKind::Lost,
@@ -298,7 +298,8 @@ impl Hold {
 
     /// Tells the next caller of this process to look, unless it is the turn of others; with what the holder is told.
     fn call_next(&self, done: Result<Others>) -> Result<()> {
-        self.core.lines.call_first(&self.spec.names.record, matches!(done, Ok(Others::Wait)));
+        let others = done.as_ref().map_or(0, |Others(others)| *others);
+        self.core.lines.call_first(&self.spec.names.record, others, Tick::now() - self.turn.granted);
         done.map(drop)
     }
 
@@ -404,12 +405,9 @@ fn is_unconfirmed(reply: &Result<()>) -> bool {
     reply.as_ref().is_err_and(|error| error.kind() == ErrorKind::Backend)
 }
 
-/// Whether callers of other processes wait for a lock that was given back.
+/// How many other processes are known to wait for a lock that was given back.
 #[derive(Clone, Copy)]
-enum Others {
-    Wait,
-    Unknown,
-}
+struct Others(u64);
 
 /// How a holding ends.
 #[derive(Clone, Debug)]

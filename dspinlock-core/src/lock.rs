@@ -32,7 +32,7 @@ use std::time::Duration;
 /// neither panics nor needs a runtime.
 ///
 /// ```
-/// use dspinlock_core::{Client, Entry};
+/// use dspinlock::{Client, Entry};
 /// use std::time::Duration;
 ///
 /// let client = Client::memory();
@@ -44,7 +44,7 @@ use std::time::Duration;
 ///     }
 ///     Entry::Computed(record) => println!("computed by {}", record.holder()),
 /// }
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct DSpinlock {

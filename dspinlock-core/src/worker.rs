@@ -43,6 +43,7 @@ impl Worker {
     fn start() -> Result<Self> {
         let cannot = |why: std::io::Error| {
             Error::new(ErrorKind::Backend, format!("can't start the thread `dspinlock-io`: {why}"))
+                .caused_by(why)
         };
         let runtime = Builder::new_current_thread()
             .enable_all()

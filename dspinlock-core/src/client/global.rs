@@ -19,12 +19,12 @@ struct Global {
 /// the start of `main`; without it the first use makes one by [`Client::from_env`].
 ///
 /// ```
-/// use dspinlock_core::{Client, DSpinlock, ErrorKind};
+/// use dspinlock::{Client, DSpinlock, ErrorKind};
 ///
-/// dspinlock_core::init(Client::memory().with_prefix("staging"))?;
+/// dspinlock::init(Client::memory().with_prefix("staging"))?;
 /// assert_eq!(DSpinlock::new("example").acquire_blocking()?.record_key().split(',').next(), Some("staging"));
-/// assert_eq!(dspinlock_core::init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
-/// # Ok::<(), dspinlock_core::Error>(())
+/// assert_eq!(dspinlock::init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 ///
 /// # Errors
@@ -84,12 +84,12 @@ fn beside_scopes() -> Result<Client> {
 /// As [`Client::shutdown`].
 ///
 /// ```
-/// # use dspinlock_core::Client;
+/// # use dspinlock::Client;
 /// # use std::time::Duration;
-/// dspinlock_core::init(Client::memory())?;
+/// dspinlock::init(Client::memory())?;
 /// // At the end of `main`, or where the signal to end has come:
-/// dspinlock_core::shutdown_blocking(Duration::from_secs(5))?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// dspinlock::shutdown_blocking(Duration::from_secs(5))?;
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 pub async fn shutdown(deadline: Duration) -> Result<()> {
     match GLOBAL.get() {

@@ -6,6 +6,7 @@ mod global;
 pub mod redis_1;
 mod shutdown;
 pub mod testing;
+mod url;
 
 use crate::attribute::Memo;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,12 +68,12 @@ impl fmt::Debug for Core {
 /// Every call ends within its time limits. A connection that did not answer in time is replaced.
 ///
 /// ```
-/// use dspinlock_core::Client;
+/// use dspinlock::Client;
 ///
 /// let client = Client::memory();
 /// client.ping_blocking()?;
 /// client.lock(("report", 17)).acquire_blocking()?.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -120,10 +121,12 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As [`connect`](Self::connect); what is wrong with the variable names it.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url),
+            Ok(url) => {
+                Self::connect(&url).map_err(|error| error.of("the environment variable DSPINLOCK_URL"))
+            }
             Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
             Err(std::env::VarError::NotUnicode(_)) => {
                 Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))

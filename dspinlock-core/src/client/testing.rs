@@ -2,13 +2,13 @@
 //! locks.
 //!
 //! ```
-//! use dspinlock_core::{Client, DSpinlock, testing};
+//! use dspinlock::{Client, DSpinlock, testing};
 //!
 //! testing::scope(&Client::memory(), || {
 //!     let guard = DSpinlock::new("example").acquire_blocking()?;
 //!     guard.release_blocking()
 //! })?;
-//! # Ok::<(), dspinlock_core::Error>(())
+//! # Ok::<(), dspinlock::Error>(())
 //! ```
 //!
 //! # Threads and tasks
@@ -64,7 +64,7 @@ pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
 /// Dropping the returned future drops `future`, in the scope as well.
 ///
 /// ```
-/// # use dspinlock_core::{Client, DSpinlock, testing};
+/// # use dspinlock::{Client, DSpinlock, testing};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let client = Client::memory();
 /// testing::scope_async(&client, async {

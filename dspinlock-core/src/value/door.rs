@@ -28,7 +28,7 @@ impl DSpinlock {
     /// The body's own, and as [`acquire`](Self::acquire).
     ///
     /// ```
-    /// # use dspinlock_core::{Client, Error};
+    /// # use dspinlock::{Client, Error};
     /// let client = Client::memory();
     /// let sum = || client.lock("sum").get_or_compute_blocking(|| Ok::<u64, Error>((1..=1_000).sum()));
     /// assert_eq!(sum()?, 500_500);

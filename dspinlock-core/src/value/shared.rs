@@ -10,7 +10,7 @@ use crate::guard::{Guard, LockHandle};
 use crate::hold::{Ending, Hold};
 use crate::inspect::inspected;
 use crate::loss::OnLost;
-use crate::options::MAX_DURATION;
+use crate::options::check_duration;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
@@ -49,22 +49,14 @@ impl Caching {
     pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
         let named = [
-            ("refresh_ahead", self.refresh_ahead),
-            ("stale_if_error", self.stale_if_error),
-            ("err_expire", self.err_expire),
-            ("local", self.local),
+            ("`refresh_ahead`", self.refresh_ahead),
+            ("`stale_if_error`", self.stale_if_error),
+            ("`err_expire`", self.err_expire),
+            ("`local`", self.local),
         ];
         for (name, duration) in named {
-            match duration {
-                Some(Duration::ZERO) => {
-                    return refuse(format!(
-                        "`{name}` is zero; leave it out or write at least one millisecond"
-                    ));
-                }
-                Some(long) if long > MAX_DURATION => {
-                    return refuse(format!("`{name}` is {long:?}, above the limit of 365 days"));
-                }
-                _ => {}
+            if let Some(duration) = duration {
+                check_duration(name, duration, "leave it out or ")?;
             }
         }
         match self.refresh_ahead.zip(expire) {

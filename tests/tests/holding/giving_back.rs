@@ -78,7 +78,8 @@ fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
 }
 
 fn impatient(server: &Server) -> Client {
-    let config = Config::from_url(&server.url()).unwrap().connect_timeout(ms(150)).response_timeout(ms(150));
+    let config =
+        Config::from_url(&server.url()).unwrap().connect_timeout(ms(1_000)).response_timeout(ms(1_000));
     Client::from_config(&config).unwrap()
 }
 
@@ -97,7 +98,7 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
     // These two wait for the server, but not for ever.
     let (refused, took) = timed(|| abandoned.abandon_blocking().unwrap_err());
     assert_eq!(refused.kind(), ErrorKind::Backend);
-    assert!(took < ms(1000), "{took:?}");
+    assert!(took < MINUTE, "{took:?}");
     assert_eq!(block_on(abandoned_async.abandon()).unwrap_err().kind(), ErrorKind::Backend);
     assert_eq!(released.release_blocking().unwrap_err().kind(), ErrorKind::Backend);
 
@@ -106,9 +107,9 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
     let direct = Client::connect(&server.url()).unwrap();
     let state = |name: &str| direct.lock(name).inspect_blocking().unwrap().map(|seen| seen.state());
     for name in ["by drop", "by abandon", "drop", "abandon"] {
-        within(Duration::from_secs(5), name, || state(name).is_none());
+        within(Duration::from_secs(20), name, || state(name).is_none());
     }
-    within(Duration::from_secs(5), "released", || state("by release") == Some(State::Computed));
+    within(Duration::from_secs(20), "released", || state("by release") == Some(State::Computed));
 }
 
 /// The first may wait for a moment, since the process may be about to end.

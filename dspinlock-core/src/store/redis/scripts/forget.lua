@@ -2,7 +2,7 @@
 -- KEYS: record, value, error; ARGV: pattern of the separator, two patterns of a record
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record then
   local _, separators = string.gsub(record, ARGV[1], '')

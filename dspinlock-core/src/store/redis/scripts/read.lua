@@ -2,7 +2,7 @@
 -- KEYS: record, fence; to see what was computed: value
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if not record then
   return {'free'}

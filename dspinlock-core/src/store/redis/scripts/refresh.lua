@@ -6,7 +6,7 @@ if mark == ARGV[1] .. '0' then
 end
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == ARGV[1] .. '1' then
   return {'computed'}

@@ -3,7 +3,7 @@
 -- ARGV: tag, expire ms or '0', fence life ms, process; with a value: the value, its life ms
 local record = redis.pcall('GET', KEYS[1])
 if type(record) == 'table' and record.err then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == ARGV[1] .. '0' then
   if ARGV[2] == '0' then

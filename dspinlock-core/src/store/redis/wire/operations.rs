@@ -111,7 +111,7 @@ impl Wire for Release<'_> {
     fn reply(value: Value) -> Option<Released> {
         let mut fields = Fields::of(value)?;
         Some(match fields.word()?.as_str() {
-            "done" => Released::Done { others_wait: fields.number()? > 0 },
+            "done" => Released::Done { others: fields.number()? },
             "computed" => Released::AlreadyComputed,
             "gone" => Released::Gone,
             "held" => Released::Held(fields.bytes()?),
