@@ -210,6 +210,12 @@ impl Names {
         self.beside("wait")
     }
 
+    /// A key for one value that is sent ahead of the release of its lock.
+    #[cfg(feature = "redis")]
+    pub(crate) fn ahead(&self) -> String {
+        self.beside(&format!("new:{}", uuid::Uuid::new_v4()))
+    }
+
     /// The names of the mark itself, which is held like a lock.
     pub(crate) fn of_the_mark(&self) -> Self {
         Self { record: self.refresh(), ..self.clone() }

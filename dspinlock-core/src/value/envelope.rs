@@ -110,9 +110,26 @@ impl Label {
         record: &[u8],
         separator: &str,
     ) -> Result<Payload, &'static str> {
-        let (header, payload) = self.open_any(envelope)?;
-        let computed = format!("{header}{separator}{}", State::Computed.digit());
-        if computed.as_bytes() == record { Ok(payload) } else { Err("another turn's value") }
+        let header = self.header(&envelope, Some((record, separator)))?;
+        Ok(Payload::new(Bytes::from(envelope).slice(header..)))
+    }
+
+    /// How long the header is of an envelope of which this is the beginning, if the value is one that was asked for and, with a
+    /// record and its separator, belongs to that.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
+    pub(crate) fn header(
+        &self,
+        beginning: &[u8],
+        record: Option<(&[u8], &str)>,
+    ) -> Result<usize, &'static str> {
+        let (tag, header) = self.read(beginning)?;
+        let belongs_to = |(record, separator): (&[u8], &str)| {
+            format!("{tag}{separator}{}", State::Computed.digit()).as_bytes() == record
+        };
+        if record.is_none_or(belongs_to) { Ok(header) } else { Err("another turn's value") }
     }
 
     /// Takes the value out, whichever turn computed it; with the tag of that.
@@ -121,8 +138,14 @@ impl Label {
     ///
     /// Why it is not one that was asked for.
     pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
-        let end = envelope.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
-        let header: Value = serde_json::from_slice(&envelope[..end]).map_err(|_| "no envelope")?;
+        let (tag, header) = self.read(&envelope)?;
+        Ok((tag, Payload::new(Bytes::from(envelope).slice(header..))))
+    }
+
+    /// The tag, and how long the header is, with its line break.
+    fn read(&self, beginning: &[u8]) -> Result<(String, usize), &'static str> {
+        let end = beginning.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
+        let header: Value = serde_json::from_slice(&beginning[..end]).map_err(|_| "no envelope")?;
         let field = |name: &str| header.get(name).and_then(Value::as_str).ok_or("no envelope");
         if header.get("v").ok_or("no envelope")? != VERSION {
             return Err("another version of the envelope");
@@ -136,8 +159,7 @@ impl Label {
         if field("key")? != &*self.key {
             return Err("another key of the same uid");
         }
-        let tag = field("tag")?.to_owned();
-        Ok((tag, Payload::new(Bytes::from(envelope).slice(end + 1..))))
+        Ok((field("tag")?.to_owned(), end + 1))
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod failure;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+mod reading;
 mod shared;
 mod sharing;
 
@@ -23,5 +24,6 @@ pub(crate) use envelope::Label;
 pub use envelope::Payload;
 pub(crate) use failure::Failure;
 pub(crate) use flight::{Flights, Join, Landing, Lead, landed};
+pub(crate) use reading::complete;
 pub(crate) use shared::{Caching, Start, Verdict, Wish};
 pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};

@@ -12,8 +12,7 @@ use crate::options::MAX_DURATION;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{ReadValue, Refresh, Release};
-use bytes::Bytes;
+use crate::store::{Refresh, Release, Released, Sent};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,10 +141,15 @@ impl Wish {
         let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
+        if let Some(landing) = self.hit().await {
+            lead.land(landing.clone());
+            return Ok(Start::Landed(landing));
+        }
         let landing = match attempt.fetching(wanted, &self.caching).run().await {
             Ok(Outcome::Entered(guard)) => return Ok(Start::Lead(Leader { guard, role: Role::First(lead) })),
             Ok(Outcome::TurnedAway(_)) => Landing::Done,
             Ok(Outcome::Fetched(Fetched::Value { payload, record, .. })) => {
+                self.core.store.hints().note(&self.spec.names.record, true);
                 Landing::Value { payload, record: Some(record.into()) }
             }
             Ok(Outcome::Fetched(Fetched::Renew { payload, record, mark })) => {
@@ -169,10 +173,9 @@ impl Wish {
     /// The last good value, where a failure is to be bridged by it.
     async fn stale(&self) -> Option<Landing> {
         self.caching.stale_if_error.filter(|_| self.distrust != Distrust::All)?;
-        let envelope = self.core.store.call(&ReadValue(&self.spec.names)).await.ok()??;
-        let (_, payload) = self.label.as_ref()?.open_any(envelope).ok()?;
+        let last_good = self.last_good().await?;
         tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
-        Some(Landing::Value { payload, record: None })
+        Some(last_good)
     }
 
     fn timed_out(&self) -> Error {
@@ -229,6 +232,9 @@ impl Leader {
             Role::First(lead) => {
                 let failed = matches!(verdict, Verdict::Failed(_));
                 let (ending, landing) = wish.plan(&self.guard, verdict);
+                // Before the holding ends: its lease is renewed meanwhile.
+                let ending = wish.send_ahead(ending).await;
+                let is_stored = matches!(ending, Ending::Publish { .. });
                 let ended = self.guard.end(ending).await;
                 if failed {
                     if let Err(error) = ended {
@@ -237,6 +243,7 @@ impl Leader {
                 } else if let Some(loss) = wish.on_lost.minds(ended) {
                     return Err(loss);
                 }
+                wish.core.store.hints().note(&wish.spec.names.record, is_stored);
                 let landing = match landing {
                     Some(Landing::Failed(failure)) => {
                         Some(wish.stale().await.unwrap_or(Landing::Failed(failure)))
@@ -267,8 +274,8 @@ impl Wish {
     fn plan(&self, guard: &Guard, verdict: Verdict) -> (Ending, Option<Landing>) {
         match verdict {
             Verdict::Store(payload) => match self.seal(guard, &payload) {
-                Some((envelope, life)) => {
-                    (Ending::Publish { envelope, life }, Some(Landing::Value { payload, record: None }))
+                Some((value, life)) => {
+                    (Ending::Publish { value, life }, Some(Landing::Value { payload, record: None }))
                 }
                 None => (Ending::Release, Some(Landing::Value { payload, record: None })),
             },
@@ -289,24 +296,42 @@ impl Wish {
         }
     }
 
-    fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Bytes, Duration)> {
+    /// Sends a value ahead that is too large to go with the release. Where the server does not take it, the lock is given back
+    /// as if nothing had been computed, and the callers of this process share the value all the same.
+    async fn send_ahead(&self, ending: Ending) -> Ending {
+        let Ending::Publish { value: Sent::With(envelope), life } = ending else { return ending };
+        match self.core.store.send_ahead(&self.spec.names, envelope).await {
+            Ok(value) => Ending::Publish { value, life },
+            Err(error) => {
+                self.spec.not_stored(&error);
+                Ending::Abandon
+            }
+        }
+    }
+
+    fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Sent, Duration)> {
         let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
         let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, payload.bytes());
-        Some((envelope.into(), expire + self.caching.stale_if_error.unwrap_or_default()))
+        Some((Sent::With(envelope.into()), expire + self.caching.stale_if_error.unwrap_or_default()))
     }
 
     /// Puts a new value in the place of one that is about to expire.
     async fn replace(&self, guard: &Guard, seen: &[u8], payload: &Payload) {
-        let Some((envelope, life)) = self.seal(guard, payload) else { return };
+        let Some((Sent::With(envelope), life)) = self.seal(guard, payload) else { return };
+        let value = match self.core.store.send_ahead(&self.spec.names, envelope).await {
+            Ok(value) => value,
+            Err(error) => return self.spec.not_stored(&error),
+        };
         let release = Release {
             names: &self.spec.names,
             tag: &guard.hold().tag,
             expire: self.spec.options.expire,
             fence_life: self.spec.options.fence_life(),
             caller: &self.core.id,
-            value: Some((&envelope, life)),
+            value: Some((&value, life)),
         };
         match self.core.store.call(&Refresh { release, seen }).await {
+            Ok(Released::Refused(why)) => self.spec.not_stored(&why),
             Ok(reply) => {
                 self.core.overtake(&self.spec.names.record);
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "computed anew ahead of time");

@@ -1,0 +1,160 @@
+//! Large values, in pieces. The server does nothing else while it copies a value into a reply, and a connection carries
+//! nothing else while a reply passes; a piece takes a moment of both, and its reply is a sign of life.
+
+use super::wire::{Request, Wire, millis};
+use super::{Lane, Redis};
+use crate::error::{Error, ErrorKind, Result};
+use redis::{Cmd, Value};
+use std::time::Duration;
+
+/// How many bytes a piece has.
+const PIECE: usize = 256 << 10;
+
+/// How many values are on their way at a time.
+pub(super) const AT_A_TIME: usize = 2;
+
+/// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
+const WAITS: Duration = Duration::from_secs(60);
+
+/// Reads a piece of a string, and then the string's first bytes.
+struct Piece<'a> {
+    key: &'a str,
+    from: usize,
+    header: usize,
+}
+
+impl Wire for Piece<'_> {
+    type Reply = (Vec<u8>, Vec<u8>);
+
+    fn lane(&self) -> Lane {
+        Lane::Pieces
+    }
+
+    fn request(&self) -> Request {
+        let range = |from: usize, bytes: usize| {
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(self.key).arg(from).arg(from + bytes - 1);
+            command
+        };
+        Request::several(vec![range(self.from, PIECE), range(0, self.header)], false)
+    }
+
+    fn reply(value: Value) -> Option<Self::Reply> {
+        let Value::Array(values) = value else { return None };
+        let mut values = values.into_iter().map(|value| match value {
+            Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        });
+        Some((values.next()??, values.next()??))
+    }
+}
+
+/// Writes a piece of a string that nobody reads yet, and says how long the string is now.
+struct Put<'a> {
+    key: &'a str,
+    at: usize,
+    piece: &'a [u8],
+}
+
+impl Wire for Put<'_> {
+    type Reply = usize;
+
+    fn lane(&self) -> Lane {
+        Lane::Pieces
+    }
+
+    fn request(&self) -> Request {
+        let waits = millis(WAITS);
+        let mut put = Cmd::with_capacity(6, self.piece.len() + self.key.len() + 64);
+        if self.at == 0 {
+            put.arg("SET").arg(self.key).arg(self.piece).arg("PX").arg(&waits);
+        } else {
+            put.arg("SETRANGE").arg(self.key).arg(self.at).arg(self.piece);
+        }
+        let mut lives = redis::cmd("PEXPIRE");
+        lives.arg(self.key).arg(&waits);
+        Request::several(vec![put, lives], false)
+    }
+
+    fn reply(value: Value) -> Option<usize> {
+        let Value::Array(values) = value else { return None };
+        match values.first()? {
+            Value::Int(length) => usize::try_from(*length).ok(),
+            _ => Some(0),
+        }
+    }
+}
+
+/// Removes a string that was not used.
+struct Unused<'a>(&'a str);
+
+impl Wire for Unused<'_> {
+    type Reply = ();
+
+    fn lane(&self) -> Lane {
+        Lane::Pieces
+    }
+
+    fn request(&self) -> Request {
+        let mut command = redis::cmd("UNLINK");
+        command.arg(self.0);
+        Request::plain(command)
+    }
+
+    fn reply(_: Value) -> Option<()> {
+        Some(())
+    }
+}
+
+impl Redis {
+    /// Reads on from `bytes`, the beginning of a string whose first `header` bytes tell it from any other that may stand
+    /// there later. `None` if another one does, or if it has more than `limit` bytes.
+    pub(crate) async fn read_on(
+        &self,
+        key: &str,
+        mut bytes: Vec<u8>,
+        header: usize,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>> {
+        let _turn = self.pieces.acquire().await;
+        while bytes.len() <= limit {
+            let (piece, first) = self.call(&Piece { key, from: bytes.len(), header }).await?;
+            // Read after the piece: if this is still the string, the piece is of it.
+            if bytes.get(..header) != Some(&*first) {
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&piece);
+            if piece.len() < PIECE {
+                return Ok(Some(bytes).filter(|bytes| bytes.len() <= limit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes a string in pieces to a key that nobody reads yet, and which forgets it after a while; gives the key back.
+    pub(crate) async fn send_ahead(&self, key: String, value: &[u8]) -> Result<String> {
+        let _turn = self.pieces.acquire().await;
+        let sent = self.put_pieces(&key, value).await;
+        if sent.is_err() {
+            // Without this it is forgotten a minute later.
+            let _ = self.call(&Unused(&key)).await;
+        }
+        sent.map(|()| key)
+    }
+
+    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<()> {
+        let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
+        // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
+        if let Some(last) = pieces.pop() {
+            pieces.insert(pieces.len().min(1), last);
+        }
+        for (number, piece) in pieces {
+            let at = number * PIECE;
+            let length = self.call(&Put { key, at, piece }).await?;
+            if at > 0 && length != value.len() {
+                return Err(Error::new(ErrorKind::Backend, "the server has forgotten what was sent before"));
+            }
+        }
+        Ok(())
+    }
+}
