@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::spec::Spec;
 use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
 use crate::store::{Acquired, Listener, Replace};
-use crate::value::{Caching, Failure, Label, LocalCopy, Payload, complete};
+use crate::value::{Caching, Label, LocalCopy, Note, Payload, complete};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(crate) enum Fetched {
     Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
     /// The same, about to expire: the guard is of the mark of the one who computes anew.
     Renew { payload: Payload, record: Vec<u8>, mark: Guard },
-    /// The turn that was waited for has failed.
-    Failed(Failure),
+    /// The turn that was waited for has no value for others.
+    Noted(Note),
 }
 
 /// An attempt under way.

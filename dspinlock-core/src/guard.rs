@@ -175,6 +175,11 @@ impl LockHandle {
         Self(Hold::unlocked(core, spec))
     }
 
+    /// Whether it was made for a body that runs without the lock.
+    pub(crate) fn is_unlocked(&self) -> bool {
+        self.0.fence == 0
+    }
+
     /// The key as text of at most 64 characters.
     pub fn key(&self) -> &str {
         self.0.spec.text()
@@ -187,7 +192,7 @@ impl LockHandle {
 
     /// A number that is higher for every later holder of this key: give it to the resource that the lock protects, and
     /// let that refuse lower ones. The server's time in microseconds where no higher one was given before; zero in a body
-    /// that runs without the lock (`on_outage = "run_unlocked"`).
+    /// that runs without the lock (`on_outage = "run_unlocked"`, or `cached` where its value can't be shared).
     pub fn fencing_token(&self) -> u64 {
         self.0.fence
     }
@@ -217,7 +222,8 @@ impl LockHandle {
         if self.is_held() {
             return Ok(());
         }
-        Err(self.loss("is not held any more"))
+        let what = "is not held: the body runs without the lock";
+        Err(self.loss(if self.is_unlocked() { what } else { "is not held any more" }))
     }
 
     /// Waits until the lock is not known to be held any more: its lease ran out or was not renewed, `max_block` has

@@ -95,7 +95,7 @@ impl Hold {
             tag: Tag::default(),
             fence: 0,
             renewal: Mutex::new(None),
-            phase: AtomicU8::new(LOST),
+            phase: AtomicU8::new(OVER),
             changed: Notify::new(),
             guards: AtomicUsize::new(0),
             turn: Arc::new(Turn { granted: now, over: AtomicBool::new(true) }),

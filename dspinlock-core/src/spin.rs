@@ -7,7 +7,7 @@ use crate::clock::{ServerTime, Tick};
 use crate::options::Options;
 use crate::record::{NotARecord, Record, State};
 use crate::store::{Acquired, Excerpt, Replace};
-use crate::value::{Failure, Label, Payload};
+use crate::value::{Label, Note, Payload};
 use std::time::Duration;
 
 /// A Python process's release raises if its COMPUTED record is replaced within its next round trips.
@@ -61,8 +61,8 @@ pub(crate) enum Step {
     Take { payload: Payload, record: Vec<u8>, remaining: Option<Duration> },
     /// What was computed is here and about to expire: this caller holds the mark of the one who computes anew.
     Renew { payload: Payload, record: Vec<u8>, fence: u64 },
-    /// The turn that this caller waited for has failed.
-    Failed(Failure),
+    /// The turn that this caller waited for has no value for others.
+    Noted(Note),
     /// Sleep until then (a wake-up may end the sleep), and try again; `replace` is a record that may be replaced.
     Again { at: Tick, replace: Option<Replace> },
 }
@@ -100,8 +100,6 @@ pub(crate) enum Distrust {
     Nothing,
     /// The value of this COMPUTED record.
     Record(Vec<u8>),
-    /// Whatever others have computed.
-    All,
 }
 
 impl Distrust {
@@ -109,7 +107,6 @@ impl Distrust {
         match self {
             Self::Nothing => false,
             Self::Record(distrusted) => distrusted == record,
-            Self::All => true,
         }
     }
 }
@@ -187,7 +184,7 @@ impl Spin {
     /// Takes in a reply and says what comes next.
     pub(crate) fn next(&mut self, reply: Acquired, separator: &str, moment: Moment) -> Result<Step, Refusal> {
         let (raw, remaining, server, value) = match reply {
-            Acquired::Failed { note, .. } => return Ok(Step::Failed(Failure::read(&note, separator))),
+            Acquired::Failed { note, .. } => return Ok(Step::Noted(Note::read(&note, separator))),
             Acquired::Refresh { fence, raw, value, .. } => {
                 return Ok(match self.open(value, &raw, separator) {
                     Some(payload) => Step::Renew { payload, record: raw, fence },

@@ -1,6 +1,7 @@
 use super::*;
 use crate::key::Key;
 use crate::record::Tag;
+use crate::value::Failure;
 
 const T0: Tick = Tick::from_millis(1_000);
 const SERVER: ServerTime = ServerTime(1_769_903_999_000_000);
@@ -199,7 +200,10 @@ fn only_who_wants_the_lock_itself_has_it_locked_again_by_the_store() {
 fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
     let label = Label::new("json", "u32", &Key::new("example"));
     let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
-    let (record, value) = (tag.record(State::Computed).into_bytes(), label.seal(&tag, ",", b"7"));
+    let (record, value) = (
+        tag.record(State::Computed).into_bytes(),
+        label.seal(&tag, ",", ServerTime(0), &Payload::new(b"7".to_vec())),
+    );
     let mut spin = spin(Policy::CACHED, &Options::new());
     spin.want(Some(Wanted {
         label,
@@ -253,11 +257,11 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
 #[test]
 fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
     let mut spin = spin(Policy::CACHED, &Options::new());
-    let note = [&record(OURS, MS, '0')[..], b"\n0\nno luck"].concat();
+    let note = [&record(OURS, MS, '0')[..], b"\n0\nfailed\nno luck"].concat();
     let failed = Acquired::Failed { note, now: SERVER };
     let holder = Record::parse(&record(OURS, MS, '0'), ",").unwrap().holder();
     let failure = Failure { message: "no luck".into(), holder: Some(holder) };
-    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Failed(failure)));
+    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Noted(Note::Failed(failure))));
     let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
     assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
 }

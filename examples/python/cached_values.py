@@ -82,16 +82,26 @@ def load(sess: redis.Redis, record: str, key: Key, schema: str) -> Any:
             return MISSING
         if f"{header['tag']},1".encode() != state:
             return MISSING
-        return json.loads(body)
+        return None if header["none"] else json.loads(body)
     except (ValueError, KeyError, AttributeError):
         return MISSING
 
 
 def store(sess: redis.Redis, lock: Any, key: Key, schema: str, value: Any) -> None:
     """Writes a value under a held lock of py-dspinlock's. It counts from the moment at which the lock is released."""
-    header = {"v": 1, "codec": "json", "schema": schema, "tag": lock._tag, "key": namespaced_uid(key)}
-    envelope = json.dumps(header) + "\n" + json.dumps(value)
-    sess.set(value_key(lock.get_key()), envelope, ex=lock.expire_at_timedelta)
+    seconds, micros = sess.time()
+    header = {
+        "v": 1,
+        "codec": "json",
+        "schema": schema,
+        "tag": lock._tag,
+        "key": namespaced_uid(key),
+        "until": seconds * 1_000_000 + micros + int(lock.expire_at_timedelta.total_seconds() * 1e6),
+        "none": value is None,
+    }
+    # `NaN` and infinity are no JSON, whatever Python makes of them.
+    body = "" if value is None else json.dumps(value, allow_nan=False)
+    sess.set(value_key(lock.get_key()), json.dumps(header) + "\n" + body, ex=lock.expire_at_timedelta)
 
 
 def _bytes(part: bytes | str | None) -> bytes | None:

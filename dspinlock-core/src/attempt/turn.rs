@@ -104,7 +104,7 @@ impl Attempt {
                 self.check_open()?;
                 Ok(fetched(Fetched::Renew { payload, record, mark }))
             }
-            Ok(Step::Failed(failure)) => Ok(fetched(Fetched::Failed(failure))),
+            Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
                 tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
                 self.next = Next { at, replace };

@@ -17,7 +17,7 @@ use crate::outage::OnOutage;
 use crate::renewer::Renewer;
 use crate::scheme::{Scheme, StandardScheme};
 use crate::store::{Ping, Store};
-use crate::value::Flights;
+use crate::value::{Flights, Unshared};
 use crate::worker::Worker;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) worker: Worker,
     pub(crate) renewer: Renewer,
     pub(crate) flights: Flights,
+    pub(crate) unshared: Unshared,
     pub(crate) lines: Lines,
     /// What recent calls of cached functions have come to.
     pub(crate) memo: Memo,
@@ -45,6 +46,7 @@ impl Core {
     /// is under way.
     pub(crate) fn overtake(&self, record: &str) {
         self.flights.close(record);
+        self.unshared.remove(record);
         self.store.wakeups().wake(record);
     }
 }
@@ -87,6 +89,7 @@ impl Client {
             worker,
             renewer: Renewer::default(),
             flights: Flights::default(),
+            unshared: Unshared::default(),
             lines: Lines::default(),
             memo: Memo::default(),
             closing: Closing::default(),

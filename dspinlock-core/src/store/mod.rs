@@ -189,6 +189,14 @@ pub(crate) enum Sent {
     Ahead(String),
 }
 
+/// Why a value could not be sent ahead.
+#[derive(Debug)]
+pub(crate) struct NotSent {
+    pub(crate) why: String,
+    /// Whether the server has refused it, as it likely will the next one; else it was the connection.
+    pub(crate) lasts: bool,
+}
+
 /// Turns COMPUTED, if it is still exactly what was seen, into COMPUTED by `tag` with a new value, and removes the mark of the one who computed anew.
 pub(crate) struct Refresh<'a> {
     pub(crate) release: Release<'a>,
@@ -428,12 +436,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Why the server does not have it. Nothing of it is left.
+    /// Why the server does not have it. What is left of it is forgotten within a minute.
     #[cfg_attr(
         not(feature = "redis"),
         expect(unused_variables, clippy::unused_async, reason = "the memory store takes a value as a whole")
     )]
-    pub(crate) async fn send_ahead(&self, names: &Names, value: Bytes) -> Result<Sent> {
+    pub(crate) async fn send_ahead(&self, names: &Names, value: Bytes) -> Result<Sent, NotSent> {
         match &self.place {
             #[cfg(feature = "redis")]
             Place::Redis(redis) if value.len() > SMALL => {

@@ -32,7 +32,7 @@ struct Bytes;
 impl Weighter<String, LocalCopy> for Bytes {
     fn weight(&self, record: &String, copy: &LocalCopy) -> u64 {
         // With the least that an entry of its own may weigh, the number is bounded as well.
-        let bytes = u64::try_from(record.len() + copy.payload.bytes().len()).unwrap_or(u64::MAX);
+        let bytes = u64::try_from(record.len() + copy.payload.len()).unwrap_or(u64::MAX);
         bytes.max(WEIGHT / NUMBER as u64)
     }
 }

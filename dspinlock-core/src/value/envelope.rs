@@ -4,10 +4,12 @@
 //! It is one line of JSON and then the bytes, frozen since other languages read and write it:
 //!
 //! ```text
-//! {"v":1,"codec":"json","schema":"usage-2","tag":"<the record's first two fields>","key":"<the key's namespaced uid>"}
+//! {"v":1,"codec":"json","schema":"usage-2","tag":"<the record's first two fields>","key":"<the key's namespaced uid>",
+//!  "until":1769903999000123,"none":false}
 //! [1,2,3]
 //! ```
 
+use crate::clock::ServerTime;
 use crate::key::Key;
 use crate::record::{State, Tag};
 use bytes::Bytes;
@@ -32,8 +34,18 @@ pub(crate) struct Label {
 /// The encoded value, without its envelope. Clones share the bytes, and the value once it is decoded to be shared.
 #[derive(Clone)]
 pub struct Payload {
-    bytes: Bytes,
+    encoded: Encoded,
     decoded: Arc<OnceLock<Decoded>>,
+}
+
+/// What a value is for those who have nothing but bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Encoded {
+    Bytes(Bytes),
+    /// It is `None`: the outer `Option` is not encoded.
+    None,
+    /// It can't be encoded, and is only shared in memory.
+    Not,
 }
 
 /// A decoded value that its readers share.
@@ -41,22 +53,44 @@ type Decoded = Arc<dyn Any + Send + Sync>;
 
 impl Payload {
     pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { bytes: bytes.into(), decoded: Arc::default() }
+        Self { encoded: Encoded::Bytes(bytes.into()), decoded: Arc::default() }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The value `None`.
+    pub(crate) fn none() -> Self {
+        Self { encoded: Encoded::None, decoded: Arc::default() }
+    }
+
+    /// A value that can't be encoded, for its readers in this process.
+    pub(crate) fn in_memory<T: Send + Sync + 'static>(value: &Arc<T>) -> Self {
+        let payload = Self { encoded: Encoded::Not, decoded: Arc::default() };
+        payload.keep(value);
+        payload
+    }
+
+    pub(crate) fn encoded(&self) -> &Encoded {
+        &self.encoded
+    }
+
+    /// What is encoded, if anything is.
+    pub(crate) fn content(&self) -> Option<&[u8]> {
+        if let Encoded::Bytes(bytes) = &self.encoded { Some(bytes) } else { None }
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.content().map_or(0, <[u8]>::len)
     }
 
     /// The shared value, decoded by the first who asks for it.
     pub(crate) fn share<T: Send + Sync + 'static>(
         &self,
-        decode: impl FnOnce(&[u8]) -> Result<T, String>,
+        decode: impl FnOnce(&Self) -> Result<T, String>,
     ) -> Result<Arc<T>, String> {
         if let Some(Ok(shared)) = self.decoded.get().map(|decoded| Arc::clone(decoded).downcast()) {
             return Ok(shared);
         }
-        let value = Arc::new(decode(&self.bytes)?);
+        let value = Arc::new(decode(self)?);
         self.keep(&value);
         Ok(value)
     }
@@ -70,7 +104,7 @@ impl Payload {
 
 impl PartialEq for Payload {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes
+        self.encoded == other.encoded
     }
 }
 
@@ -79,7 +113,7 @@ impl Eq for Payload {}
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What users compute is nothing for a log.
-        write!(f, "Payload({} bytes)", self.bytes.len())
+        write!(f, "Payload({} bytes)", self.len())
     }
 }
 
@@ -88,15 +122,15 @@ impl Label {
         Self { codec, schema: schema.into(), key: key.namespaced_uid().into() }
     }
 
-    /// Puts a value that the turn of `tag` computed into its envelope.
-    pub(crate) fn seal(&self, tag: &Tag, separator: &str, value: &[u8]) -> Vec<u8> {
+    /// Puts a value that the turn of `tag` computed into its envelope. `until` is when its COMPUTED record ends, zero where
+    /// that is not known.
+    pub(crate) fn seal(&self, tag: &Tag, separator: &str, until: ServerTime, value: &Payload) -> Vec<u8> {
         let tag = tag.fields(separator);
         let texts = [("codec", self.codec), ("schema", &self.schema), ("tag", tag), ("key", &self.key)];
         let texts = texts.map(|(name, text)| format!("\"{name}\":{}", Value::from(text))).join(",");
-        let mut sealed = format!("{{\"v\":{VERSION},{texts}}}\n").into_bytes();
-        sealed.reserve_exact(value.len());
-        sealed.extend_from_slice(value);
-        sealed
+        let (until, none) = (until.0, value.encoded == Encoded::None);
+        let header = format!("{{\"v\":{VERSION},{texts},\"until\":{until},\"none\":{none}}}\n");
+        [header.as_bytes(), value.content().unwrap_or_default()].concat()
     }
 
     /// Takes the value out, if it is the one that belongs to `record`, a COMPUTED record as it stands in the store.
@@ -110,11 +144,10 @@ impl Label {
         record: &[u8],
         separator: &str,
     ) -> Result<Payload, &'static str> {
-        let header = self.header(&envelope, Some((record, separator)))?;
-        Ok(Payload::new(Bytes::from(envelope).slice(header..)))
+        Ok(self.header(&envelope, Some((record, separator)))?.content(envelope))
     }
 
-    /// How long the header is of an envelope of which this is the beginning, if the value is one that was asked for and, with a
+    /// The header of an envelope of which this is the beginning, if the value is one that was asked for and, with a
     /// record and its separator, belongs to that.
     ///
     /// # Errors
@@ -124,10 +157,10 @@ impl Label {
         &self,
         beginning: &[u8],
         record: Option<(&[u8], &str)>,
-    ) -> Result<usize, &'static str> {
-        let (tag, header) = self.read(beginning)?;
+    ) -> Result<Header, &'static str> {
+        let header = self.read(beginning)?;
         let belongs_to = |(record, separator): (&[u8], &str)| {
-            format!("{tag}{separator}{}", State::Computed.digit()).as_bytes() == record
+            format!("{}{separator}{}", header.tag, State::Computed.digit()).as_bytes() == record
         };
         if record.is_none_or(belongs_to) { Ok(header) } else { Err("another turn's value") }
     }
@@ -138,12 +171,11 @@ impl Label {
     ///
     /// Why it is not one that was asked for.
     pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
-        let (tag, header) = self.read(&envelope)?;
-        Ok((tag, Payload::new(Bytes::from(envelope).slice(header..))))
+        let header = self.read(&envelope)?;
+        Ok((header.tag.clone(), header.content(envelope)))
     }
 
-    /// The tag, and how long the header is, with its line break.
-    fn read(&self, beginning: &[u8]) -> Result<(String, usize), &'static str> {
+    fn read(&self, beginning: &[u8]) -> Result<Header, &'static str> {
         let end = beginning.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
         let header: Value = serde_json::from_slice(&beginning[..end]).map_err(|_| "no envelope")?;
         let field = |name: &str| header.get(name).and_then(Value::as_str).ok_or("no envelope");
@@ -159,7 +191,23 @@ impl Label {
         if field("key")? != &*self.key {
             return Err("another key of the same uid");
         }
-        Ok((field("tag")?.to_owned(), end + 1))
+        let none = header.get("none").and_then(Value::as_bool).ok_or("no envelope")?;
+        Ok(Header { tag: field("tag")?.to_owned(), none, length: end + 1 })
+    }
+}
+
+/// What an envelope says of the value in it.
+#[derive(Debug)]
+pub(crate) struct Header {
+    tag: String,
+    none: bool,
+    /// In bytes, with its line break.
+    pub(crate) length: usize,
+}
+
+impl Header {
+    fn content(&self, envelope: Vec<u8>) -> Payload {
+        if self.none { Payload::none() } else { Payload::new(Bytes::from(envelope).slice(self.length..)) }
     }
 }
 
@@ -176,13 +224,19 @@ mod tests {
         Tag::new("0b8e@host/1,2026-01-31T23:59:59.000123+00:00".into(), ",")
     }
 
+    const UNTIL: ServerTime = ServerTime(1_769_903_999_000_123);
+
+    fn seal(value: &[u8]) -> Vec<u8> {
+        label().seal(&tag(), ",", UNTIL, &Payload::new(value.to_vec()))
+    }
+
     fn record() -> Vec<u8> {
         tag().record(State::Computed).into_bytes()
     }
 
     #[test]
     fn a_value_comes_back_and_is_readable() {
-        let sealed = label().seal(&tag(), ",", b"[1,2]\n3");
+        let sealed = seal(b"[1,2]\n3");
         assert_eq!(
             label().open(sealed.clone(), &record(), ","),
             Ok(Payload::new(Bytes::from_static(b"[1,2]\n3")))
@@ -193,14 +247,27 @@ mod tests {
             text,
             format!(
                 "{{\"v\":1,\"codec\":\"json\",\"schema\":\"usage-2\",\
-                 \"tag\":\"0b8e@host/1,2026-01-31T23:59:59.000123+00:00\",\"key\":\"{key}\"}}\n[1,2]\n3"
+                 \"tag\":\"0b8e@host/1,2026-01-31T23:59:59.000123+00:00\",\"key\":\"{key}\",\
+                 \"until\":1769903999000123,\"none\":false}}\n[1,2]\n3"
             )
         );
     }
 
     #[test]
+    fn none_is_told_by_the_header_alone() {
+        let sealed = label().seal(&tag(), ",", ServerTime(0), &Payload::none());
+        assert!(sealed.ends_with(b"\"until\":0,\"none\":true}\n"));
+        assert_eq!(label().open(sealed.clone(), &record(), ","), Ok(Payload::none()));
+        assert_ne!(Payload::none(), Payload::new(Vec::new()));
+        for (none, opened) in [("false", Ok(Payload::new(Vec::new()))), ("0", Err("no envelope"))] {
+            let changed = String::from_utf8(sealed.clone()).unwrap().replace("true", none).into_bytes();
+            assert_eq!(label().open(changed, &record(), ","), opened);
+        }
+    }
+
+    #[test]
     fn whatever_is_another_is_a_miss() {
-        let sealed = || label().seal(&tag(), ",", b"1");
+        let sealed = || seal(b"1");
         let other_key = Label::new("json", "usage-2", &Key::new(b"example"));
         let other_schema = Label::new("json", "usage-3", &Key::new("example"));
         let other_codec = Label::new("msgpack", "usage-2", &Key::new("example"));
@@ -219,10 +286,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_comes_back(value: Vec<u8>, schema: String) {
+        fn any_value_comes_back(value: Option<Vec<u8>>, schema: String, until: u64) {
             let label = Label::new("json", schema, &Key::new("example"));
-            let opened = label.open(label.seal(&tag(), ",", &value), &record(), ",");
-            prop_assert_eq!(opened, Ok(Payload::new(value)));
+            let value = value.map_or_else(Payload::none, Payload::new);
+            let opened = label.open(label.seal(&tag(), ",", ServerTime(until), &value), &record(), ",");
+            prop_assert_eq!(opened, Ok(value));
         }
 
         #[test]
@@ -231,8 +299,8 @@ mod tests {
         }
 
         #[test]
-        fn one_changed_byte_of_the_header_is_never_a_wrong_value(at in 0_usize..190, byte: u8) {
-            let mut sealed = label().seal(&tag(), ",", b"value");
+        fn one_changed_byte_of_the_header_is_never_a_wrong_value(at in 0_usize..230, byte: u8) {
+            let mut sealed = seal(b"value");
             if at < sealed.len() - 6 && sealed[at] != byte {
                 sealed[at] = byte;
                 if let Ok(payload) = label().open(sealed, &record(), ",") {

@@ -1,14 +1,31 @@
-//! The note that a failed computation leaves for those who waited for it.
+//! The note that a computation leaves for those who waited for it, where it has no value for them: it failed, or its value
+//! can't be stored.
 //!
-//! It is the record of the turn, a line break, the server's time in microseconds until which everybody is turned away,
-//! a line break, and the message.
+//! It is the record of the turn, the server's time in microseconds until which everybody is turned away, a word for what
+//! became of the turn, and the message, with line breaks in between.
 
+use super::Reach;
 use crate::clock::ServerTime;
 use crate::record::{Record, State, Tag};
 use std::fmt::Write;
 
 /// How many characters of a message are passed on.
 const MESSAGE_LENGTH: usize = 500;
+
+const FAILED: &str = "failed";
+const UNSTORED: &str = "unstored";
+const UNSHARED: &str = "unshared";
+
+/// What became of a turn that has no value for others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    Failed(Failure),
+    /// There is a value, which can't be shared any further; `lasts` where the next one is likely to be like it.
+    NotShared {
+        reach: Reach,
+        lasts: bool,
+    },
+}
 
 /// Why and where a computation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,39 +50,82 @@ impl Failure {
 
     /// The note of the turn of `tag`, which turns everybody away until `till`.
     pub(crate) fn note(&self, tag: &Tag, till: ServerTime) -> Vec<u8> {
-        format!("{}\n{}\n{}", tag.record(State::Blocked), till.0, self.message).into_bytes()
-    }
-
-    pub(crate) fn read(note: &[u8], separator: &str) -> Self {
-        let (turn, _, message) = parts(note).unwrap_or_default();
-        let holder = Record::parse(turn, separator).ok().map(|record| record.holder());
-        Self { message: String::from_utf8_lossy(message).into_owned(), holder }
+        note(tag, till, FAILED, &self.message)
     }
 }
 
-/// The record of the turn, until when the note turns everybody away, and the message; `None` if it is no note.
+impl Note {
+    /// The note of a turn whose value reaches no further, which sends everybody on without the lock until `till`.
+    pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime) -> Vec<u8> {
+        let word = match reach {
+            Reach::Process => UNSTORED,
+            Reach::Caller => UNSHARED,
+        };
+        note(tag, till, word, "")
+    }
+
+    pub(crate) fn read(note: &[u8], separator: &str) -> Self {
+        let (turn, till, rest) = parts(note).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let (word, message) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
+        let not_shared = |reach| Self::NotShared { reach, lasts: till > ServerTime(0) };
+        if word == UNSTORED.as_bytes() {
+            return not_shared(Reach::Process);
+        }
+        if word == UNSHARED.as_bytes() {
+            return not_shared(Reach::Caller);
+        }
+        let holder = Record::parse(turn, separator).ok().map(|record| record.holder());
+        Self::Failed(Failure { message: String::from_utf8_lossy(message).into_owned(), holder })
+    }
+}
+
+fn note(tag: &Tag, till: ServerTime, word: &str, message: &str) -> Vec<u8> {
+    format!("{}\n{}\n{word}\n{message}", tag.record(State::Blocked), till.0).into_bytes()
+}
+
+/// The record of the turn, until when the note turns everybody away, and what it says; `None` if it is no note.
 pub(crate) fn parts(note: &[u8]) -> Option<(&[u8], ServerTime, &[u8])> {
     let mut lines = note.splitn(3, |&byte| byte == b'\n');
-    let (turn, till, message) = (lines.next()?, lines.next()?, lines.next()?);
+    let (turn, till, rest) = (lines.next()?, lines.next()?, lines.next()?);
     // `parse` would take a sign.
     let till = Some(till).filter(|till| till.iter().all(u8::is_ascii_digit))?;
     let till = str::from_utf8(till).ok()?.parse().ok()?;
-    Some((turn, ServerTime(till), message))
+    Some((turn, ServerTime(till), rest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn tag() -> Tag {
+        Tag::new("id@host/7/jobs::nightly,2026-01-31T23:59:59.000123+00:00".into(), ",")
+    }
+
+    fn read(note: &[u8]) -> Failure {
+        let Note::Failed(failure) = Note::read(note, ",") else { panic!("it has failed") };
+        failure
+    }
+
     #[test]
     fn is_bounded_and_comes_back() {
         let failure = Failure::new(&"é\n".repeat(1_000), Some("jobs::nightly"));
         assert!(failure.message.chars().count() < MESSAGE_LENGTH + 30);
         assert!(failure.message.ends_with("… (in jobs::nightly)"));
-        let tag = Tag::new("id@host/7/jobs::nightly,2026-01-31T23:59:59.000123+00:00".into(), ",");
-        let read = Failure::read(&failure.note(&tag, ServerTime(7)), ",");
-        assert_eq!(read.message, failure.message);
-        assert_eq!(read.holder.as_deref(), Some("host/7/jobs::nightly"));
-        assert_eq!(Failure::read(b"nonsense", ","), Failure { message: String::new(), holder: None });
+        let read_back = read(&failure.note(&tag(), ServerTime(7)));
+        assert_eq!(read_back.message, failure.message);
+        assert_eq!(read_back.holder.as_deref(), Some("host/7/jobs::nightly"));
+        assert_eq!(read(b"nonsense"), Failure { message: String::new(), holder: None });
+    }
+
+    #[test]
+    fn says_how_far_a_value_reaches_and_whether_that_lasts() {
+        for reach in [Reach::Process, Reach::Caller] {
+            for (till, lasts) in [(0, false), (7, true)] {
+                let note = Note::not_shared(reach, &tag(), ServerTime(till));
+                assert_eq!(Note::read(&note, ","), Note::NotShared { reach, lasts });
+            }
+        }
+        assert_eq!(read(&Failure::new("unshared\n", None).note(&tag(), ServerTime(0))).message, "unshared\n");
     }
 }

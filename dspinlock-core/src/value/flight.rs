@@ -20,6 +20,8 @@ pub(crate) enum Landing {
     Done,
     /// The computation failed.
     Failed(Failure),
+    /// There is a value that can't be shared: each caller computes its own.
+    Unshared,
     /// The lock could not be had.
     Error(Error),
 }
@@ -63,11 +65,6 @@ impl Flights {
     pub(crate) fn close(&self, record: &str) {
         self.map().retain(|(name, _), _| name != record);
     }
-
-    /// A flight that nobody can join.
-    pub(crate) fn alone(&self, record: &str) -> Lead {
-        Lead { flights: self.clone(), course: (record.to_owned(), None), sender: watch::Sender::new(None) }
-    }
 }
 
 impl fmt::Debug for Flights {
@@ -92,7 +89,7 @@ impl Lead {
 
     fn leave(&self) {
         let mut map = self.flights.map();
-        // After landing, or a succession, the entry may be another flight's, as it is where this one was flown alone.
+        // After landing, or a succession, the entry may be another flight's, as it is after a close.
         if map.get(&self.course).is_some_and(|follower| follower.same_channel(&self.sender.subscribe())) {
             map.remove(&self.course);
         }

@@ -10,9 +10,12 @@ pub(crate) mod failure;
 mod flight;
 #[cfg(test)]
 mod fuzz;
+mod outer;
+mod print;
 mod reading;
 mod shared;
 mod sharing;
+mod unshared;
 
 #[cfg(feature = "msgpack")]
 pub use codec::MessagePack;
@@ -22,8 +25,9 @@ pub(crate) use copies::{Copies, LocalCopy};
 pub use entry::{CachedEntry, StoredEntry};
 pub(crate) use envelope::Label;
 pub use envelope::Payload;
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, Note};
 pub(crate) use flight::{Flights, Join, Landing, Lead, landed};
 pub(crate) use reading::complete;
 pub(crate) use shared::{Caching, Start, Verdict, Wish};
 pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};
+pub(crate) use unshared::{Reach, Unshared};

@@ -20,8 +20,8 @@ pub(crate) async fn complete(
     let Ok(header) = label.header(&part.bytes, record.map(|record| (record, &*names.separator))) else {
         return Ok(Some(part));
     };
-    let limit = header.saturating_add(max_value);
-    Ok(store.read_on(names, part, header, limit).await?.map(Excerpt::whole))
+    let limit = header.length.saturating_add(max_value);
+    Ok(store.read_on(names, part, header.length, limit).await?.map(Excerpt::whole))
 }
 
 impl Wish {

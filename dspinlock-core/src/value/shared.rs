@@ -1,18 +1,19 @@
 //! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
 
-use super::{Failure, Join, Label, Landing, Lead, Payload, landed};
+use super::unshared::RETRY;
+use super::{Failure, Join, Label, Landing, Lead, Note, Payload, Reach, landed};
 use crate::attempt::{Attempt, Fetched, Outcome};
 use crate::client::Core;
-use crate::clock::Tick;
+use crate::clock::{ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
-use crate::guard::Guard;
-use crate::hold::Ending;
+use crate::guard::{Guard, LockHandle};
+use crate::hold::{Ending, Hold};
 use crate::loss::OnLost;
 use crate::options::MAX_DURATION;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{Refresh, Release, Released, Sent};
+use crate::store::{NotSent, Refresh, Release, Released, Sent};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,21 +107,46 @@ impl Wish {
         Fallback { core, spec, on_outage: self.on_outage }
     }
 
-    /// The copy of the value that this process has, if it may be served.
-    pub(crate) fn local(&self) -> Option<Landing> {
-        self.caching.local?;
+    /// What this process knows without asking: the copy of the value that it has, if it may be served, or that there is
+    /// none to be had.
+    pub(crate) fn at_hand(&self) -> Option<Landing> {
         let (record, label) = (&self.spec.names.record, self.label.as_ref()?);
-        let payload = self.core.store.wakeups().copy(record, label, Tick::now())?;
-        Some(Landing::Value { payload, record: None })
+        let copy =
+            self.caching.local.and_then(|_| self.core.store.wakeups().copy(record, label, Tick::now()));
+        match copy {
+            Some(payload) => Some(Landing::Value { payload, record: None }),
+            None => self.reaches_only(Reach::Caller).then_some(Landing::Unshared),
+        }
+    }
+
+    /// Whether the value is known to be one that can't be shared any further.
+    fn reaches_only(&self, reach: Reach) -> bool {
+        let is_known =
+            |label| self.core.unshared.is_known(&self.spec.names.record, label, reach, Tick::now());
+        self.label.as_ref().is_some_and(is_known)
+    }
+
+    /// Takes in that it is one.
+    fn will_reach_only(&self, reach: Reach) {
+        if let Some(label) = &self.label {
+            self.core.unshared.add(&self.spec.names.record, label, reach, Tick::now());
+        }
+    }
+
+    /// Whether it is the first time that this is said of the values of this function.
+    pub(crate) fn is_news(&self, what: &'static str) -> bool {
+        self.core.unshared.is_news(what, self.spec.function, self.label.as_ref())
+    }
+
+    /// What a body has in hand that runs without the lock, since its value can't be shared.
+    pub(crate) fn unlocked(&self) -> LockHandle {
+        LockHandle::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec))
     }
 
     /// Joins the flight of this process, and leads it if nobody does.
     ///
     /// Dropped at any point it gives back what it may have taken, and another caller takes over.
     pub(crate) async fn start(self) -> Result<Start> {
-        if self.distrust == Distrust::All {
-            return self.lead(self.core.flights.alone(&self.spec.names.record)).await;
-        }
         loop {
             match self.core.flights.join(&self.spec.names.record, self.label.as_ref()) {
                 Join::Lead(lead) => return self.lead(lead).await,
@@ -138,6 +164,9 @@ impl Wish {
     }
 
     async fn lead(&self, lead: Lead) -> Result<Start> {
+        if self.reaches_only(Reach::Process) {
+            return Ok(self.lead_unlocked(lead));
+        }
         let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
@@ -159,8 +188,17 @@ impl Wish {
                     role: Role::Renews { seen: record, old: payload },
                 }));
             }
-            Ok(Outcome::Fetched(Fetched::Failed(failure))) => {
+            Ok(Outcome::Fetched(Fetched::Noted(Note::Failed(failure)))) => {
                 self.stale().await.unwrap_or(Landing::Failed(failure))
+            }
+            Ok(Outcome::Fetched(Fetched::Noted(Note::NotShared { reach, lasts }))) => {
+                if lasts {
+                    self.will_reach_only(reach);
+                }
+                if reach == Reach::Process {
+                    return Ok(self.lead_unlocked(lead));
+                }
+                Landing::Unshared
             }
             // Only this caller's time is over; dropped without landing, the flight has another leader.
             Err(error) if error.kind() == ErrorKind::Contended => return Err(error),
@@ -170,9 +208,15 @@ impl Wish {
         Ok(Start::Landed(landing))
     }
 
+    /// Computes for the callers of this process alone, since nobody else will be given the value.
+    fn lead_unlocked(&self, lead: Lead) -> Start {
+        let guard = Guard::new(Hold::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec)));
+        Start::Lead(Leader { guard, role: Role::First(lead) })
+    }
+
     /// The last good value, where a failure is to be bridged by it.
     async fn stale(&self) -> Option<Landing> {
-        self.caching.stale_if_error.filter(|_| self.distrust != Distrust::All)?;
+        self.caching.stale_if_error?;
         let last_good = self.last_good().await?;
         tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
         Some(last_good)
@@ -194,10 +238,12 @@ impl Wish {
 pub(crate) enum Verdict {
     /// A value to store and to share.
     Store(Payload),
-    /// A value that may be shared with those who wait, and not stored.
-    Share(Payload),
-    /// A value that could not even be encoded.
-    Keep,
+    /// A value that is not stored, and shared in this process where that is possible; `lasts` where the next one is likely
+    /// to be like it.
+    Unstored {
+        payload: Option<Payload>,
+        lasts: bool,
+    },
     /// No value, but the work is done.
     Done,
     Failed(Failure),
@@ -233,7 +279,7 @@ impl Leader {
                 let failed = matches!(verdict, Verdict::Failed(_));
                 let (ending, landing) = wish.plan(&self.guard, verdict);
                 // Before the holding ends: its lease is renewed meanwhile.
-                let ending = wish.send_ahead(ending).await;
+                let ending = wish.send_ahead(&self.guard, ending).await;
                 let is_stored = matches!(ending, Ending::Publish { .. });
                 let ended = self.guard.end(ending).await;
                 if failed {
@@ -273,45 +319,77 @@ impl Wish {
     /// How the holding ends, and what the callers of this process get.
     fn plan(&self, guard: &Guard, verdict: Verdict) -> (Ending, Option<Landing>) {
         match verdict {
+            Verdict::Store(payload) if guard.is_unlocked() => {
+                // It could be stored, so that the next caller takes the lock for that.
+                self.core.unshared.remove(&self.spec.names.record);
+                (Ending::Release, Some(Landing::Value { payload, record: None }))
+            }
             Verdict::Store(payload) => match self.seal(guard, &payload) {
                 Some((value, life)) => {
                     (Ending::Publish { value, life }, Some(Landing::Value { payload, record: None }))
                 }
                 None => (Ending::Release, Some(Landing::Value { payload, record: None })),
             },
-            Verdict::Share(payload) => (Ending::Abandon, Some(Landing::Value { payload, record: None })),
-            Verdict::Keep => (Ending::Abandon, None),
+            Verdict::Unstored { payload, lasts } => {
+                let reach = if payload.is_some() { Reach::Process } else { Reach::Caller };
+                let landing = payload.map(|payload| Landing::Value { payload, record: None });
+                (self.unstored(guard, reach, lasts), Some(landing.unwrap_or(Landing::Unshared)))
+            }
             Verdict::Done => (Ending::Release, Some(Landing::Done)),
             Verdict::Failed(failure) => {
                 let tag = &guard.hold().tag;
                 let err_expire = self.caching.err_expire;
-                let till =
-                    self.core.store.estimate(Tick::now()).zip(err_expire).map(|(now, rest)| now + rest);
-                let note = failure.note(tag, till.unwrap_or_default());
+                let note = failure.note(tag, self.server_time_in(err_expire));
                 let life = NOTE_LIFE.max(err_expire.unwrap_or_default());
                 // Those who wait in this process are told what the others read.
-                let failure = Failure::read(&note, &self.spec.names.separator);
-                (Ending::Fail { note, life }, Some(Landing::Failed(failure)))
+                let landing = match Note::read(&note, &self.spec.names.separator) {
+                    Note::Failed(failure) => Landing::Failed(failure),
+                    Note::NotShared { .. } => Landing::Unshared,
+                };
+                (Ending::Fail { note, life }, Some(landing))
             }
         }
     }
 
-    /// Sends a value ahead that is too large to go with the release. Where the server does not take it, the lock is given back
-    /// as if nothing had been computed, and the callers of this process share the value all the same.
-    async fn send_ahead(&self, ending: Ending) -> Ending {
+    /// Sends a value ahead that is too large to go with the release. What the server does not take is shared as far as this
+    /// process goes, and the lock is given back all the same.
+    async fn send_ahead(&self, guard: &Guard, ending: Ending) -> Ending {
         let Ending::Publish { value: Sent::With(envelope), life } = ending else { return ending };
         match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => Ending::Publish { value, life },
-            Err(error) => {
-                self.spec.not_stored(&error);
-                Ending::Abandon
+            Err(refusal) => {
+                self.tell(&refusal);
+                self.unstored(guard, Reach::Process, refusal.lasts)
             }
         }
+    }
+
+    /// Says once for a function that the server does not take its values.
+    fn tell(&self, refusal: &NotSent) {
+        if self.is_news("the server does not take it") {
+            self.spec.not_stored(&refusal.why);
+        }
+    }
+
+    /// How a holding ends that has come to a value which is not stored.
+    fn unstored(&self, guard: &Guard, reach: Reach, lasts: bool) -> Ending {
+        if lasts {
+            self.will_reach_only(reach);
+        }
+        let till = self.server_time_in(lasts.then_some(RETRY));
+        let note = Note::not_shared(reach, &guard.hold().tag, till);
+        Ending::Fail { note, life: NOTE_LIFE.max(RETRY) }
+    }
+
+    /// The server's time so long from now; zero where it is not known, or there is no such moment.
+    fn server_time_in(&self, rest: Option<Duration>) -> ServerTime {
+        self.core.store.estimate(Tick::now()).zip(rest).map(|(now, rest)| now + rest).unwrap_or_default()
     }
 
     fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Sent, Duration)> {
         let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
-        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, payload.bytes());
+        let until = self.server_time_in(Some(expire));
+        let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, until, payload);
         Some((Sent::With(envelope.into()), expire + self.caching.stale_if_error.unwrap_or_default()))
     }
 
@@ -320,7 +398,7 @@ impl Wish {
         let Some((Sent::With(envelope), life)) = self.seal(guard, payload) else { return };
         let value = match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => value,
-            Err(error) => return self.spec.not_stored(&error),
+            Err(refusal) => return self.tell(&refusal),
         };
         let release = Release {
             names: &self.spec.names,

@@ -2,7 +2,8 @@
 //!
 //! The attribute's code picks one of these by the compiler's own method lookup, so that an alias is no obstacle.
 
-use super::{Codec, Payload};
+use super::envelope::Encoded;
+use super::{Codec, Payload, outer, print};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
@@ -39,7 +40,7 @@ pub trait Sharing: Sized {
     fn kind(&self) -> Option<(&'static str, &'static str)>;
 
     /// The stored part of a success, encoded; `None` where there is nothing to encode.
-    fn encode(&self, returned: &Self::Return) -> Option<Result<Payload, String>>;
+    fn encode(&self, returned: &Self::Return) -> Option<Result<Payload, Unwritable>>;
 
     /// The return value of a caller that is handed an encoded value.
     fn decode(&self, payload: &Payload) -> Result<Self::Return, String>;
@@ -48,12 +49,66 @@ pub trait Sharing: Sized {
     fn done(&self) -> Option<Self::Return>;
 }
 
-fn encode<C: Codec, T: Serialize + ?Sized>(value: &T) -> Result<Payload, String> {
-    C::encode(value).map(Payload::new).map_err(|error| text(&error))
+/// A value that can't be stored, since it can't be written, or would not read back as it was.
+#[derive(Debug)]
+pub struct Unwritable {
+    pub(crate) why: String,
+    /// The value itself, where the callers of this process can share it.
+    pub(crate) shared: Option<Payload>,
 }
 
-fn decode<C: Codec, T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    C::decode(bytes).map_err(|error| text(&error))
+impl Unwritable {
+    fn new(why: String) -> Self {
+        Self { why, shared: None }
+    }
+}
+
+fn encode<C: Codec, T: CachedValue>(value: &T) -> Result<Payload, Unwritable> {
+    let content = outer::Content::of(value);
+    let bytes = C::encode(&content)
+        .map_err(|error| Unwritable::new(format!("`{}` can't write it: {error}", C::NAME)))?;
+    let payload = if content.is_none() { Payload::none() } else { Payload::new(bytes) };
+    if !C::FAITHFUL {
+        reads_back::<C, T>(value, &payload).map_err(Unwritable::new)?;
+    }
+    Ok(payload)
+}
+
+/// Reads what was written, and compares what serde sees of it.
+fn reads_back<C: Codec, T: CachedValue>(value: &T, payload: &Payload) -> Result<(), String> {
+    let seen = print::look(value).map_err(|error| text(&error))?;
+    let read = decode::<C, T>(payload);
+    let print = read.as_ref().map(|read| print::look(read).map(|seen| seen.print));
+    if print == Ok(Ok(seen.print)) {
+        return Ok(());
+    }
+    let codec = C::NAME;
+    Err(if seen.not_finite {
+        format!(
+            "there is a NaN or an infinity in it, which `{codec}` does not bring back; `codec = dspinlock::MessagePack` does"
+        )
+    } else if seen.some_nothing {
+        format!(
+            "there is a `Some(None)` or a `Some(())` inside of it, which `{codec}` reads back as `None`; an enum of your own would not be"
+        )
+    } else if let Err(error) = read {
+        format!("`{codec}` can't read back what it wrote: {error}")
+    } else {
+        format!(
+            "`{codec}` reads it back as another value, as it may be with an untagged enum or two keys of one text"
+        )
+    })
+}
+
+fn decode<C: Codec, T: DeserializeOwned>(payload: &Payload) -> Result<T, String> {
+    match payload.encoded() {
+        Encoded::Bytes(bytes) => {
+            let outer::Whole(value) = C::decode(bytes).map_err(|error| text(&error))?;
+            Ok(value)
+        }
+        Encoded::None => outer::none().map_err(|error| text(&error)),
+        Encoded::Not => Err("it is only shared in memory".to_owned()),
+    }
 }
 
 fn text(error: &dyn Display) -> String {
@@ -83,7 +138,7 @@ impl Sharing for Nothing {
         None
     }
 
-    fn encode(&self, (): &()) -> Option<Result<Payload, String>> {
+    fn encode(&self, (): &()) -> Option<Result<Payload, Unwritable>> {
         None
     }
 
@@ -116,12 +171,12 @@ impl<T: CachedValue, C: Codec> Sharing for Whole<T, C> {
         Some((C::NAME, std::any::type_name::<T>()))
     }
 
-    fn encode(&self, returned: &T) -> Option<Result<Payload, String>> {
+    fn encode(&self, returned: &T) -> Option<Result<Payload, Unwritable>> {
         Some(encode::<C, T>(returned))
     }
 
     fn decode(&self, payload: &Payload) -> Result<T, String> {
-        decode::<C, T>(payload.bytes())
+        decode::<C, T>(payload)
     }
 
     fn done(&self) -> Option<T> {
@@ -149,8 +204,10 @@ impl<T: CachedValue + Send + Sync + 'static, C: Codec> Sharing for Counted<T, C>
         Some((C::NAME, std::any::type_name::<T>()))
     }
 
-    fn encode(&self, returned: &Arc<T>) -> Option<Result<Payload, String>> {
-        Some(encode::<C, T>(returned).inspect(|payload| payload.keep(returned)))
+    fn encode(&self, returned: &Arc<T>) -> Option<Result<Payload, Unwritable>> {
+        let in_memory = |unwritable| Unwritable { shared: Some(Payload::in_memory(returned)), ..unwritable };
+        let encoded = encode::<C, T>(returned).inspect(|payload| payload.keep(returned));
+        Some(encoded.map_err(in_memory))
     }
 
     fn decode(&self, payload: &Payload) -> Result<Arc<T>, String> {
@@ -182,7 +239,7 @@ impl<S: Sharing, E> Sharing for InOk<S, E> {
         self.0.kind()
     }
 
-    fn encode(&self, returned: &Self::Return) -> Option<Result<Payload, String>> {
+    fn encode(&self, returned: &Self::Return) -> Option<Result<Payload, Unwritable>> {
         self.0.encode(returned.as_ref().ok()?)
     }
 

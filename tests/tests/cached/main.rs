@@ -7,5 +7,7 @@ mod freshness;
 mod local;
 mod loss;
 mod misses;
+mod reading_back;
 mod sizes;
 mod support;
+mod unshared;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dspinlock::{Client, Error};
@@ -119,6 +119,28 @@ impl Test {
     /// Lets one run go on.
     pub(crate) fn finish(&self) {
         self.finish.send(()).unwrap();
+    }
+}
+
+/// A place that nobody leaves before so many have been inside at once.
+pub(crate) struct Meeting {
+    expected: u32,
+    inside: Mutex<u32>,
+    complete: Condvar,
+}
+
+impl Meeting {
+    pub(crate) fn of(expected: u32) -> Self {
+        Self { expected, inside: Mutex::new(0), complete: Condvar::new() }
+    }
+
+    pub(crate) fn attend(&self) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        *inside += 1;
+        self.complete.notify_all();
+        let wait = self.complete.wait_timeout_while(inside, PATIENCE, |inside| *inside < self.expected);
+        let (inside, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        assert!(*inside >= self.expected, "{} of {} are inside", *inside, self.expected);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use dspinlock::{Client, Error, LockKey, dspinlock};
 use dspinlock_testkit::Server;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::driver::interpreter;
 
@@ -33,6 +34,12 @@ impl Values {
     fn of_tenant(&self, tenant: &str, day: i64) -> Result<Option<f64>, Error> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         Ok((!tenant.is_empty() && day < 0).then_some(0.5))
+    }
+
+    #[dspinlock(client = self.client, key = day, namespace = "", cached(schema = "note-1"))]
+    fn note(&self, day: &str) -> Result<Option<Json>, Error> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        Ok((day == "nothing").then_some(Json::Null))
     }
 
     fn runs(&self) -> u32 {
@@ -86,6 +93,24 @@ fn python_reads_values_of_a_namespace_too() {
     assert_eq!(read(r#"json:["acme", -3]"#).unwrap(), "0.5");
     assert_eq!(read(r#"json:["", 3]"#).unwrap(), "null");
     assert_eq!(read(r#"json:["acme", 3]"#), None);
+}
+
+#[test]
+fn nothing_and_something_that_is_nothing_are_told_apart() {
+    let (server, values) = start();
+    // The header says it of what Python writes, and what it reads is `null` either way.
+    python(&server, &["compute", "monday", "note-1", "null"]).unwrap();
+    python(&server, &["compute", "tuesday", "note-1", "5"]).unwrap();
+    assert_eq!(values.note("monday").unwrap(), None);
+    assert_eq!(values.note("tuesday").unwrap(), Some(Json::from(5)));
+    assert_eq!(values.runs(), 0);
+    for _ in 0..2 {
+        assert_eq!(values.note("nothing").unwrap(), Some(Json::Null));
+        assert_eq!(values.note("other").unwrap(), None);
+    }
+    assert_eq!(values.runs(), 2);
+    let read = |key| python(&server, &["get", key, "note-1"]).unwrap();
+    assert_eq!((read("nothing"), read("other")), ("null".into(), "null".into()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What is computed under the lock: values, the notes of failures, and the mark of the one who computes anew.
 
 use super::*;
-use crate::value::{Failure, Label};
+use crate::value::{Failure, Label, Payload};
 
 impl Rig {
     /// The turn of `tag` from its grant to COMPUTED, with this value.
@@ -145,18 +145,19 @@ fn a_large_value_is_sent_ahead_and_read_on(rig: &Rig) {
 
 fn a_value_of_another_turn_is_told_by_its_envelope(rig: &Rig) {
     let label = Label::new("json", "u32", &Key::new("example"));
+    let seal = |turn, value: &[u8]| label.seal(&tag(turn), ",", ServerTime(0), &Payload::new(value.to_vec()));
     let open =
         |(record, value): (String, Option<Vec<u8>>)| label.open(value.unwrap(), record.as_bytes(), ",");
-    rig.computes(&tag(1), &label.seal(&tag(1), ",", b"1"), 30 * S);
-    assert_eq!(open(held(rig.fetch(&tag(9), Fetch::default()))).unwrap().bytes(), b"1");
+    rig.computes(&tag(1), &seal(1, b"1"), 30 * S);
+    assert_eq!(open(held(rig.fetch(&tag(9), Fetch::default()))).unwrap().content(), Some(&b"1"[..]));
     // As Python does it: COMPUTED, and no value.
     rig.granted(&tag(2));
     rig.release(&tag(2), Some(30 * S));
     let reply = held(rig.fetch(&tag(9), Fetch::default()));
     assert_eq!(reply.0, computed(&tag(2)));
     assert_eq!(open(reply), Err("another turn's value"));
-    rig.computes(&tag(3), &label.seal(&tag(3), ",", b"3"), 30 * S);
-    assert_eq!(open(held(rig.fetch(&tag(9), Fetch::default()))).unwrap().bytes(), b"3");
+    rig.computes(&tag(3), &seal(3, b"3"), 30 * S);
+    assert_eq!(open(held(rig.fetch(&tag(9), Fetch::default()))).unwrap().content(), Some(&b"3"[..]));
 }
 
 fn a_turn_that_lost_the_lock_stores_nothing(rig: &Rig) {

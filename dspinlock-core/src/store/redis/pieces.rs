@@ -3,7 +3,8 @@
 
 use super::wire::{Request, Wire, millis};
 use super::{Lane, Redis};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::store::NotSent;
 use redis::{Cmd, Value};
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Wire for Piece<'_> {
     }
 }
 
-/// Writes a piece of a string that nobody reads yet, and says how long the string is now.
+/// Writes a piece of a string that nobody reads yet; says how long the string is now, or why the server refused it.
 struct Put<'a> {
     key: &'a str,
     at: usize,
@@ -57,7 +58,7 @@ struct Put<'a> {
 }
 
 impl Wire for Put<'_> {
-    type Reply = usize;
+    type Reply = Result<usize, String>;
 
     fn lane(&self) -> Lane {
         Lane::Pieces
@@ -73,15 +74,17 @@ impl Wire for Put<'_> {
         }
         let mut lives = redis::cmd("PEXPIRE");
         lives.arg(self.key).arg(&waits);
-        Request::several(vec![put, lives], false)
+        Request::several(vec![put, lives], true)
     }
 
-    fn reply(value: Value) -> Option<usize> {
+    fn reply(value: Value) -> Option<Self::Reply> {
         let Value::Array(values) = value else { return None };
-        match values.first()? {
-            Value::Int(length) => usize::try_from(*length).ok(),
-            _ => Some(0),
-        }
+        Some(match values.into_iter().next()? {
+            Value::Int(length) => Ok(usize::try_from(length).ok()?),
+            Value::Okay | Value::SimpleString(_) => Ok(0),
+            Value::ServerError(refusal) => Err(refusal.to_string()),
+            _ => Err("the server refused a part of it".to_owned()),
+        })
     }
 }
 
@@ -132,7 +135,7 @@ impl Redis {
     }
 
     /// Writes a string in pieces to a key that nobody reads yet, and which forgets it after a while; gives the key back.
-    pub(crate) async fn send_ahead(&self, key: String, value: &[u8]) -> Result<String> {
+    pub(crate) async fn send_ahead(&self, key: String, value: &[u8]) -> Result<String, NotSent> {
         let _turn = self.pieces.acquire().await;
         let sent = self.put_pieces(&key, value).await;
         if sent.is_err() {
@@ -142,7 +145,7 @@ impl Redis {
         sent.map(|()| key)
     }
 
-    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<()> {
+    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<(), NotSent> {
         let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
         if let Some(last) = pieces.pop() {
@@ -150,9 +153,14 @@ impl Redis {
         }
         for (number, piece) in pieces {
             let at = number * PIECE;
-            let length = self.call(&Put { key, at, piece }).await?;
+            let put = self.call(&Put { key, at, piece }).await;
+            let put = put.map_err(|error| NotSent { why: error.to_string(), lasts: false })?;
+            let length = put.map_err(|why| NotSent { why, lasts: true })?;
             if at > 0 && length != value.len() {
-                return Err(Error::new(ErrorKind::Backend, "the server has forgotten what was sent before"));
+                return Err(NotSent {
+                    why: "the server has forgotten a part of it".to_owned(),
+                    lasts: false,
+                });
             }
         }
         Ok(())
