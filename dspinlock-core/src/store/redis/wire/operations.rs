@@ -5,6 +5,7 @@ use super::{
     relockable,
 };
 use crate::clock::ServerTime;
+use crate::record::LONGEST;
 use crate::store::redis::Lane;
 use crate::store::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Forget, Forgotten, Found, HEAD, Hit, Peek, Ping, Read,
@@ -12,9 +13,6 @@ use crate::store::{
 };
 use redis::{Cmd, Value};
 use std::time::Duration;
-
-/// A record is never longer, in bytes: what is, is somebody else's, and is not read whole.
-const RECORD: usize = 1024;
 
 impl Wire for Acquire<'_> {
     type Reply = Acquired;
@@ -217,7 +215,7 @@ impl Wire for Hit<'_> {
         life.arg(&self.names.record);
         let life = self.life.then_some(life);
         // The record first: what is read later can only belong to it or to a later turn, and names its own.
-        let both = [beginning(&self.names.record, RECORD), beginning(&self.names.value(), WINDOW)];
+        let both = [beginning(&self.names.record, LONGEST), beginning(&self.names.value(), WINDOW)];
         Request::several(both.into_iter().chain(life).collect(), true)
     }
 
@@ -225,7 +223,7 @@ impl Wire for Hit<'_> {
         let Value::Array(values) = value else { return None };
         let mut values = values.into_iter();
         let record = match values.next()? {
-            Value::BulkString(record) if !record.is_empty() && record.len() <= RECORD => Some(record),
+            Value::BulkString(record) if !record.is_empty() && record.len() <= LONGEST => Some(record),
             _ => None,
         };
         let value = part(values.next());
