@@ -200,6 +200,33 @@ fn a_value_that_breaks_its_connection_costs_its_own_call_only() {
     is_shared_and_not_stored(&server, &client, 2);
 }
 
+/// Only what is small passes: a value that can't be read is an error to its own callers, and tried twice at the most.
+#[test]
+fn a_value_that_can_not_be_read_costs_its_own_call_only() {
+    let server = Server::start();
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&tries);
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+        if words[0] == b"GETRANGE" && words[2] != b"0" {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return Verdict::CutReply;
+        }
+        Verdict::Pass
+    });
+    let client = Client::connect(&proxy.url()).unwrap();
+    large_blocking(&client, 7, 3 * MB, || ()).unwrap();
+    let locks = SmallLocks::start(&client);
+    for _ in 0..10 {
+        let Err(AppError::Lock(error)) = large_blocking(&client, 7, 3 * MB, || panic!("it is stored")) else {
+            panic!("it can't be read")
+        };
+        assert_eq!(error.kind(), dspinlock::ErrorKind::Backend, "{error}");
+    }
+    locks.end();
+    let tries = tries.load(Ordering::SeqCst);
+    assert!((10..=20).contains(&tries), "{tries}");
+}
+
 #[test]
 fn a_server_that_runs_out_of_memory_costs_a_value_and_no_lock() {
     let (server, client) = server_and_client();
@@ -246,7 +273,6 @@ fn a_strangers_string_is_not_read() {
     assert!(sent < 20 * MB, "{sent} bytes, with the small locks'");
 }
 
-/// One for a value that came to nothing, and not one for each renewal, retry or caller.
 #[test]
 fn what_was_sent_ahead_and_not_used_is_forgotten() {
     let (server, client) = server_and_client();

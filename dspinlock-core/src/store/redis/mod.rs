@@ -140,8 +140,7 @@ pub(crate) struct Redis {
     circuit: Arc<Circuit>,
     /// Whether the server was asked what is wrong with it as a place for locks.
     advised: Arc<AtomicBool>,
-    /// The turns of those who read or write a large value.
-    pieces: Arc<Semaphore>,
+    pieces: Arc<pieces::Turns>,
     /// The turns of those who read a value plainly.
     hits: Arc<Semaphore>,
 }
@@ -168,7 +167,7 @@ impl Redis {
             pulse: Arc::default(),
             circuit: Arc::default(),
             advised: Arc::default(),
-            pieces: Arc::new(Semaphore::new(pieces::AT_A_TIME)),
+            pieces: Arc::default(),
             hits: Arc::new(Semaphore::new(HITS_AT_A_TIME)),
         }
     }

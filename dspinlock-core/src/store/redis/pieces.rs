@@ -3,21 +3,58 @@
 
 use super::wire::{Request, Wire, millis};
 use super::{Lane, Redis};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::NotSent;
 use redis::{Cmd, Value};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes a piece has.
 const PIECE: usize = 256 << 10;
 
 /// How many values are on their way at a time.
-pub(super) const AT_A_TIME: usize = 2;
+const AT_A_TIME: usize = 2;
 
 /// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
 const WAITS: Duration = Duration::from_secs(60);
 
-/// Reads a piece of a string, and then the string's first bytes.
+/// The turns of those who read or write a large value.
+pub(super) struct Turns {
+    free: Semaphore,
+    /// The last failure of one of them, and when it was known.
+    failure: Mutex<Option<(Instant, Error)>>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { free: Semaphore::new(AT_A_TIME), failure: Mutex::default() }
+    }
+}
+
+impl Turns {
+    fn failure(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+        // Replaced whole.
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a turn, and fails with those before: one by one, the last would wait for as long as all of them together.
+    async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>> {
+        let asked = Instant::now();
+        // Nobody closes it.
+        let turn = self.free.acquire().await.ok();
+        match self.failure().as_ref().filter(|(known, _)| asked <= *known) {
+            Some((_, error)) => Err(error.again()),
+            None => Ok(turn),
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        *self.failure() = Some((Instant::now(), error.again()));
+    }
+}
+
+/// Reads a piece of a string, and then the string's first bytes; none if there is no string any more.
 struct Piece<'a> {
     key: &'a str,
     from: usize,
@@ -25,7 +62,8 @@ struct Piece<'a> {
 }
 
 impl Wire for Piece<'_> {
-    type Reply = (Vec<u8>, Vec<u8>);
+    type Reply = Option<(Vec<u8>, Vec<u8>)>;
+    const STARTS: bool = true;
 
     fn lane(&self) -> Lane {
         Lane::Pieces
@@ -37,7 +75,7 @@ impl Wire for Piece<'_> {
             command.arg(self.key).arg(from).arg(from + bytes - 1);
             command
         };
-        Request::several(vec![range(self.from, PIECE), range(0, self.header)], false)
+        Request::several(vec![range(self.from, PIECE), range(0, self.header)], true)
     }
 
     fn reply(value: Value) -> Option<Self::Reply> {
@@ -46,7 +84,7 @@ impl Wire for Piece<'_> {
             Value::BulkString(bytes) => Some(bytes),
             _ => None,
         });
-        Some((values.next()??, values.next()??))
+        Some(values.next().flatten().zip(values.next().flatten()))
     }
 }
 
@@ -59,6 +97,7 @@ struct Put<'a> {
 
 impl Wire for Put<'_> {
     type Reply = Result<usize, String>;
+    const STARTS: bool = true;
 
     fn lane(&self) -> Lane {
         Lane::Pieces
@@ -119,9 +158,12 @@ impl Redis {
         header: usize,
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
-        let _turn = self.pieces.acquire().await;
+        let _turn = self.pieces.turn().await?;
         while bytes.len() <= limit {
-            let (piece, first) = self.call(&Piece { key, from: bytes.len(), header }).await?;
+            let piece = self.call(&Piece { key, from: bytes.len(), header }).await;
+            let Some((piece, first)) = piece.inspect_err(|error| self.pieces.failed(error))? else {
+                return Ok(None);
+            };
             // Read after the piece: if this is still the string, the piece is of it.
             if bytes.get(..header) != Some(&*first) {
                 return Ok(None);
@@ -136,7 +178,8 @@ impl Redis {
 
     /// Writes a string in pieces to a key that nobody reads yet, and which forgets it after a while; gives the key back.
     pub(crate) async fn send_ahead(&self, key: String, value: &[u8]) -> Result<String, NotSent> {
-        let _turn = self.pieces.acquire().await;
+        let no_reply = |error: Error| NotSent { why: error.to_string(), lasts: false };
+        let _turn = self.pieces.turn().await.map_err(no_reply)?;
         let sent = self.put_pieces(&key, value).await;
         if sent.is_err() {
             // Without this it is forgotten a minute later.
@@ -154,6 +197,7 @@ impl Redis {
         for (number, piece) in pieces {
             let at = number * PIECE;
             let put = self.call(&Put { key, at, piece }).await;
+            let put = put.inspect_err(|error| self.pieces.failed(error));
             let put = put.map_err(|error| NotSent { why: error.to_string(), lasts: false })?;
             let length = put.map_err(|why| NotSent { why, lasts: true })?;
             if at > 0 && length != value.len() {

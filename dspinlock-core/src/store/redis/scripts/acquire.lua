@@ -4,7 +4,7 @@
 -- KEYS: record, fence, wait; to fetch: value, error, refresh
 -- ARGV: tag, lease ms, fence life ms, not after us, pattern of records to re-lock or '', record seen or '', its life at most ms or '-1',
 --   tokens to reserve, process that waits or ''; to fetch: record waited for or '', refresh ahead ms or '-1', bytes of the value at most
--- Nothing is read that may be longer than what belongs there, and nothing fails once the record is written.
+-- Nothing is read that may be longer than what belongs there, and what was written is undone where a later command fails.
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
   return {'type', redis.call('TYPE', KEYS[1]).ok}
@@ -36,9 +36,14 @@ local function last_fence()
   end
   return tonumber(last)
 end
-local function next_fence(last)
+-- The next token, for what was just written to this key and is undone if there is none to be had.
+local function next_fence(last, key)
   local fence = math.max(last + 1, now)
-  redis.call('SET', KEYS[2], string.format('%.0f', fence + ARGV[8]), 'PX', ARGV[3])
+  local set = redis.pcall('SET', KEYS[2], string.format('%.0f', fence + ARGV[8]), 'PX', ARGV[3])
+  if set.err then
+    redis.call('DEL', key)
+    return nil, set
+  end
   return string.format('%.0f', fence)
 end
 if record == tag .. '0' then
@@ -50,7 +55,8 @@ if record == tag .. '0' then
   end
   if last == 0 then
     -- The fence is lost, and so is the token that nobody has heard of.
-    return {'granted', next_fence(0), text}
+    local fence, refused = next_fence(0, KEYS[1])
+    return refused or {'granted', fence, text}
   end
   return {'granted', string.format('%.0f', last - ARGV[8]), text}
 end
@@ -97,9 +103,9 @@ if record then
       local last = last_fence()
       -- A repeat by the same turn has a token of its own: the lock may have been granted in between.
       if last and (mark == '' or mark == tag .. '0') then
-        local fence = next_fence(last)
         redis.call('SET', KEYS[6], tag .. '0', 'PX', ARGV[2])
-        return {'refresh', fence, record, text, value}
+        local fence, refused = next_fence(last, KEYS[6])
+        return refused or {'refresh', fence, record, text, value}
       end
     end
     return {'held', record, life, text, value}
@@ -109,6 +115,6 @@ local last, strange = last_fence()
 if strange then
   return strange
 end
-local fence = next_fence(last)
 redis.call('SET', KEYS[1], tag .. '0', 'PX', ARGV[2])
-return {'granted', fence, text}
+local fence, refused = next_fence(last, KEYS[1])
+return refused or {'granted', fence, text}
