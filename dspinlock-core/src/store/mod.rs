@@ -426,7 +426,7 @@ impl Store {
         match &self.place {
             #[cfg(feature = "redis")]
             Place::Redis(redis) if !part.whole => {
-                redis.read_on(&names.value(), part.bytes, header, limit).await
+                redis.read_on(names.value(), part.bytes, header, limit).await
             }
             _ => Ok(Some(part.bytes)),
         }
@@ -445,7 +445,7 @@ impl Store {
         match &self.place {
             #[cfg(feature = "redis")]
             Place::Redis(redis) if value.len() > SMALL => {
-                redis.send_ahead(names.ahead(), &value).await.map(Sent::Ahead)
+                redis.send_ahead(names.ahead(), value).await.map(Sent::Ahead)
             }
             _ => Ok(Sent::With(value)),
         }

@@ -248,8 +248,17 @@ fn a_strangers_string_is_not_read() {
         let lock = client.lock((name, 5_usize)).namespace("beside");
         lock.record_key().unwrap().to_owned()
     };
+    // Beside a COMPUTED record as well, of this client and of another.
+    let other = Client::connect(&server.url()).unwrap();
+    for (client, known) in [(&client, 8), (&other, 9)] {
+        large_blocking(client, known, 5, || ()).unwrap();
+    }
     server.command(&["SETRANGE", &name(4), END, "1"]);
-    server.command(&["SETRANGE", &format!("{{{}}}:value", name(5)), END, "1"]);
+    for beside in [5, 8, 9] {
+        let value = format!("{{{}}}:value", name(beside));
+        server.command(&["SETRANGE", &value, END, "1"]);
+        server.command(&["SETRANGE", &value, "0", "somebody else's"]);
+    }
     let before = traffic(&server)[1];
     let locks = SmallLocks::start(&client);
     for _ in 0..10 {
@@ -260,13 +269,12 @@ fn a_strangers_string_is_not_read() {
         assert_eq!(error.kind(), dspinlock::ErrorKind::Foreign, "{error}");
         assert!(error.to_string().contains("string of 314572801 bytes"), "{error}");
     }
-    assert_eq!(large_blocking(&client, 5, 5, || ()).unwrap(), "xxxxx", "a value without a record is a miss");
-    assert_eq!(large_blocking(&client, 5, 5, || panic!("it was stored")).unwrap(), "xxxxx");
-    // Beside a COMPUTED record as well, in this process and in another.
-    for client in [client.clone(), Client::connect(&server.url()).unwrap()] {
-        server.command(&["SETRANGE", &format!("{{{}}}:value", name(5)), END, "1"]);
-        server.command(&["SETRANGE", &format!("{{{}}}:value", name(5)), "0", "somebody else's"]);
-        assert_eq!(large_blocking(&client, 5, 5, || ()).unwrap(), "xxxxx");
+    for beside in [5, 8, 9] {
+        let runs = AtomicU32::new(0);
+        let count = || drop(runs.fetch_add(1, Ordering::SeqCst));
+        assert_eq!(large_blocking(&client, beside, 5, count).unwrap(), "xxxxx");
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "a miss");
+        assert_eq!(large_blocking(&client, beside, 5, || panic!("it was stored")).unwrap(), "xxxxx");
     }
     locks.end();
     let sent = traffic(&server)[1] - before;

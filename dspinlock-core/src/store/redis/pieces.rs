@@ -1,10 +1,13 @@
 //! Large values, in pieces. The server does nothing else while it copies a value into a reply, and a connection carries
-//! nothing else while a reply passes; a piece takes a moment of both, and its reply is a sign of life.
+//! nothing else while a reply passes; a piece takes a moment of both, and its reply is a sign of life. A thread of its own
+//! copies what comes.
 
 use super::wire::{Request, Wire, millis};
 use super::{Lane, Redis};
 use crate::error::{Error, Result};
 use crate::store::NotSent;
+use crate::worker::Worker;
+use bytes::Bytes;
 use redis::{Cmd, Value};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -153,6 +156,18 @@ impl Redis {
     /// there later. `None` if another one does, or if it has more than `limit` bytes.
     pub(crate) async fn read_on(
         &self,
+        key: String,
+        bytes: Vec<u8>,
+        header: usize,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>> {
+        let this = self.clone();
+        let reading = async move { this.read_pieces(&key, bytes, header, limit).await };
+        Worker::carrier()?.attend(reading).await
+    }
+
+    async fn read_pieces(
+        &self,
         key: &str,
         mut bytes: Vec<u8>,
         header: usize,
@@ -177,18 +192,25 @@ impl Redis {
     }
 
     /// Writes a string in pieces to a key that nobody reads yet, and which forgets it after a while; gives the key back.
-    pub(crate) async fn send_ahead(&self, key: String, value: &[u8]) -> Result<String, NotSent> {
-        let no_reply = |error: Error| NotSent { why: error.to_string(), lasts: false };
-        let _turn = self.pieces.turn().await.map_err(no_reply)?;
-        let sent = self.put_pieces(&key, value).await;
-        if sent.is_err() {
-            // Without this it is forgotten a minute later.
-            let _ = self.call(&Unused(&key)).await;
-        }
-        sent.map(|()| key)
+    pub(crate) async fn send_ahead(&self, key: String, value: Bytes) -> Result<String, NotSent> {
+        let this = self.clone();
+        let sending = async move {
+            let _turn = this.pieces.turn().await?;
+            let sent = this.put_pieces(&key, &value).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                // Without this it is forgotten a minute later.
+                let _ = this.call(&Unused(&key)).await;
+            }
+            Ok(sent?.map(|()| key))
+        };
+        let sent = match Worker::carrier() {
+            Ok(carrier) => carrier.attend(sending).await,
+            Err(error) => Err(error),
+        };
+        sent.unwrap_or_else(|error| Err(NotSent { why: error.to_string(), lasts: false }))
     }
 
-    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<(), NotSent> {
+    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
         let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
         if let Some(last) = pieces.pop() {
@@ -197,16 +219,15 @@ impl Redis {
         for (number, piece) in pieces {
             let at = number * PIECE;
             let put = self.call(&Put { key, at, piece }).await;
-            let put = put.inspect_err(|error| self.pieces.failed(error));
-            let put = put.map_err(|error| NotSent { why: error.to_string(), lasts: false })?;
-            let length = put.map_err(|why| NotSent { why, lasts: true })?;
-            if at > 0 && length != value.len() {
-                return Err(NotSent {
-                    why: "the server has forgotten a part of it".to_owned(),
-                    lasts: false,
-                });
+            match put.inspect_err(|error| self.pieces.failed(error))? {
+                Err(why) => return Ok(Err(NotSent { why, lasts: true })),
+                Ok(length) if at > 0 && length != value.len() => {
+                    let why = "the server has forgotten a part of it".to_owned();
+                    return Ok(Err(NotSent { why, lasts: false }));
+                }
+                Ok(_) => {}
             }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
