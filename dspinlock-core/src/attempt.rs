@@ -10,8 +10,8 @@ use crate::line::{Place, Word};
 use crate::record::Record;
 use crate::spec::Spec;
 use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
-use crate::store::{Listener, Replace};
-use crate::value::{Caching, Label, LocalCopy, Note, Payload};
+use crate::store::{Acquired, Listener, Replace};
+use crate::value::{Caching, Label, LocalCopy, Note, Payload, complete};
 use crate::waits::{Caller, Waiting};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -59,8 +59,11 @@ pub(crate) struct Attempt {
 /// Where a value is wanted, and not only the lock.
 struct Fetching {
     refresh_ahead: Option<Duration>,
-    /// Where a copy of the value is to be kept.
-    local: Option<(Label, Duration)>,
+    /// What the value must be; `None` where the fact that the work is done is all.
+    label: Option<Label>,
+    max_value: usize,
+    /// For how long a copy of the value is to be kept.
+    local: Option<Duration>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
@@ -103,9 +106,10 @@ impl Attempt {
 
     /// Wants what was computed: a value, or only the fact where there is none.
     pub(crate) fn fetching(mut self, wanted: Option<Wanted>, caching: &Caching) -> Self {
-        let local = wanted.as_ref().map(|wanted| wanted.label.clone()).zip(caching.local);
+        let Caching { refresh_ahead, local, max_value, .. } = *caching;
+        let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
-        self.fetch = Some(Fetching { refresh_ahead: caching.refresh_ahead, local, waited_for: None });
+        self.fetch = Some(Fetching { refresh_ahead, label, max_value, local, waited_for: None });
         self
     }
 
@@ -153,6 +157,7 @@ impl Attempt {
                 }
                 None => (core.store.call(&request.acquire(&self)).await, Ear::Closed),
             };
+            let reply = self.complete(reply).await;
             match self.take(request, reply, ear)? {
                 Turnout::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());
@@ -228,13 +233,27 @@ impl Attempt {
     }
 
     fn keeps_copy(&self) -> bool {
-        self.fetch.as_ref().is_some_and(|fetch| fetch.local.is_some())
+        self.fetch.as_ref().is_some_and(|fetch| fetch.label.is_some() && fetch.local.is_some())
+    }
+
+    /// Reads on where a reply has only the beginning of the value.
+    async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
+        let mut reply = reply?;
+        let fetch = self.fetch.as_ref();
+        if let Some((fetch, label)) = fetch.and_then(|fetch| Some((fetch, fetch.label.as_ref()?)))
+            && let Some((record, value)) = reply.value()
+            && let Some(part) = value.take()
+        {
+            let part = (part, Some(record));
+            *value = complete(&self.core.store, &self.spec.names, label, part, fetch.max_value).await?;
+        }
+        Ok(reply)
     }
 
     /// Keeps a copy of a value that was read, for as long as it may be served from here.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
         if let (
-            Some(Fetching { local: Some((label, local)), refresh_ahead, .. }),
+            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
             Some(listener),
             Outcome::Fetched(Fetched::Value { payload, until, .. }),
         ) = (&self.fetch, listener, outcome)

@@ -10,8 +10,7 @@ use crate::guard::Guard;
 use crate::lease::Lease;
 use crate::record::{Record, State, Tag};
 use crate::spec::Spec;
-use crate::store::{Abandon, Fail, Release, Released};
-use bytes::Bytes;
+use crate::store::{Abandon, Fail, Release, Released, Sent};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -215,7 +214,7 @@ impl Hold {
         expire.checked_sub(Tick::now() - self.granted).filter(|rest| !rest.is_zero())
     }
 
-    fn release_request<'a>(&'a self, value: Option<(&'a [u8], Duration)>) -> Release<'a> {
+    fn release_request<'a>(&'a self, value: Option<(&'a Sent, Duration)>) -> Release<'a> {
         Release {
             value,
             names: &self.spec.names,
@@ -256,6 +255,10 @@ impl Hold {
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, "the reply to a release was lost; the key is free");
                 Ok(Others(0))
             }
+            Ok(Released::Refused(why)) => {
+                self.spec.not_stored(&why);
+                Ok(Others(0))
+            }
             Ok(Released::Gone) => Err(self.spec.error(
                 ErrorKind::Lost,
                 "was lost before it was released: its lease ran out or its key was removed",
@@ -271,8 +274,8 @@ impl Hold {
         self.core.lines.hold_first(&self.spec.names.record);
         let done = match ending {
             Ending::Release => self.released(store.call(&self.release_request(None)).await),
-            Ending::Publish { envelope, life } => {
-                self.released(store.call(&self.release_request(Some((envelope, *life)))).await)
+            Ending::Publish { value, life } => {
+                self.released(store.call(&self.release_request(Some((value, *life)))).await)
             }
             Ending::Abandon => self.abandoned(store.call(&self.abandon_request()).await),
             Ending::Fail { note, life } => self.abandoned(store.call(&self.fail_request(note, *life)).await),
@@ -285,8 +288,8 @@ impl Hold {
         self.core.lines.hold_first(&self.spec.names.record);
         let done = match ending {
             Ending::Release => self.released(store.call_blocking(&self.release_request(None))),
-            Ending::Publish { envelope, life } => {
-                self.released(store.call_blocking(&self.release_request(Some((envelope, *life)))))
+            Ending::Publish { value, life } => {
+                self.released(store.call_blocking(&self.release_request(Some((value, *life)))))
             }
             Ending::Abandon => self.abandoned(store.call_blocking(&self.abandon_request())),
             Ending::Fail { note, life } => {
@@ -415,7 +418,7 @@ pub(crate) enum Ending {
     /// The work was done.
     Release,
     /// The work was done, and this is what came of it, to be kept for so long.
-    Publish { envelope: Bytes, life: Duration },
+    Publish { value: Sent, life: Duration },
     /// It was not, or nobody knows.
     Abandon,
     /// It has failed, and this is for those who waited, to be kept for so long.

@@ -22,6 +22,9 @@ impl State {
     }
 }
 
+/// How many bytes a record has at the most: what is longer is somebody else's, and is not read whole.
+pub(crate) const LONGEST: usize = 1024;
+
 /// Why the text at a key is no record of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotARecord(pub(crate) &'static str);

@@ -43,7 +43,7 @@ pub struct Turn {
 /// Every method has py-dspinlock's behaviour as its default. A tag must have two fields, the second one the timestamp as it
 /// was given, joined by [`value_separator`](Self::value_separator), and the first must be printable ASCII and contain an
 /// `@`: a record without one is taken for Python's. A name must tell namespaces apart. A scheme that does otherwise is
-/// refused as `Config` before anything is sent.
+/// refused as `Config` before anything is sent, as is one whose records may be longer than 1,024 bytes.
 ///
 /// Annotated functions have a namespace of their own, and Python has none: to share a key with Python, they write
 /// `namespace = ""`.
@@ -208,6 +208,12 @@ impl Names {
     #[cfg(feature = "redis")]
     pub(crate) fn wait(&self) -> String {
         self.beside("wait")
+    }
+
+    /// A key for one value that is sent ahead of the release of its lock.
+    #[cfg(feature = "redis")]
+    pub(crate) fn ahead(&self) -> String {
+        self.beside(&format!("new:{}", uuid::Uuid::new_v4()))
     }
 
     /// The names of the mark itself, which is held like a lock.

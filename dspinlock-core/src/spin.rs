@@ -6,7 +6,7 @@
 use crate::clock::{ServerTime, Tick};
 use crate::options::Options;
 use crate::record::{NotARecord, Record, State};
-use crate::store::{Acquired, Replace};
+use crate::store::{Acquired, Excerpt, Replace};
 use crate::value::{Label, Note, Payload};
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ pub(crate) enum Distrust {
 }
 
 impl Distrust {
-    fn concerns(&self, record: &[u8]) -> bool {
+    pub(crate) fn concerns(&self, record: &[u8]) -> bool {
         match self {
             Self::Nothing => false,
             Self::Record(distrusted) => distrusted == record,
@@ -249,12 +249,14 @@ impl Spin {
     }
 
     /// The value that came with a COMPUTED record, if it is the one that is wanted.
-    fn open(&self, value: Option<Vec<u8>>, record: &[u8], separator: &str) -> Option<Payload> {
+    fn open(&self, value: Option<Excerpt>, record: &[u8], separator: &str) -> Option<Payload> {
         let wanted = self.wanted.as_ref()?;
         if wanted.distrust.concerns(record) {
             return None;
         }
-        let opened = wanted.label.open(value?, record, separator);
+        let Excerpt { bytes, whole } = value?;
+        let opened = wanted.label.open(bytes, record, separator);
+        let opened = opened.and_then(|payload| whole.then_some(payload).ok_or("only a part of it was read"));
         let tell = |why: &&str| {
             let uid = &wanted.label.key;
             tracing::warn!(target: "dspinlock", %uid, why, "what is stored is not the value that is wanted; computing it anew");

@@ -227,9 +227,9 @@ fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
 
 #[test]
 fn the_value_that_is_wanted_is_taken_and_no_other() {
-    let held = |raw: &[u8], value| {
+    let held = |raw: &[u8], value: Option<Vec<u8>>| {
         let (raw, remaining) = (raw.to_vec(), Some(9_000 * MS));
-        Acquired::Held { raw, remaining, now: SERVER, value }
+        Acquired::Held { raw, remaining, now: SERVER, value: value.map(Excerpt::whole) }
     };
     let (mut spin, record, value) = wanting(false);
     let payload = Payload::new(b"7".to_vec());
@@ -256,12 +256,15 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
 #[test]
 fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
     let (mut spin, raw, value) = wanting(false);
-    let refresh = |value| Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value };
+    let refresh = |value: Vec<u8>| {
+        let value = Some(Excerpt::whole(value));
+        Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
+    };
     let payload = Payload::new(b"7".to_vec());
     let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
-    assert_eq!(spin.next(refresh(Some(value)), ",", at(T0)), Ok(renewed));
+    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
     let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
-    assert_eq!(spin.next(refresh(Some(b"no envelope".to_vec())), ",", at(T0)), Ok(locked));
+    assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The library's one thread of its own, `dspinlock-io`: it runs the shared connection, the renewals, the waiting, and
-//! the giving back after a drop. It outlives every runtime of the user's, so that no lock depends on one.
+//! the giving back after a drop. It outlives every runtime of the user's, so that no lock depends on one. Large values have
+//! a thread of their own.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::future::Future;
@@ -11,6 +12,10 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
 static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
+
+/// Another thread, for large values alone: whatever takes time there holds up no lock.
+#[cfg(feature = "redis")]
+static CARRIER: Mutex<Option<Worker>> = Mutex::new(None);
 
 /// A way to the library's thread.
 #[derive(Clone, Debug)]
@@ -27,11 +32,25 @@ impl Worker {
     ///
     /// Of kind `Backend` if the system refuses a thread.
     pub(crate) fn get() -> Result<Self> {
+        Self::at(&WORKER, "dspinlock-io")
+    }
+
+    /// The thread of this process that carries large values, started by the first of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    #[cfg(feature = "redis")]
+    pub(crate) fn carrier() -> Result<Self> {
+        Self::at(&CARRIER, "dspinlock-values")
+    }
+
+    fn at(place: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
         // Set whole, or not at all.
-        let mut worker = WORKER.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut worker = place.lock().unwrap_or_else(PoisonError::into_inner);
         match &*worker {
             Some(known) if known.is_here() => Ok(known.clone()),
-            _ => Ok(worker.insert(Self::start()?).clone()),
+            _ => Ok(worker.insert(Self::start(name)?).clone()),
         }
     }
 
@@ -40,10 +59,9 @@ impl Worker {
         check_process(self.process).is_ok()
     }
 
-    fn start() -> Result<Self> {
+    fn start(name: &str) -> Result<Self> {
         let cannot = |why: std::io::Error| {
-            Error::new(ErrorKind::Backend, format!("can't start the thread `dspinlock-io`: {why}"))
-                .caused_by(why)
+            Error::new(ErrorKind::Backend, format!("can't start the thread `{name}`: {why}")).caused_by(why)
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -54,7 +72,7 @@ impl Worker {
             .map_err(cannot)?;
         let handle = runtime.handle().clone();
         thread::Builder::new()
-            .name("dspinlock-io".to_owned())
+            .name(name.to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))
             .map_err(cannot)?;
         Ok(Self { runtime: handle, process: std::process::id() })

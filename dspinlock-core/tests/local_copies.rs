@@ -2,7 +2,7 @@
 
 use dspinlock_core::__private::{Call, Json, Mode, Site, Whole, run_cached};
 use dspinlock_core::{Client, Config, Wakeup};
-use dspinlock_testkit::Server;
+use dspinlock_testkit::{Proxy, Server};
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,30 @@ fn a_flush_and_a_lost_connection_drop_every_copy() {
         while looks(&server) == before {
             get(&client, "k", MINUTE, 1);
         }
+    }
+}
+
+/// Nobody waits here: the copies alone are reason enough to see that the connection lives.
+#[test]
+fn a_connection_that_dies_in_silence_drops_every_copy() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let (client, other) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    get(&client, "k", MINUTE, 1);
+    get(&client, "k", MINUTE, 1);
+    let before = looks(&server);
+    let started = Instant::now();
+    while server.command_stats().get("ping").copied().unwrap_or(0) < 2 {
+        assert!(started.elapsed() < MINUTE / 3, "nobody asks for a sign of life");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!((get(&client, "k", MINUTE, 2), looks(&server)), (1, before), "no copy was kept");
+    proxy.silence();
+    assert!(other.lock("k").namespace("local").forget_blocking().unwrap());
+    let started = Instant::now();
+    while get(&client, "k", MINUTE, 2) == 1 {
+        assert!(started.elapsed() < MINUTE / 3, "it is served for all of `local`");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -119,16 +119,22 @@ fn a_value_of_another_type_is_a_miss() {
 }
 
 #[test]
-fn a_hit_is_one_command() {
+fn a_hit_is_two_plain_reads_and_no_script() {
     let server = Server::start();
     let client = Client::connect(&server.url()).unwrap();
     let get = || client.lock("sum").get_or_compute_blocking(|| Ok::<_, Error>(5_u64)).unwrap();
     get();
-    let before: u64 = server.command_stats().get("evalsha").copied().unwrap_or(0);
+    let calls = |name: &str| server.command_stats().get(name).copied().unwrap_or(0);
+    let scripts = calls("evalsha");
+    let before = calls("getrange");
     for _ in 0..10 {
         get();
     }
-    assert_eq!(server.command_stats()["evalsha"] - before, 10);
+    assert_eq!((calls("evalsha") - scripts, calls("getrange") - before), (0, 20));
+    // Who knows of no value asks for the lock at once, and is shown the value: the first look of another process.
+    let other = Client::connect(&server.url()).unwrap();
+    other.lock("sum").get_or_compute_blocking(|| Ok::<_, Error>(6_u64)).unwrap();
+    assert_eq!(calls("evalsha") - scripts, 1);
 }
 
 #[test]

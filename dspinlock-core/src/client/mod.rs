@@ -61,7 +61,8 @@ impl fmt::Debug for Core {
 /// A place where locks stand: a Redis or Valkey server, or the embedded store of this process.
 ///
 /// Cloning is cheap, and clones share their connections. Making a client connects to nothing: the first lock or
-/// [`ping`](Self::ping) does. One connection serves all async callers; blocking callers have up to `pool_size` more.
+/// [`ping`](Self::ping) does. One connection serves all async callers, and others
+/// renewals and the values of cached functions; blocking callers have up to `pool_size` more.
 /// Both are used from the library's own thread or from the caller's, so that a client works from plain threads and from
 /// any number of runtimes, also when the one in which it was first used has gone.
 ///

@@ -45,6 +45,9 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
 /// A client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or anything that
 /// is cloned as cheaply. Blocking callers wait while the library's thread uses it.
 ///
+/// Values go over it as well as locks: the large ones in pieces of 256 KiB, two values at a time, behind which a lock waits
+/// for a moment. Where that is too long, bring a client with [`from_client`], which has connections apart for values.
+///
 /// The runtime that drives the connection has to live, and to run, as long as the locks do.
 ///
 /// ```no_run
@@ -71,7 +74,8 @@ where
 /// A client that takes each connection from a pool: `get` hands out one, which goes back when it is dropped. Async
 /// callers use it on a helper thread of the library's.
 ///
-/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply.
+/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values take
+/// a connection for each piece of 256 KiB, two at a time.
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)

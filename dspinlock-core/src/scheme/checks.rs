@@ -4,10 +4,13 @@ use super::{Scheme, Turn, config};
 use crate::clock::ServerTime;
 use crate::error::Result;
 use crate::key::Key;
-use crate::record::{Record, State, Tag};
+use crate::record::{LONGEST, Record, State, Tag};
 
 /// The moment of both sample turns: a tag may not count on the time to tell turns apart.
 const NOW: ServerTime = ServerTime(1_769_903_999_000_123);
+
+/// How many characters `Turn::owner` has at the most.
+const OWNER: usize = 128;
 
 /// Two turns differ in their tags, and a record of them is read back as ours and of its time.
 pub(super) fn check_tags(scheme: &dyn Scheme) -> Result<()> {
@@ -29,6 +32,7 @@ pub(super) fn check_tags(scheme: &dyn Scheme) -> Result<()> {
         Ok(_) if !tag.bytes().all(|byte| byte.is_ascii_graphic()) => {
             "it is not printable ASCII without spaces"
         }
+        Ok(record) if record.raw.len() + OWNER > LONGEST => "its record may be longer than 1,024 bytes",
         Ok(_) => return Ok(()),
         Err(reason) => reason.0,
     };
@@ -74,7 +78,7 @@ mod tests {
     #[test]
     fn tags_that_would_lock_nobody_out() {
         let standard = |turn: &Turn| StandardScheme::default().tag(turn);
-        let cases: [Case; 7] = [
+        let cases: [Case; 8] = [
             (|_| "me".to_owned(), ",", "put `turn.id` into it"),
             (|turn| format!("me@{},{}", turn.owner, turn.timestamp), ",", "put `turn.id` into it"),
             (|turn| format!("{},{}", turn.id, turn.timestamp), ",", "has no `@`"),
@@ -82,6 +86,11 @@ mod tests {
             (|turn| format!("{}@me,2026-01-31T00:00:00+00:00", turn.id), ",", "another time"),
             (|turn| format!("{}@löng,{}", turn.id, turn.timestamp), ",", "printable ASCII"),
             (|turn| format!("{}@me:{}", turn.id, turn.timestamp), ":", "which neither of them contains"),
+            (
+                |turn| format!("{}@{:900},{}", turn.id, "me", turn.timestamp).replace(' ', "_"),
+                ",",
+                "1,024 bytes",
+            ),
         ];
         for (tag, separator, why) in cases {
             let error = check_tags(&Tagged(tag, separator)).unwrap_err();

@@ -1,8 +1,8 @@
 //! The embedded store: the same operations under a mutex, for tests and for a process on its own.
 
 use super::{
-    Abandon, Acquire, Acquired, Fail, Fetch, Forget, Forgotten, Found, Peek, Ping, Read, ReadValue, Refresh,
-    Release, Released, Renew, Replace, Time,
+    Abandon, Acquire, Acquired, Excerpt, Fail, Fetch, Forget, Forgotten, Found, Hit, Peek, Ping, Read,
+    ReadValue, Refresh, Release, Released, Renew, Replace, Seen, Sent, Time,
 };
 use crate::clock::{ServerTime, Tick};
 use crate::record::{Record, State, Tag};
@@ -174,6 +174,18 @@ impl Entries {
         answers.then(|| note.to_vec())
     }
 
+    /// The value; an empty one is none.
+    fn value(&mut self, names: &Names, now: Tick) -> Option<Excerpt> {
+        let bytes = self.get(&names.value(), now).filter(|bytes| !bytes.is_empty())?;
+        Some(Excerpt::whole(bytes.to_vec()))
+    }
+
+    fn keep(&mut self, names: &Names, value: &Sent, life: Duration, now: Tick) {
+        if let Sent::With(value) = value {
+            self.put(&names.value(), value.to_vec(), Some(life), now);
+        }
+    }
+
     fn fence(&mut self, key: &str, now: Tick) -> Option<u64> {
         str::from_utf8(self.get(key, now)?).ok()?.parse().ok()
     }
@@ -212,7 +224,7 @@ impl Apply for Acquire<'_> {
             if !relocks && !self.replace.is_some_and(|replace| may_replace(replace, raw, remaining)) {
                 let raw = raw.to_vec();
                 let fetch = self.fetch.filter(|_| raw.last() == Some(&b'1'));
-                let value = fetch.and_then(|_| entries.get(&names.value(), tick).map(<[u8]>::to_vec));
+                let value = fetch.and_then(|_| entries.value(names, tick));
                 let ahead = fetch.and_then(|fetch| fetch.refresh_ahead);
                 let soon = value.is_some() && remaining.zip(ahead).is_some_and(|(life, ahead)| life <= ahead);
                 let mark = self.tag.record(State::Blocked).into_bytes();
@@ -259,7 +271,7 @@ impl Apply for Release<'_> {
                 entries.put(record, self.tag.record(State::Computed).into_bytes(), Some(expire), now.tick);
                 entries.extend(&self.names.fence(), self.fence_life, now.tick);
                 if let Some((value, life)) = self.value {
-                    entries.put(&self.names.value(), value.to_vec(), Some(life), now.tick);
+                    entries.keep(self.names, value, life, now.tick);
                     entries.remove(&self.names.error());
                 }
             } else {
@@ -292,7 +304,7 @@ impl Apply for Refresh<'_> {
                 entries.put(&names.record, tag.record(State::Computed).into_bytes(), *expire, now.tick);
                 entries.extend(&names.fence(), *fence_life, now.tick);
                 if let Some((value, life)) = value {
-                    entries.put(&names.value(), value.to_vec(), Some(*life), now.tick);
+                    entries.keep(names, value, *life, now.tick);
                 }
                 Released::Done { others: 0 }
             }
@@ -313,10 +325,22 @@ impl Apply for Fail<'_> {
 }
 
 impl Apply for ReadValue<'_> {
-    type Reply = Option<Vec<u8>>;
+    type Reply = Option<Excerpt>;
 
-    fn apply(&self, entries: &mut Entries, now: Now) -> Option<Vec<u8>> {
-        entries.get(&self.0.value(), now.tick).map(<[u8]>::to_vec)
+    fn apply(&self, entries: &mut Entries, now: Now) -> Option<Excerpt> {
+        entries.value(self.0, now.tick)
+    }
+}
+
+impl Apply for Hit<'_> {
+    type Reply = Seen;
+
+    fn apply(&self, entries: &mut Entries, now: Now) -> Seen {
+        let remaining = entries.remaining(&self.names.record, now.tick).filter(|_| self.life);
+        // An empty one is none, as to a plain read of a string.
+        let record = entries.get(&self.names.record, now.tick).filter(|record| !record.is_empty());
+        let record = record.map(<[u8]>::to_vec);
+        Seen { record, value: entries.value(self.names, now.tick), remaining }
     }
 }
 
@@ -362,7 +386,7 @@ impl Apply for Read<'_> {
 }
 
 impl Apply for Peek<'_> {
-    type Reply = (Found, Option<Vec<u8>>);
+    type Reply = (Found, Option<Excerpt>);
 
     fn apply(&self, entries: &mut Entries, now: Now) -> Self::Reply {
         let found = Read(self.0).apply(entries, now);

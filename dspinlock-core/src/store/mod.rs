@@ -5,6 +5,8 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 mod wakeups;
 
+mod hints;
+
 #[cfg(test)]
 mod conformance;
 
@@ -15,8 +17,10 @@ use crate::record::Tag;
 use crate::scheme::Names;
 use crate::spin::Ear;
 use crate::worker::check_process;
+use bytes::Bytes;
 use std::time::Duration;
 
+use hints::Hints;
 use memory::Memory;
 pub(crate) use wakeups::{Listener, Wakeups};
 
@@ -60,16 +64,48 @@ pub(crate) struct Fetch<'a> {
     pub(crate) refresh_ahead: Option<Duration>,
 }
 
+/// How many bytes of a value come with the record in the reply to [`Acquire`] and [`Peek`]: enough to know it, and too few
+/// for any number of callers to hold up a lock.
+#[cfg(feature = "redis")]
+pub(crate) const HEAD: usize = 4 << 10;
+
+/// How many bytes a value may have that goes with the release of its lock.
+#[cfg(feature = "redis")]
+const SMALL: usize = 16 << 10;
+
+/// How many bytes of a value a plain read asks for first.
+#[cfg(feature = "redis")]
+pub(crate) const WINDOW: usize = 64 << 10;
+
+/// The beginning of a value, or all of it. An empty value is none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Excerpt {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) whole: bool,
+}
+
+impl Excerpt {
+    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, whole: true }
+    }
+
+    /// What came where one byte more than `limit` was asked for.
+    #[cfg(feature = "redis")]
+    pub(crate) fn up_to(limit: usize, bytes: Vec<u8>) -> Self {
+        Self { whole: bytes.len() <= limit, bytes }
+    }
+}
+
 /// The reply to [`Acquire`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Acquired {
     /// BLOCKED by the tag.
     Granted { fence: u64, now: ServerTime },
     /// Something else stands there.
-    Held { raw: Vec<u8>, remaining: Option<Duration>, now: ServerTime, value: Option<Vec<u8>> },
+    Held { raw: Vec<u8>, remaining: Option<Duration>, now: ServerTime, value: Option<Excerpt> },
     /// COMPUTED and soon to expire: the caller has the mark of the one who is to compute anew, BLOCKED by its tag at
     /// the key `:refresh`.
-    Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Vec<u8>> },
+    Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Excerpt> },
     /// The turn that the caller waited for has failed, or one has a moment ago that turns callers away: its note.
     Failed { note: Vec<u8>, now: ServerTime },
     /// Granted, but by no more than so many replicas confirmed: it is to be given back.
@@ -103,6 +139,15 @@ impl Acquired {
         }
     }
 
+    /// The record and the beginning of its value, where the reply has room for that.
+    pub(crate) fn value(&mut self) -> Option<(&[u8], &mut Option<Excerpt>)> {
+        match self {
+            Self::Held { raw, value, .. } | Self::Refresh { raw, value, .. } => Some((raw, value)),
+            Self::Repeated(reply) => reply.value(),
+            _ => None,
+        }
+    }
+
     /// The server's time, where the reply tells it.
     pub(crate) fn now(&self) -> Option<ServerTime> {
         match self {
@@ -128,7 +173,28 @@ pub(crate) struct Release<'a> {
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the memory store has but one process"))]
     pub(crate) caller: &'a str,
     /// The value to store beside COMPUTED, and how long to keep it.
-    pub(crate) value: Option<(&'a [u8], Duration)>,
+    pub(crate) value: Option<(&'a Sent, Duration)>,
+}
+
+/// A value on its way to its key.
+#[derive(Clone, Debug)]
+pub(crate) enum Sent {
+    /// It goes with the release itself.
+    With(Bytes),
+    /// It stands at this key, from where the release moves it.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(dead_code, reason = "the memory store takes a value of any size")
+    )]
+    Ahead(String),
+}
+
+/// Why a value could not be sent ahead.
+#[derive(Debug)]
+pub(crate) struct NotSent {
+    pub(crate) why: String,
+    /// Whether the server has refused it, as it likely will the next one; else it was the connection.
+    pub(crate) lasts: bool,
 }
 
 /// Turns COMPUTED, if it is still exactly what was seen, into COMPUTED by `tag` with a new value, and removes the mark of the one who computed anew.
@@ -145,7 +211,26 @@ pub(crate) struct Fail<'a> {
     pub(crate) life: Duration,
 }
 
-/// Reads the value alone, whatever its record says.
+/// Reads a record and the beginning of the value beside it, each plainly: the common case of a caller that wants a value.
+///
+/// That is not one atomic look, and need not be: a value counts only if it names the turn of the record that was read
+/// before it, and what one turn has computed never changes.
+pub(crate) struct Hit<'a> {
+    pub(crate) names: &'a Names,
+    /// Whether to ask for the record's remaining life.
+    pub(crate) life: bool,
+}
+
+/// The reply to [`Hit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// What stands at the record's key, unless it is too long for a record, or no string.
+    pub(crate) record: Option<Vec<u8>>,
+    pub(crate) value: Option<Excerpt>,
+    pub(crate) remaining: Option<Duration>,
+}
+
+/// Reads the beginning of the value alone, whatever its record says.
 pub(crate) struct ReadValue<'a>(pub(crate) &'a Names);
 
 /// The reply to [`Release`].
@@ -167,6 +252,9 @@ pub(crate) enum Released {
     Unknown,
     /// Something else stands there.
     Held(Vec<u8>),
+    /// The server did not take the value, for this reason, and nothing is COMPUTED by this turn. The lock is given back.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the memory store takes every value"))]
+    Refused(String),
     #[cfg_attr(
         not(feature = "redis"),
         allow(dead_code, reason = "the memory store has but one type of value")
@@ -194,7 +282,7 @@ pub(crate) struct RenewOne<'a> {
 /// Looks at a key.
 pub(crate) struct Read<'a>(pub(crate) &'a Names);
 
-/// Looks at a key and, where it is COMPUTED, at its value.
+/// Looks at a key and, where it is COMPUTED, at the beginning of its value.
 pub(crate) struct Peek<'a>(pub(crate) &'a Names);
 
 /// The reply to [`Read`], and the first part of the one to [`Peek`].
@@ -260,6 +348,7 @@ pub(crate) struct Store {
     /// Held by the one who asks for the time the first time; the last failure to learn it, and when it was known.
     asking: tokio::sync::Mutex<Option<(Tick, Error)>>,
     wakeups: Wakeups,
+    hints: Hints,
     /// The process that made it.
     process: u32,
 }
@@ -285,7 +374,7 @@ impl Store {
 
     fn at(place: Place, wakeups: Wakeups) -> Self {
         let (clock, asking) = (ServerClock::new(), tokio::sync::Mutex::default());
-        Self { place, clock, asking, wakeups, process: std::process::id() }
+        Self { place, clock, asking, wakeups, hints: Hints::default(), process: std::process::id() }
     }
 
     /// Whether this is the embedded store of this process.
@@ -316,6 +405,55 @@ impl Store {
                 (reply, false) => (reply, Ear::Deaf),
             },
         }
+    }
+
+    /// Reads on from `part`, the beginning of a value whose first `header` bytes say what it is. `None` if another stands
+    /// there by now, or it has more than `limit` bytes.
+    ///
+    /// Takes the time that it takes, and none from those who want a lock: in pieces, over a connection of its own, two values at
+    /// a time.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(unused_variables, clippy::unused_async, reason = "the memory store gives a value as a whole")
+    )]
+    pub(crate) async fn read_on(
+        &self,
+        names: &Names,
+        part: Excerpt,
+        header: usize,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>> {
+        match &self.place {
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) if !part.whole => {
+                redis.read_on(names.value(), part.bytes, header, limit).await
+            }
+            _ => Ok(Some(part.bytes)),
+        }
+    }
+
+    /// Sends a value ahead that is too large to go with the release of its lock, in the way of [`read_on`](Self::read_on).
+    ///
+    /// # Errors
+    ///
+    /// Why the server does not have it. What is left of it is forgotten within a minute.
+    #[cfg_attr(
+        not(feature = "redis"),
+        expect(unused_variables, clippy::unused_async, reason = "the memory store takes a value as a whole")
+    )]
+    pub(crate) async fn send_ahead(&self, names: &Names, value: Bytes) -> Result<Sent, NotSent> {
+        match &self.place {
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) if value.len() > SMALL => {
+                redis.send_ahead(names.ahead(), value).await.map(Sent::Ahead)
+            }
+            _ => Ok(Sent::With(value)),
+        }
+    }
+
+    /// Where values were seen.
+    pub(crate) fn hints(&self) -> &Hints {
+        &self.hints
     }
 
     /// What hears of changes.

@@ -18,6 +18,8 @@ pub(crate) struct Wakeups(Arc<Shared>);
 struct Shared {
     keys: Mutex<Keys>,
     copies: Copies,
+    /// When the last of the copies has had its time.
+    copies_end: Mutex<Option<Tick>>,
 }
 
 type Keys = HashMap<String, watch::Sender<()>>;
@@ -58,6 +60,12 @@ impl Wakeups {
             sender.send_replace(());
         }
         self.0.copies.drop_all();
+        *self.copies_end() = None;
+    }
+
+    fn copies_end(&self) -> MutexGuard<'_, Option<Tick>> {
+        // A plain value, replaced whole.
+        self.0.copies_end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The copy of a value that belongs to the record of this name.
@@ -70,6 +78,9 @@ impl Wakeups {
     pub(crate) fn keep_copy(&self, listener: &Listener, copy: LocalCopy) {
         let _no_change_meanwhile = self.keys();
         if !listener.change.has_changed().unwrap_or(true) {
+            let mut end = self.copies_end();
+            *end = Some(end.map_or(copy.until, |end| end.max(copy.until)));
+            drop(end);
             self.0.copies.keep(&listener.key, copy);
         }
     }
@@ -85,10 +96,10 @@ impl Wakeups {
         &self.0.copies
     }
 
-    /// Whether nobody waits.
+    /// Whether nothing would be amiss if no word came any more: nobody waits for it, and no copy counts on it.
     #[cfg(any(feature = "redis", test))]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.keys().is_empty()
+    pub(crate) fn is_idle(&self, now: Tick) -> bool {
+        self.keys().is_empty() && self.copies_end().is_none_or(|end| end <= now)
     }
 }
 
@@ -137,6 +148,7 @@ mod tests {
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
+    use std::time::Duration;
 
     fn is_woken(listener: &mut Listener) -> bool {
         pin!(listener.changed()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
@@ -168,7 +180,7 @@ mod tests {
     fn a_copy_of_what_was_overtaken_is_not_kept() {
         let (wakeups, label) = (Wakeups::default(), Label::new("json", "u32", &crate::Key::new("k")));
         let now = Tick::from_millis(1_000);
-        let until = now + std::time::Duration::from_secs(1);
+        let until = now + Duration::from_secs(1);
         let copy = || LocalCopy { label: label.clone(), payload: Payload::new(vec![1]), until };
         let is_kept = || wakeups.copy("k", &label, now).is_some();
         let mut listener = wakeups.listen("k");
@@ -190,9 +202,27 @@ mod tests {
     fn who_leaves_leaves_nothing_behind() {
         let wakeups = Wakeups::default();
         let (a, b) = (wakeups.listen("k"), wakeups.listen("k"));
+        let now = Tick::from_millis(1_000);
         drop(a);
-        assert!(!wakeups.is_empty());
+        assert!(!wakeups.is_idle(now));
         drop(b);
-        assert!(wakeups.is_empty());
+        assert!(wakeups.is_idle(now));
+    }
+
+    #[test]
+    fn a_copy_counts_on_word_until_its_time_is_over() {
+        let wakeups = Wakeups::default();
+        let label = Label::new("json", "u32", &crate::Key::new("k"));
+        let now = Tick::from_millis(1_000);
+        let (sooner, later) = (now + Duration::from_secs(1), now + Duration::from_secs(2));
+        let keep = |key: &str, until| {
+            let copy = LocalCopy { label: label.clone(), payload: Payload::new(vec![1]), until };
+            wakeups.keep_copy(&wakeups.listen(key), copy);
+        };
+        keep("a", later);
+        keep("b", sooner);
+        assert!(!wakeups.is_idle(sooner) && wakeups.is_idle(later));
+        wakeups.wake_all();
+        assert!(wakeups.is_idle(now));
     }
 }

@@ -1,12 +1,12 @@
 //! What is stored for one call of a cached function: to look at, and to forget.
 
-use super::{Label, Payload, Sharing};
+use super::{Label, Payload, Sharing, complete};
 use crate::client::Core;
 use crate::error::Result;
 use crate::inspect::{forgotten, inspected};
 use crate::record::State;
 use crate::spec::Spec;
-use crate::store::{Forget, Found, Peek};
+use crate::store::{Excerpt, Forget, Found, Peek};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ impl<R> CachedEntry<R> {
 }
 
 impl<T, E> CachedEntry<std::result::Result<T, E>> {
-    /// The value, if there is one now. One round trip: it never computes, and neither locks nor waits.
+    /// The value, if there is one now. One round trip, and more for a large value: it never computes, and neither locks nor
+    /// waits.
     ///
     /// Dropping the future leaves nothing behind.
     ///
@@ -71,7 +72,8 @@ impl<R> StoredEntry<R> {
         &self.spec.names.record
     }
 
-    /// The value, if there is one now. One round trip: it never computes, and neither locks nor waits.
+    /// The value, if there is one now. One round trip, and more for a large value: it never computes, and neither locks nor
+    /// waits.
     ///
     /// Dropping the future leaves nothing behind.
     ///
@@ -79,10 +81,12 @@ impl<R> StoredEntry<R> {
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply.
     pub async fn peek(&self) -> Result<Option<R>> {
-        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-        let worker = core.worker.clone();
-        let peeked = async move { core.store.call(&Peek(&spec.names)).await };
-        self.peeked(worker.attend(peeked).await)
+        self.peeked(
+            self.core
+                .worker
+                .attend(look(Arc::clone(&self.core), Arc::clone(&self.spec), self.label.clone()))
+                .await,
+        )
     }
 
     /// [`peek`](Self::peek), blocking the calling thread.
@@ -91,7 +95,11 @@ impl<R> StoredEntry<R> {
     ///
     /// As [`peek`](Self::peek).
     pub fn peek_blocking(&self) -> Result<Option<R>> {
-        self.peeked(self.core.store.call_blocking(&Peek(&self.spec.names)))
+        self.peeked(self.core.worker.block_on(look(
+            Arc::clone(&self.core),
+            Arc::clone(&self.spec),
+            self.label.clone(),
+        )))
     }
 
     /// Removes what is stored, and the lock of whoever is computing at the moment, whose value then is not stored; says
@@ -121,19 +129,28 @@ impl<R> StoredEntry<R> {
         forgotten(&self.core, &self.spec, self.core.store.call_blocking(&Forget(&self.spec.names)))
     }
 
-    fn peeked(&self, reply: Result<(Found, Option<Vec<u8>>)>) -> Result<Option<R>> {
-        let (found, envelope) = reply.map_err(|error| self.spec.name(error))?;
+    fn peeked(&self, reply: Result<(Found, Option<Excerpt>)>) -> Result<Option<R>> {
+        let (found, part) = reply.map_err(|error| self.spec.name(error))?;
         let raw = if let Found::Held { raw, .. } = &found { raw.clone() } else { Vec::new() };
         let inspection = inspected(&self.spec, Ok(found))?;
         if inspection.is_none_or(|inspection| inspection.state() != State::Computed) {
             return Ok(None);
         }
         let Some(label) = &self.label else { return Ok((self.done)()) };
-        let opened =
-            envelope.and_then(|envelope| label.open(envelope, &raw, &self.spec.names.separator).ok());
+        let opened = part.and_then(|part| label.open(part.bytes, &raw, &self.spec.names.separator).ok());
         // To a caller of the function too, a value that can't be read is none.
         Ok(opened.and_then(|payload| (self.decode)(&payload).ok()))
     }
+}
+
+/// What stands there, and all of its value.
+async fn look(core: Arc<Core>, spec: Arc<Spec>, label: Option<Label>) -> Result<(Found, Option<Excerpt>)> {
+    let (found, part) = core.store.call(&Peek(&spec.names)).await?;
+    let (Found::Held { raw, .. }, Some(part), Some(label)) = (&found, part, label) else {
+        return Ok((found, None));
+    };
+    let part = complete(&core.store, &spec.names, &label, (part, Some(raw)), usize::MAX).await?;
+    Ok((found, part.filter(|part| part.whole)))
 }
 
 impl<R> Deref for CachedEntry<R> {

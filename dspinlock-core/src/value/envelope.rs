@@ -154,9 +154,25 @@ impl Label {
         record: &[u8],
         separator: &str,
     ) -> Result<Payload, &'static str> {
-        let (header, payload) = self.open_any(envelope)?;
-        let computed = format!("{header}{separator}{}", State::Computed.digit());
-        if computed.as_bytes() == record { Ok(payload) } else { Err("another turn's value") }
+        Ok(self.header(&envelope, Some((record, separator)))?.content(envelope))
+    }
+
+    /// The header of an envelope of which this is the beginning, if the value is one that was asked for and, with a
+    /// record and its separator, belongs to that.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not.
+    pub(crate) fn header(
+        &self,
+        beginning: &[u8],
+        record: Option<(&[u8], &str)>,
+    ) -> Result<Header, &'static str> {
+        let header = self.read(beginning)?;
+        let belongs_to = |(record, separator): (&[u8], &str)| {
+            format!("{}{separator}{}", header.tag, State::Computed.digit()).as_bytes() == record
+        };
+        if record.is_none_or(belongs_to) { Ok(header) } else { Err("another turn's value") }
     }
 
     /// Takes the value out, whichever turn computed it; with the tag of that.
@@ -165,8 +181,13 @@ impl Label {
     ///
     /// Why it is not one that was asked for.
     pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
-        let end = envelope.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
-        let header: Value = serde_json::from_slice(&envelope[..end]).map_err(|_| "no envelope")?;
+        let header = self.read(&envelope)?;
+        Ok((header.tag.clone(), header.content(envelope)))
+    }
+
+    fn read(&self, beginning: &[u8]) -> Result<Header, &'static str> {
+        let end = beginning.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
+        let header: Value = serde_json::from_slice(&beginning[..end]).map_err(|_| "no envelope")?;
         let field = |name: &str| header.get(name).and_then(Value::as_str).ok_or("no envelope");
         if header.get("v").ok_or("no envelope")? != VERSION {
             return Err("another version of the envelope");
@@ -180,11 +201,23 @@ impl Label {
         if field("key")? != &*self.key {
             return Err("another key of the same uid");
         }
-        let tag = field("tag")?.to_owned();
         let none = header.get("none").and_then(Value::as_bool).ok_or("no envelope")?;
-        let payload =
-            if none { Payload::none() } else { Payload::new(Bytes::from(envelope).slice(end + 1..)) };
-        Ok((tag, payload))
+        Ok(Header { tag: field("tag")?.to_owned(), none, length: end + 1 })
+    }
+}
+
+/// What an envelope says of the value in it.
+#[derive(Debug)]
+pub(crate) struct Header {
+    tag: String,
+    none: bool,
+    /// In bytes, with its line break.
+    pub(crate) length: usize,
+}
+
+impl Header {
+    fn content(&self, envelope: Vec<u8>) -> Payload {
+        if self.none { Payload::none() } else { Payload::new(Bytes::from(envelope).slice(self.length..)) }
     }
 }
 

@@ -14,9 +14,8 @@ use crate::options::check_duration;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{Read, ReadValue, Refresh, Release};
+use crate::store::{NotSent, Read, Refresh, Release, Released, Sent};
 use crate::waits::Caller;
-use bytes::Bytes;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -220,11 +219,16 @@ impl Wish {
         let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
+        if let Some(landing) = self.hit().await {
+            lead.land(landing.clone());
+            return Ok(Start::Landed(landing));
+        }
         let attempt = attempt.called_by(caller).fetching(wanted, &self.caching);
         let landing = match self.telling(attempt.run(), || self.tell_holder()).await {
             Ok(Outcome::Entered(guard)) => return Ok(Start::Lead(Leader { guard, role: Role::First(lead) })),
             Ok(Outcome::TurnedAway(_)) => Landing::Done,
             Ok(Outcome::Fetched(Fetched::Value { payload, record, .. })) => {
+                self.core.store.hints().note(&self.spec.names.record, true);
                 Landing::Value { payload, record: Some(record.into()) }
             }
             Ok(Outcome::Fetched(Fetched::Renew { payload, record, mark })) => {
@@ -263,10 +267,9 @@ impl Wish {
     /// The last good value, where a failure is to be bridged by it.
     async fn stale(&self) -> Option<Landing> {
         self.caching.stale_if_error?;
-        let envelope = self.core.store.call(&ReadValue(&self.spec.names)).await.ok()??;
-        let (_, payload) = self.label.as_ref()?.open_any(envelope).ok()?;
+        let last_good = self.last_good().await?;
         tracing::warn!(target: "dspinlock", key = %self.spec.key, "computing failed; serving the last good value");
-        Some(Landing::Value { payload, record: None })
+        Some(last_good)
     }
 
     fn timed_out(&self) -> Error {
@@ -325,6 +328,9 @@ impl Leader {
             Role::First(lead) => {
                 let failed = matches!(verdict, Verdict::Failed(_));
                 let (ending, landing) = wish.plan(&self.guard, verdict);
+                // Before the holding ends: its lease is renewed meanwhile.
+                let ending = wish.send_ahead(&self.guard, ending).await;
+                let is_stored = matches!(ending, Ending::Publish { .. });
                 let ended = self.guard.end(ending).await;
                 if failed {
                     if let Err(error) = ended {
@@ -333,6 +339,7 @@ impl Leader {
                 } else if let Some(loss) = wish.on_lost.minds(ended) {
                     return Err(loss);
                 }
+                wish.core.store.hints().note(&wish.spec.names.record, is_stored);
                 let landing = match landing {
                     Some(Landing::Failed(failure)) => {
                         Some(wish.stale().await.unwrap_or(Landing::Failed(failure)))
@@ -368,23 +375,15 @@ impl Wish {
                 (Ending::Release, Some(Landing::Value { payload, record: None }))
             }
             Verdict::Store(payload) => match self.seal(guard, &payload) {
-                Some((envelope, life)) => {
-                    (Ending::Publish { envelope, life }, Some(Landing::Value { payload, record: None }))
+                Some((value, life)) => {
+                    (Ending::Publish { value, life }, Some(Landing::Value { payload, record: None }))
                 }
                 None => (Ending::Release, Some(Landing::Value { payload, record: None })),
             },
             Verdict::Unstored { payload, lasts } => {
                 let reach = if payload.is_some() { Reach::Process } else { Reach::Caller };
-                if lasts {
-                    self.will_reach_only(reach);
-                }
-                let till = self.server_time_in(lasts.then_some(RETRY));
-                let note = Note::not_shared(reach, &guard.hold().tag, till);
                 let landing = payload.map(|payload| Landing::Value { payload, record: None });
-                (
-                    Ending::Fail { note, life: NOTE_LIFE.max(RETRY) },
-                    Some(landing.unwrap_or(Landing::Unshared)),
-                )
+                (self.unstored(guard, reach, lasts), Some(landing.unwrap_or(Landing::Unshared)))
             }
             Verdict::Done => (Ending::Release, Some(Landing::Done)),
             Verdict::Failed(failure) => {
@@ -402,30 +401,65 @@ impl Wish {
         }
     }
 
+    /// Sends a value ahead that is too large to go with the release. What the server does not take is shared as far as this
+    /// process goes, and the lock is given back all the same.
+    async fn send_ahead(&self, guard: &Guard, ending: Ending) -> Ending {
+        let Ending::Publish { value: Sent::With(envelope), life } = ending else { return ending };
+        match self.core.store.send_ahead(&self.spec.names, envelope).await {
+            Ok(value) => Ending::Publish { value, life },
+            Err(refusal) => {
+                self.not_taken(&refusal);
+                self.unstored(guard, Reach::Process, refusal.lasts)
+            }
+        }
+    }
+
+    /// Says once for a function that the server does not take its values.
+    fn not_taken(&self, refusal: &NotSent) {
+        if self.is_news("the server does not take it") {
+            self.spec.not_stored(&refusal.why);
+        }
+    }
+
+    /// How a holding ends that has come to a value which is not stored.
+    fn unstored(&self, guard: &Guard, reach: Reach, lasts: bool) -> Ending {
+        if lasts {
+            self.will_reach_only(reach);
+        }
+        let till = self.server_time_in(lasts.then_some(RETRY));
+        let note = Note::not_shared(reach, &guard.hold().tag, till);
+        Ending::Fail { note, life: NOTE_LIFE.max(RETRY) }
+    }
+
     /// The server's time so long from now; zero where it is not known, or there is no such moment.
     fn server_time_in(&self, rest: Option<Duration>) -> ServerTime {
         self.core.store.estimate(Tick::now()).zip(rest).map(|(now, rest)| now + rest).unwrap_or_default()
     }
 
-    fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Bytes, Duration)> {
+    fn seal(&self, guard: &Guard, payload: &Payload) -> Option<(Sent, Duration)> {
         let (label, expire) = (self.label.as_ref()?, self.spec.options.expire?);
         let until = self.server_time_in(Some(expire));
         let envelope = label.seal(&guard.hold().tag, &self.spec.names.separator, until, payload);
-        Some((envelope.into(), expire + self.caching.stale_if_error.unwrap_or_default()))
+        Some((Sent::With(envelope.into()), expire + self.caching.stale_if_error.unwrap_or_default()))
     }
 
     /// Puts a new value in the place of one that is about to expire.
     async fn replace(&self, guard: &Guard, seen: &[u8], payload: &Payload) {
-        let Some((envelope, life)) = self.seal(guard, payload) else { return };
+        let Some((Sent::With(envelope), life)) = self.seal(guard, payload) else { return };
+        let value = match self.core.store.send_ahead(&self.spec.names, envelope).await {
+            Ok(value) => value,
+            Err(refusal) => return self.not_taken(&refusal),
+        };
         let release = Release {
             names: &self.spec.names,
             tag: &guard.hold().tag,
             expire: self.spec.options.expire,
             fence_life: self.spec.options.fence_life(),
             caller: &self.core.id,
-            value: Some((&envelope, life)),
+            value: Some((&value, life)),
         };
         match self.core.store.call(&Refresh { release, seen }).await {
+            Ok(Released::Refused(why)) => self.spec.not_stored(&why),
             Ok(reply) => {
                 self.core.overtake(&self.spec.names.record);
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "computed anew ahead of time");

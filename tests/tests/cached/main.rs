@@ -1,5 +1,6 @@
 //! What `cached` does with values, on both stores, between clients that share nothing but the server, as processes do.
 
+mod beside_locks;
 mod companions;
 mod cycles;
 mod errors;

@@ -194,20 +194,13 @@ fn a_turn_is_two_commands() {
     for (command, calls) in &mut calls {
         *calls -= before.get(command).copied().unwrap_or(0);
     }
-    calls.retain(|_, calls| *calls > 0);
-    // `info` is this test's own, and the rest is what the scripts call.
+    // The client may still look at what is wrong with the server.
+    calls.retain(|command, calls| *calls > 0 && !dspinlock_testkit::is_for_connecting(command));
+    // The scripts, and what they call.
     let seen: Vec<_> = calls.iter().map(|(command, calls)| (command.as_str(), *calls)).collect();
     assert_eq!(
         seen,
-        [
-            ("evalsha", 20),
-            ("exists", 10),
-            ("get", 30),
-            ("info", 1),
-            ("pexpire", 10),
-            ("set", 30),
-            ("time", 10)
-        ]
+        [("evalsha", 20), ("getrange", 30), ("pexpire", 10), ("scard", 10), ("set", 30), ("time", 10)]
     );
 
     assert!(server.command(&["SCRIPT", "FLUSH"]).is_ok());

@@ -56,7 +56,7 @@ fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
         2 => (turn, any::<bool>(), lives())
             .prop_map(|(tag, everybody, life)| What::Fail { tag, everybody, life }),
         2 => renewals.prop_map(What::Renew),
-        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Forget]),
+        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Hit, What::Forget]),
         3 => strangers(),
     ]
     .boxed()
@@ -111,7 +111,7 @@ fn asks(model: &Model, lock: usize) -> impl Strategy<Value = Ask> + use<> {
 }
 
 fn ends() -> impl Strategy<Value = End> + Clone {
-    (lives(), vec(any::<u8>(), 0..4), lives()).prop_map(|(expire, value, value_life)| End {
+    (lives(), vec(any::<u8>(), 1..4), lives()).prop_map(|(expire, value, value_life)| End {
         expire,
         value,
         value_life,
@@ -219,13 +219,16 @@ impl Stores {
             }
             What::Release { tag: id, end, value } => {
                 let tag = tag(*id);
-                let mut release = release(names, &tag, end.as_ref());
+                let content = sent(end.as_ref());
+                let mut release = release(names, &tag, end.as_ref(), &content);
                 release.value = release.value.filter(|_| *value);
                 Answer::Ended(rig.call(&release))
             }
             What::Refresh { tag: id, seen, end } => {
                 let tag = tag(*id);
-                Answer::Ended(rig.call(&Refresh { release: release(names, &tag, Some(end)), seen }))
+                let content = sent(Some(end));
+                let release = release(names, &tag, Some(end), &content);
+                Answer::Ended(rig.call(&Refresh { release, seen }))
             }
             What::Abandon(id) => Answer::Ours(vec![rig.call(&Abandon { names, tag: &tag(*id) })]),
             What::Fail { tag: id, everybody, life } => {
@@ -242,7 +245,8 @@ impl Stores {
             }
             What::Read => self.shown(at, op.lock, (rig.call(&Read(names)), None)),
             What::Peek => self.shown(at, op.lock, rig.call(&Peek(names))),
-            What::ReadValue => Answer::Shown { record: None, value: rig.call(&ReadValue(names)) },
+            What::ReadValue => Answer::Shown { record: None, value: rig.call(&ReadValue(names)).map(bytes) },
+            What::Hit => hit(rig.call(&Hit { names, life: true })),
             What::Forget => Answer::Forgotten(rig.call(&Forget(names))),
             What::Put { part, content, life } => {
                 rig.put_at(&key(names, *part), content, life.time());
@@ -271,7 +275,7 @@ impl Stores {
         }
     }
 
-    fn shown(&self, at: usize, lock: usize, (found, value): (Found, Option<Vec<u8>>)) -> Answer {
+    fn shown(&self, at: usize, lock: usize, (found, value): (Found, Option<Excerpt>)) -> Answer {
         let record = match found {
             Found::Free => None,
             Found::Held { raw, remaining, fence } => {
@@ -280,7 +284,7 @@ impl Stores {
             }
             Found::WrongType(kind) => panic!("a {kind}"),
         };
-        Answer::Shown { record, value }
+        Answer::Shown { record, value: value.map(bytes) }
     }
 }
 
@@ -333,9 +337,23 @@ fn time(life: Life) -> Duration {
     life.time().expect("nothing that the library writes lives for ever")
 }
 
-fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&'a End>) -> Release<'a> {
+fn hit(Seen { record, value, remaining }: Seen) -> Answer {
+    Answer::Shown { record: record.map(|raw| (raw, Life::of(remaining))), value: value.map(bytes) }
+}
+
+fn sent(end: Option<&End>) -> Sent {
+    Sent::With(end.map(|end| Bytes::copy_from_slice(&end.value)).unwrap_or_default())
+}
+
+/// All of a value, which is small here.
+fn bytes(part: Excerpt) -> Vec<u8> {
+    assert!(part.whole);
+    part.bytes
+}
+
+fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&End>, value: &'a Sent) -> Release<'a> {
     let expire = end.map(|end| time(end.expire));
-    let value = end.map(|end| (end.value.as_slice(), time(end.value_life)));
+    let value = end.map(|end| (value, time(end.value_life)));
     Release { names, tag, expire, fence_life: 24 * HOUR, caller: "me", value }
 }
 
@@ -343,9 +361,9 @@ fn acquired(reply: Acquired) -> Answer {
     match reply {
         Acquired::Granted { .. } => Answer::Granted,
         Acquired::Held { raw, remaining, value, .. } => {
-            Answer::Held { raw, life: Life::of(remaining), value }
+            Answer::Held { raw, life: Life::of(remaining), value: value.map(bytes) }
         }
-        Acquired::Refresh { raw, value, .. } => Answer::Refresh { raw, value },
+        Acquired::Refresh { raw, value, .. } => Answer::Refresh { raw, value: value.map(bytes) },
         Acquired::Failed { note, .. } => Answer::Failed(note),
         Acquired::Late { .. } => Answer::Late,
         Acquired::Spent => Answer::Spent,

@@ -84,6 +84,7 @@ pub(super) enum What {
     Read,
     Peek,
     ReadValue,
+    Hit,
     Forget,
     /// A stranger writes what may be anything.
     Put {
@@ -393,6 +394,11 @@ impl Model {
             }
             What::Read => Answer::Shown { record: lock.record.clone(), value: None },
             What::Peek => Answer::Shown { record: lock.record.clone(), value: lock.value() },
+            What::Hit => {
+                // An empty string at the record's key is somebody else's, and no record.
+                let record = lock.record.clone().filter(|(raw, _)| !raw.is_empty());
+                Answer::Shown { record, value: lock.value.clone().map(|(value, _)| value) }
+            }
             What::ReadValue => {
                 Answer::Shown { record: None, value: lock.value.clone().map(|(value, _)| value) }
             }

@@ -12,7 +12,7 @@ impl Rig {
     }
 
     fn publish(&self, tag: &Tag, value: &[u8], expire: Duration) -> Released {
-        self.call(&publish(&self.names, tag, value, expire))
+        self.call(&publish(&self.names, tag, &sent(value), expire))
     }
 
     /// What a caller is told that wants the value.
@@ -25,17 +25,28 @@ impl Rig {
     }
 
     fn value(&self) -> Option<Vec<u8>> {
-        self.call(&ReadValue(&self.names))
+        self.call(&ReadValue(&self.names)).map(bytes)
     }
 
     /// Puts the value of `new` in the place of what `seen` computed.
     fn refresh(&self, new: &Tag, seen: &Tag, value: &[u8], expire: Duration) -> Released {
-        let release = publish(&self.names, new, value, expire);
+        let value = sent(value);
+        let release = publish(&self.names, new, &value, expire);
         self.call(&Refresh { release, seen: computed(seen).as_bytes() })
     }
 }
 
-fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a [u8], expire: Duration) -> Release<'a> {
+fn sent(value: &[u8]) -> Sent {
+    Sent::With(Bytes::copy_from_slice(value))
+}
+
+/// All of a value, which is small here.
+fn bytes(part: Excerpt) -> Vec<u8> {
+    assert!(part.whole);
+    part.bytes
+}
+
+fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
     let value = Some((value, expire + 60 * S));
     Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
 }
@@ -60,7 +71,7 @@ fn ahead(refresh_ahead: Duration) -> Fetch<'static> {
 /// The record and the value that came in place of the lock.
 fn held(reply: Acquired) -> (String, Option<Vec<u8>>) {
     match reply {
-        Acquired::Held { raw, value, .. } => (String::from_utf8(raw).unwrap(), value),
+        Acquired::Held { raw, value, .. } => (String::from_utf8(raw).unwrap(), value.map(bytes)),
         other => panic!("{other:?}"),
     }
 }
@@ -86,6 +97,47 @@ fn a_value_is_not_shown_beside_blocked_and_outlives_it(rig: &Rig) {
     assert!(rig.abandon(&tag(2)));
     assert_eq!(rig.value().unwrap(), b"one");
     assert_eq!(rig.call(&Peek(&rig.names)), (Found::Free, None));
+}
+
+fn a_plain_look_shows_record_and_value(rig: &Rig) {
+    let look = |life| {
+        let Seen { record, value, remaining } = rig.call(&Hit { names: &rig.names, life });
+        (record.map(|raw| String::from_utf8(raw).unwrap()), value.map(bytes), remaining.is_some())
+    };
+    assert_eq!(look(true), (None, None, false));
+    rig.granted(&tag(1));
+    assert_eq!(look(true), (Some(tag(1).record(State::Blocked)), None, true));
+    rig.publish(&tag(1), b"one", 30 * S);
+    assert_eq!(look(false), (Some(computed(&tag(1))), Some(b"one".to_vec()), false));
+    assert_eq!(look(true), (Some(computed(&tag(1))), Some(b"one".to_vec()), true));
+    rig.granted(&tag(2));
+    // Whose value that is, the caller knows by its envelope.
+    assert_eq!(look(false), (Some(tag(2).record(State::Blocked)), Some(b"one".to_vec()), false));
+}
+
+fn a_large_value_is_sent_ahead_and_read_on(rig: &Rig) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let value: Vec<u8> = (0..1_500_000_u32).map(|i| (i % 251) as u8).collect();
+    for (round, length) in
+        [300_000, 16 << 10, (16 << 10) + 1, 262_144, 524_288, 1_500_000].into_iter().enumerate()
+    {
+        let tag = tag(u8::try_from(round).unwrap());
+        rig.granted(&tag);
+        let sent = Bytes::copy_from_slice(&value[..length]);
+        let sent = runtime.block_on(rig.store.send_ahead(&rig.names, sent)).unwrap();
+        assert_eq!(rig.call(&publish(&rig.names, &tag, &sent, 30 * S)), Released::Done { others: 0 });
+        let seen = rig.call(&Hit { names: &rig.names, life: false });
+        let read_on =
+            |value, limit| runtime.block_on(rig.store.read_on(&rig.names, value, 100, limit)).unwrap();
+        let whole = seen.value.clone().unwrap().whole;
+        assert_eq!(read_on(seen.value.clone().unwrap(), length).as_deref(), Some(&value[..length]));
+        if !whole {
+            assert_eq!(read_on(seen.value.clone().unwrap(), length - 1), None, "too long");
+            let mut other = seen.value.unwrap();
+            other.bytes[99] = 0;
+            assert_eq!(read_on(other, length), None, "another value by now");
+        }
+    }
 }
 
 fn a_value_of_another_turn_is_told_by_its_envelope(rig: &Rig) {
@@ -191,7 +243,7 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
         panic!("the first is to compute anew")
     };
     assert!(fence > first, "{fence} after {first}");
-    assert_eq!((raw, value.unwrap()), (computed(&tag(1)).into_bytes(), b"one".to_vec()));
+    assert_eq!((raw, bytes(value.unwrap())), (computed(&tag(1)).into_bytes(), b"one".to_vec()));
     assert_eq!(held(rig.fetch(&tag(3), ahead(20 * S))), (computed(&tag(1)), Some(b"one".to_vec())));
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::Done { others: 0 });
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::AlreadyComputed);
@@ -199,13 +251,13 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
     let Acquired::Refresh { fence: next, value, .. } = rig.fetch(&tag(3), ahead(20 * S)) else {
         panic!("the mark has gone with the replacement")
     };
-    assert!(next > fence && value.unwrap() == b"two");
+    assert!(next > fence && bytes(value.unwrap()) == b"two");
 }
 
 fn the_mark_is_given_again_to_who_has_it(rig: &Rig) {
     rig.computes(&tag(1), b"one", 5 * S);
     let mark = |id| match rig.fetch(&tag(id), ahead(20 * S)) {
-        Acquired::Refresh { fence, value, .. } => Some((fence, value.unwrap())),
+        Acquired::Refresh { fence, value, .. } => Some((fence, bytes(value.unwrap()))),
         Acquired::Held { .. } => None,
         other => panic!("{other:?}"),
     };
@@ -302,6 +354,8 @@ conformance! {
     a_value_comes_with_its_record_to_who_wants_it,
     a_value_is_not_shown_beside_blocked_and_outlives_it,
     a_value_of_another_turn_is_told_by_its_envelope,
+    a_plain_look_shows_record_and_value,
+    a_large_value_is_sent_ahead_and_read_on,
     a_turn_that_lost_the_lock_stores_nothing,
     a_failure_is_for_those_who_waited,
     a_failure_may_turn_everybody_away_for_a_while,

@@ -1,6 +1,6 @@
 //! Connections that the user brings.
 
-use super::{Answer, Lane, Limits, Link, Sending};
+use super::{Answer, Lane, Limits, Link, Request, Sending, together};
 use crate::worker::Worker;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use std::ops::DerefMut;
@@ -17,21 +17,17 @@ impl<C> Link for AsyncLink<C>
 where
     C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
 {
-    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, _: bool) -> Sending<'a> {
+    fn send<'a>(&'a self, request: &'a Request, lane: Lane, _: bool) -> Sending<'a> {
         Box::pin(async move {
             let mut connection = self.connection.clone();
-            let mut together = redis::pipe();
-            together.add_command(command.clone());
-            if let Some(confirmation) = lane.confirmation(self.limits) {
-                together.add_command(confirmation);
-            }
+            let together = together(request, None, lane.confirmation(self.limits));
             let sending = together.query_async(&mut connection);
             let values = tokio::time::timeout(self.limits.response_timeout, sending).await;
-            Answer::of_several(values.unwrap_or_else(|_| Err(timed_out())), false)
+            Answer::of_several(request, values.unwrap_or_else(|_| Err(timed_out())), false)
         })
     }
 
-    fn send_blocking(&self, _: &Cmd, _: Lane) -> Option<Answer> {
+    fn send_blocking(&self, _: &Request, _: Lane) -> Option<Answer> {
         None
     }
 }
@@ -49,11 +45,12 @@ where
     G: DerefMut<Target: redis::ConnectionLike + Sized>,
     E: std::fmt::Display,
 {
-    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, _: bool) -> Sending<'a> {
-        let (get, command) = (self.get.clone(), command.clone());
+    fn send<'a>(&'a self, request: &'a Request, lane: Lane, _: bool) -> Sending<'a> {
+        let (get, commands, lenient) = (self.get.clone(), request.commands.clone(), request.lenient);
         let confirmation = lane.confirmation(self.limits);
         Box::pin(async move {
-            let sending = self.worker.unblock(move || query(&*get, &command, confirmation.as_ref()));
+            let sending =
+                self.worker.unblock(move || query(&*get, &commands, lenient, confirmation.as_ref()));
             let values = match tokio::time::timeout(self.limits.response_timeout, sending).await {
                 Ok(Ok(values)) => values,
                 Ok(Err(error)) => {
@@ -61,17 +58,23 @@ where
                 }
                 Err(_) => Err(timed_out()),
             };
-            Answer::of_several(values, false)
+            Answer::of_several(request, values, false)
         })
     }
 
-    fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer> {
+    fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
         let confirmation = lane.confirmation(self.limits);
-        Some(Answer::of_several(query(&*self.get, command, confirmation.as_ref()), false))
+        let values = query(&*self.get, &request.commands, request.lenient, confirmation.as_ref());
+        Some(Answer::of_several(request, values, false))
     }
 }
 
-fn query<F, G, E>(get: &F, command: &Cmd, confirmation: Option<&Cmd>) -> RedisResult<Vec<Value>>
+fn query<F, G, E>(
+    get: &F,
+    commands: &[Cmd],
+    lenient: bool,
+    confirmation: Option<&Cmd>,
+) -> RedisResult<Vec<Value>>
 where
     F: Fn() -> Result<G, E>,
     G: DerefMut<Target: redis::ConnectionLike + Sized>,
@@ -79,9 +82,13 @@ where
 {
     match get() {
         Ok(mut connection) => {
-            let mut commands = std::iter::once(command).chain(confirmation);
+            let mut commands = commands.iter().chain(confirmation);
             commands.try_fold(Vec::new(), |mut values, command| {
-                values.push(command.query(&mut *connection)?);
+                values.push(match command.query(&mut *connection) {
+                    // The server's refusal of one command is no answer to the others.
+                    Err(error) if lenient && error.code().is_some() => Value::Nil,
+                    value => value?,
+                });
                 Ok(values)
             })
         }

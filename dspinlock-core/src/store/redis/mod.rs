@@ -4,21 +4,24 @@ mod advice;
 mod borrowed;
 mod circuit;
 mod own;
+mod pieces;
 mod refusal;
 mod shared;
 mod wire;
 
+use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Replicas;
 use crate::store::Wakeups;
 use crate::worker::Worker;
-use ::redis::{Cmd, RedisError, RedisResult, Value};
+use ::redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
 use circuit::Circuit;
@@ -42,18 +45,18 @@ impl Answer {
         Self { value, repeated: false, tracked: false, confirmed: None }
     }
 
-    /// The answer to a command and the confirmation that was asked along with it.
-    fn of_several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
-        let values = match values {
+    /// The answer to a request and the confirmation that was asked along with it.
+    fn of_several(request: &Request, values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
+        let mut values = match values {
             Ok(values) => values,
             Err(error) => return Self::first(Err(error)),
         };
-        let mut values = values.into_iter();
-        let value = values.next().unwrap_or(Value::Nil);
-        let confirmed =
-            values.next().and_then(|count| if let Value::Int(count) = count { Some(count) } else { None });
+        let own = request.commands.len();
+        let confirmed = if let Some(Value::Int(count)) = values.get(own) { Some(*count) } else { None };
         let confirmed = confirmed.map(|count| u64::try_from(count).unwrap_or_default());
-        Self { value: Ok(value), repeated: false, tracked, confirmed }
+        values.truncate(own);
+        let value = if own == 1 && !request.lenient { values.pop() } else { Some(Value::Array(values)) };
+        Self { value: Ok(value.unwrap_or(Value::Nil)), repeated: false, tracked, confirmed }
     }
 
     fn is_no_script(&self) -> bool {
@@ -70,6 +73,17 @@ pub(crate) enum Lane {
     Renewals,
     /// One for grants that replicas have to confirm: the server holds up what comes behind them.
     Replicated(Replicas),
+    /// One for values, and for the beginnings of large ones.
+    Values,
+    /// One for large values, in pieces.
+    Pieces,
+}
+
+impl Lane {
+    /// Whether it carries values and no locks: whatever becomes of it says nothing about the server as a place for locks.
+    fn is_for_values(self) -> bool {
+        matches!(self, Self::Values | Self::Pieces)
+    }
 }
 
 impl Lane {
@@ -88,12 +102,27 @@ type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 /// A way to a server, for both doors.
 pub(crate) trait Link: Send + Sync + 'static {
-    /// Sends a command and awaits its reply, on the library's I/O thread. Ends within the link's time limits. With `track`
-    /// the server is to tell of changes to the keys that the command reads, if this link can have that.
-    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, track: bool) -> Sending<'a>;
+    /// Sends a request and awaits its reply, on the library's I/O thread. Ends within the link's time limits. With `track`
+    /// the server is to tell of changes to the keys that a single command reads, if this link can have that.
+    fn send<'a>(&'a self, request: &'a Request, lane: Lane, track: bool) -> Sending<'a>;
 
-    /// Sends a command and blocks until its reply; `None` if this link can't, at present, but by its async door.
-    fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer>;
+    /// Sends a request and blocks until its reply; `None` if this link can't, at present, but by its async door.
+    fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer>;
+}
+
+/// The commands of a request, to be written at once, with what goes before and behind them.
+fn together(request: &Request, before: Option<Cmd>, behind: Option<Cmd>) -> Pipeline {
+    let mut together = ::redis::pipe();
+    if let Some(before) = before {
+        together.add_command(before).ignore();
+    }
+    for command in request.commands.iter().cloned().chain(behind) {
+        together.add_command(command);
+    }
+    if request.lenient {
+        together.ignore_errors();
+    }
+    together
 }
 
 /// A server, and how to reach it.
@@ -112,12 +141,19 @@ pub(crate) struct Redis {
     circuit: Arc<Circuit>,
     /// Whether the server was asked what is wrong with it as a place for locks.
     advised: Arc<AtomicBool>,
+    pieces: Arc<pieces::Turns>,
+    /// The turns of those who read a value plainly.
+    hits: Arc<Semaphore>,
 }
+
+/// How many plain reads of values are on their way at a time: more would wait for each other in the server's buffers, and
+/// past the time limit of a reply.
+const HITS_AT_A_TIME: usize = 32;
 
 /// How long after a circuit has opened the server is asked for the first time whether it is back; doubled up to the last.
 const PROBES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
-/// How often the connection that wakes waiters is asked for a sign of life while there are any.
+/// How often the connection that wakes waiters is asked for a sign of life while there are any, or local copies.
 const PULSE: Duration = Duration::from_secs(5);
 
 impl Redis {
@@ -132,6 +168,8 @@ impl Redis {
             pulse: Arc::default(),
             circuit: Arc::default(),
             advised: Arc::default(),
+            pieces: Arc::default(),
+            hits: Arc::new(Semaphore::new(HITS_AT_A_TIME)),
         }
     }
 
@@ -158,7 +196,9 @@ impl Redis {
 
     pub(super) async fn call<O: Wire>(&self, operation: &O) -> Result<O::Reply> {
         self.pass::<O>()?;
-        let answer = self.send(&operation.request(), operation.lane(), false).await;
+        let lane = operation.lane();
+        let _turn = if lane == Lane::Values { Some(self.hits.acquire().await) } else { None };
+        let answer = self.send(&operation.request(), lane, false).await;
         self.read(operation, answer)
     }
 
@@ -193,12 +233,12 @@ impl Redis {
         }
         let this = self.clone();
         self.worker.detach(async move {
-            let ping = ::redis::cmd("PING");
+            let ping = Request::plain(::redis::cmd("PING"));
             loop {
                 tokio::time::sleep(PULSE).await;
                 // A tracked call that comes after this starts another task; one that came before is seen below.
                 this.pulse.store(false, Ordering::Release);
-                if this.wakeups.is_empty() || this.pulse.swap(true, Ordering::AcqRel) {
+                if this.wakeups.is_idle(Tick::now()) || this.pulse.swap(true, Ordering::AcqRel) {
                     return;
                 }
                 // A failure has the link replace the connection, and wake everybody.
@@ -220,7 +260,7 @@ impl Redis {
     }
 
     async fn send(&self, request: &Request, lane: Lane, track: bool) -> Answer {
-        let answer = self.link.send(&request.command, lane, track).await;
+        let answer = self.link.send(request, lane, track).await;
         match request.loading_if(answer.is_no_script()) {
             Some(loading) => self.link.send(&loading, lane, track).await,
             None => answer,
@@ -228,7 +268,7 @@ impl Redis {
     }
 
     fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
-        let answer = self.link.send_blocking(&request.command, lane)?;
+        let answer = self.link.send_blocking(request, lane)?;
         match request.loading_if(answer.is_no_script()) {
             Some(loading) => self.link.send_blocking(&loading, lane),
             None => Some(answer),
@@ -236,7 +276,9 @@ impl Redis {
     }
 
     fn read<O: Wire>(&self, operation: &O, answer: Answer) -> Result<O::Reply> {
-        self.note(&answer.value);
+        if !operation.lane().is_for_values() {
+            self.note(&answer.value);
+        }
         let value = answer.value.map_err(|error| self.refused(&error, || operation.request()))?;
         let reply = O::reply(value).ok_or_else(|| {
             Error::new(
@@ -279,7 +321,7 @@ impl Redis {
         let (link, circuit, place) =
             (Arc::downgrade(&self.link), Arc::clone(&self.circuit), Arc::clone(&self.place));
         self.worker.detach(async move {
-            let ping = ::redis::cmd("PING");
+            let ping = Request::plain(::redis::cmd("PING"));
             let [mut pause, longest] = PROBES;
             loop {
                 tokio::time::sleep(pause).await;
@@ -303,7 +345,7 @@ impl Redis {
     fn advise(&self) {
         let this = self.clone();
         self.worker.detach(async move {
-            let [info, save] = advice::questions();
+            let [info, save] = advice::questions().map(Request::plain);
             let info = this.link.send(&info, Lane::Shared, false).await.value;
             let save = this.link.send(&save, Lane::Shared, false).await.value;
             let advice = advice::advice(info.as_ref().ok(), save.as_ref().ok());

@@ -1,10 +1,10 @@
-//! Connections of our own: one that all async callers share, one for renewals, and a few for blocking callers.
+//! Connections of our own: one that all async callers share, one for renewals, two for values, and a few for blocking callers.
 //!
 //! A connection that did not answer in time is replaced, never used again: on a half-open one every command would time
 //! out. Every operation is idempotent by its tag, so a command whose reply is missing is sent once more on a new one.
 
 use super::shared::Line;
-use super::{Answer, Lane, Link, Sending, breaks_connection};
+use super::{Answer, Lane, Link, Request, Sending, breaks_connection};
 use crate::store::Wakeups;
 use redis::{Client, Cmd, Connection, RedisResult};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +27,8 @@ pub(crate) struct Own {
     line: Line,
     renewals: Line,
     replicated: Line,
+    values: Line,
+    pieces: Line,
 }
 
 #[derive(Default)]
@@ -46,9 +48,11 @@ impl Own {
         let line = |tracks, wakeups| Line::new(client.clone(), limits, tracks, wakeups);
         let shared = line(tracks, wakeups.clone())?;
         let replicated = line(tracks, wakeups)?;
-        // Nobody listens on this one: that it is opened anew is word of nothing.
-        let renewals = line(false, Wakeups::default())?;
-        Ok(Self { limits, pool: Mutex::default(), line: shared, renewals, replicated, client })
+        // Nobody listens on these: that one is opened anew is word of nothing.
+        let deaf = || line(false, Wakeups::default());
+        let (renewals, values, pieces) = (deaf()?, deaf()?, deaf()?);
+        let pool = Mutex::default();
+        Ok(Self { limits, pool, line: shared, renewals, replicated, values, pieces, client })
     }
 
     fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
@@ -116,16 +120,20 @@ impl Own {
 }
 
 impl Link for Own {
-    fn send<'a>(&'a self, command: &'a Cmd, lane: Lane, track: bool) -> Sending<'a> {
+    fn send<'a>(&'a self, request: &'a Request, lane: Lane, track: bool) -> Sending<'a> {
         let way = match lane {
             Lane::Shared => &self.line,
             Lane::Renewals => &self.renewals,
             Lane::Replicated(_) => &self.replicated,
+            Lane::Values => &self.values,
+            Lane::Pieces => &self.pieces,
         };
-        Box::pin(way.send(command, lane, track))
+        Box::pin(way.send(request, lane, track))
     }
 
-    fn send_blocking(&self, command: &Cmd, lane: Lane) -> Option<Answer> {
+    fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
+        // What belongs to values is read on by the library's thread in any case.
+        let ([command], false) = (&*request.commands, request.lenient) else { return None };
         let mut opened = self.check_out()?;
         let mut repeated = false;
         loop {

@@ -60,12 +60,21 @@ pub(super) fn advice(error: &RedisError, request: &Request) -> Option<String> {
     None
 }
 
-/// The keys of a script's request: `EVALSHA`, the digest, how many there are, and then they.
+/// The keys of a request: of a script's, which is `EVALSHA`, the digest, how many there are, and then they; of a plain
+/// command, the word behind its name.
 fn keys(request: &Request) -> Vec<String> {
-    let mut words = request.command.args_iter().skip(2).filter_map(|word| match word {
+    let word = |word| match word {
         Arg::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
         _ => None,
-    });
+    };
+    if request.source.is_none() {
+        return request
+            .commands
+            .iter()
+            .filter_map(|command| command.args_iter().nth(1).and_then(word))
+            .collect();
+    }
+    let mut words = request.commands.iter().flat_map(|command| command.args_iter().skip(2)).filter_map(word);
     let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
     words.take(number).collect()
 }

@@ -1,7 +1,7 @@
 //! The connection that all async callers share, and on which the server tells of changes.
 
 use super::own::Limits;
-use super::{Answer, Lane, breaks_connection};
+use super::{Answer, Lane, Request, breaks_connection, together};
 use crate::store::Wakeups;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -60,20 +60,25 @@ impl Line {
         self.tracks.load(Ordering::Relaxed)
     }
 
-    /// Sends a command, and once more on a new connection if the reply was lost with the present one.
-    pub(crate) async fn send(&self, command: &Cmd, lane: Lane, track: bool) -> Answer {
+    /// Sends a request, and once more on a new connection if the reply was lost with the present one.
+    pub(crate) async fn send(&self, request: &Request, lane: Lane, track: bool) -> Answer {
         let confirmation = lane.confirmation(self.limits);
         let mut shared = match self.shared(None).await {
             Ok(shared) => shared,
             Err(error) => return Answer::first(Err(error)),
         };
-        let answer = shared.send(command, confirmation.as_ref(), track).await;
+        let answer = shared.send(request, confirmation.as_ref(), track).await;
         if !answer.value.as_ref().is_err_and(breaks_connection) {
+            return answer;
+        }
+        if lane == Lane::Values {
+            // Whoever reads values plainly has another way to what stands there, and takes it at once.
+            self.slot.lock().await.shared.take_if(|failed| failed.number == shared.number);
             return answer;
         }
         match self.shared(Some(shared.number)).await {
             Ok(mut fresh) => {
-                Answer { repeated: true, ..fresh.send(command, confirmation.as_ref(), track).await }
+                Answer { repeated: true, ..fresh.send(request, confirmation.as_ref(), track).await }
             }
             Err(error) => Answer { repeated: true, ..Answer::first(Err(error)) },
         }
@@ -150,13 +155,15 @@ impl Line {
 fn tracking_on() -> Pipeline {
     let mut commands = redis::pipe();
     commands.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN").ignore();
-    caching(&mut commands);
+    commands.add_command(caching()).ignore();
     commands
 }
 
 /// Has the server tell of changes to the keys that the next command reads.
-fn caching(commands: &mut Pipeline) {
-    commands.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+fn caching() -> Cmd {
+    let mut command = redis::cmd("CLIENT");
+    command.arg("CACHING").arg("YES");
+    command
 }
 
 /// Wakes those whom a push concerns.
@@ -188,21 +195,15 @@ fn record_beside(key: &str) -> Option<&str> {
 }
 
 impl Shared {
-    async fn send(&mut self, command: &Cmd, confirmation: Option<&Cmd>, track: bool) -> Answer {
+    async fn send(&mut self, request: &Request, confirmation: Option<&Cmd>, track: bool) -> Answer {
         let tracked = track && self.tracks;
-        if !tracked && confirmation.is_none() {
+        if let ([command], false, None, false) = (&*request.commands, tracked, confirmation, request.lenient)
+        {
             return Answer::first(command.query_async(&mut self.connection).await);
         }
         // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
-        let mut together = redis::pipe();
-        if tracked {
-            caching(&mut together);
-        }
-        together.add_command(command.clone());
-        if let Some(confirmation) = confirmation {
-            together.add_command(confirmation.clone());
-        }
+        let together = together(request, tracked.then(caching), confirmation.cloned());
         let values: RedisResult<Vec<Value>> = together.query_async(&mut self.connection).await;
-        Answer::of_several(values, tracked)
+        Answer::of_several(request, values, tracked)
     }
 }

@@ -8,26 +8,36 @@ use once_cell::sync::Lazy;
 use redis::{Cmd, Value};
 use std::time::Duration;
 
-/// A command, and what to send instead where the server does not know the script yet.
+/// What to send, and what instead where the server does not know the script yet.
 pub(crate) struct Request {
-    /// `EVALSHA` with the script's digest, or a plain command.
-    pub(crate) command: Cmd,
+    /// `EVALSHA` with the script's digest, a plain command, or a few that are written together.
+    pub(crate) commands: Vec<Cmd>,
+    /// Of a few commands, one that is refused spoils none of the others' replies.
+    pub(crate) lenient: bool,
     /// The source to load by `EVAL`, which takes the same arguments.
     pub(crate) source: Option<&'static str>,
 }
 
 impl Request {
+    pub(crate) fn plain(command: Cmd) -> Self {
+        Self { commands: vec![command], lenient: false, source: None }
+    }
+
+    pub(crate) fn several(commands: Vec<Cmd>, lenient: bool) -> Self {
+        Self { commands, lenient, source: None }
+    }
+
     /// The request with the script's source in place of its digest, where the server did not know that.
-    pub(crate) fn loading_if(&self, unknown: bool) -> Option<Cmd> {
+    pub(crate) fn loading_if(&self, unknown: bool) -> Option<Self> {
         let source = self.source.filter(|_| unknown)?;
         let mut command = redis::cmd("EVAL");
         command.arg(source);
-        for argument in self.command.args_iter().skip(2) {
+        for argument in self.commands[0].args_iter().skip(2) {
             if let redis::Arg::Simple(argument) = argument {
                 command.arg(argument);
             }
         }
-        Some(command)
+        Some(Self::plain(command))
     }
 }
 
@@ -74,7 +84,7 @@ impl Script {
         for argument in arguments {
             command.arg(argument);
         }
-        Request { command, source: Some(self.source) }
+        Request { commands: vec![command], lenient: false, source: Some(self.source) }
     }
 }
 
@@ -192,9 +202,9 @@ mod tests {
         let scheme = crate::scheme::StandardScheme::default();
         let names = crate::scheme::Names::derive(&scheme, None, &crate::Key::new(&7)).unwrap();
         let request = Read(&names).request();
-        let words = |command: &Cmd| command.args_iter().count();
+        let words = |request: &Request| request.commands[0].args_iter().count();
         let loading = request.loading_if(true).unwrap();
-        assert_eq!(words(&loading), words(&request.command));
+        assert_eq!(words(&loading), words(&request));
         assert!(request.loading_if(false).is_none() && Ping.request().loading_if(true).is_none());
     }
 

@@ -1,20 +1,24 @@
--- Shows a record, its remaining life, the last fencing token and, where asked, what was computed, changing nothing.
--- KEYS: record, fence; to see what was computed: value
-local record = redis.pcall('GET', KEYS[1])
-if type(record) == 'table' and record.err then
+-- Shows a record, its remaining life, the last fencing token and, where asked, the beginning of what was computed,
+-- changing nothing.
+-- KEYS: record, fence; to see what was computed: value; ARGV, for that: bytes of it at most
+local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
+if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
-if not record then
+if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
   return {'free'}
+end
+if #record > 1024 then
+  return {'type', 'string of ' .. redis.call('STRLEN', KEYS[1]) .. ' bytes'}
 end
 local value = false
 if KEYS[3] and string.sub(record, -1) == '1' then
-  value = redis.pcall('GET', KEYS[3])
-  if type(value) ~= 'string' then
+  value = redis.pcall('GETRANGE', KEYS[3], 0, ARGV[1])
+  if type(value) ~= 'string' or value == '' then
     value = false
   end
 end
-local fence = redis.pcall('GET', KEYS[2])
+local fence = redis.pcall('GETRANGE', KEYS[2], 0, 31)
 if type(fence) ~= 'string' then
   fence = false
 end

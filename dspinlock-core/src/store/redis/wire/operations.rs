@@ -5,12 +5,14 @@ use super::{
     relockable,
 };
 use crate::clock::ServerTime;
+use crate::record::LONGEST;
 use crate::store::redis::Lane;
 use crate::store::{
-    Abandon, Acquire, Acquired, Fail, Forget, Forgotten, Found, Peek, Ping, Read, ReadValue, Refresh,
-    Release, Released, Renew, Time,
+    Abandon, Acquire, Acquired, Excerpt, Fail, Forget, Forgotten, Found, HEAD, Hit, Peek, Ping, Read,
+    ReadValue, Refresh, Release, Released, Renew, Seen, Sent, Time, WINDOW,
 };
-use redis::Value;
+use redis::{Cmd, Value};
+use std::time::Duration;
 
 impl Wire for Acquire<'_> {
     type Reply = Acquired;
@@ -46,7 +48,8 @@ impl Wire for Acquire<'_> {
         let keys =
             [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error(), &names.refresh()];
         let ahead = fetch.refresh_ahead.map_or_else(|| "-1".to_owned(), millis);
-        let more = [fetch.waited_for.unwrap_or_default(), ahead.as_bytes()];
+        let head = HEAD.to_string();
+        let more = [fetch.waited_for.unwrap_or_default(), ahead.as_bytes(), head.as_bytes()];
         ACQUIRE.request(&keys, arguments.into_iter().chain(more))
     }
 
@@ -58,13 +61,13 @@ impl Wire for Acquire<'_> {
                 raw: fields.bytes()?,
                 remaining: fields.life()?,
                 now: ServerTime(fields.number()?),
-                value: fields.bytes(),
+                value: fields.bytes().map(|bytes| Excerpt::up_to(HEAD, bytes)),
             },
             "refresh" => Acquired::Refresh {
                 fence: fields.number()?,
                 raw: fields.bytes()?,
                 now: ServerTime(fields.number()?),
-                value: fields.bytes(),
+                value: fields.bytes().map(|bytes| Excerpt::up_to(HEAD, bytes)),
             },
             "failed" => Acquired::Failed { note: fields.bytes()?, now: ServerTime(fields.number()?) },
             "late" => Acquired::Late { now: ServerTime(fields.number()?) },
@@ -100,12 +103,15 @@ impl Wire for Release<'_> {
         let (tag, caller) = (self.tag.as_str().as_bytes(), self.caller.as_bytes());
         let arguments = [tag, expire.as_bytes(), fence_life.as_bytes(), caller];
         let names = self.names;
+        let (fence, wait) = (names.fence(), names.wait());
+        let mut keys = vec![&*names.record, &fence, &wait];
         let Some((value, life)) = self.value else {
-            return RELEASE.request(&[&names.record, &names.fence(), &names.wait()], arguments);
+            return RELEASE.request(&keys, arguments);
         };
-        let keys = [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error()];
-        let life = millis(life);
-        RELEASE.request(&keys, arguments.into_iter().chain([value, life.as_bytes()]))
+        let (beside, error, life) = (names.value(), names.error(), millis(life));
+        keys.extend([&*beside, &error]);
+        let inside = inside(value, &mut keys);
+        RELEASE.request(&keys, arguments.into_iter().chain([inside, life.as_bytes()]))
     }
 
     fn reply(value: Value) -> Option<Released> {
@@ -114,6 +120,7 @@ impl Wire for Release<'_> {
             "done" => Released::Done { others: fields.number()? },
             "computed" => Released::AlreadyComputed,
             "gone" => Released::Gone,
+            "refused" => Released::Refused(fields.word()?),
             "held" => Released::Held(fields.bytes()?),
             "type" => Released::WrongType(fields.word()?),
             _ => return None,
@@ -130,17 +137,19 @@ impl Wire for Refresh<'_> {
 
     fn request(&self) -> Request {
         let release = &self.release;
-        let (value, value_life) = release.value.unwrap_or_default();
         let expire = release.expire.unwrap_or_default();
+        let value_life = release.value.map(|(_, life)| life).unwrap_or_default();
         let (expire, fence_life, value_life) =
             (millis(expire), millis(release.fence_life), millis(value_life));
         let names = release.names;
-        let keys = [&*names.record, &names.fence(), &names.value(), &names.refresh()];
+        let (fence, value, mark) = (names.fence(), names.value(), names.refresh());
+        let mut keys = vec![&*names.record, &fence, &value, &mark];
+        let inside = release.value.map_or(&[][..], |(value, _)| inside(value, &mut keys));
         let arguments = [
             release.tag.as_str().as_bytes(),
             expire.as_bytes(),
             fence_life.as_bytes(),
-            value,
+            inside,
             value_life.as_bytes(),
             self.seen,
         ];
@@ -166,22 +175,80 @@ impl Wire for Fail<'_> {
     }
 }
 
-impl Wire for ReadValue<'_> {
-    type Reply = Option<Vec<u8>>;
+/// What of a value goes with the release itself; of one that was sent ahead its key does.
+fn inside<'a>(value: &'a Sent, keys: &mut Vec<&'a str>) -> &'a [u8] {
+    match value {
+        Sent::With(value) => value,
+        Sent::Ahead(key) => {
+            keys.push(key);
+            &[]
+        }
+    }
+}
+
+/// The command that reads the first bytes of a string. One of another type is no string.
+fn beginning(key: &str, bytes: usize) -> Cmd {
+    let mut command = redis::cmd("GETRANGE");
+    // Both ends are included, so that one byte more shows whether that is all.
+    command.arg(key).arg(0).arg(bytes);
+    command
+}
+
+/// What a plain read of a value's beginning gives; an empty one is none.
+fn part(value: Option<Value>) -> Option<Excerpt> {
+    match value {
+        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(Excerpt::up_to(WINDOW, bytes)),
+        _ => None,
+    }
+}
+
+impl Wire for Hit<'_> {
+    type Reply = Seen;
     const STARTS: bool = true;
 
-    fn request(&self) -> Request {
-        let mut command = redis::cmd("GET");
-        command.arg(self.0.value());
-        Request { command, source: None }
+    fn lane(&self) -> Lane {
+        Lane::Values
     }
 
-    fn reply(value: Value) -> Option<Option<Vec<u8>>> {
-        match value {
-            Value::Nil => Some(None),
-            Value::BulkString(bytes) => Some(Some(bytes)),
+    fn request(&self) -> Request {
+        let mut life = redis::cmd("PTTL");
+        life.arg(&self.names.record);
+        let life = self.life.then_some(life);
+        // The record first: what is read later can only belong to it or to a later turn, and names its own.
+        let both = [beginning(&self.names.record, LONGEST), beginning(&self.names.value(), WINDOW)];
+        Request::several(both.into_iter().chain(life).collect(), true)
+    }
+
+    fn reply(value: Value) -> Option<Seen> {
+        let Value::Array(values) = value else { return None };
+        let mut values = values.into_iter();
+        let record = match values.next()? {
+            Value::BulkString(record) if !record.is_empty() && record.len() <= LONGEST => Some(record),
             _ => None,
-        }
+        };
+        let value = part(values.next());
+        let remaining = match values.next() {
+            Some(Value::Int(millis)) => u64::try_from(millis).ok().map(Duration::from_millis),
+            _ => None,
+        };
+        Some(Seen { record, value, remaining })
+    }
+}
+
+impl Wire for ReadValue<'_> {
+    type Reply = Option<Excerpt>;
+    const STARTS: bool = true;
+
+    fn lane(&self) -> Lane {
+        Lane::Values
+    }
+
+    fn request(&self) -> Request {
+        Request::several(vec![beginning(&self.0.value(), WINDOW)], true)
+    }
+
+    fn reply(value: Value) -> Option<Option<Excerpt>> {
+        Some(part(if let Value::Array(values) = value { values.into_iter().next() } else { None }))
     }
 }
 
@@ -234,16 +301,17 @@ impl Wire for Read<'_> {
 }
 
 impl Wire for Peek<'_> {
-    type Reply = (Found, Option<Vec<u8>>);
+    type Reply = (Found, Option<Excerpt>);
     const STARTS: bool = true;
 
     fn request(&self) -> Request {
-        READ.request(&[&self.0.record, &self.0.fence(), &self.0.value()], [])
+        let head = HEAD.to_string();
+        READ.request(&[&self.0.record, &self.0.fence(), &self.0.value()], [head.as_bytes()])
     }
 
     fn reply(value: Value) -> Option<Self::Reply> {
         let mut fields = Fields::of(value)?;
-        Some((found(&mut fields)?, fields.bytes()))
+        Some((found(&mut fields)?, fields.bytes().map(|bytes| Excerpt::up_to(HEAD, bytes))))
     }
 }
 
@@ -283,7 +351,7 @@ impl Wire for Time {
     const STARTS: bool = true;
 
     fn request(&self) -> Request {
-        Request { command: redis::cmd("TIME"), source: None }
+        Request::plain(redis::cmd("TIME"))
     }
 
     fn reply(value: Value) -> Option<ServerTime> {
@@ -297,7 +365,7 @@ impl Wire for Ping {
     type Reply = ();
 
     fn request(&self) -> Request {
-        Request { command: redis::cmd("PING"), source: None }
+        Request::plain(redis::cmd("PING"))
     }
 
     fn reply(_: Value) -> Option<()> {

@@ -1,0 +1,299 @@
+//! Values never endanger a lock, however large they are, and whatever the server or the wire does to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, MessagePack, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server, Verdict};
+use dspinlock_tests::{Log, eventually, timed};
+
+use crate::support::{AppError, signals};
+
+const MB: usize = 1_000_000;
+const S: Duration = Duration::from_secs(1);
+
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack), lease = "1s")]
+async fn large(client: &Client, name: u32, length: usize, runs: &AtomicU32) -> Result<String, AppError> {
+    runs.fetch_add(1, Ordering::SeqCst);
+    Ok("x".repeat(length))
+}
+
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack), lease = "1s")]
+fn large_blocking(
+    client: &Client,
+    name: u32,
+    length: usize,
+    body: impl FnOnce(),
+) -> Result<String, AppError> {
+    body();
+    Ok("x".repeat(length))
+}
+
+/// Takes small locks by both doors, one after the other, and holds one with a short lease all the while.
+struct SmallLocks {
+    over: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<u32>>,
+}
+
+impl SmallLocks {
+    fn start(client: &Client) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (client, end) = (client.clone(), Arc::clone(&over));
+        let by = |name: &'static str, one: fn(&Client, String)| {
+            let (client, end) = (client.clone(), Arc::clone(&end));
+            thread::spawn(move || {
+                let held = client.lock(format!("held by {name}")).lease(S).acquire_blocking().unwrap();
+                let mut turns = 0;
+                while !end.load(Ordering::SeqCst) {
+                    one(&client, format!("{name} {turns}"));
+                    assert!(held.is_held(), "lost after {:?}", held.held_for());
+                    turns += 1;
+                }
+                held.release_blocking().unwrap();
+                turns
+            })
+        };
+        let blocking = by("blocking", |client, key| {
+            client.lock(key).lease(S).acquire_blocking().unwrap().release_blocking().unwrap();
+        });
+        let by_async = by("async", |client, key| {
+            dspinlock_tests::block_on(async {
+                client.lock(key).lease(S).acquire().await.unwrap().release().await.unwrap();
+            });
+        });
+        Self { over, threads: vec![blocking, by_async] }
+    }
+
+    /// None was refused, and none lost.
+    fn end(self) {
+        self.over.store(true, Ordering::SeqCst);
+        for thread in self.threads {
+            assert!(thread.join().expect("a small lock was refused or lost") > 0);
+        }
+    }
+}
+
+fn server_and_client() -> (Server, Client) {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    (server, client)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_of_tens_of_megabytes_pass_beside_small_locks() {
+    let (server, client) = server_and_client();
+    let locks = SmallLocks::start(&client);
+    let runs = Arc::new(AtomicU32::new(0));
+    for client in [client.clone(), client.clone(), Client::connect(&server.url()).unwrap()] {
+        let calls = [10, 20, 30, 40, 50].map(|length| {
+            let (client, runs) = (client.clone(), Arc::clone(&runs));
+            tokio::spawn(async move {
+                let value = large(&client, 0, length * MB, &runs).await.unwrap();
+                assert_eq!(value.len(), length * MB);
+            })
+        });
+        for call in calls {
+            call.await.unwrap();
+        }
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 5, "each was stored");
+    locks.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_hundred_hits_at_once_pass_beside_small_locks() {
+    let (server, client) = server_and_client();
+    let runs = Arc::new(AtomicU32::new(0));
+    let before = Client::connect(&server.url()).unwrap();
+    for name in 0..400 {
+        large(&before, name, MB, &runs).await.unwrap();
+    }
+    let locks = SmallLocks::start(&client);
+    for _ in 0..2 {
+        let calls: Vec<_> = (0..400)
+            .map(|name| {
+                let (client, runs) = (client.clone(), Arc::clone(&runs));
+                tokio::spawn(async move {
+                    assert_eq!(large(&client, name, MB, &runs).await.unwrap().len(), MB);
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 400, "each was stored");
+    locks.end();
+}
+
+/// A value of which bytes still arrive takes longer than `response_timeout`, and nobody is silent.
+#[test]
+fn a_slow_wire_makes_a_value_slow_and_no_server_silent() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let client = Client::connect(&proxy.url()).unwrap();
+    let rate = |rate| [Direction::Requests, Direction::Replies].map(|way| proxy.throttle(way, rate));
+    client.ping_blocking().unwrap();
+    rate(Some(2_000_000));
+    let locks = SmallLocks::start(&client);
+    // The upload takes four times the lease.
+    let (stored, took) = timed(|| large_blocking(&client, 0, 8 * MB, || ()));
+    assert_eq!(stored.unwrap().len(), 8 * MB);
+    assert!(took > 2 * S, "the wire was not slow: {took:?}");
+    let hit = large_blocking(&client, 0, 8 * MB, || panic!("it was not stored"));
+    assert_eq!(hit.unwrap().len(), 8 * MB);
+    locks.end();
+    rate(None);
+}
+
+/// How many bytes the server has received, and sent.
+fn traffic(server: &Server) -> [usize; 2] {
+    let stats = server.info("stats");
+    ["total_net_input_bytes", "total_net_output_bytes"].map(|name| stats[name].parse().unwrap())
+}
+
+/// Calls of one flight, whose value the server does not take: they share it, the lock is free at once, and nobody else
+/// notices anything.
+fn is_shared_and_not_stored(server: &Server, client: &Client, name: u32) {
+    let log = Log::of_this_process();
+    let (body, test) = signals();
+    let before = traffic(server)[0];
+    thread::scope(|scope| {
+        let leader = scope.spawn(|| large_blocking(client, name, 3 * MB, || body.wait()));
+        test.entered();
+        let follow = || large_blocking(client, name, 3 * MB, || panic!("the leader's value is for all"));
+        let followers: Vec<_> = (0..5).map(|_| scope.spawn(follow)).collect();
+        // They are about to join; were one too late, it would panic.
+        thread::sleep(S / 5);
+        let locks = SmallLocks::start(client);
+        test.finish();
+        for call in followers.into_iter().chain([leader]) {
+            assert_eq!(call.join().unwrap().unwrap().len(), 3 * MB);
+        }
+        locks.end();
+    });
+    let lock = client.lock((name, 3 * MB)).namespace("beside");
+    assert!(lock.inspect_blocking().unwrap().is_none(), "the lock was given back with the call");
+    assert!(traffic(server)[0] - before < 2 * 3 * MB, "sent twice at the most");
+    let warnings = log.count(&["WARN", &format!("({name}, 3000000)")]);
+    assert_eq!(warnings, 1, "{:?}", log.all());
+}
+
+#[test]
+fn a_value_that_the_server_does_not_take_costs_its_own_call_only() {
+    let server = Server::start_with(&["--proto-max-bulk-len", "1mb"]);
+    let client = Client::connect(&server.url()).unwrap();
+    is_shared_and_not_stored(&server, &client, 1);
+    let left = server.command(&["KEYS", "*:new:*"]);
+    assert_eq!(left, dspinlock_testkit::Reply::List(Vec::new()));
+}
+
+#[test]
+fn a_value_that_breaks_its_connection_costs_its_own_call_only() {
+    let server = Server::start();
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), |words| {
+        if words[0] == b"SETRANGE" { Verdict::CutReply } else { Verdict::Pass }
+    });
+    let client = Client::connect(&proxy.url()).unwrap();
+    is_shared_and_not_stored(&server, &client, 2);
+}
+
+/// Only what is small passes: a value that can't be read is an error to its own callers, and tried twice at the most.
+#[test]
+fn a_value_that_can_not_be_read_costs_its_own_call_only() {
+    let server = Server::start();
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&tries);
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+        if words[0] == b"GETRANGE" && words[2] != b"0" {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return Verdict::CutReply;
+        }
+        Verdict::Pass
+    });
+    let client = Client::connect(&proxy.url()).unwrap();
+    large_blocking(&client, 7, 3 * MB, || ()).unwrap();
+    let locks = SmallLocks::start(&client);
+    for _ in 0..10 {
+        let Err(AppError::Lock(error)) = large_blocking(&client, 7, 3 * MB, || panic!("it is stored")) else {
+            panic!("it can't be read")
+        };
+        assert_eq!(error.kind(), dspinlock::ErrorKind::Backend, "{error}");
+    }
+    locks.end();
+    let tries = tries.load(Ordering::SeqCst);
+    assert!((10..=20).contains(&tries), "{tries}");
+}
+
+#[test]
+fn a_server_that_runs_out_of_memory_costs_a_value_and_no_lock() {
+    let (server, client) = server_and_client();
+    for length in [1_000, 3 * MB] {
+        let full = || assert!(server.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
+        assert_eq!(large_blocking(&client, 3, length, full).unwrap().len(), length);
+        let lock = client.lock((3_u32, length)).namespace("beside");
+        assert!(lock.inspect_blocking().unwrap().is_none(), "the lock was given back with the call");
+        assert!(server.command(&["CONFIG", "SET", "maxmemory", "0"]).is_ok());
+    }
+}
+
+/// A string of 300 MB that somebody else has put at a lock's keys is reported, or is a miss, and is not read.
+#[test]
+fn a_strangers_string_is_not_read() {
+    const END: &str = "314572800";
+    let (server, client) = server_and_client();
+    let name = |name: u32| {
+        let lock = client.lock((name, 5_usize)).namespace("beside");
+        lock.record_key().unwrap().to_owned()
+    };
+    // Beside a COMPUTED record as well, of this client and of another.
+    let other = Client::connect(&server.url()).unwrap();
+    for (client, known) in [(&client, 8), (&other, 9)] {
+        large_blocking(client, known, 5, || ()).unwrap();
+    }
+    server.command(&["SETRANGE", &name(4), END, "1"]);
+    for beside in [5, 8, 9] {
+        let value = format!("{{{}}}:value", name(beside));
+        server.command(&["SETRANGE", &value, END, "1"]);
+        server.command(&["SETRANGE", &value, "0", "somebody else's"]);
+    }
+    let before = traffic(&server)[1];
+    let locks = SmallLocks::start(&client);
+    for _ in 0..10 {
+        let Err(AppError::Lock(error)) = large_blocking(&client, 4, 5, || panic!("it is somebody else's"))
+        else {
+            panic!("it is no value")
+        };
+        assert_eq!(error.kind(), dspinlock::ErrorKind::Foreign, "{error}");
+        assert!(error.to_string().contains("string of 314572801 bytes"), "{error}");
+    }
+    for beside in [5, 8, 9] {
+        let runs = AtomicU32::new(0);
+        let count = || {
+            runs.fetch_add(1, Ordering::SeqCst);
+        };
+        assert_eq!(large_blocking(&client, beside, 5, count).unwrap(), "xxxxx");
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "a miss");
+        assert_eq!(large_blocking(&client, beside, 5, || panic!("it was stored")).unwrap(), "xxxxx");
+    }
+    locks.end();
+    let sent = traffic(&server)[1] - before;
+    assert!(sent < 20 * MB, "{sent} bytes, with the small locks'");
+}
+
+#[test]
+fn what_was_sent_ahead_and_not_used_is_forgotten() {
+    let (server, client) = server_and_client();
+    let lock = client.lock((6_u32, 3 * MB)).namespace("beside");
+    // Somebody takes the lock away while the body runs.
+    let lost = large_blocking(&client, 6, 3 * MB, || {
+        assert!(lock.forget_blocking().unwrap());
+    });
+    assert_eq!(lost.unwrap().len(), 3 * MB);
+    eventually("nothing is left", || {
+        server.command(&["KEYS", "*:new:*"]) == dspinlock_testkit::Reply::List(Vec::new())
+    });
+    assert!(lock.inspect_blocking().unwrap().is_none());
+}
