@@ -13,8 +13,8 @@
 //! | P1 | at most one believes that it holds the lock |
 //! | P2 | fencing tokens rise with every grant, and who believes that it holds the lock has the highest |
 //! | P3 | no release or its like changes the record of another turn |
-//! | P4 | no release finds that a request of its own turn was taken back, and the turn with it |
 //! | P6 | what is refused, or over, leaves no record without something on its way that gives it back, nor beyond its lease |
+//! | P10 | no release finds that a request of its own turn was taken back, and the turn with it |
 //!
 //! What stays out: the value and its keys, records of Python, and `stand_back`, none of which decides who holds the lock;
 //! clocks that run at different speeds; and the moments for which a caller sleeps, since a wake-up may come at any time. A
