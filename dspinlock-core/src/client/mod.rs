@@ -125,9 +125,10 @@ impl Client {
     /// As [`connect`](Self::connect); what is wrong with the variable names it.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => {
-                Self::connect(&url).map_err(|error| error.of("the environment variable DSPINLOCK_URL"))
-            }
+            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
+                ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
+                _ => error,
+            }),
             Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
             Err(std::env::VarError::NotUnicode(_)) => {
                 Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))

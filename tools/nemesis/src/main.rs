@@ -135,7 +135,7 @@ fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
 }
 
 /// How often a scenario is run at the most by one seed and those that are derived from it.
-const MOST_RUNS: u64 = 6;
+const MOST_RUNS: u64 = 10;
 
 /// How far a seed is from the next that is derived from it; each can be asked for by itself.
 const FURTHER_SEEDS: u64 = 1_000_000;
