@@ -61,6 +61,8 @@ struct Fetching {
     refresh_ahead: Option<Duration>,
     /// What the value must be; `None` where the fact that the work is done is all.
     label: Option<Label>,
+    /// Its mark, or nothing.
+    mark: String,
     max_value: usize,
     /// For how long a copy of the value is to be kept.
     local: Option<Duration>,
@@ -109,7 +111,8 @@ impl Attempt {
         let Caching { refresh_ahead, local, max_value, .. } = *caching;
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
-        self.fetch = Some(Fetching { refresh_ahead, label, max_value, local, waited_for: None });
+        let mark = label.as_ref().map(Label::mark).unwrap_or_default();
+        self.fetch = Some(Fetching { refresh_ahead, label, mark, max_value, local, waited_for: None });
         self
     }
 

@@ -189,6 +189,7 @@ impl Request {
             replicas: options.replicas,
             fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
                 waited_for: fetch.waited_for.as_deref(),
+                mark: &fetch.mark,
                 refresh_ahead: fetch.refresh_ahead,
             }),
         }

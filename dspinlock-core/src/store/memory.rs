@@ -8,7 +8,7 @@ use crate::clock::{ServerTime, Tick};
 use crate::record::{Record, State, Tag};
 use crate::scheme::Names;
 use crate::store::wakeups::Wakeups;
-use crate::value::failure;
+use crate::value::failure::{Parts, parts};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -169,8 +169,9 @@ impl Entries {
         }
         let free = record.is_none();
         let note = self.get(&names.error(), now.tick)?;
-        let (turn, till, _) = failure::parts(note)?;
+        let Parts { turn, till, mark, .. } = parts(note)?;
         let answers = fetch.waited_for == Some(turn) || (free && now.server < till);
+        let answers = answers && mark == fetch.mark.as_bytes();
         answers.then(|| note.to_vec())
     }
 

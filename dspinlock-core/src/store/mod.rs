@@ -60,6 +60,8 @@ pub(crate) struct Acquire<'a> {
 pub(crate) struct Fetch<'a> {
     /// The BLOCKED record it has waited for: if that turn has failed, its failure is the answer.
     pub(crate) waited_for: Option<&'a [u8]>,
+    /// The [mark](crate::value::Label::mark) of the value: the failure of another's is no answer.
+    pub(crate) mark: &'a str,
     /// When COMPUTED has no longer to live than this, the first who sees it is to compute anew.
     pub(crate) refresh_ahead: Option<Duration>,
 }

@@ -132,6 +132,11 @@ impl Label {
         Self { codec, schema: schema.into(), key: key.namespaced_uid().into() }
     }
 
+    /// What tells this value from others beside the same record, in one line.
+    pub(crate) fn mark(&self) -> String {
+        Value::from([self.codec, &*self.schema, &*self.key].map(Value::from).to_vec()).to_string()
+    }
+
     /// Puts a value that the turn of `tag` computed into its envelope. `until` is when its COMPUTED record ends, zero where
     /// that is not known.
     pub(crate) fn seal(&self, tag: &Tag, separator: &str, until: ServerTime, value: &Payload) -> Vec<u8> {

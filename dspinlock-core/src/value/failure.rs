@@ -1,8 +1,8 @@
 //! The note that a computation leaves for those who waited for it, where it has no value for them: it failed, or its value
 //! can't be stored.
 //!
-//! It is the record of the turn, the server's time in microseconds until which everybody is turned away, a word for what
-//! became of the turn, and the message, with line breaks in between.
+//! It is the record of the turn, the server's time in microseconds until which everybody is turned away, whose value it was
+//! (a [mark](super::Label::mark)), a word for what became of the turn, and the message, with line breaks in between.
 
 use super::Reach;
 use crate::clock::ServerTime;
@@ -48,24 +48,24 @@ impl Failure {
         Self { message: bounded, holder: None }
     }
 
-    /// The note of the turn of `tag`, which turns everybody away until `till`.
-    pub(crate) fn note(&self, tag: &Tag, till: ServerTime) -> Vec<u8> {
-        note(tag, till, FAILED, &self.message)
+    /// The note of the turn of `tag`, which turns everybody away until `till` who wants the value of this mark.
+    pub(crate) fn note(&self, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
+        note(tag, till, mark, FAILED, &self.message)
     }
 }
 
 impl Note {
     /// The note of a turn whose value reaches no further, which sends everybody on without the lock until `till`.
-    pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime) -> Vec<u8> {
+    pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
         let word = match reach {
             Reach::Process => UNSTORED,
             Reach::Caller => UNSHARED,
         };
-        note(tag, till, word, "")
+        note(tag, till, mark, word, "")
     }
 
     pub(crate) fn read(note: &[u8], separator: &str) -> Self {
-        let (turn, till, rest) = parts(note).unwrap_or_default();
+        let Parts { turn, till, rest, .. } = parts(note).unwrap_or_default();
         let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
         let (word, message) = (&rest[..end], rest.get(end + 1..).unwrap_or_default());
         let not_shared = |reach| Self::NotShared { reach, lasts: till > ServerTime(0) };
@@ -80,23 +80,38 @@ impl Note {
     }
 }
 
-fn note(tag: &Tag, till: ServerTime, word: &str, message: &str) -> Vec<u8> {
-    format!("{}\n{}\n{word}\n{message}", tag.record(State::Blocked), till.0).into_bytes()
+fn note(tag: &Tag, till: ServerTime, mark: &str, word: &str, message: &str) -> Vec<u8> {
+    format!("{}\n{}\n{mark}\n{word}\n{message}", tag.record(State::Blocked), till.0).into_bytes()
 }
 
-/// The record of the turn, until when the note turns everybody away, and what it says; `None` if it is no note.
-pub(crate) fn parts(note: &[u8]) -> Option<(&[u8], ServerTime, &[u8])> {
-    let mut lines = note.splitn(3, |&byte| byte == b'\n');
-    let (turn, till, rest) = (lines.next()?, lines.next()?, lines.next()?);
+/// The parts of a note.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Parts<'a> {
+    /// The record of the turn.
+    pub(crate) turn: &'a [u8],
+    /// Until when it turns everybody away.
+    pub(crate) till: ServerTime,
+    /// Whose value it was.
+    pub(crate) mark: &'a [u8],
+    /// The word and the message.
+    pub(crate) rest: &'a [u8],
+}
+
+/// `None` if it is no note.
+pub(crate) fn parts(note: &[u8]) -> Option<Parts<'_>> {
+    let mut lines = note.splitn(4, |&byte| byte == b'\n');
+    let (turn, till, mark, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
     // `parse` would take a sign.
     let till = Some(till).filter(|till| till.iter().all(u8::is_ascii_digit))?;
-    let till = str::from_utf8(till).ok()?.parse().ok()?;
-    Some((turn, ServerTime(till), rest))
+    let till = ServerTime(str::from_utf8(till).ok()?.parse().ok()?);
+    Some(Parts { turn, till, mark, rest })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MARK: &str = r#"["json","usage-2","17"]"#;
 
     fn tag() -> Tag {
         Tag::new("id@host/7/jobs::nightly,2026-01-31T23:59:59.000123+00:00".into(), ",")
@@ -112,7 +127,7 @@ mod tests {
         let failure = Failure::new(&"é\n".repeat(1_000), Some("jobs::nightly"));
         assert!(failure.message.chars().count() < MESSAGE_LENGTH + 30);
         assert!(failure.message.ends_with("… (in jobs::nightly)"));
-        let read_back = read(&failure.note(&tag(), ServerTime(7)));
+        let read_back = read(&failure.note(&tag(), ServerTime(7), MARK));
         assert_eq!(read_back.message, failure.message);
         assert_eq!(read_back.holder.as_deref(), Some("host/7/jobs::nightly"));
         assert_eq!(read(b"nonsense"), Failure { message: String::new(), holder: None });
@@ -122,10 +137,13 @@ mod tests {
     fn says_how_far_a_value_reaches_and_whether_that_lasts() {
         for reach in [Reach::Process, Reach::Caller] {
             for (till, lasts) in [(0, false), (7, true)] {
-                let note = Note::not_shared(reach, &tag(), ServerTime(till));
+                let note = Note::not_shared(reach, &tag(), ServerTime(till), MARK);
                 assert_eq!(Note::read(&note, ","), Note::NotShared { reach, lasts });
             }
         }
-        assert_eq!(read(&Failure::new("unshared\n", None).note(&tag(), ServerTime(0))).message, "unshared\n");
+        assert_eq!(
+            read(&Failure::new("unshared\n", None).note(&tag(), ServerTime(0), MARK)).message,
+            "unshared\n"
+        );
     }
 }

@@ -389,7 +389,7 @@ impl Wish {
             Verdict::Failed(failure) => {
                 let tag = &guard.hold().tag;
                 let err_expire = self.caching.err_expire;
-                let note = failure.note(tag, self.server_time_in(err_expire));
+                let note = failure.note(tag, self.server_time_in(err_expire), &self.mark());
                 let life = NOTE_LIFE.max(err_expire.unwrap_or_default());
                 // Those who wait in this process are told what the others read.
                 let landing = match Note::read(&note, &self.spec.names.separator) {
@@ -427,8 +427,13 @@ impl Wish {
             self.will_reach_only(reach);
         }
         let till = self.server_time_in(lasts.then_some(RETRY));
-        let note = Note::not_shared(reach, &guard.hold().tag, till);
+        let note = Note::not_shared(reach, &guard.hold().tag, till, &self.mark());
         Ending::Fail { note, life: NOTE_LIFE.max(RETRY) }
+    }
+
+    /// The mark of the value, or nothing where there is none.
+    fn mark(&self) -> String {
+        self.label.as_ref().map(Label::mark).unwrap_or_default()
     }
 
     /// The server's time so long from now; zero where it is not known, or there is no such moment.

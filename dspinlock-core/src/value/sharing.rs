@@ -74,6 +74,10 @@ fn encode<C: Codec, T: CachedValue>(value: &T) -> Result<Payload, Unwritable> {
     Ok(payload)
 }
 
+fn brings_back_nan<C: Codec>() -> bool {
+    C::encode(&f64::NAN).is_ok_and(|bytes| C::decode(&bytes).is_ok_and(f64::is_nan))
+}
+
 /// Reads what was written, and compares what serde sees of it.
 fn reads_back<C: Codec, T: CachedValue>(value: &T, payload: &Payload) -> Result<(), String> {
     let seen = print::look(value).map_err(|error| text(&error))?;
@@ -83,7 +87,7 @@ fn reads_back<C: Codec, T: CachedValue>(value: &T, payload: &Payload) -> Result<
         return Ok(());
     }
     let codec = C::NAME;
-    Err(if seen.not_finite {
+    Err(if seen.not_finite && !brings_back_nan::<C>() {
         format!(
             "there is a NaN or an infinity in it, which `{codec}` does not bring back; `codec = dspinlock::MessagePack` does"
         )
@@ -249,5 +253,45 @@ impl<S: Sharing, E> Sharing for InOk<S, E> {
 
     fn done(&self) -> Option<Self::Return> {
         self.0.done().map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Json;
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn why<C: Codec, T: CachedValue>(value: &T) -> String {
+        Whole::<T, C>::new().encode(value).unwrap().unwrap_err().why
+    }
+
+    #[test]
+    fn the_reason_says_what_is_lost() {
+        assert!(why::<Json, _>(&vec![f64::NAN]).contains("NaN"));
+        assert!(why::<Json, _>(&Some(f64::INFINITY)).contains("`codec = dspinlock::MessagePack` does"));
+        assert!(why::<Json, _>(&[Some(None::<u8>)]).contains("`Some(None)`"));
+        assert!(
+            why::<Json, _>(&BTreeMap::from([((1, 2), 3)])).contains("`json` can't write it: key must be")
+        );
+    }
+
+    #[cfg(feature = "msgpack")]
+    #[test]
+    fn a_codec_that_has_nan_is_not_said_to_lose_it() {
+        use super::super::MessagePack;
+        let lost = why::<MessagePack, _>(&(f64::NAN, Some(None::<u8>)));
+        assert!(lost.contains("`Some(None)`") && !lost.contains("NaN"), "{lost}");
+        assert!(Whole::<_, MessagePack>::new().encode(&[f64::NAN]).unwrap().is_ok());
+    }
+
+    #[test]
+    fn what_an_arc_has_is_shared_in_memory_where_it_can_not_be_written() {
+        let (way, value) = (Counted::<f64, Json>::new(), Arc::new(f64::NAN));
+        let Unwritable { shared: Some(shared), .. } = way.encode(&value).unwrap().unwrap_err() else {
+            panic!()
+        };
+        assert!(Arc::ptr_eq(&way.decode(&shared).unwrap(), &value));
+        assert!(Whole::<f64, Json>::new().decode(&shared).is_err());
     }
 }

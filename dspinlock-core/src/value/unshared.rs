@@ -1,4 +1,4 @@
-//! The values that can't be shared, kept in mind for a while: nobody is to wait for what he won't be given.
+//! The values that can't be shared, kept in mind for a while, so that no caller waits for what it won't be given.
 
 use super::Label;
 use crate::clock::Tick;

@@ -51,6 +51,29 @@ impl fmt::Display for Chained {
     }
 }
 
+#[dspinlock(client = client, key = (), namespace = "a lock of two", cached(err_expire = "10m"))]
+fn fails_for_long(client: &Client) -> Result<u32, AppError> {
+    Err(AppError::Own("the disk is full".into()))
+}
+
+#[dspinlock(client = client, key = (), namespace = "a lock of two", cached)]
+fn shares_the_lock(client: &Client) -> Result<u32, AppError> {
+    Ok(7)
+}
+
+/// The namespace is that of the lock. What becomes of one function's value is nothing to the other.
+#[test]
+fn a_failure_is_no_answer_to_a_function_that_shares_the_lock() {
+    for rig in rigs() {
+        for client in [&rig.ours, &rig.theirs] {
+            assert!(fails_for_long(client).is_err());
+        }
+        for client in [&rig.theirs, &rig.ours] {
+            assert_eq!(shares_the_lock(client).unwrap(), 7);
+        }
+    }
+}
+
 #[dspinlock(client = client, key = (), cached, sleep = "20ms")]
 fn displayed(client: &Client, body: &Body) -> Result<u32, AppError> {
     body.wait();

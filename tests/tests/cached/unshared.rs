@@ -1,4 +1,4 @@
-//! What can't be shared is no slower than without the attribute: nobody waits for what he won't be given.
+//! What can't be shared is no slower than without the attribute: no caller waits for what it won't be given.
 
 use std::sync::Arc;
 use std::thread;

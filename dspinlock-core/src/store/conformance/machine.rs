@@ -295,10 +295,11 @@ impl Rig {
 
     fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
         let tag = tag(ask.tag);
-        let fetch = ask
-            .wish
-            .as_ref()
-            .map(|wish| Fetch { waited_for: wish.waited_for.as_deref(), refresh_ahead: wish.ahead });
+        let fetch = ask.wish.as_ref().map(|wish| Fetch {
+            waited_for: wish.waited_for.as_deref(),
+            refresh_ahead: wish.ahead,
+            mark: "",
+        });
         self.call(&Acquire {
             lease: time(ask.lease),
             fence_life: 24 * HOUR,

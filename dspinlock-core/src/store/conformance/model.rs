@@ -201,7 +201,7 @@ pub(super) fn record(id: u8, state: State) -> Vec<u8> {
 }
 
 pub(super) fn note(id: u8, everybody: bool) -> Vec<u8> {
-    Failure::new("no luck", None).note(&tag(id), if everybody { FAR } else { ServerTime(0) })
+    Failure::new("no luck", None).note(&tag(id), if everybody { FAR } else { ServerTime(0) }, "")
 }
 
 type Content = Option<(Vec<u8>, Life)>;

@@ -52,7 +52,7 @@ fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration
 }
 
 fn note(tag: &Tag, till: ServerTime) -> Vec<u8> {
-    Failure::new("no luck", None).note(tag, till)
+    Failure::new("no luck", None).note(tag, till, "")
 }
 
 fn computed(tag: &Tag) -> String {
@@ -61,11 +61,11 @@ fn computed(tag: &Tag) -> String {
 
 /// Of a caller that has seen this turn's BLOCKED record, and waits for its end.
 fn waited_for(record: &str) -> Fetch<'_> {
-    Fetch { waited_for: Some(record.as_bytes()), refresh_ahead: None }
+    Fetch { waited_for: Some(record.as_bytes()), ..Fetch::default() }
 }
 
 fn ahead(refresh_ahead: Duration) -> Fetch<'static> {
-    Fetch { waited_for: None, refresh_ahead: Some(refresh_ahead) }
+    Fetch { refresh_ahead: Some(refresh_ahead), ..Fetch::default() }
 }
 
 /// The record and the value that came in place of the lock.
@@ -215,9 +215,22 @@ fn a_failure_may_turn_everybody_away_for_a_while(rig: &Rig) {
     assert!(is_granted(&rig.fetch(&tag(4), Fetch::default())), "its time is over");
 }
 
+/// Functions that share a namespace share the lock, and neither values nor failures.
+fn a_failure_is_no_answer_to_those_who_want_another_value(rig: &Rig) {
+    let note = |tag: &Tag| Failure::new("no luck", None).note(tag, FAR, "mine");
+    let wants = |mark| Fetch { mark, ..Fetch::default() };
+    rig.granted(&tag(1));
+    assert!(rig.call(&Fail { names: &rig.names, tag: &tag(1), note: &note(&tag(1)), life: 30 * S }));
+    assert!(matches!(rig.fetch(&tag(9), wants("mine")), Acquired::Failed { .. }));
+    let awaited = tag(1).record(State::Blocked);
+    assert!(is_granted(&rig.fetch(&tag(2), Fetch { mark: "other", ..waited_for(&awaited) })));
+    let mine = rig.fetch(&tag(9), Fetch { mark: "mine", ..waited_for(&awaited) });
+    assert!(matches!(mine, Acquired::Failed { .. }));
+}
+
 fn what_is_no_note_turns_nobody_away(rig: &Rig) {
     for (id, foreign) in
-        [(1, &b"hello"[..]), (2, b"0b8e@host\n9999999999999999"), (3, b"a\n+9999999999999999\nb")]
+        [(1, &b"hello"[..]), (2, b"0b8e@host\n9999999999999999"), (3, b"a\n+9999999999999999\n\nb")]
     {
         rig.put_at(&rig.names.error(), foreign, Some(30 * S));
         assert!(is_granted(&rig.fetch(&tag(id), Fetch::default())));
@@ -359,6 +372,7 @@ conformance! {
     a_turn_that_lost_the_lock_stores_nothing,
     a_failure_is_for_those_who_waited,
     a_failure_may_turn_everybody_away_for_a_while,
+    a_failure_is_no_answer_to_those_who_want_another_value,
     what_is_no_note_turns_nobody_away,
     a_note_expires,
     only_one_is_to_compute_anew,

@@ -3,7 +3,8 @@
 -- failure's note.
 -- KEYS: record, fence, wait; to fetch: value, error, refresh
 -- ARGV: tag, lease ms, fence life ms, not after us, pattern of records to re-lock or '', record seen or '', its life at most ms or '-1',
---   tokens to reserve, process that waits or ''; to fetch: record waited for or '', refresh ahead ms or '-1', bytes of the value at most
+--   tokens to reserve, process that waits or ''; to fetch: record waited for or '', refresh ahead ms or '-1', bytes of the value at
+--   most, mark of the value that is wanted
 -- Nothing is read that may be longer than what belongs there, and what was written is undone where a later command fails.
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
@@ -66,11 +67,12 @@ end
 local fetch = KEYS[4]
 local computed = record and string.sub(record, -1) == '1'
 if fetch and not computed then
-  -- The note of a turn that failed: its record, a line break, until when it turns everybody away, a line break, the rest.
+  -- The note of a turn that failed: its record, until when it turns everybody away, whose value it was, and the rest, with
+  -- line breaks in between.
   local note = redis.pcall('GETRANGE', KEYS[5], 0, 8191)
   if type(note) == 'string' then
-    local turn, till = string.match(note, '^([^\n]*)\n(%d+)\n')
-    if turn and (turn == ARGV[10] or (not record and now < tonumber(till))) then
+    local turn, till, mark = string.match(note, '^([^\n]*)\n(%d+)\n([^\n]*)\n')
+    if turn and mark == ARGV[13] and (turn == ARGV[10] or (not record and now < tonumber(till))) then
       return {'failed', note, text}
     end
   end

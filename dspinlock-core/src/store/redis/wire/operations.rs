@@ -49,7 +49,8 @@ impl Wire for Acquire<'_> {
             [&*names.record, &names.fence(), &names.wait(), &names.value(), &names.error(), &names.refresh()];
         let ahead = fetch.refresh_ahead.map_or_else(|| "-1".to_owned(), millis);
         let head = HEAD.to_string();
-        let more = [fetch.waited_for.unwrap_or_default(), ahead.as_bytes(), head.as_bytes()];
+        let more =
+            [fetch.waited_for.unwrap_or_default(), ahead.as_bytes(), head.as_bytes(), fetch.mark.as_bytes()];
         ACQUIRE.request(&keys, arguments.into_iter().chain(more))
     }
 
