@@ -270,7 +270,7 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
 #[test]
 fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
     let mut spin = spin(Policy::CACHED, &Options::new());
-    let note = [&record(OURS, MS, '0')[..], b"\n0\nfailed\nno luck"].concat();
+    let note = [&record(OURS, MS, '0')[..], b"\n0\n\nfailed\nno luck"].concat();
     let failed = Acquired::Failed { note, now: SERVER };
     let holder = Record::parse(&record(OURS, MS, '0'), ",").unwrap().holder();
     let failure = Failure { message: "no luck".into(), holder: Some(holder) };
