@@ -12,9 +12,10 @@ use crate::spec::Spec;
 use crate::spin::{Ear, Policy, Refusal, Spin, Wanted};
 use crate::store::{Acquired, Listener, Replace};
 use crate::value::{Caching, Label, LocalCopy, Note, Payload, complete};
+use crate::waits::{Caller, Waiting};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tracing::{Instrument, Span};
@@ -45,11 +46,12 @@ pub(crate) struct Attempt {
     core: Arc<Core>,
     spec: Arc<Spec>,
     spin: Spin,
-    id: String,
     started: Tick,
     attempts: u32,
     next: Next,
     fetch: Option<Fetching>,
+    /// Gone when the caller has lost interest.
+    caller: Weak<Caller>,
     /// Belongs to what the caller is doing, and encloses all that happens until the lock is held or refused.
     span: Span,
 }
@@ -83,18 +85,23 @@ impl Attempt {
     pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, policy: Policy, wait: Duration) -> Self {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
-        let id = uuid::Uuid::new_v4().to_string();
         Self {
             span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key),
             core,
             spec,
             spin,
-            id,
             started,
             attempts: 0,
             next: Next { at: started, replace: None },
             fetch: None,
+            caller: Weak::new(),
         }
+    }
+
+    /// Says who makes the attempt, so that it does not wait for what waits for it.
+    pub(crate) fn called_by(mut self, caller: &Weak<Caller>) -> Self {
+        self.caller = Weak::clone(caller);
+        self
     }
 
     /// Wants what was computed: a value, or only the fact where there is none.
@@ -109,15 +116,24 @@ impl Attempt {
     /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
     pub(crate) fn run(self) -> impl Future<Output = Result<Outcome>> + Send {
         let span = self.span.clone();
-        self.drive().instrument(span)
+        let drive = async move {
+            let (caller, mut waiting) = (Weak::clone(&self.caller), None);
+            let outcome = self.drive(&mut waiting).await?;
+            if let (Outcome::Entered(guard), Some(caller)) = (&outcome, caller.upgrade()) {
+                caller.granted(&guard.hold().spec);
+            }
+            Ok(outcome)
+        };
+        drive.instrument(span)
     }
 
-    async fn drive(mut self) -> Result<Outcome> {
+    async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
         let mut place: Option<Place> = None;
         let mut listener: Option<Listener> = None;
         loop {
             if place.is_none() && self.is_to_queue() {
+                *waiting = self.wait()?;
                 let joined = core.lines.join(&self.spec.names.record, self.takes());
                 match self.stand_in_line(&joined).await? {
                     Some(guard) => return Ok(Outcome::Entered(guard)),
@@ -155,6 +171,12 @@ impl Attempt {
         }
     }
 
+    /// Tells the other calls of this process that this one waits, unless it would wait for itself.
+    fn wait(&self) -> Result<Option<Waiting>> {
+        let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
+        waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))
+    }
+
     fn check_open(&self) -> Result<()> {
         self.core
             .check_open()
@@ -180,7 +202,11 @@ impl Attempt {
 
     /// Sleeps until the next request is due, or there is word of a change, or of the lock itself, which is then returned.
     async fn rest(&self, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
+        let tells = listener.is_some();
         let mut guard = sleep(self.next.at, listener, place).await;
+        if tells && Tick::now() < self.next.at {
+            self.core.lines.turn_passed(&self.spec.names.record);
+        }
         while guard.is_none()
             && let Some(until) = self.stands_back()
         {

@@ -1,6 +1,8 @@
 //! The one error type, and the kinds that a caller tells apart.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A [`Result`](std::result::Result) whose error is [`Error`].
@@ -58,10 +60,12 @@ impl fmt::Display for ErrorKind {
 
 /// An error of the lock. It is one pointer wide; [`kind`](Self::kind) says what to do about it.
 ///
-/// It names the key (64 characters of it at most) and the cause, and never holds a password.
+/// It names the key (64 characters of it at most) and the cause, and never holds a password. Where the system or the server
+/// gave an error of its own, that is its [`source`](std::error::Error::source), a [`std::io::Error`] where a connection
+/// failed; the message has its text already.
 ///
 /// ```
-/// use dspinlock_core::{Client, ErrorKind};
+/// use dspinlock::{Client, ErrorKind};
 /// use std::time::Duration;
 ///
 /// let client = Client::memory();
@@ -70,7 +74,7 @@ impl fmt::Display for ErrorKind {
 /// assert_eq!(error.kind(), ErrorKind::Contended);
 /// assert_eq!(error.key(), Some("\"example\""));
 /// assert!(error.is_retryable());
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
@@ -84,6 +88,9 @@ struct Inner {
     holder: Option<String>,
     waited: Duration,
     attempts: u32,
+    /// Whether the same call fails until somebody changes something, though its kind is one that passes.
+    lasts: bool,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -96,12 +103,39 @@ impl Error {
             holder: None,
             waited: Duration::ZERO,
             attempts: 0,
+            lasts: false,
+            source: None,
         }))
     }
 
     /// The same for another caller, without the first one's key and effort.
     pub(crate) fn again(&self) -> Self {
-        Self::new(self.kind(), &*self.0.message)
+        let mut again = Self::new(self.kind(), &*self.0.message);
+        again.0.lasts = self.0.lasts;
+        again.0.source.clone_from(&self.0.source);
+        again
+    }
+
+    /// The same, with what is at fault named first.
+    pub(crate) fn of(mut self, what: &str) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// The same, which lasts until somebody changes something, such as this.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn lasting(mut self, change: Option<String>) -> Self {
+        self.0.lasts = true;
+        if let Some(change) = change {
+            self.0.message = format!("{}; {change}", self.0.message);
+        }
+        self
+    }
+
+    /// The same, with the error behind it. Its text is shown to whoever asks: it must not hold a password.
+    pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
     }
 
     pub(crate) fn with_key(mut self, key: impl fmt::Display) -> Self {
@@ -155,12 +189,14 @@ impl Error {
         self.0.attempts
     }
 
-    /// Whether the same call may well succeed a moment later: the lock was held, or the server out of reach.
+    /// Whether the same call may well succeed a moment later: the lock was held, or the server out of reach. A server that
+    /// refuses the password, or a command or key that its access list does not allow, refuses it until that is changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(
+        let passes = matches!(
             self.0.kind,
             ErrorKind::Contended | ErrorKind::Backend | ErrorKind::Lost | ErrorKind::LeaderFailed
-        )
+        );
+        passes && !self.0.lasts
     }
 }
 
@@ -187,11 +223,20 @@ impl fmt::Debug for Error {
             .field("holder", &self.0.holder)
             .field("waited", &self.0.waited)
             .field("attempts", &self.0.attempts)
+            .field("retryable", &self.is_retryable())
+            .field("source", &self.0.source)
             .finish()
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}
 
 impl From<Error> for std::io::Error {
     /// Wraps the lock's error, so that functions returning [`std::io::Result`] can be annotated as they are.
@@ -205,5 +250,31 @@ impl From<Error> for std::io::Error {
             _ => Io::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_pointer_that_goes_anywhere() {
+        fn goes_anywhere<T: Clone + Send + Sync + 'static>() {}
+        goes_anywhere::<Error>();
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn keeps_its_source_and_whether_it_lasts_for_every_caller() {
+        let cause = std::io::Error::other("the cable");
+        let error = Error::new(ErrorKind::Backend, "unplugged").caused_by(cause).lasting(None).with_key("k");
+        for error in [error.again(), error.clone(), error] {
+            let source = error.source().expect("a source").downcast_ref::<std::io::Error>();
+            assert_eq!(source.map(ToString::to_string).as_deref(), Some("the cable"));
+            assert!(!error.is_retryable());
+        }
+        let plain = Error::new(ErrorKind::Backend, "gone");
+        assert!(plain.source().is_none() && plain.is_retryable());
     }
 }

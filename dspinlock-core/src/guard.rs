@@ -15,18 +15,21 @@ use std::time::Duration;
 ///
 /// [`release`](Self::release) says that the work was done: the key is marked COMPUTED for `expire`, as py-dspinlock does
 /// when its `with` block ends. *Dropping* the guard only gives the lock back, since nobody knows whether the work was
-/// done: the key is free at once, and nothing is remembered. Neither a drop nor a cancelled `release` blocks: the
-/// library's own thread does the work. A process that ends right after a drop may leave the key blocked until the lease
-/// is over; release it to be sure.
+/// done: the key is free at once, and nothing is remembered. The library's own thread does the work of a drop and of a
+/// cancelled `release`. Outside a Tokio runtime a drop waits for the server's answer, for 50 ms at the most, since the
+/// process may be about to end; on a thread of a runtime it never does. So a process that ends right after a drop there may
+/// leave the key blocked until the lease is over: release it, or call [`shutdown`](crate::shutdown), to be sure.
+///
+/// A turn may have several guards: see [`nested`](Self::nested).
 ///
 /// ```
-/// # use dspinlock_core::Client;
+/// # use dspinlock::Client;
 /// let client = Client::memory();
 /// let guard = client.lock("example").acquire_blocking()?;
 /// assert!(guard.is_held());
 /// println!("fencing token {}", guard.fencing_token());
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[must_use = "a guard that is dropped at once gives the lock back at once"]
 pub struct Guard {
@@ -41,16 +44,33 @@ impl Guard {
         Self { handle: LockHandle(hold), left: false }
     }
 
-    /// Another guard of a turn that may be ending just now, in another thread; `None` if it is not held to our knowledge.
-    pub(crate) fn join(hold: Arc<Hold>) -> Option<Self> {
-        hold.enter_again().then(|| Self { handle: LockHandle(hold), left: false })
-    }
-
-    /// Another guard of the same turn, for code that is called while the lock is held and would lock again.
+    /// Another guard of the same turn, with the same fencing token: for code that is called while the lock is held, and
+    /// would wait for itself if it acquired once more. This is the only way in twice.
     ///
-    /// The lock is given back when the last guard goes, in the way in which that one goes.
-    pub fn nested(&self) -> Self {
-        Self::new(Arc::clone(&self.handle.0))
+    /// The lock is given back when the last guard goes, in the way in which that one goes. Releasing or dropping an
+    /// earlier one marks nothing and gives nothing back.
+    ///
+    /// ```
+    /// # use dspinlock_core::{Client, Guard};
+    /// fn step(guard: Guard) -> dspinlock_core::Result<()> {
+    ///     guard.ensure_held()?;
+    ///     guard.release_blocking() // the outer guard goes on holding
+    /// }
+    ///
+    /// # let client = Client::memory();
+    /// let guard = client.lock("example").acquire_blocking()?;
+    /// step(guard.nested()?)?;
+    /// assert!(guard.is_held());
+    /// guard.release_blocking()?;
+    /// # Ok::<(), dspinlock_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `Lost` if the lock is not known to be held any more: there is nothing to share.
+    pub fn nested(&self) -> Result<Self> {
+        self.ensure_held()?;
+        Ok(Self::new(Arc::clone(self.hold())))
     }
 
     pub(crate) fn hold(&self) -> &Arc<Hold> {
@@ -112,12 +132,17 @@ impl Guard {
         }
     }
 
-    /// What a holder is told that has nothing to give back: others still hold the lock, or it was given back before.
+    /// What a holder is told that has nothing to give back: others still hold the lock, it was handed on, or it was given
+    /// back before.
     fn left(&self, ending: &Ending) -> Result<()> {
-        if self.hold().is_revoked() && matches!(ending, Ending::Release | Ending::Publish { .. }) {
+        if !matches!(ending, Ending::Release | Ending::Publish { .. }) {
+            return Ok(());
+        }
+        if self.hold().is_revoked() {
             return Err(self.loss("was given back when the client was shut down"));
         }
-        Ok(())
+        // What was given back in the meantime was so by another guard, or went to the next caller.
+        if self.hold().is_over() { Ok(()) } else { self.ensure_held() }
     }
 
     /// Takes this guard's part in the ending; the hold, if it is now to be given back to the store.
@@ -130,7 +155,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(hold) = self.leave(&Ending::Abandon) {
-            hold.give_back_later(Ending::Abandon);
+            hold.give_back_dropped();
         }
     }
 }
@@ -154,17 +179,17 @@ impl fmt::Debug for Guard {
 /// A [`Guard`] derefs to it, and `guard = NAME` in the attribute binds it inside the body.
 ///
 /// ```
-/// use dspinlock_core::{Client, LockHandle};
+/// use dspinlock::{Client, LockHandle};
 ///
 /// let guard = Client::memory().lock("example").acquire_blocking()?;
 /// let handle = LockHandle::clone(&guard);
 /// let work = std::thread::spawn(move || {
 ///     handle.ensure_held()?; // before what can't be undone
-///     Ok::<_, dspinlock_core::Error>(handle.fencing_token()) // for the resource to refuse lower ones
+///     Ok::<_, dspinlock::Error>(handle.fencing_token()) // for the resource to refuse lower ones
 /// });
 /// assert_eq!(work.join().unwrap()?, guard.fencing_token());
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct LockHandle(Arc<Hold>);
@@ -198,7 +223,8 @@ impl LockHandle {
     }
 
     /// Whether the lock is known to be held: not given back, not seen to be lost, and within its lease, which counts from
-    /// before the request for it was sent, and goes on while the machine is suspended.
+    /// before the request for it was sent, and goes on while the machine is suspended. In a fork of the process that took
+    /// it, it is not.
     pub fn is_held(&self) -> bool {
         self.0.is_held()
     }
@@ -234,7 +260,7 @@ impl LockHandle {
     /// within half a second after that. Needs no runtime of its own. The future may be dropped at any point.
     ///
     /// ```
-    /// # use dspinlock_core::{Client, ErrorKind, LockHandle};
+    /// # use dspinlock::{Client, ErrorKind, LockHandle};
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let client = Client::memory();
     /// let guard = client.lock("example").acquire().await?;
@@ -242,7 +268,7 @@ impl LockHandle {
     /// guard.release().await?;
     /// handle.lost().await;
     /// assert_eq!(handle.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
-    /// # Ok::<(), dspinlock_core::Error>(()) }).unwrap();
+    /// # Ok::<(), dspinlock::Error>(()) }).unwrap();
     /// ```
     pub async fn lost(&self) {
         // It has no error of its own; without the library's thread nothing is held.

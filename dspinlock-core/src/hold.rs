@@ -1,17 +1,21 @@
 //! A lock that is held: its lease, its end, and its way from hand to hand.
 
+mod turn;
+
 use crate::client::Core;
 use crate::clock::Tick;
+use crate::drops::{self, Leftover};
 use crate::error::{ErrorKind, Result};
 use crate::guard::Guard;
 use crate::lease::Lease;
 use crate::record::{Record, State, Tag};
 use crate::spec::Spec;
 use crate::store::{Abandon, Fail, Release, Released, Sent};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+use turn::Turn;
 
 /// A lock that is held, shared by its guards, its handles and the renewer.
 pub(crate) struct Hold {
@@ -31,14 +35,6 @@ pub(crate) struct Hold {
     turn: Arc<Turn>,
     /// How many more may have the lock in this turn.
     handoffs: u32,
-}
-
-/// What the server granted, and this process passes from hand to hand.
-#[derive(Debug)]
-struct Turn {
-    granted: Tick,
-    /// Whether it was given back to the store, or is on its way there.
-    over: AtomicBool,
 }
 
 /// How long a lock may go from hand to hand before other processes have their turn.
@@ -79,7 +75,7 @@ impl Hold {
             phase: AtomicU8::new(HELD),
             changed: Notify::new(),
             guards: AtomicUsize::new(0),
-            turn: Arc::new(Turn { granted: sent, over: AtomicBool::new(false) }),
+            turn: Arc::new(Turn::new(sent)),
             handoffs,
         })
     }
@@ -98,7 +94,7 @@ impl Hold {
             phase: AtomicU8::new(OVER),
             changed: Notify::new(),
             guards: AtomicUsize::new(0),
-            turn: Arc::new(Turn { granted: now, over: AtomicBool::new(true) }),
+            turn: Arc::new(Turn::new(now)),
             handoffs: 0,
         })
     }
@@ -136,9 +132,8 @@ impl Hold {
                 handoffs: self.handoffs - 1,
             });
             self.core.renewer.add(&next);
-            if self.core.check_open().is_err() {
-                // Shut down just now, perhaps after a look at what is held: then this one gives it back.
-                next.end(OVER);
+            // Shut down just now: this one gives it back, unless the shutdown has seen the next one and does.
+            if self.core.check_open().is_err() && next.end(OVER) {
                 return None;
             }
             Some(Guard::new(next))
@@ -165,7 +160,7 @@ impl Hold {
         if self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             tracing::warn!(target: "dspinlock", key = %self.spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
             self.changed.notify_waiters();
-            self.core.lines.call_first(&self.spec.names.record, false);
+            self.core.lines.call_first(&self.spec.names.record, 0, Duration::ZERO);
         }
     }
 
@@ -193,7 +188,10 @@ impl Hold {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == HELD && self.lease().is_valid(Tick::now())
+        // A fork has a copy of all this, and the lock is its parent's.
+        self.phase.load(Ordering::Acquire) == HELD
+            && self.lease().is_valid(Tick::now())
+            && self.core.worker.is_here()
     }
 
     /// Ends the holding; `false` if it had ended before. Nobody renews it from now on.
@@ -236,7 +234,7 @@ impl Hold {
     }
 
     fn abandoned(&self, reply: Result<bool>) -> Result<Others> {
-        reply.map(|_| Others::Unknown).map_err(|error| self.spec.name(error))
+        reply.map(|_| Others(0)).map_err(|error| self.spec.name(error))
     }
 
     /// Says what the reply to a release means for the holder.
@@ -251,15 +249,15 @@ impl Hold {
             Err(why) => self.spec.foreign(&crate::spin::describe(raw, &why)),
         };
         match reply {
-            Ok(Released::Done { others_wait: true }) => Ok(Others::Wait),
-            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(Others::Unknown),
+            Ok(Released::Done { others }) => Ok(Others(others)),
+            Ok(Released::AlreadyComputed) => Ok(Others(0)),
             Ok(Released::Unknown) => {
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, "the reply to a release was lost; the key is free");
-                Ok(Others::Unknown)
+                Ok(Others(0))
             }
             Ok(Released::Refused(why)) => {
                 self.spec.not_stored(&why);
-                Ok(Others::Unknown)
+                Ok(Others(0))
             }
             Ok(Released::Gone) => Err(self.spec.error(
                 ErrorKind::Lost,
@@ -303,19 +301,14 @@ impl Hold {
 
     /// Tells the next caller of this process to look, unless it is the turn of others; with what the holder is told.
     fn call_next(&self, done: Result<Others>) -> Result<()> {
-        self.core.lines.call_first(&self.spec.names.record, matches!(done, Ok(Others::Wait)));
+        let others = done.as_ref().map_or(0, |Others(others)| *others);
+        self.core.lines.call_first(&self.spec.names.record, others, Tick::now() - self.turn.granted);
         done.map(drop)
     }
 
     /// One more guard.
     pub(crate) fn enter(&self) {
         self.guards.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// One more guard of a turn that may be ending just now, in another thread; `false` if it is not held to our knowledge.
-    pub(crate) fn enter_again(&self) -> bool {
-        let more = |guards: usize| (guards > 0).then_some(guards + 1);
-        self.is_held() && self.guards.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
     /// One guard less; `true` if the lock is now to be given back to the store.
@@ -328,7 +321,7 @@ impl Hold {
         let can_go_on = was_held && matches!(ending, Ending::Release | Ending::Abandon);
         let over = self.end(OVER) && !(can_go_on && self.hand_on());
         if over {
-            self.turn.over.store(true, Ordering::Release);
+            self.turn.begin_to_end();
         }
         over
     }
@@ -336,27 +329,25 @@ impl Hold {
     /// Gives the lock back over its holder's head, by the library's own thread.
     pub(crate) fn revoke(self: &Arc<Self>) {
         if self.end(REVOKED) {
-            self.turn.over.store(true, Ordering::Release);
-            Arc::clone(self).give_back_later(Ending::Abandon);
+            self.turn.begin_to_end();
+            Arc::clone(self).give_back_in_background(Ending::Abandon, false, None);
         }
     }
 
-    /// Whether the tag is nobody's any more: neither this holder's nor that of one it was handed on to.
-    pub(crate) fn is_turn_over(&self) -> bool {
-        self.turn.over.load(Ordering::Acquire)
+    /// Whether the tag is nobody's any more, neither this holder's nor that of one it was handed on to. Waits for the
+    /// server's answer to what gives it back: a take-back that overtook that would have it find nothing.
+    pub(crate) async fn is_turn_over(&self) -> bool {
+        self.turn.is_over().await
     }
 
     /// Gives the lock back, also if the returned future is dropped.
     pub(crate) async fn give_back(self: Arc<Self>, ending: Ending) -> Result<()> {
         let worker = self.core.worker.clone();
-        let on_its_way = self.core.on_its_way();
+        let on_its_way = (self.core.on_its_way(), drops::note());
         let settle = async move {
             let _on_its_way = on_its_way;
             let reply = self.settle(&ending).await;
-            if is_unconfirmed(&reply) {
-                self.give_back_later(ending);
-            }
-            reply
+            self.take_in(reply, ending)
         };
         worker.finish(settle).await
     }
@@ -364,30 +355,50 @@ impl Hold {
     /// [`give_back`](Self::give_back), blocking the calling thread.
     pub(crate) fn give_back_blocking(self: Arc<Self>, ending: Ending) -> Result<()> {
         let reply = self.settle_blocking(&ending);
+        self.take_in(reply, ending)
+    }
+
+    /// Takes in what came of the one try that a caller waits for. Unconfirmed, the ending goes on being tried.
+    fn take_in(self: Arc<Self>, reply: Result<()>, ending: Ending) -> Result<()> {
         if is_unconfirmed(&reply) {
-            self.give_back_later(ending);
+            self.give_back_in_background(ending, true, None);
+        } else {
+            self.turn.settle();
         }
         reply
     }
 
-    /// Gives the lock back by the library's own thread.
-    pub(crate) fn give_back_later(self: Arc<Self>, ending: Ending) {
+    /// Gives the lock back by the library's own thread, for a guard that is dropped. Where it may block the calling thread
+    /// that waits a moment for the answer, since the process may be about to end.
+    pub(crate) fn give_back_dropped(self: Arc<Self>) {
+        drops::leave(|left| self.give_back_in_background(Ending::Abandon, false, Some(left)));
+    }
+
+    fn give_back_in_background(self: Arc<Self>, ending: Ending, tried: bool, left: Option<Leftover>) {
         let worker = self.core.worker.clone();
         let on_its_way = self.core.on_its_way();
         worker.detach(async move {
-            let _on_its_way = on_its_way;
-            self.settle_until_lease(ending).await;
+            let _on_its_way = (on_its_way, left);
+            self.settle_until_lease(ending, tried).await;
+            self.turn.settle();
         });
     }
 
-    /// Tries until the server has confirmed the ending, or the lease is over and has ended it.
-    async fn settle_until_lease(&self, ending: Ending) {
+    /// Tries until the server has confirmed the ending, or the lease is over and has ended it. `tried` is whether that was
+    /// sent before, and may have been done.
+    async fn settle_until_lease(&self, ending: Ending, mut tried: bool) {
         let over = Tick::now() + self.spec.options.lease;
         while let Err(error) = self.settle(&ending).await {
-            if error.kind() != ErrorKind::Backend || Tick::now() >= over {
+            let unconfirmed = error.kind() == ErrorKind::Backend;
+            if tried && !unconfirmed {
+                tracing::debug!(target: "dspinlock", %error, "the lock is gone, perhaps by a try that nobody confirmed");
+                return;
+            }
+            if !unconfirmed || Tick::now() >= over {
                 tracing::warn!(target: "dspinlock", %error, "could not give the lock back; it ends with its lease");
                 return;
             }
+            tried = true;
             tokio::time::sleep(self.spec.options.retry()).await;
         }
     }
@@ -397,12 +408,9 @@ fn is_unconfirmed(reply: &Result<()>) -> bool {
     reply.as_ref().is_err_and(|error| error.kind() == ErrorKind::Backend)
 }
 
-/// Whether callers of other processes wait for a lock that was given back.
+/// How many other processes are known to wait for a lock that was given back.
 #[derive(Clone, Copy)]
-enum Others {
-    Wait,
-    Unknown,
-}
+struct Others(u64);
 
 /// How a holding ends.
 #[derive(Clone, Debug)]

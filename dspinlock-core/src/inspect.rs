@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 /// What a record says, in an [`Inspection`], or in [`Entry::Computed`](crate::Entry::Computed).
 ///
 /// ```
-/// use dspinlock_core::{Client, Entry, State};
+/// use dspinlock::{Client, Entry, State};
 ///
 /// let lock = Client::memory().lock("example").cached_if_computed(true);
 /// lock.acquire_blocking()?.release_blocking()?;
@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 /// assert_eq!(record.state(), State::Computed);
 /// assert!(record.holder().contains(&std::process::id().to_string()));
 /// assert!(record.since().elapsed().unwrap().as_secs() < 60);
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordInfo {
@@ -55,14 +55,14 @@ impl From<Record> for RecordInfo {
 /// What [`DSpinlock::inspect`](crate::DSpinlock::inspect) found.
 ///
 /// ```
-/// use dspinlock_core::{Client, State};
+/// use dspinlock::{Client, State};
 ///
 /// let lock = Client::memory().lock("example");
 /// let guard = lock.acquire_blocking()?;
 /// let found = lock.inspect_blocking()?.expect("somebody holds it");
 /// assert_eq!((found.state(), found.fencing_token()), (State::Blocked, Some(guard.fencing_token())));
 /// println!("{} holds it for {:?} unless it is renewed", found.holder(), found.remaining());
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {

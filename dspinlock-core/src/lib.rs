@@ -16,6 +16,7 @@ mod attempt;
 mod attribute;
 mod client;
 mod clock;
+mod drops;
 mod error;
 mod guard;
 mod hold;
@@ -40,6 +41,7 @@ mod spin;
 mod stand_back;
 mod store;
 mod value;
+mod waits;
 mod worker;
 
 #[doc(hidden)]

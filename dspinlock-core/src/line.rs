@@ -7,7 +7,7 @@
 use crate::clock::Tick;
 use crate::guard::Guard;
 use crate::spec::Spec;
-use crate::stand_back::StandBack;
+use crate::stand_back::{Left, StandBack};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,11 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long a process that has had its turn leaves a lock to others that wait: long enough for one of them to wake up
-/// and take it, and short enough to be no loss where all of them have gone.
-const STAND_BACK: Duration = Duration::from_millis(2);
-
-/// How long it waits at the most to be told whether there are any.
+/// How long a process that gives a lock back waits at the most to be told whether others wait for it.
 const UNTIL_TOLD: Duration = Duration::from_secs(1);
 
 /// What somebody in line is told.
@@ -127,15 +123,21 @@ impl Lines {
     pub(crate) fn hold_first(&self, record: &str) {
         if self.is_waited_for(record) {
             let now = Tick::now();
-            self.0.stand_back.begin(record, now, now + UNTIL_TOLD);
+            self.0.stand_back.begin(record, now, Left::until(now + UNTIL_TOLD));
         }
     }
 
-    /// Tells the first in line to look: the lock was given back, or is lost. Where other processes wait, it is their turn.
-    pub(crate) fn call_first(&self, record: &str, others_wait: bool) {
-        if others_wait {
+    /// Another process has given the lock back: it may be the turn of a third.
+    pub(crate) fn turn_passed(&self, record: &str) {
+        self.0.stand_back.turn_passed(record, Tick::now());
+    }
+
+    /// Tells the first in line to look: the lock was given back, after a turn that took so long, or is lost. Where other
+    /// processes wait, it is their turn.
+    pub(crate) fn call_first(&self, record: &str, others: u64, turn: Duration) {
+        if others > 0 {
             let now = Tick::now();
-            self.0.stand_back.begin(record, now, now + STAND_BACK);
+            self.0.stand_back.begin(record, now, Left::for_turns(others, turn, now));
         } else {
             self.0.stand_back.end(record);
         }
@@ -212,6 +214,8 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    const TURN: Duration = Duration::from_millis(1);
+
     fn heard(place: &Place) -> Option<Word> {
         match pin!(place.word()).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(word) => Some(word),
@@ -238,7 +242,7 @@ mod tests {
         let lines = Lines::default();
         let (first, second) = (join(&lines), join(&lines));
         assert!(is_called(&first) && heard(&second).is_none());
-        lines.call_first("r", true);
+        lines.call_first("r", 1, TURN);
         assert!(is_called(&first) && heard(&second).is_none());
         drop(first);
         assert!(is_called(&second));
@@ -255,13 +259,11 @@ mod tests {
         let first = join(&lines);
         lines.hold_first("r");
         assert!(left(&lines));
-        lines.call_first("r", false);
+        lines.call_first("r", 0, TURN);
         assert!(!left(&lines));
         drop(first);
-        lines.call_first("r", true);
-        assert!(
-            lines.left_to_others("r", Tick::now()).is_some_and(|until| until <= Tick::now() + STAND_BACK)
-        );
+        lines.call_first("r", 1, TURN);
+        assert!(lines.left_to_others("r", Tick::now()).is_some_and(|until| until <= Tick::now() + 2 * TURN));
         assert!(lines.left_to_others("other", Tick::now()).is_none());
     }
 
@@ -285,7 +287,7 @@ mod tests {
             std::thread::scope(|threads| {
                 threads.spawn(|| {
                     while handed_on.load(Ordering::SeqCst) == 0 {
-                        lines.call_first("r", false);
+                        lines.call_first("r", 0, TURN);
                         lines.call_all();
                     }
                 });
@@ -312,7 +314,7 @@ mod tests {
         assert!(heard(&third).is_none(), "the first is still there");
         first.leave_with_lock();
         assert!(heard(&third).is_none(), "the lock is held");
-        lines.call_first("r", false);
+        lines.call_first("r", 0, TURN);
         assert!(is_called(&third));
     }
 

@@ -4,7 +4,6 @@ use crate::attempt::{Attempt, Outcome};
 use crate::client::{self, Client};
 use crate::error::{ErrorKind, Result};
 use crate::guard::Guard;
-use crate::hold::Hold;
 use crate::inspect::{Inspection, RecordInfo, forgotten, inspected};
 use crate::key::{Key, LockKey};
 use crate::options::Options;
@@ -12,12 +11,12 @@ use crate::outage::Fallback;
 use crate::scheme::Scheme;
 use crate::scope;
 use crate::spec::Spec;
-use crate::spin::{OnBlocked, Policy};
+use crate::spin::Policy;
 use crate::store::{Forget, Read};
+use crate::waits::Caller;
 use once_cell::sync::OnceCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::ThreadId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A lock: a key, how to lock it, and where.
@@ -26,11 +25,14 @@ use std::time::Duration;
 /// method that does has a blocking twin. One made without a [`namespace`](Self::namespace) is *bare*: it and Python's
 /// `HashDSpinlock` of the same value exclude each other.
 ///
+/// One that is acquired while it is held waits, whoever the holder is: also if that is this very instance in this very
+/// thread. Code that holds it already shares the turn by [`Guard::nested`].
+///
 /// A blocking method may be called from async code, where it blocks the executor's thread for as long as it takes; it
 /// neither panics nor needs a runtime.
 ///
 /// ```
-/// use dspinlock_core::{Client, Entry};
+/// use dspinlock::{Client, Entry};
 /// use std::time::Duration;
 ///
 /// let client = Client::memory();
@@ -42,8 +44,9 @@ use std::time::Duration;
 ///     }
 ///     Entry::Computed(record) => println!("computed by {}", record.holder()),
 /// }
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct DSpinlock {
     client: Option<Client>,
     key: Key,
@@ -51,8 +54,6 @@ pub struct DSpinlock {
     scheme: Option<Arc<dyn Scheme>>,
     options: Options,
     spec: OnceCell<Arc<Spec>>,
-    /// The hold of this very instance, and the thread that took it by a blocking door: re-entry, as in py-dspinlock.
-    entered: Mutex<Option<(ThreadId, Weak<Hold>)>>,
 }
 
 impl DSpinlock {
@@ -71,7 +72,6 @@ impl DSpinlock {
             options: client.as_ref().map_or_else(Options::new, |client| client.defaults().clone()),
             client,
             spec: OnceCell::new(),
-            entered: Mutex::new(None),
         }
     }
 
@@ -189,9 +189,7 @@ impl DSpinlock {
 
     fn attempt(&self, policy: Policy) -> Result<Attempt> {
         let (core, spec) = (self.client()?.core(), self.spec()?);
-        if policy.blocked == OnBlocked::Wait {
-            scope::check_recursion(&core, spec)?;
-        }
+        scope::check_recursion(&core, spec)?;
         Ok(Attempt::new(core, Arc::clone(spec), policy, spec.options.wait_budget()))
     }
 
@@ -206,29 +204,14 @@ impl DSpinlock {
 
     async fn attend(&self, policy: Policy) -> Result<Outcome> {
         let attempt = self.attempt(policy)?;
-        let worker = self.client()?.core().worker.clone();
-        worker.attend(attempt.run()).await
+        let core = self.client()?.core();
+        let caller = Caller::awaiting(&core, self.spec()?);
+        core.worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await
     }
 
     fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {
-        if let Some(guard) = self.re_entered() {
-            return Ok(Outcome::Entered(guard));
-        }
-        let outcome = self.attempt(policy)?.run_blocking()?;
-        if let Outcome::Entered(guard) = &outcome {
-            *self.entered.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((std::thread::current().id(), Arc::downgrade(guard.hold())));
-        }
-        Ok(outcome)
-    }
-
-    /// A guard of the turn that this thread took by this instance, if it lasts. A task may share its thread with others
-    /// that wait for the same lock, so in a task there is no such thing; see [`Guard::nested`].
-    fn re_entered(&self) -> Option<Guard> {
-        let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (thread, hold) = entered.as_ref()?;
-        let here = *thread == std::thread::current().id() && tokio::runtime::Handle::try_current().is_err();
-        if here { Guard::join(hold.upgrade()?) } else { None }
+        let caller = Caller::blocking(&self.client()?.core(), self.spec()?);
+        self.attempt(policy)?.called_by(&Arc::downgrade(&caller)).run_blocking()
     }
 
     /// Waits for the lock and takes it, whether or not the key is COMPUTED.
@@ -244,8 +227,7 @@ impl DSpinlock {
         self.guard(self.attend(self.policy(Policy::WAIT)).await?)
     }
 
-    /// [`acquire`](Self::acquire), blocking the calling thread. A thread that holds this very instance's lock enters
-    /// again, as in py-dspinlock: see [`Guard::nested`].
+    /// [`acquire`](Self::acquire), blocking the calling thread.
     ///
     /// # Errors
     ///
@@ -260,7 +242,7 @@ impl DSpinlock {
     ///
     /// # Errors
     ///
-    /// As [`acquire`](Self::acquire), except that a lock held by somebody else is `None`.
+    /// As [`acquire`](Self::acquire), except that a lock that is held is `None`, whoever holds it.
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
     }
@@ -364,21 +346,6 @@ impl DSpinlock {
             Outcome::Fetched(_) => {
                 Err(self.spec()?.error(ErrorKind::Misuse, "a value came that nobody asked for"))
             }
-        }
-    }
-}
-
-impl Clone for DSpinlock {
-    /// Another lock of the same key and options. It is not entered where this one is.
-    fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            key: self.key.clone(),
-            namespace: self.namespace.clone(),
-            scheme: self.scheme.clone(),
-            options: self.options.clone(),
-            spec: self.spec.clone(),
-            entered: Mutex::new(None),
         }
     }
 }

@@ -6,6 +6,12 @@ use std::time::Duration;
 /// The longest duration that any option takes.
 pub const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The shortest duration of any option but `wait`: the server counts in milliseconds.
+const MIN_DURATION: Duration = Duration::from_millis(1);
+
+/// The most hand-overs of a turn: their fencing tokens are microseconds ahead of the clock, and must not be so by more than a minute.
+const MAX_HANDOFFS: u32 = 60_000_000;
+
 /// The longest `max_block` of a bare key: Python takes a lock that looks older.
 pub(crate) const BARE_MAX_BLOCK: Duration = Duration::from_secs(30 * 60);
 
@@ -20,11 +26,11 @@ pub(crate) enum Budget {
 
 /// The options of a lock. The defaults are py-dspinlock's, and a lease of ten seconds, which it does not have.
 ///
-/// Validated when a lock is used: zero for `sleep`, `expire`, `max_block`, `lease` or `tries`, and anything above
-/// [`MAX_DURATION`], is an error of kind [`Config`](ErrorKind::Config).
+/// Validated when a lock is used: less than a millisecond for `sleep`, `expire`, `max_block`, `lease` or the time of
+/// `replicas`, zero `tries`, and anything above [`MAX_DURATION`], is an error of kind [`Config`](ErrorKind::Config).
 ///
 /// ```
-/// use dspinlock_core::{Client, Options};
+/// use dspinlock::{Client, Options};
 /// use std::time::Duration;
 ///
 /// const SECOND: Duration = Duration::from_secs(1);
@@ -32,7 +38,7 @@ pub(crate) enum Budget {
 /// let client = Client::memory();
 /// let guard = client.lock("example").options(patient.clone()).acquire_blocking()?;
 /// guard.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -135,7 +141,8 @@ impl Options {
     }
 
     /// How often the lock may go from one caller of this process to the next, without the server's part in it, before
-    /// other processes have their turn. Zero turns that off. There is none on bare keys, which Python polls.
+    /// other processes have their turn, 60 million times at the most. Zero turns that off. There is none on bare keys, which
+    /// Python polls.
     #[must_use]
     pub const fn local_handoffs(mut self, local_handoffs: u32) -> Self {
         self.local_handoffs = local_handoffs;
@@ -181,21 +188,32 @@ impl Options {
 
     /// Refuses what can't be used; `bare` keys are shared with Python.
     pub(crate) fn validate(&self, bare: bool) -> Result<()> {
-        let expire = self.expire.map(|expire| ("expire", expire));
-        let never_zero = [("sleep", self.sleep), ("max_block", self.max_block), ("lease", self.lease)];
-        let confirmed = self.replicas.map(|replicas| ("the time for `replicas`", replicas.within));
-        for (name, duration) in never_zero.into_iter().chain(expire).chain(confirmed) {
-            if duration.is_zero() {
-                return Err(config(format!("`{name}` is zero; write at least one millisecond")));
-            }
+        let always = [("`sleep`", self.sleep), ("`max_block`", self.max_block), ("`lease`", self.lease)];
+        let expire = self.expire.map(|expire| ("`expire`", expire));
+        let confirmed = self.replicas.map(|replicas| ("the time of `replicas`", replicas.within));
+        for (name, duration) in always.into_iter().chain(expire).chain(confirmed) {
+            check_duration(name, duration, "")?;
         }
-        for (name, duration) in never_zero.into_iter().chain(expire).chain([("wait", self.wait_budget())]) {
-            if duration > MAX_DURATION {
-                return Err(config(format!("`{name}` is {duration:?}, above the limit of 365 days")));
+        match self.budget {
+            // Zero is one attempt, and no server has to be told a wait.
+            Budget::Wait(wait) => check_limit("`wait`", wait)?,
+            Budget::Tries(0) => {
+                return Err(config("`tries` is zero; write 1 for a single attempt".to_owned()));
             }
+            Budget::Tries(tries) if self.wait_budget() > MAX_DURATION => {
+                return Err(config(format!(
+                    "`tries` is {tries} and `sleep` {:?}: together they are above the limit of 365 days; \
+                     write fewer `tries`",
+                    self.sleep
+                )));
+            }
+            Budget::Tries(_) => {}
         }
-        if self.budget == Budget::Tries(0) {
-            return Err(config("`tries` is zero; write 1 for a single attempt".to_owned()));
+        if self.local_handoffs > MAX_HANDOFFS {
+            return Err(config(format!(
+                "`local_handoffs` is {}, and each turn reserves as many fencing tokens; write {MAX_HANDOFFS} or fewer",
+                self.local_handoffs
+            )));
         }
         if bare && self.max_block > BARE_MAX_BLOCK {
             return Err(config(format!(
@@ -206,6 +224,24 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// Refuses a duration that the server, which counts in milliseconds, can't be told; `or` says what else may be written.
+pub(crate) fn check_duration(name: &str, duration: Duration, or: &str) -> Result<()> {
+    if duration.is_zero() {
+        return Err(config(format!("{name} is zero; {or}write at least one millisecond")));
+    }
+    if duration < MIN_DURATION {
+        return Err(config(format!("{name} is {duration:?}; {or}write at least one millisecond")));
+    }
+    check_limit(name, duration)
+}
+
+fn check_limit(name: &str, duration: Duration) -> Result<()> {
+    if duration > MAX_DURATION {
+        return Err(config(format!("{name} is {duration:?}, above the limit of 365 days")));
+    }
+    Ok(())
 }
 
 fn config(message: String) -> Error {
@@ -224,23 +260,47 @@ mod tests {
         options.validate(true).unwrap();
     }
 
+    /// Each is refused by its own name, in words that say what to write.
     #[test]
-    fn refuses_zero_and_too_long() {
-        let zero = Duration::ZERO;
-        let long = MAX_DURATION + Duration::from_millis(1);
-        for refused in [
-            Options::new().sleep(zero),
-            Options::new().expire(zero),
-            Options::new().max_block(zero),
-            Options::new().lease(zero),
-            Options::new().tries(0),
-            Options::new().wait(long),
-            Options::new().expire(long),
-            Options::new().lease(long),
-        ] {
-            assert_eq!(refused.validate(false).unwrap_err().kind(), ErrorKind::Config, "{refused:?}");
+    fn refuses_what_is_too_short_or_too_long_by_its_name() {
+        type Set = fn(Options, Duration) -> Options;
+        let durations: [(&str, Set); 5] = [
+            ("`sleep`", Options::sleep),
+            ("`expire`", |options, expire| options.expire(expire)),
+            ("`max_block`", Options::max_block),
+            ("`lease`", Options::lease),
+            ("the time of `replicas`", |options, within| options.replicas(1, within)),
+        ];
+        let refusal = |options: &Options| {
+            let refused = options.validate(false).expect_err(&format!("{options:?}"));
+            assert_eq!(refused.kind(), ErrorKind::Config, "{refused}");
+            refused.to_string()
+        };
+        for (name, set) in durations {
+            for short in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(999)] {
+                let text = refusal(&set(Options::new(), short));
+                assert!(text.starts_with(name) && text.contains("at least one millisecond"), "{text}");
+            }
+            for long in [MAX_DURATION + MIN_DURATION, Duration::MAX] {
+                let text = refusal(&set(Options::new().tries(1), long));
+                assert!(text.starts_with(name) && text.contains("365 days"), "{text}");
+            }
+            set(Options::new(), MIN_DURATION).validate(false).unwrap();
         }
-        Options::new().wait(zero).expire(None).validate(false).unwrap();
+        let numbers = [
+            (Options::new().wait(Duration::MAX), "`wait` is"),
+            (Options::new().tries(0), "`tries` is zero; write 1"),
+            (Options::new().tries(u32::MAX), "`tries` is 4294967295 and `sleep` 500ms"),
+            (Options::new().local_handoffs(u32::MAX), "`local_handoffs` is 4294967295"),
+        ];
+        for (options, starts) in numbers {
+            let text = refusal(&options);
+            assert!(text.starts_with(starts), "{text}");
+        }
+        for wait in [Duration::ZERO, Duration::from_nanos(1), MAX_DURATION] {
+            Options::new().wait(wait).expire(None).validate(false).unwrap();
+        }
+        Options::new().tries(u32::MAX).sleep(MIN_DURATION).validate(false).unwrap();
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl Drop for Pending {
 }
 
 /// Takes back what the first of two requests for `hold` may do when it arrives after the turn: take the lock once more.
+/// A turn that goes on at the moment from which the server refuses the request has nothing to fear from it.
 pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
     let at = when_refused(&hold.core, not_after);
     let worker = hold.core.worker.clone();
@@ -78,7 +79,7 @@ pub(crate) fn take_back_after(hold: Arc<Hold>, not_after: ServerTime) {
     worker.detach(async move {
         let _on_its_way = on_its_way;
         tokio::time::sleep(Tick::now().until(at)).await;
-        if hold.is_turn_over() {
+        if hold.is_turn_over().await {
             take_back(&hold.core, &hold.spec, &hold.tag, at).await;
         }
     });

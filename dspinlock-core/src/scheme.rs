@@ -10,7 +10,7 @@ use std::fmt;
 /// One turn of one process at a lock: what a [`Scheme`] builds its tag from.
 ///
 /// ```
-/// use dspinlock_core::{Client, Scheme, Turn};
+/// use dspinlock::{Client, Scheme, Turn};
 ///
 /// /// Holders are known by their service and not by their host.
 /// #[derive(Debug)]
@@ -25,7 +25,7 @@ use std::fmt;
 /// let lock = Client::memory().lock("example").scheme(Billing);
 /// let _guard = lock.acquire_blocking()?;
 /// assert_eq!(lock.inspect_blocking()?.expect("somebody holds it").holder(), "billing");
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -49,7 +49,7 @@ pub struct Turn {
 /// `namespace = ""`.
 ///
 /// ```
-/// use dspinlock_core::{Client, Scheme};
+/// use dspinlock::{Client, Scheme};
 ///
 /// /// Matches `class Reports(HashDSpinlock): def get_key(self): return f"reports:{self._obj_uid}"`.
 /// #[derive(Debug)]
@@ -68,7 +68,7 @@ pub struct Turn {
 /// let lock = || client.lock(17_u64).scheme(Reports);
 /// assert_eq!(lock().record_key()?, "reports:17");
 /// assert_eq!(lock().namespace("billing").record_key()?, "reports:billing:17");
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[expect(clippy::unnecessary_literal_bound, reason = "an implementation may return a field")]
 pub trait Scheme: fmt::Debug + Send + Sync + Any {

@@ -7,6 +7,7 @@
 use crate::client::{Client, Core};
 use crate::error::{ErrorKind, Result};
 use crate::spec::Spec;
+use crate::waits::{Run, address};
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
 use std::future::Future;
@@ -19,8 +20,8 @@ use std::task::{Context, Poll};
 pub(crate) enum Scope {
     /// Calls that name no client use this one.
     Client(Client),
-    /// The body of an annotated function runs, and this lock is held for it.
-    Holding { core: Arc<Core>, lock: Arc<Spec> },
+    /// The body of an annotated function runs, and this call's lock is held for it.
+    Holding(Arc<Run>),
 }
 
 thread_local! {
@@ -32,7 +33,7 @@ struct InForce;
 
 impl InForce {
     fn new(scope: Scope) -> Self {
-        SCOPES.with_borrow_mut(|scopes| scopes.push(scope));
+        change(|scopes| scopes.push(scope));
         Self
     }
 }
@@ -40,9 +41,14 @@ impl InForce {
 impl Drop for InForce {
     fn drop(&mut self) {
         // Dropped only after the borrow has ended: a client may run code of the user's as it goes.
-        let scope = SCOPES.with_borrow_mut(Vec::pop);
+        let scope = change(Vec::pop);
         drop(scope);
     }
+}
+
+/// At a thread's very end, where futures may still be dropped, there are no scopes any more.
+fn change<R>(change: impl FnOnce(&mut Vec<Scope>) -> R) -> Option<R> {
+    SCOPES.try_with(|scopes| change(&mut scopes.borrow_mut())).ok()
 }
 
 /// Runs `body` with `scope` in force.
@@ -52,17 +58,30 @@ pub(crate) fn within<R>(scope: Scope, body: impl FnOnce() -> R) -> R {
 }
 
 pin_project! {
-    /// A future that runs with a scope in force.
+    /// A future that runs with a scope in force, and is dropped with it.
     pub(crate) struct Within<F> {
-        scope: Scope,
+        scope: Option<Scope>,
         #[pin]
-        future: F,
+        future: Option<F>,
+    }
+
+    impl<F> PinnedDrop for Within<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _in_force = this.scope.clone().map(InForce::new);
+            this.future.set(None);
+        }
     }
 }
 
 impl<F: Future> Within<F> {
     pub(crate) fn new(scope: Scope, future: F) -> Self {
-        Self { scope, future }
+        Self::maybe(Some(scope), future)
+    }
+
+    /// With no scope, no more than the future itself.
+    pub(crate) fn maybe(scope: Option<Scope>, future: F) -> Self {
+        Self { scope, future: Some(future) }
     }
 }
 
@@ -71,8 +90,12 @@ impl<F: Future> Future for Within<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _in_force = InForce::new(this.scope.clone());
-        this.future.poll(context)
+        let _in_force = this.scope.clone().map(InForce::new);
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(context),
+            // Only a drop takes it away.
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -81,22 +104,31 @@ pub(crate) fn client() -> Option<Client> {
     SCOPES.with_borrow(|scopes| {
         scopes.iter().rev().find_map(|scope| match scope {
             Scope::Client(client) => Some(client.clone()),
-            Scope::Holding { .. } => None,
+            Scope::Holding(_) => None,
         })
     })
 }
 
-/// Refuses to wait for a lock that the surrounding code holds: it would wait for itself.
-pub(crate) fn check_recursion(core: &Arc<Core>, spec: &Spec) -> Result<()> {
-    let same = |scope: &Scope| match scope {
-        Scope::Holding { core: held_on, lock } => {
-            Arc::ptr_eq(core, held_on) && lock.names.record == spec.names.record
+/// The calls around the code that runs here, the outermost first.
+pub(crate) fn surrounding(mut each: impl FnMut(&Arc<Run>)) {
+    SCOPES.with_borrow(|scopes| {
+        for scope in scopes {
+            if let Scope::Holding(run) = scope {
+                each(run);
+            }
         }
-        Scope::Client(_) => false,
-    };
-    if SCOPES.with_borrow(|scopes| scopes.iter().any(same)) {
-        let what = "a recursive call: the function that is running here holds this very key and would wait for itself; \
-                    lock only the outer call, or give the inner one another key";
+    });
+}
+
+/// Refuses a lock that the surrounding code holds: it would wait for itself, or be turned away by itself.
+pub(crate) fn check_recursion(core: &Arc<Core>, spec: &Spec) -> Result<()> {
+    let mut inside = false;
+    surrounding(|run| {
+        inside |= run.core == address(core) && run.lock.names.record == spec.names.record;
+    });
+    if inside {
+        let what = "a recursive call: the function that is running here holds this very key and would wait for itself, or \
+                    be turned away by itself; lock only the outer call, or give the inner one another key";
         return Err(spec.error(ErrorKind::Misuse, what));
     }
     Ok(())

@@ -16,7 +16,11 @@ const PYTHON_GRACE: Duration = Duration::from_millis(20);
 /// How long a record of py-dspinlock lives from the moment at which it was written, unless a subclass says otherwise.
 const PYTHON_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// How often in a row an attempt may be late, by the server's clock or by ours, before it is given up.
+/// How long a poller sleeps at the least: less than the time for which those who give a lock back leave it to others.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// How often in a row an attempt may be late by the server's clock, and how often in all a grant may come when its lease is
+/// spent, before the caller gives up.
 const MAX_LATE: u32 = 3;
 
 /// What to do where somebody holds the key.
@@ -119,6 +123,9 @@ pub(crate) struct Spin {
     deadline: Tick,
     max_block: Duration,
     late: u32,
+    /// How many grants came too late. Such a grant stands in the caller's own way until it is given back: what is seen in
+    /// between says nothing.
+    slow: u32,
     wanted: Option<Wanted>,
     /// A COMPUTED record of Python that is left alone until then.
     grace: Option<(Record, Tick)>,
@@ -135,7 +142,7 @@ pub(crate) struct Moment {
 /// Whether word of a change will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ear {
-    /// No: look again every `sleep`.
+    /// No: look again after `sleep` at the latest.
     #[cfg_attr(
         not(any(feature = "redis", test)),
         expect(dead_code, reason = "the memory store always tells")
@@ -155,6 +162,7 @@ impl Spin {
             deadline: started + wait,
             max_block: options.max_block,
             late: 0,
+            slow: 0,
             wanted: None,
             grace: None,
         }
@@ -177,8 +185,8 @@ impl Spin {
 
     /// Takes in a grant that came when its lease was spent; an error if asking again would be in vain.
     pub(crate) fn too_slow(&mut self, now: Tick) -> Result<(), Refusal> {
-        self.late += 1;
-        if self.late > MAX_LATE || now >= self.deadline { Err(Refusal::Slow) } else { Ok(()) }
+        self.slow += 1;
+        if self.slow > MAX_LATE || now >= self.deadline { Err(Refusal::Slow) } else { Ok(()) }
     }
 
     /// Takes in a reply and says what comes next.
@@ -277,7 +285,11 @@ impl Spin {
         let free_in = remaining.map(|remaining| remaining + moment.jitter);
         let timers = [free_in, stale_in].into_iter().flatten();
         let sleep = match moment.ear {
-            Ear::Deaf => Some(timers.fold(self.sleep, Duration::min)),
+            // A turn that has just begun may soon be over, and the lock another's again.
+            Ear::Deaf => {
+                let held_for = record.timestamp.until(server);
+                Some(timers.fold(self.sleep.min((held_for / 2).max(SHORTEST_PAUSE)), Duration::min))
+            }
             // Stand in line, look again at once, and ask to be told.
             Ear::Closed => Some(Duration::ZERO),
             // Nobody tells of a holder's end by expiry in time.

@@ -41,10 +41,21 @@ fn a_grant_enters() {
 fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
     let options = Options::new().sleep(100 * MS).wait(1_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
-    let mut next = |remaining, now| spin.next(held(OURS, MS, '0', remaining), ",", at(now)).unwrap();
-    assert_eq!(next(Some(10_000 * MS), T0), again(T0 + 100 * MS));
+    let long = 10_000 * MS;
+    let mut next = |remaining, now| spin.next(held(OURS, long, '0', remaining), ",", at(now)).unwrap();
+    assert_eq!(next(Some(long), T0), again(T0 + 100 * MS));
     assert_eq!(next(Some(40 * MS), T0), again(T0 + 43 * MS));
     assert_eq!(next(None, T0 + 950 * MS), again(T0 + 1_000 * MS));
+}
+
+/// Where turns are short, `sleep` would miss nearly all of their ends.
+#[test]
+fn looks_again_sooner_the_shorter_the_key_has_been_held() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    for (held_for, pause) in [(0, 1), (2, 1), (10, 5), (400, 200), (1_000, 500), (60_000, 500)] {
+        let step = spin.next(held(OURS, held_for * MS, '0', None), ",", at(T0));
+        assert_eq!(step, Ok(again(T0 + pause * MS)), "held for {held_for} ms");
+    }
 }
 
 #[test]
@@ -161,6 +172,8 @@ fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_dead
     let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
     for _ in 0..MAX_LATE {
         assert_eq!(slow.too_slow(T0), Ok(()));
+        // The grant that was too slow stands there until it is given back.
+        assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
     }
     assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
     let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));

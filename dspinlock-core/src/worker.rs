@@ -49,14 +49,19 @@ impl Worker {
         // Set whole, or not at all.
         let mut worker = place.lock().unwrap_or_else(PoisonError::into_inner);
         match &*worker {
-            Some(known) if check_process(known.process).is_ok() => Ok(known.clone()),
+            Some(known) if known.is_here() => Ok(known.clone()),
             _ => Ok(worker.insert(Self::start(name)?).clone()),
         }
     }
 
+    /// Whether this is the process that has the thread.
+    pub(crate) fn is_here(&self) -> bool {
+        check_process(self.process).is_ok()
+    }
+
     fn start(name: &str) -> Result<Self> {
         let cannot = |why: std::io::Error| {
-            Error::new(ErrorKind::Backend, format!("can't start the thread `{name}`: {why}"))
+            Error::new(ErrorKind::Backend, format!("can't start the thread `{name}`: {why}")).caused_by(why)
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -78,7 +83,7 @@ impl Worker {
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Option<JoinHandle<T>> {
-        check_process(self.process).ok().map(|()| self.runtime.spawn(task))
+        self.is_here().then(|| self.runtime.spawn(task))
     }
 
     /// Runs `task` to its end, whatever becomes of the caller.

@@ -39,7 +39,7 @@ pub(crate) fn check_options(args: &Args, function: &Function, written: Option<&T
                        one, as a `String` in place of a `&str`";
         errors.push(Error::new_spanned(borrowed, message));
     }
-    if written.is_none_or(|ty| is_unit(value_of(ty))) {
+    if written.is_none_or(has_no_value) {
         for (name, span) in OF_VALUES.iter().filter_map(|name| Some((name, cached.written(name)?))) {
             let message = format!("`{name}` is about a value, and this function returns none");
             errors.push(Error::new(span, message));
@@ -72,6 +72,11 @@ pub(crate) fn check_options(args: &Args, function: &Function, written: Option<&T
             errors.push(Error::new_spanned(ty, message));
         }
     }
+}
+
+/// Whether a return type says that there is nothing to store.
+pub(crate) fn has_no_value(ty: &Type) -> bool {
+    is_unit(value_of(ty))
 }
 
 /// The first argument of what is spelled `Result<_, _>`, or the type itself.
@@ -120,12 +125,11 @@ pub(crate) fn companion(
     sig.ident = name.clone();
     sig.constness = None;
     sig.asyncness = None;
-    sig.safety = syn::Safety::Default;
     sig.abi = None;
     sig.output = parse_quote!(-> #krate::Result<#krate::CachedEntry<#output>>);
     let bindings = lowered.map(|lowered| &lowered.bindings).into_iter().flatten();
     // Where the function is not there, its companion is not.
-    let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let conditions = signature::conditions(attrs);
     let doc = format!(
         "What `{}` has stored for these arguments: to look at, and to forget.",
         function.sig.ident.unraw()

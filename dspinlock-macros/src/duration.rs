@@ -10,6 +10,9 @@ use syn::{Error, Expr, Lit, UnOp};
 /// Longer than this is refused: such a number is a slip of the unit, not a plan.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The server counts in milliseconds.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The value of one duration argument.
 pub(crate) struct Time {
     expr: TokenStream,
@@ -60,6 +63,10 @@ impl Time {
             && duration.is_zero()
         {
             return Err(is_zero(name, why, span));
+        }
+        if matches!(zero, Zero::Refused(_)) && duration < SHORTEST {
+            let message = format!("`{name}` is shorter than a millisecond: write at least \"1ms\"");
+            return Err(Error::new(span, message));
         }
         if duration > LONGEST {
             return Err(Error::new(span, format!("`{name}` is longer than 365 days")));

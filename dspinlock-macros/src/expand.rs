@@ -8,7 +8,7 @@
 //! // Output, with `private` for `::dspinlock::__private` and names that cannot meet the user's:
 //! async fn usage(tenant: &str, day: Date) -> Result<Usage, AppError> {
 //!     let call = private::Call::new({ static SITE: private::Site = …; &SITE })
-//!         .instance(type_name_of_val(&|| ()), None)     // of which `impl` or trait, if that is generic
+//!         .place(type_name_of_val(&|| ()))              // in which `impl`, trait or function
 //!         .key(&(private::key_part(&tenant), private::key_part(&day)))
 //!         .sleep(Duration::new(0, 100_000_000));
 //!     private::run_async(
@@ -30,17 +30,18 @@
 //! The call is one statement of its own, so that whatever the key borrows or locks for a moment is given back before
 //! the wait. All decisions are in the library; nothing is decided in the generated code.
 
-use proc_macro2::{Group, Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Error, Expr, FnArg, Result, ReturnType, Type, parse_quote};
+use syn::{Attribute, Error, Expr, FnArg, Result, ReturnType, Type, parse_quote};
 
 use crate::args::{Args, Mode, OnLost, OnOutage};
 use crate::companion;
 use crate::errors::Errors;
 use crate::lowered::{self, Lowered};
-use crate::signature::{self, Function, Qualifier, Qualifiers};
+use crate::signature::{self, Function, Qualifier, QualifierKind};
+use crate::text_key;
 
 /// What stands in the place of an item and its attribute: the function with its lock, or the item as it was, with what
 /// is wrong.
@@ -65,17 +66,17 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         (None, ReturnType::Type(_, ty)) => Some(&**ty),
         (None, ReturnType::Default) => None,
     };
-    check_shape(function, lowered.is_some(), &mut errors);
-    if function.sig.asyncness.is_none() && lowered.is_none() {
+    let is_async = function.sig.asyncness.is_some() || lowered.is_some();
+    check_shape(function, is_async, &mut errors);
+    check_twice(function, lowered.as_ref(), &mut errors);
+    if !is_async {
         check_cancel(&args, &mut errors);
     }
     check_key(&args, function, &mut errors);
     check_room_for_an_error(&args, function, written, &mut errors);
     companion::check_options(&args, function, written, &mut errors);
-    let qualifiers = match &args.namespace {
-        Some(_) => None,
-        None => errors.take(signature::qualifiers(function)),
-    };
+    let qualifiers =
+        if needs_a_name(&args, written) { errors.take(signature::qualifiers(&function.sig)) } else { None };
     errors.finish(())?;
 
     let krate = args.krate();
@@ -84,10 +85,11 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
         private: quote!(#krate::__private),
         output: written.map_or_else(|| parse_quote!(()), signature::nameable),
         span: at(written.map_or_else(|| function.sig.ident.span(), Spanned::span)),
+        is_async,
     };
-    let call = generator.call(function, qualifiers.as_ref(), "new");
+    let call = generator.call(function, qualifiers.as_deref(), false);
     let entry = args.cached.entry.as_ref().map(|name| {
-        let call = generator.call(function, qualifiers.as_ref(), "companion");
+        let call = generator.call(function, qualifiers.as_deref(), true);
         companion::companion(name, function, lowered.as_ref(), &krate, &call, &generator.sharing())
     });
     let body = match &lowered {
@@ -101,19 +103,42 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
 }
 
 /// What no arguments could mend.
-fn check_shape(function: &Function, is_lowered: bool, errors: &mut Errors) {
+fn check_shape(function: &Function, is_async: bool, errors: &mut Errors) {
     let sig = &function.sig;
     if let Some(constness) = &sig.constness {
         let message = "a `const fn` may run while compiling, where there is nothing to lock; remove `const`";
         errors.push(Error::new(constness.span(), message));
     }
-    if !is_lowered && let Some(bound) = signature::names_a_future(&sig.output) {
-        let message = if sig.asyncness.is_some() {
-            "the lock is given back before the returned future runs; await it here and return what it gives"
-        } else {
-            "the lock would be held only while the future is made, not while it runs; write an `async fn`"
-        };
+    // What an async function gives may well be a future: a handle of a task that it has started.
+    if !is_async && let Some(bound) = signature::names_a_future(&sig.output) {
+        let message =
+            "the lock would be held only while the future is made, not while it runs; write an `async fn`";
         errors.push(Error::new_spanned(bound, message));
+    }
+}
+
+/// Whether the library asks for the name that the function has in the fleet: for its namespace, or to mark its values.
+fn needs_a_name(args: &Args, written: Option<&Type>) -> bool {
+    let marks_values = args.mode == Mode::Cached
+        && args.cached.schema.is_none()
+        && written.is_some_and(|written| !companion::has_no_value(written));
+    args.namespace.is_none() || marks_values
+}
+
+/// The first of two attributes sees the second beside it, by its usual name. Under any other name the second sees what the
+/// first has made of the body.
+fn check_twice(function: &Function, lowered: Option<&Lowered>, errors: &mut Errors) {
+    let message =
+        "`#[dspinlock]` stands twice on this function, which would wait for itself; write one attribute";
+    let is_ours =
+        |attr: &&Attribute| attr.path().segments.last().is_some_and(|last| last.ident == "dspinlock");
+    if let Some(second) = function.attrs.iter().find(is_ours) {
+        errors.push(Error::new_spanned(second, message));
+    }
+    let call = local("call");
+    let is_call = |token: TokenTree| matches!(token, TokenTree::Ident(ident) if ident == call);
+    if lowered.map_or(&function.body, |lowered| &lowered.body).stream().into_iter().any(is_call) {
+        errors.push(Error::new(Span::call_site(), message));
     }
 }
 
@@ -128,6 +153,9 @@ fn check_cancel(args: &Args, errors: &mut Errors) {
 
 fn check_key(args: &Args, function: &Function, errors: &mut Errors) {
     let sig = &function.sig;
+    if let Some(key) = &args.key {
+        text_key::check(key, sig, errors);
+    }
     let Some(first) = sig.inputs.first() else { return };
     if args.written("key").is_some() {
         return;
@@ -168,24 +196,16 @@ pub(crate) struct Generator<'a> {
     pub(crate) output: Type,
     /// Where that is written.
     pub(crate) span: Span,
+    pub(crate) is_async: bool,
 }
 
 impl Generator<'_> {
     /// `let call = Call::new(…).…;`, with the function's own site or one of its companion.
-    fn call(&self, function: &Function, qualifiers: Option<&Qualifiers>, site_kind: &str) -> TokenStream {
+    fn call(&self, function: &Function, qualifiers: Option<&[Qualifier]>, is_companion: bool) -> TokenStream {
         let Self { args, private, .. } = self;
         let call = local("call");
-        let site = local("SITE");
-        let name = function.sig.ident.unraw().to_string();
-        let new = Ident::new(site_kind, Span::mixed_site());
-        let mut chain = quote!(#private::Call::new({
-            static #site: #private::Site = #private::Site::#new(
-                ::core::concat!(::core::module_path!(), "::", #name),
-                ::core::file!(),
-                ::core::line!(),
-            );
-            &#site
-        }));
+        let site = self.site(function, is_companion);
+        let mut chain = quote!(#private::Call::new(#site));
         let mode = match args.mode {
             Mode::Lock => None,
             Mode::Skip => Some(quote!(Skip)),
@@ -194,22 +214,15 @@ impl Generator<'_> {
             Mode::Cached => Some(quote!(Cached)),
         };
         chain.extend(mode.map(|mode| quote!(.mode(#private::Mode::#mode))));
-        if let Some(qualifiers) = qualifiers {
-            let this = if qualifiers.has_self {
-                quote!(Some(::core::any::type_name::<Self>()))
-            } else {
-                quote!(None)
+        chain.extend(qualifiers.map(|_| quote!(.place(::core::any::type_name_of_val(&|| ())))));
+        let mut parts = TokenStream::new();
+        for Qualifier { conditions, kind } in qualifiers.into_iter().flatten() {
+            let part = match kind {
+                QualifierKind::TypeParam(ident) => quote!(::core::any::type_name::<#ident>()),
+                QualifierKind::ConstParam(ident) => quote!(#private::debug_text(&#ident)),
+                QualifierKind::Argument(ident) => quote!(::core::any::type_name_of_val(&#ident)),
             };
-            chain.extend(
-                quote!(.instance(::core::any::type_name_of_val(&|| ()), ::core::option::Option::#this)),
-            );
-        }
-        for part in qualifiers.iter().flat_map(|qualifiers| &qualifiers.parts) {
-            chain.extend(match part {
-                Qualifier::TypeParam(ident) => quote!(.qualifier(::core::any::type_name::<#ident>())),
-                Qualifier::ConstParam(ident) => quote!(.qualifier(&#private::debug_text(&#ident))),
-                Qualifier::Argument(ident) => quote!(.qualifier(::core::any::type_name_of_val(&#ident))),
-            });
+            parts.extend(quote!(#(#conditions)* let #call = #call.qualifier(#part);));
         }
         chain.extend(args.namespace.as_ref().map(|namespace| {
             let namespace = quote_spanned!(at(namespace.span())=> &(#namespace));
@@ -247,7 +260,27 @@ impl Generator<'_> {
             quote!(.client(#client))
         }));
         let key = args.key.as_ref().map_or_else(|| quote!(()), |key| self.by_reference(key));
-        quote!(let #call = #chain.key(&#key);)
+        quote!(let #call = #chain.key(&#key); #parts)
+    }
+
+    /// Where the function stands, of which the library makes a name.
+    fn site(&self, function: &Function, is_companion: bool) -> TokenStream {
+        let (private, site, name) = (&self.private, local("SITE"), function.sig.ident.unraw().to_string());
+        let position = position(&function.sig.ident);
+        let method = function.sig.receiver().map(|_| quote!(.method()));
+        let companion = is_companion.then(|| quote!(.companion()));
+        quote!({
+            static #site: #private::Site = #private::Site::new(
+                ::core::concat!(::core::module_path!(), "::", #name),
+                ::core::file!(),
+                ::core::line!(),
+            )
+            .package(::core::option_env!("CARGO_PKG_NAME"), ::core::option_env!("CARGO_BIN_NAME"))
+            .position(::core::concat!(::core::line!(), ":", ::core::column!(), #position))
+            #method
+            #companion;
+            &#site
+        })
     }
 
     fn run(&self, function: &Function, call: &TokenStream) -> TokenStream {
@@ -291,7 +324,7 @@ impl Generator<'_> {
     ///
     /// The body is an arm and not the end of a block, where the braces of a short one would count as needless.
     fn body(&self, body: &Group) -> TokenStream {
-        let Self { args, private, output, span } = self;
+        let Self { args, private, output, span, .. } = self;
         let granted = local("granted");
         let guard = args.guard.as_ref().map_or_else(|| quote!(_), ToTokens::to_token_stream);
         let turned_away = match (&args.otherwise, args.mode) {
@@ -313,17 +346,20 @@ impl Generator<'_> {
 
     /// Whether what the body returned, the variable `returned`, is a failure.
     pub(crate) fn has_failed(&self) -> TokenStream {
-        let Self { private, span, .. } = self;
+        let Self { private, span, is_async, .. } = self;
         let returned = local("returned");
+        let refuses_futures =
+            (!is_async).then(|| quote_spanned!(*span=> use #private::probe::FutureReturn as _;));
         quote_spanned! {*span=> {
-            use #private::probe::{AnyReturn as _, FutureReturn as _, ResultReturn as _};
+            #refuses_futures
+            use #private::probe::{AnyReturn as _, ResultReturn as _};
             (&&&&#private::probe::Probe(#returned)).__dspinlock_failed()
         }}
     }
 
     /// What is returned where there is no lock.
     pub(crate) fn on_error(&self) -> TokenStream {
-        let Self { args, private, output, span } = self;
+        let Self { args, private, output, span, .. } = self;
         let error = local("error");
         args.on_error.as_ref().map_or_else(
             || quote_spanned!(*span=> |#error| <#output as #private::CarriesLockError>::from_lock_error(#error)),
@@ -357,6 +393,16 @@ impl Generator<'_> {
 /// A name that no name of the user meets.
 pub(crate) fn local(name: &str) -> Ident {
     Ident::new(&format!("__dspinlock_{name}"), Span::mixed_site())
+}
+
+/// Where the function's own name is written, behind the place of the attribute: for the compiler all that one call of a
+/// macro writes stands at one place.
+fn position(name: &Ident) -> String {
+    if !proc_macro::is_available() {
+        return String::new();
+    }
+    let name = name.span().unwrap();
+    format!(":{}:{}", name.line(), name.column())
 }
 
 /// Code of ours that the compiler reports at a place of the user.

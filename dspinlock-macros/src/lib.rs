@@ -13,6 +13,7 @@ mod fuzz;
 mod lowered;
 mod names;
 mod signature;
+mod text_key;
 mod values;
 
 use proc_macro::TokenStream;
@@ -85,7 +86,8 @@ use proc_macro::TokenStream;
 ///   `Duration`. Zero is refused except for `wait`, as is more than 365 days.
 /// - *The key* is evaluated once, before the body, and borrows what it names: in `key = (tenant, day)` neither is
 ///   moved. Whatever it locks or borrows is given back before the wait. `key = ()` is one lock for all calls. Of a
-///   method with nothing but `self`, say which part of it: `key = self.id`.
+///   method with nothing but `self`, say which part of it: `key = self.id`. Nothing is filled into text: `"user:{id}"`
+///   and `"id"` would be one key for all calls, and are refused in words that say `key = ("user", id)` and `key = id`.
 /// - `skip`, `once` and `fail_if_key_exists` never wait, so they take no `sleep`, `wait` or `tries`.
 /// - *The return type* must have room for an error of the lock, or `on_error` must make a value of it. An error of the
 ///   body always wins over one of the lock.
@@ -194,7 +196,7 @@ use proc_macro::TokenStream;
 /// | `err_expire = "1s"` | for so long, a failure is the answer to everybody | only to those who waited |
 /// | `local = "5s"`, or `local` alone for 5 s | a copy is served from this process, without asking the server, until word of a change comes, for so long at the most | off |
 /// | `max_value = "1MiB"` | a larger value is returned, with a warning, and not stored; text with `B`, `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`, or a `usize` | 64 MiB |
-/// | `schema = "usage-2"` | the name of the value's form: values of another name are computed anew | the compiler's name of the type |
+/// | `schema = "usage-2"` | the name of the value's form: a value of another name is a miss. Functions of one `namespace` that also have one `schema` take each other's values | the names of the type and of the function, with its parameters |
 /// | `codec = PATH` | a type that implements `dspinlock::Codec` | `dspinlock::Json` |
 /// | `if = \|value\| …` | whether a value is stored; a closure or a path over `&T`, called after the body | every value is |
 /// | `entry = NAME` | makes the companion `NAME`, below | none |
@@ -204,30 +206,53 @@ use proc_macro::TokenStream;
 /// default. `if`, like `on_error`, may speak only of arguments that are references or `Copy`, or that the body does not
 /// take.
 ///
-/// *The companion* is a function beside this one with the same visibility, generics, receiver and arguments, never async
-/// or unsafe. It gives a `dspinlock::CachedEntry`, with which `peek` looks at what is stored for these arguments, in one
+/// *The companion* is a function beside this one with the same visibility, generics, receiver and arguments, never async,
+/// and unsafe if this one is, since both evaluate the key. It gives a `dspinlock::CachedEntry`, with which `peek` looks at what is stored for these arguments, in one
 /// round trip and without a lock, and `forget` removes it. The body of a trait's implementation has no room for another
 /// item, and the compiler says so; in the trait itself, beside a default body, there is.
 ///
-/// A function that calls itself with the same key is told so by an error, since it would wait for itself.
+/// # Calls inside of calls
+///
+/// A function that calls itself with the same key is refused with an error of kind `Misuse`, in every mode: it would wait
+/// for itself, or be turned away by itself. So is a `DSpinlock` of that key in its body. Calls of one process that wait for
+/// each other (`a` calls `b` while `b` calls `a`) get the same error at once, with the functions and keys of the whole cycle;
+/// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll.
+///
+/// What nobody can see is a cycle through another process, through a guard that is held in code, or through a thread or task
+/// that a body starts and waits for, which has none of the body's locks. Such callers wait until their time is over: 5 s, or
+/// `max_block` with `cached`. After `lease`, a caller of `cached` logs once, as a warning, who is waited for.
 ///
 /// # Which functions share keys
 ///
-/// None, unless told to. A key belongs to the path of its function (`my_crate::reports::rebuild_report`), to the type of
-/// `Self` where there is a receiver or the function mentions `Self`, and to the types and values of its generic
-/// parameters and `impl Trait` arguments, those of the surrounding `impl` or trait included. Such names change with a rename, and may change with the compiler: locks that
-/// must exclude each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and
-/// functions of the same namespace and key exclude each other. It has no `{`, `}` or `,`. `namespace = ""` is a *bare*
-/// key, shared with Python's `HashDSpinlock(key)`.
+/// None, unless told to. A key belongs to one place in one package, in whatever process it is called. Its default namespace
+/// is made of
 ///
-/// An associated function that mentions neither `self` nor `Self` cannot be told from one of the same name in another
-/// `impl` of the module, where both types are without parameters: the second reports an error that names both lines.
+/// - the package, with `/bin` if the function is in a binary: `billing/bin`;
+/// - the path of the function, with the type of its `impl`, the trait, and the functions around it:
+///   `server::reports::Table<u8>::load`;
+/// - for a function in a function, where it is written: `server::main::load@12:5:13:8` (lines and columns), since the blocks
+///   of a function have no names. An associated function without a receiver is taken for one if its type is not written like
+///   a type, as `Table` is and `DB` is not;
+/// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
+///
+/// A parameter that has no name of its own is refused by the first call, with an error of kind `Misuse`: all closures of
+/// one function have one name, and so have types that are declared in a closure or in an async block. Write
+/// `namespace = "…"` there, with `cached` also a `schema`, and tell apart by the key what must not meet. Some names look like
+/// others, and are not seen: types of one name in two blocks of one function, or in two crates of one name, that stand for
+/// the same parameter of one function.
+///
+/// Such names change with a rename, with lines where these count, and perhaps with the compiler: locks that must exclude
+/// each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and functions of the
+/// same namespace and key exclude each other. They don't take each other's values, unless they have one `schema`. It has
+/// no `{`, `}` or `,`. `namespace = ""` is a *bare* key, shared with Python's `HashDSpinlock(key)`.
 ///
 /// # What it refuses
 ///
-/// A `const fn`, and a sync function that returns a future, however its type is spelled: the lock would be held only
-/// while the future is made. A function that is nothing but `Box::pin(async move { … })`, as `async-trait` makes them,
-/// is locked inside. On any error the function is still there, without its lock, so that an editor goes on working.
+/// A `const fn`; a second `#[dspinlock]` on one function; and a sync function that returns a future, however its type is
+/// spelled: the lock would be held only while the future is made. An async function may return one, such as the handle
+/// of a task that it has started, which goes on without the lock. A function that is nothing but
+/// `Box::pin(async move { … })`, as `async-trait` makes them, is locked inside. On any error the function is still there,
+/// without its lock, so that an editor goes on working.
 #[proc_macro_attribute]
 pub fn dspinlock(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), item.into()).into()

@@ -157,52 +157,57 @@ pub(crate) fn has_no_room_for_an_error(ty: &Type) -> bool {
     }
 }
 
-/// What tells two functions of the same path apart: values of these stand in the default namespace.
-pub(crate) struct Qualifiers {
-    /// Whether the function has to do with a `Self`.
-    pub(crate) has_self: bool,
-    /// In the order of the signature. What belongs to the surrounding `impl` or trait is not seen here; the compiler tells
-    /// it when the function runs.
-    pub(crate) parts: Vec<Qualifier>,
+/// What tells the instances of one function apart, and where the function has it: the `#[cfg]` it is under.
+///
+/// What belongs to the surrounding `impl` or trait is not seen here; the compiler tells it when the function runs.
+pub(crate) struct Qualifier {
+    pub(crate) conditions: Vec<Attribute>,
+    pub(crate) kind: QualifierKind,
 }
 
-pub(crate) enum Qualifier {
+pub(crate) enum QualifierKind {
     TypeParam(Ident),
     ConstParam(Ident),
     /// A variable bound by an argument whose type has an `impl Trait` in it.
     Argument(Ident),
 }
 
-/// The qualifiers of a function.
+/// The qualifiers of a function, in the order of the signature.
 ///
 /// # Errors
 /// If an argument of type `impl Trait` has no name by which its type could be asked for.
-pub(crate) fn qualifiers(function: &Function) -> Result<Qualifiers> {
+pub(crate) fn qualifiers(sig: &Signature) -> Result<Vec<Qualifier>> {
     let mut found = Vec::new();
-    let has_self = function.sig.receiver().is_some()
-        || contains_self(function.sig.to_token_stream())
-        || body_mentions_self(function.body.stream());
-    for param in &function.sig.generics.params {
-        match param {
-            GenericParam::Type(param) => found.push(Qualifier::TypeParam(param.ident.clone())),
-            GenericParam::Const(param) => found.push(Qualifier::ConstParam(param.ident.clone())),
-            GenericParam::Lifetime(_) => {}
-        }
+    for param in &sig.generics.params {
+        let (attrs, kind) = match param {
+            GenericParam::Type(param) => (&param.attrs, QualifierKind::TypeParam(param.ident.clone())),
+            GenericParam::Const(param) => (&param.attrs, QualifierKind::ConstParam(param.ident.clone())),
+            GenericParam::Lifetime(_) => continue,
+        };
+        found.push(Qualifier { conditions: conditions(attrs), kind });
     }
-    for argument in &function.sig.inputs {
-        if let FnArg::Typed(PatType { pat, ty, .. }) = argument
+    for argument in &sig.inputs {
+        if let FnArg::Typed(PatType { attrs, pat, ty, .. }) = argument
             && has_impl_trait(ty)
         {
             let names = bound_names(pat);
             if names.is_empty() {
                 let message = "an argument of type `impl Trait` needs a name, since its type keeps the keys apart; \
-                               or write `namespace = \"…\"`";
+                               or write `namespace = \"…\"`, and with `cached` a `schema`";
                 return Err(Error::new_spanned(argument, message));
             }
-            found.extend(names.into_iter().map(Qualifier::Argument));
+            found.extend(names.into_iter().map(|name| Qualifier {
+                conditions: conditions(attrs),
+                kind: QualifierKind::Argument(name),
+            }));
         }
     }
-    Ok(Qualifiers { has_self, parts: found })
+    Ok(found)
+}
+
+/// On which conditions something is there.
+pub(crate) fn conditions(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
 pub(crate) fn has_impl_trait(ty: &Type) -> bool {
@@ -239,78 +244,12 @@ fn bound_names(pat: &Pat) -> Vec<Ident> {
     names.0
 }
 
-fn contains_self(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == "Self",
-        TokenTree::Group(group) => contains_self(group.stream()),
-        _ => false,
-    })
-}
-
-/// Whether a body speaks of the `Self` of the function itself, rather than of an item nested in it.
-fn body_mentions_self(body: TokenStream) -> bool {
-    let mut tokens = body.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Ident(ident) if ident == "Self" => return true,
-            TokenTree::Ident(ident) if opens_item(&ident, tokens.peek()) => {
-                // The item has a `Self` of its own, or may not speak of ours.
-                let ends = |token: &TokenTree| match token {
-                    TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
-                    TokenTree::Punct(punct) => punct.as_char() == ';',
-                    _ => false,
-                };
-                tokens.by_ref().find(ends);
-            }
-            TokenTree::Group(group) if body_mentions_self(group.stream()) => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-fn opens_item(ident: &Ident, next: Option<&TokenTree>) -> bool {
-    let named = matches!(next, Some(TokenTree::Ident(_)));
-    let punctuated = |with| matches!(next, Some(TokenTree::Punct(punct)) if punct.as_char() == with);
-    match ident.to_string().as_str() {
-        "fn" | "struct" | "enum" | "union" | "trait" | "mod" => named,
-        "impl" => named || punctuated('<'),
-        "macro_rules" => punctuated('!'),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use quote::quote;
     use syn::{ReturnType, Type, parse_quote, parse2};
 
-    use super::{Function, body_mentions_self, has_no_room_for_an_error, nameable, names_a_future};
-
-    #[test]
-    fn the_self_of_nested_items_is_not_ours() {
-        assert!(body_mentions_self(quote!(let a = Self::new(); a)));
-        assert!(body_mentions_self(quote!(if x { vec![Self { a: 1 }] } else { vec![] })));
-        assert!(!body_mentions_self(
-            quote!(struct Node(Option<Box<Node>>); impl Node { fn a() -> Self { Self(None) } } 1)
-        ));
-        assert!(!body_mentions_self(quote!(
-            impl<T> Iterator for N<T> {
-                type Item = Self;
-            },
-            1
-        )));
-        assert!(!body_mentions_self(quote!(
-            macro_rules! m {
-                () => {
-                    Self
-                };
-            },
-            1
-        )));
-        assert!(body_mentions_self(quote!(fn helper() {}, Self::X)));
-        assert!(body_mentions_self(quote!(let f: fn(&Self) -> u8 = |_| 1; f)));
-    }
+    use super::{Function, has_no_room_for_an_error, nameable, names_a_future};
 
     #[test]
     fn opaque_types_become_inferred_ones() {

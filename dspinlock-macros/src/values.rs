@@ -31,7 +31,7 @@ impl Generator<'_> {
 
     /// How values are shared: found by the compiler, by the type.
     pub(crate) fn sharing(&self) -> TokenStream {
-        let Self { args, private, output, span } = self;
+        let Self { args, private, output, span, .. } = self;
         let codec =
             args.cached.codec.as_ref().map_or_else(|| quote!(#private::Json), ToTokens::to_token_stream);
         quote_spanned! {*span=> {

@@ -21,8 +21,10 @@ impl Attempt {
     /// Makes the next request, and arms its compensation.
     pub(super) fn prepare(&mut self, now: ServerTime, in_line: bool) -> Request {
         self.attempts += 1;
-        // A new timestamp each time: Python judges the age of a record by it.
-        let turn = Turn { id: self.id.clone(), owner: owner(self.spec.function), timestamp: now.to_string() };
+        // A new id each time, so that taking back one request never takes another one's lock, whatever a scheme makes of
+        // the rest; and a new timestamp: Python judges the age of a record by it.
+        let id = uuid::Uuid::new_v4().to_string();
+        let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
         let not_after = now + self.core.store.patience();
         let marks = self.fetch.as_ref().is_some_and(|fetch| fetch.refresh_ahead.is_some());
@@ -118,7 +120,14 @@ impl Attempt {
         let (waited, attempts) = (self.waited(), self.attempts);
         let error = match refusal {
             Refusal::Contended(record) => {
-                let what = format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
+                let mut what =
+                    format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
+                // An annotated function that would wait for itself is refused before it waits.
+                if self.spec.function.is_none()
+                    && record.as_ref().is_some_and(|record| record.holder() == owner(None))
+                {
+                    what += "; this process holds it, so if the caller does, it shares the turn by `guard.nested()`";
+                }
                 self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
             }
             Refusal::KeyExists(record) => {

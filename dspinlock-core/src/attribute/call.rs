@@ -4,15 +4,16 @@ use super::memo::{Identity, Known, Same};
 use super::site::{self, Site};
 use crate::attempt::Attempt;
 use crate::client::{self, Client};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, LockKey};
 use crate::loss::OnLost;
 use crate::options::{Budget, Options};
 use crate::outage::{Fallback, OnOutage};
 use crate::scope;
 use crate::spec::Spec;
-use crate::spin::{OnBlocked, Policy};
+use crate::spin::Policy;
 use crate::value::{CachedEntry, Caching, Label, Sharing, Wish};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub enum Mode {
 pub struct Call {
     site: &'static Site,
     mode: Mode,
-    qualifiers: Vec<String>,
+    closure: Option<&'static str>,
+    qualifiers: Vec<Cow<'static, str>>,
     namespace: Option<String>,
     key: Key,
     client: Option<Client>,
@@ -60,6 +62,7 @@ impl Call {
         Self {
             site,
             mode: Mode::Lock,
+            closure: None,
             qualifiers: Vec::new(),
             namespace: None,
             key: Key::new(&()),
@@ -81,19 +84,17 @@ impl Call {
         self
     }
 
-    /// A type or constant that tells instances of a generic function apart, in the default namespace.
+    /// The type name of a closure in the function, which says where that stands.
     #[must_use]
-    pub fn qualifier(mut self, part: &str) -> Self {
-        self.qualifiers.push(part.to_owned());
+    pub fn place(mut self, closure: &'static str) -> Self {
+        self.closure = Some(closure);
         self
     }
 
-    /// What tells instances of the surrounding `impl` or trait apart: `closure` is the type name of a closure in the
-    /// function, `this` that of its `Self` if it has to do with one.
+    /// The name of a type, or the text of a constant, that a parameter of the function stands for.
     #[must_use]
-    pub fn instance(mut self, closure: &str, this: Option<&str>) -> Self {
-        self.qualifiers.extend(this.map(str::to_owned));
-        self.qualifiers.extend(site::holder(closure, this));
+    pub fn qualifier(mut self, part: impl Into<Cow<'static, str>>) -> Self {
+        self.qualifiers.push(part.into());
         self
     }
 
@@ -215,7 +216,7 @@ impl Call {
         self
     }
 
-    /// A name for the type of the value, in place of the compiler's.
+    /// A name for the form of the value, in place of the names of its type and of the function that makes it.
     #[must_use]
     pub fn schema(mut self, schema: &'static str) -> Self {
         self.schema = Some(schema);
@@ -227,9 +228,7 @@ impl Call {
         let client = self.in_force()?;
         let Resolved { fallback, policy } = self.resolve(&client)?;
         let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
-        if policy.blocked == OnBlocked::Wait {
-            scope::check_recursion(&core, &spec)?;
-        }
+        scope::check_recursion(&core, &spec)?;
         let wait = spec.options.wait_budget();
         Ok((Attempt::new(core, spec, policy, wait), fallback))
     }
@@ -244,7 +243,7 @@ impl Call {
         let known = if let Some(known) = identity.as_ref().and_then(|identity| core.memo.get(identity)) {
             known
         } else {
-            let label = self.label(sharing);
+            let label = self.label(sharing)?;
             let spec = self.resolve(&client)?.fallback.spec;
             caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
             let known = Arc::new(Known { spec, label });
@@ -261,6 +260,7 @@ impl Call {
     fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {
         Identity {
             site: Same(self.site),
+            closure: self.closure,
             qualifiers: self.qualifiers.clone(),
             namespace: self.namespace.clone(),
             schema: self.schema,
@@ -278,15 +278,36 @@ impl Call {
     ///
     /// `Config` or `Misuse`, as the call itself would give.
     pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
-        let label = self.label(&sharing);
+        let label = self.label(&sharing)?;
         let client = self.in_force()?;
         let Fallback { core, spec, .. } = self.resolve(&client)?.fallback;
         Ok(CachedEntry::new(core, spec, label, sharing))
     }
 
-    fn label(&self, sharing: &impl Sharing) -> Option<Label> {
-        let (codec, kind) = sharing.kind()?;
-        Some(Label::new(codec, self.schema.unwrap_or(kind), &self.key))
+    /// What a stored value must be to be the one that this call asks for. Functions that share a namespace share a lock;
+    /// a value belongs to the function that makes it, unless a schema says that several make the same.
+    fn label(&self, sharing: &impl Sharing) -> Result<Option<Label>> {
+        let Some((codec, kind)) = sharing.kind() else { return Ok(None) };
+        let schema = match self.schema {
+            Some(schema) => Cow::Borrowed(schema),
+            None => Cow::Owned(format!("{kind} of {}", self.name()?)),
+        };
+        Ok(Some(Label::new(codec, schema, &self.key)))
+    }
+
+    /// The name of the function in the whole fleet.
+    fn name(&self) -> Result<Arc<str>> {
+        self.site.name(self.closure, &self.qualifiers).map_err(|why| {
+            let advice = match (&self.namespace, self.mode) {
+                (Some(_), _) => "`cached(schema = \"…\")`",
+                (None, Mode::Cached) if self.schema.is_none() => {
+                    "`namespace = \"…\"` and `cached(schema = \"…\")`"
+                }
+                (None, _) => "`namespace = \"…\"`",
+            };
+            let message = format!("{why}; write {advice}, and tell apart by the key what must not meet");
+            Error::new(ErrorKind::Misuse, message)
+        })
     }
 
     fn in_force(&self) -> Result<Client> {
@@ -308,9 +329,9 @@ impl Call {
 
     fn resolve(self, client: &Client) -> Result<Resolved> {
         let (scheme, options) = (client.scheme(), self.options(client));
-        let namespace = match self.namespace {
-            Some(namespace) => namespace,
-            None => self.site.namespace(&self.qualifiers, scheme.key_separator())?,
+        let namespace = match &self.namespace {
+            Some(namespace) => namespace.clone(),
+            None => site::namespace(&self.name()?, scheme.key_separator()),
         };
         let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
         let policy = match self.mode {

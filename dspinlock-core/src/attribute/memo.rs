@@ -7,6 +7,7 @@ use crate::scheme::Scheme;
 use crate::spec::Spec;
 use crate::value::{Caching, Label};
 use quick_cache::sync::Cache;
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -22,7 +23,8 @@ const LONGEST_KEY: usize = 1024;
 #[derive(Clone, PartialEq)]
 pub(super) struct Identity {
     pub(super) site: Same<&'static Site>,
-    pub(super) qualifiers: Vec<String>,
+    pub(super) closure: Option<&'static str>,
+    pub(super) qualifiers: Vec<Cow<'static, str>>,
     pub(super) namespace: Option<String>,
     pub(super) schema: Option<&'static str>,
     pub(super) kind: Option<(&'static str, &'static str)>,

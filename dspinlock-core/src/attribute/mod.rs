@@ -4,6 +4,7 @@
 
 mod call;
 mod memo;
+mod place;
 mod returns;
 pub mod sharing;
 mod site;
@@ -12,9 +13,11 @@ use crate::attempt::Outcome;
 use crate::error::{Error, Result};
 use crate::guard::{Guard, LockHandle};
 use crate::loss::UnlessLost;
-use crate::scope::{Scope, Within, within};
+use crate::scope::{Within, within};
 use crate::value::Terms;
+use crate::waits::Caller;
 use std::future::Future;
+use std::sync::Arc;
 
 pub use crate::loss::OnLost;
 pub use crate::outage::OnOutage;
@@ -38,14 +41,15 @@ pub fn run<R>(
     on_error: impl FnOnce(Error) -> R,
 ) -> R {
     let on_lost = call.lost();
-    let guard = match enter_blocking(call) {
-        Ok(Way::Locked(guard)) => guard,
+    let (guard, caller) = match enter_blocking(call) {
+        Ok(Way::Locked(guard, caller)) => (guard, caller),
         Ok(Way::Unlocked(handle)) => return body(Some(handle)),
         Ok(Way::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
     let handle = LockHandle::clone(&guard);
-    let returned = within(holding(&guard), || body(Some(handle)));
+    let returned = within(caller.holding(&guard.hold().spec), || body(Some(handle)));
+    drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
         Some(loss) => on_error(loss),
         None => returned,
@@ -62,19 +66,22 @@ pub async fn run_async<R, F: Future<Output = R>>(
     on_error: impl FnOnce(Error) -> R,
 ) -> R {
     let on_lost = call.lost();
-    let guard = match enter(call).await {
-        Ok(Way::Locked(guard)) => guard,
+    let (guard, caller) = match enter(call).await {
+        Ok(Way::Locked(guard, caller)) => (guard, caller),
         Ok(Way::Unlocked(handle)) => return body(Some(handle)).await,
         Ok(Way::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
     let handle = LockHandle::clone(&guard);
     // Made in scope as well: an argument's default may lock before the first await.
-    let future = within(holding(&guard), || body(Some(handle)));
-    let future = Within::new(holding(&guard), future);
+    let scope = caller.holding(&guard.hold().spec);
+    let future = within(scope.clone(), || body(Some(handle)));
+    let future = Within::new(scope, future);
     let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
         return on_error(UnlessLost::<F>::error(&guard));
     };
+    // What is left is done by the library's own thread.
+    drop(caller);
     match leave(guard, failed(&returned), on_lost).await {
         Some(loss) => on_error(loss),
         None => returned,
@@ -124,7 +131,7 @@ pub async fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
 
 /// How a call gets to its body, or not.
 enum Way {
-    Locked(Guard),
+    Locked(Guard, Arc<Caller>),
     /// The server can't be asked, and the call runs all the same.
     Unlocked(LockHandle),
     TurnedAway,
@@ -133,17 +140,25 @@ enum Way {
 async fn enter(call: Call) -> Result<Way> {
     let (attempt, fallback) = call.attempt()?;
     let worker = fallback.core.worker.clone();
-    worker.attend(attempt.run()).await.map(way).or_else(|error| fallback.unlocked(error).map(Way::Unlocked))
+    let caller = Caller::awaiting(&fallback.core, &fallback.spec);
+    match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
+        Ok(outcome) => Ok(way(outcome, caller)),
+        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+    }
 }
 
 fn enter_blocking(call: Call) -> Result<Way> {
     let (attempt, fallback) = call.attempt()?;
-    attempt.run_blocking().map(way).or_else(|error| fallback.unlocked(error).map(Way::Unlocked))
+    let caller = Caller::blocking(&fallback.core, &fallback.spec);
+    match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
+        Ok(outcome) => Ok(way(outcome, caller)),
+        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+    }
 }
 
-fn way(outcome: Outcome) -> Way {
+fn way(outcome: Outcome, caller: Arc<Caller>) -> Way {
     match outcome {
-        Outcome::Entered(guard) => Way::Locked(guard),
+        Outcome::Entered(guard) => Way::Locked(guard, caller),
         Outcome::TurnedAway(_) | Outcome::Fetched(_) => Way::TurnedAway,
     }
 }
@@ -155,11 +170,6 @@ async fn leave(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
 
 fn leave_blocking(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
     if failed { after_failure(guard.abandon_blocking()) } else { on_lost.minds(guard.release_blocking()) }
-}
-
-fn holding(guard: &Guard) -> Scope {
-    let hold = guard.hold();
-    Scope::Holding { core: hold.core.clone(), lock: hold.spec.clone() }
 }
 
 /// The body's own error is what the caller gets; one of the lock is only logged.

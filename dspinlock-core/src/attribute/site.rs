@@ -1,136 +1,173 @@
-//! Where an annotated function stands, and the namespace that follows from it.
+//! Where an annotated function stands, and the name that follows from it, which no other function in the fleet has.
 
-use crate::error::{Error, ErrorKind, Result};
+use super::place::{Place, is_nameless, without_lifetimes};
 use once_cell::sync::{Lazy, OnceCell};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// One annotated function. The generated code has a `static` of it, and its address tells functions apart.
 #[derive(Debug)]
 pub struct Site {
+    /// The function's module path and name.
     path: &'static str,
     file: &'static str,
     line: u32,
-    /// Whether this stands beside the function, whose namespace it has.
-    companion: bool,
-    /// Set once the namespace without qualifiers is known to be nobody else's.
-    alone: OnceCell<()>,
+    package: Option<&'static str>,
+    is_binary: bool,
+    /// Where in the file it is written; more than the line where macros are involved.
+    position: &'static str,
+    is_method: bool,
+    /// Whether this stands beside the function, whose name it has.
+    is_companion: bool,
+    /// The name, where it is the same for all calls.
+    name: OnceCell<Arc<str>>,
 }
 
-/// The default namespaces in use in this process.
+/// The names in use in this process.
 static SITES: Lazy<RwLock<HashMap<String, &'static Site>>> = Lazy::new(RwLock::default);
 
 impl Site {
     /// `path` is the function's module path and name.
     pub const fn new(path: &'static str, file: &'static str, line: u32) -> Self {
-        Self { path, file, line, companion: false, alone: OnceCell::new() }
+        Self {
+            path,
+            file,
+            line,
+            package: None,
+            is_binary: false,
+            position: "",
+            is_method: false,
+            is_companion: false,
+            name: OnceCell::new(),
+        }
     }
 
-    /// The site of a function's companion: `path` is the function's own.
-    pub const fn companion(path: &'static str, file: &'static str, line: u32) -> Self {
-        Self { path, file, line, companion: true, alone: OnceCell::new() }
+    /// The package of the function, and the binary of it, if it is in one: a library and a binary may have one name.
+    #[must_use]
+    pub const fn package(mut self, package: Option<&'static str>, binary: Option<&'static str>) -> Self {
+        self.package = package;
+        self.is_binary = binary.is_some();
+        self
+    }
+
+    /// Where in its file the function is written.
+    #[must_use]
+    pub const fn position(mut self, position: &'static str) -> Self {
+        self.position = position;
+        self
+    }
+
+    /// The function has a receiver.
+    #[must_use]
+    pub const fn method(mut self) -> Self {
+        self.is_method = true;
+        self
+    }
+
+    /// The site is that of a function's companion; all else is the function's own.
+    #[must_use]
+    pub const fn companion(mut self) -> Self {
+        self.is_companion = true;
+        self
     }
 
     pub(super) fn path(&self) -> &'static str {
         self.path
     }
 
-    /// The default namespace: the path, and the types and constants that tell instances of one function apart.
-    pub(super) fn namespace(&'static self, qualifiers: &[String], separator: &str) -> Result<String> {
-        let mut namespace = escape(self.path, separator);
-        if qualifiers.is_empty() {
-            self.alone.get_or_try_init(|| self.claim(&namespace))?;
-        } else {
-            let qualifiers: Vec<String> = qualifiers.iter().map(|part| escape(part, separator)).collect();
-            namespace = format!("{namespace}<{}>", qualifiers.join(";"));
-            self.claim(&namespace)?;
+    /// The name of one instance of the function in the whole fleet: its package, its place, and the types and constants
+    /// that its parameters stand for. `closure` is the type name of a closure in the function.
+    ///
+    /// # Errors
+    ///
+    /// Why the compiler's names don't tell it from another.
+    pub(super) fn name(
+        &'static self,
+        closure: Option<&'static str>,
+        qualifiers: &[Cow<'static, str>],
+    ) -> Result<Arc<str>, String> {
+        // Where nothing is filled in, there is one instance.
+        if qualifiers.is_empty() && closure.is_none_or(|closure| !closure.contains('<')) {
+            return self.name.get_or_try_init(|| self.claim(self.instance(closure, &[])?)).cloned();
         }
-        Ok(namespace)
+        self.claim(self.instance(closure, qualifiers)?)
     }
 
-    /// Makes the namespace this function's own.
-    fn claim(&'static self, namespace: &str) -> Result<()> {
-        if self.companion {
-            return Ok(());
+    fn instance(&self, closure: Option<&str>, qualifiers: &[Cow<'static, str>]) -> Result<String, String> {
+        let (module, function) = self.path.rsplit_once("::").unwrap_or(("", self.path));
+        let place = closure.map_or_else(
+            || Place { around: module.to_owned(), is_single: true },
+            |closure| Place::read(closure, module, self.is_method),
+        );
+        let nameless = qualifiers.iter().map(|part| &**part).find(|part| is_nameless(part));
+        if let Some(nameless) = nameless.or_else(|| place.nameless()) {
+            return Err(format!(
+                "instances of `{}` can't be told apart: `{nameless}` may be the compiler's name of several types",
+                self.path
+            ));
         }
-        let known = SITES.read().unwrap_or_else(PoisonError::into_inner).get(namespace).copied();
+        let package = self.package.or_else(|| self.path.split("::").next()).unwrap_or_default();
+        let mut name = escape(package);
+        name.push_str(if self.is_binary { "/bin/" } else { "/" });
+        name.push_str(&escape(&place.around));
+        name.push_str("::");
+        name.push_str(&escape(function));
+        if !place.is_single {
+            name.push('@');
+            name.push_str(&escape(self.position));
+        }
+        if !qualifiers.is_empty() {
+            let parts: Vec<_> = qualifiers.iter().map(|part| escape(&without_lifetimes(part))).collect();
+            // Writing to a string does not fail.
+            let _ = write!(name, "<{}>", parts.join(";"));
+        }
+        Ok(name)
+    }
+
+    /// Makes the name this function's own in this process, where two functions may still be of one name: a macro can write
+    /// both at one position.
+    fn claim(&'static self, name: String) -> Result<Arc<str>, String> {
+        let shared = Arc::from(name.as_str());
+        if self.is_companion {
+            return Ok(shared);
+        }
+        let known = SITES.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
         let owner = known.unwrap_or_else(|| {
-            *SITES.write().unwrap_or_else(PoisonError::into_inner).entry(namespace.to_owned()).or_insert(self)
+            SITES.write().unwrap_or_else(PoisonError::into_inner).entry(name).or_insert(self)
         });
         if std::ptr::eq(owner, self) {
-            return Ok(());
+            return Ok(shared);
         }
-        let message = format!(
-            "two functions have the default namespace `{namespace}`, {}:{} and {}:{}, and would lock each other out; \
-             write `namespace = \"…\"` at one of them",
+        Err(format!(
+            "two functions are called `{shared}`, {}:{} and {}:{}",
             owner.file, owner.line, self.file, self.line
-        );
-        Err(Error::new(ErrorKind::Misuse, message))
+        ))
     }
 }
 
-/// The `impl` or trait that a generic function stands in, with its own parameters filled in, by the name of a closure in
-/// the function: `app::Table<u8>` from `app::Table<u8>::load::{{closure}}`. Nothing where there are no parameters, or
-/// where `this`, the function's `Self`, tells all of them.
-pub(super) fn holder(closure: &str, this: Option<&str>) -> Option<String> {
-    if !closure.contains('<') {
-        return None;
-    }
-    // The function is the last part that is not in braces, as closures and the bodies of async functions are.
-    let ends = part_ends(closure);
-    let function =
-        ends.iter().zip(&ends[1..]).rposition(|(&start, _)| !closure[start..].starts_with("::{"))?;
-    let holder = without_lifetimes(&closure[..ends[function]]);
-    let rest = match this {
-        Some(this) => holder.replacen(&without_lifetimes(this), "", 1),
-        None => holder.clone(),
-    };
-    // `<Self as Trait>` and `module::<impl Trait for Self>` have a bracket of their own.
-    let told = usize::from(this.is_some() && (holder.starts_with('<') || holder.contains("::<impl ")));
-    (rest.matches('<').count() > told).then_some(holder)
+/// Writes what no namespace can have, braces, and what is not printable, as `%` and two digits.
+fn escape(text: &str) -> String {
+    escape_if(text, |c| !c.is_ascii_graphic() || matches!(c, '{' | '}' | '%' | ';'))
 }
 
-/// Where the parts of a path end: the places of its `::` outside of angle brackets, after its start and before its end.
-fn part_ends(path: &str) -> Vec<usize> {
-    let bytes = path.as_bytes();
-    let (mut ends, mut depth, mut at) = (vec![0], 0_usize, 0);
-    while at < bytes.len() {
-        match bytes[at..] {
-            // A `char` parameter may be a bracket.
-            [b'\'', _, b'\'', ..] => at += 2,
-            [b'-', b'>', ..] => at += 1,
-            [b'<', ..] => depth += 1,
-            [b'>', ..] => depth = depth.saturating_sub(1),
-            [b':', b':', ..] if depth == 0 => {
-                ends.push(at);
-                at += 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    ends.push(path.len());
-    ends
+/// A function's name as a namespace, which has no separator: no escape of a separator stands in the name yet.
+pub(super) fn namespace(name: &str, separator: &str) -> String {
+    escape_if(name, |c| separator.contains(c))
 }
 
-/// Some compilers write lifetimes, all of them as `'_`, and some don't.
-fn without_lifetimes(name: &str) -> String {
-    name.replace("'_, ", "").replace("<'_>", "").replace("'_ ", "")
-}
-
-/// Writes what a namespace can't have, the separator and braces, and what is not printable, as `%` and two digits.
-fn escape(text: &str, separator: &str) -> String {
+fn escape_if(text: &str, is_special: impl Fn(char) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii_graphic() && !matches!(c, '{' | '}' | '%' | ';') && !separator.contains(c) {
-            escaped.push(c);
-        } else {
+        if is_special(c) {
             let mut utf8 = [0; 4];
             for byte in c.encode_utf8(&mut utf8).bytes() {
                 // Writing to a string does not fail.
                 let _ = write!(escaped, "%{byte:02x}");
             }
+        } else {
+            escaped.push(c);
         }
     }
     escaped
@@ -140,61 +177,83 @@ fn escape(text: &str, separator: &str) -> String {
 mod tests {
     use super::*;
 
+    fn name(site: &'static Site, closure: &'static str, qualifiers: &[&'static str]) -> String {
+        let qualifiers: Vec<_> = qualifiers.iter().map(|&part| Cow::Borrowed(part)).collect();
+        site.name(Some(closure), &qualifiers).unwrap().to_string()
+    }
+
     #[test]
     fn escapes_what_a_namespace_cannot_have() {
-        assert_eq!(escape("app::load", ","), "app::load");
-        assert_eq!(escape("Map<u8, {3}>", ","), "Map<u8%2c%20%7b3%7d>");
-        assert_eq!(escape("a::b", ":"), "a%3a%3ab");
-        assert_ne!(escape("a%2c", ","), escape("a,", ","));
-    }
-
-    #[test]
-    fn the_holder_of_a_generic_function() {
-        let of = |closure: &str, this| holder(closure, this);
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(of("t::load::{{closure}}", None), None);
-        assert_eq!(of("t::load<u8>::{{closure}}", None), None);
-        assert_eq!(of("t::outer::load<t::S<u8>>::{{closure}}", None), None);
-        assert_eq!(of("t::S<'_>::load::{{closure}}", None), None);
-        assert_eq!(of("t::S<u8>::load<fn() -> u8>::{{closure}}", None), some("t::S<u8>"));
-        assert_eq!(of("t::S<'_, u8>::load::{{closure}}::{{closure}}", None), some("t::S<u8>"));
-        assert_eq!(of("t::S<'<', 3>::load::{{closure}}", None), some("t::S<'<', 3>"));
-        assert_eq!(of("<u8 as t::K>::load::{{closure}}", None), some("<u8 as t::K>"));
-        let elsewhere = "t::<impl t::K<u16> for t::S>";
-        assert_eq!(of(&format!("{elsewhere}::load::{{{{closure}}}}"), None), some(elsewhere));
-    }
-
-    #[test]
-    fn what_self_tells_is_not_told_twice() {
-        let of = |closure: &str, this| holder(closure, Some(this));
-        assert_eq!(of("t::S<u8>::load::{{closure}}", "t::S<u8>"), None);
-        assert_eq!(of("t::S<'_, u8>::load::{{closure}}", "t::S<'_, u8>"), None);
-        assert_eq!(of("<t::S<u8> as t::K>::load::{{closure}}", "t::S<u8>"), None);
-        assert_eq!(of("t::<impl t::K for t::S<u8>>::load::{{closure}}", "t::S<u8>"), None);
-        let told = of("<t::S as t::K<u8>>::load::{{closure}}", "t::S");
-        assert_eq!(told.as_deref(), Some("<t::S as t::K<u8>>"));
+        assert_eq!(namespace(&escape("app::load"), ","), "app::load");
+        assert_eq!(namespace(&escape("Map<u8, {3}>"), ","), "Map<u8%2c%20%7b3%7d>");
+        assert_eq!(namespace(&escape("a::b"), ":"), "a%3a%3ab");
+        assert_ne!(namespace(&escape("a%2c"), ","), namespace(&escape("a,"), ","));
     }
 
     #[test]
     fn qualifiers_tell_instances_apart() {
         static SITE: Site = Site::new("site::tests::load", "site.rs", 1);
-        let namespace = |parts: &[&str]| {
-            let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-            SITE.namespace(&parts, ",").unwrap()
-        };
-        assert_eq!(namespace(&[]), "site::tests::load");
-        assert_ne!(namespace(&["u8"]), namespace(&["u16"]));
-        assert_ne!(namespace(&["a", "b"]), namespace(&["a;b"]));
+        let name = |parts: &[&'static str]| name(&SITE, "site::tests::load::{{closure}}", parts);
+        assert_eq!(name(&[]), "site/site::tests::load");
+        assert_ne!(name(&["u8"]), name(&["u16"]));
+        assert_ne!(name(&["a", "b"]), name(&["a;b"]));
     }
 
     #[test]
-    fn two_functions_of_one_namespace_are_told_both_lines() {
+    fn packages_tell_services_apart() {
+        const fn load(package: &'static str, binary: Option<&'static str>) -> Site {
+            Site::new("server::config::load", "config.rs", 1).package(Some(package), binary)
+        }
+        static BILLING: Site = load("billing", Some("server"));
+        static ACCOUNTS: Site = load("accounts", Some("server"));
+        static LIBRARY: Site = load("billing", None);
+        let name = |site| name(site, "server::config::load::{{closure}}", &[]);
+        assert_eq!(name(&BILLING), "billing/bin/server::config::load");
+        assert_eq!(name(&ACCOUNTS), "accounts/bin/server::config::load");
+        assert_eq!(name(&LIBRARY), "billing/server::config::load");
+    }
+
+    #[test]
+    fn a_function_in_a_function_is_known_by_its_position() {
+        static FIRST: Site = Site::new("app::rates", "app.rs", 10).position("10:5");
+        static SECOND: Site = Site::new("app::rates", "app.rs", 20).position("20:5");
+        static IN_A_MODULE: Site = Site::new("app::eu::rates", "app.rs", 1);
+        let name = |site| name(site, "app::eu::rates::{{closure}}", &[]);
+        assert_eq!(name(&FIRST), "app/app::eu::rates@10:5");
+        assert_eq!(name(&SECOND), "app/app::eu::rates@20:5");
+        assert_eq!(name(&IN_A_MODULE), "app/app::eu::rates");
+    }
+
+    #[test]
+    fn a_companion_has_the_name_of_its_function() {
+        static FUNCTION: Site = Site::new("app::load", "app.rs", 1).package(Some("pairs"), None);
+        static COMPANION: Site = Site::new("app::load", "app.rs", 1).package(Some("pairs"), None).companion();
+        let function = name(&FUNCTION, "app::Table<u8>::load::{{closure}}", &["u8"]);
+        assert_eq!(name(&COMPANION, "app::Table<u8>::load_entry::{{closure}}", &["u8"]), function);
+        assert_eq!(function, "pairs/app::Table<u8>::load<u8>");
+    }
+
+    #[test]
+    fn closures_are_refused() {
+        static SITE: Site = Site::new("site::tests::load_with", "site.rs", 1);
+        let refused = |closure, parts: &[&'static str]| {
+            let parts: Vec<_> = parts.iter().map(|&part| Cow::Borrowed(part)).collect();
+            SITE.name(Some(closure), &parts).unwrap_err()
+        };
+        let parameter = refused("site::tests::load_with::{{closure}}", &["u8", "app::main::{{closure}}"]);
+        assert!(parameter.contains("`app::main::{{closure}}`"), "{parameter}");
+        let around = refused("site::tests::Table<app::main::{{closure}}>::load_with::{{closure}}", &[]);
+        assert!(around.contains("`Table<app::main::{{closure}}>`"), "{around}");
+    }
+
+    #[test]
+    fn two_functions_of_one_name_are_told_both_lines() {
         static FIRST: Site = Site::new("site::tests::twice", "site.rs", 10);
         static SECOND: Site = Site::new("site::tests::twice", "site.rs", 20);
-        FIRST.namespace(&[], ",").unwrap();
-        FIRST.namespace(&[], ",").unwrap();
-        let error = SECOND.namespace(&[], ",").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Misuse);
-        assert!(error.to_string().contains("site.rs:10 and site.rs:20"), "{error}");
+        let closure = "site::tests::outer::twice::{{closure}}";
+        FIRST.name(Some(closure), &[]).unwrap();
+        FIRST.name(Some(closure), &[]).unwrap();
+        let why = SECOND.name(Some(closure), &[]).unwrap_err();
+        assert!(why.contains("site.rs:10 and site.rs:20"), "{why}");
     }
 }

@@ -1,6 +1,9 @@
 //! Where the server is, and how patient to be with it.
 
+use super::url;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "redis")]
+use crate::options::check_duration;
 use crate::store::Store;
 use crate::worker::Worker;
 use std::fmt;
@@ -10,14 +13,14 @@ use std::time::Duration;
 /// the address in numbers.
 ///
 /// ```
-/// use dspinlock_core::{Client, Config};
+/// use dspinlock::{Client, Config};
 /// use std::time::Duration;
 ///
 /// let config = Config::new().host("redis.internal").db(2).password("secret").connect_timeout(Duration::from_secs(2));
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # #[cfg(feature = "redis")]
 /// let client = Client::from_config(&config)?; // connects when it is first used
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Config {
@@ -32,7 +35,7 @@ pub struct Config {
 /// How a waiter learns that a lock has been given back.
 ///
 /// ```
-/// use dspinlock_core::{Config, Wakeup};
+/// use dspinlock::{Config, Wakeup};
 ///
 /// // Behind a proxy that speaks no RESP3: nothing is tried that it would refuse.
 /// let config = Config::new().host("proxy.internal").wakeup(Wakeup::Poll);
@@ -45,7 +48,7 @@ pub enum Wakeup {
     /// forbids it, that is found out and logged once, and waiters poll.
     #[default]
     Tracking,
-    /// Waiters look again every `sleep`.
+    /// Waiters look again: soon after a turn has begun, then less and less often, down to every `sleep`.
     Poll,
 }
 
@@ -85,30 +88,18 @@ impl Config {
         }
     }
 
-    /// The server at a `redis://` or `redis+unix://` URL, its `valkey` spellings included.
+    /// The server at a `redis://` or `redis+unix://` URL, its `valkey` spellings included: `redis://[user[:password]@]host[:port][/db]`,
+    /// or `redis+unix:///path[?db=…&user=…&pass=…]`. User and password are percent-encoded. `protocol=resp2` or `resp3` is
+    /// the one parameter that both take.
     ///
     /// # Errors
     ///
-    /// `Config` for any other URL. The message never repeats the URL, which may hold a password.
+    /// `Config` for any other URL: what can't be understood is refused, and is never taken for a part of the host. The
+    /// message never repeats the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "redis" | "valkey" | "redis+unix" | "valkey+unix" | "unix" => {}
-            "rediss" | "valkeys" => {
-                return Err(config_error("TLS (`rediss://`) is not supported yet; write `redis://`"));
-            }
-            _ => {
-                return Err(config_error(
-                    "the URL can't be used: write `redis://[user[:password]@]host[:port][/db]` or `memory://`",
-                ));
-            }
-        }
+        url::check(url).map_err(config_error)?;
         #[cfg(feature = "redis")]
-        ::redis::Client::open(url).map_err(|_| {
-            config_error(
-                "the URL can't be read: write `redis://[user[:password]@]host[:port][/db]`, percent-encoded",
-            )
-        })?;
+        ::redis::Client::open(url).map_err(|_| config_error(url::UNREADABLE))?;
         Ok(Self { address: Address::Url(url.to_owned()), ..Self::new() })
     }
 
@@ -188,15 +179,27 @@ impl Config {
 
 #[cfg(feature = "redis")]
 impl Config {
+    fn validate(&self) -> Result<()> {
+        check_duration("`connect_timeout`", self.connect_timeout, "")?;
+        check_duration("`response_timeout`", self.response_timeout, "")?;
+        match &self.address {
+            Address::Parts { host, .. } if host.is_empty() => {
+                Err(config_error("`host` is empty; write a name or an address"))
+            }
+            Address::Parts { port: 0, .. } => {
+                Err(config_error("`port` is 0, where no server listens; write 6379, or the server's own"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens nothing yet.
     pub(super) fn store(&self, worker: &Worker) -> Result<Store> {
         use crate::store::Wakeups;
         use crate::store::redis::{Limits, Own, Redis};
         use ::redis::{ConnectionAddr, IntoConnectionInfo};
 
-        if self.connect_timeout.is_zero() || self.response_timeout.is_zero() {
-            return Err(config_error("`connect_timeout` and `response_timeout` must not be zero"));
-        }
+        self.validate()?;
         let unreadable = |_| config_error("the address of the server can't be used");
         let (info, db) = match &self.address {
             Address::Parts { host, port, db } => (
@@ -269,25 +272,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_other_urls_without_repeating_them() {
-        for url in [
-            "",
-            "localhost",
-            "http://user:hunter2@host",
-            "rediss://:hunter2@host",
-            "redis://:hunter2@ho st:x",
-        ] {
-            let Err(error) = Config::from_url(url) else { panic!("{url} was taken") };
-            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
     fn shows_no_credentials() {
         let config =
             Config::from_url("redis://me:hunter2@host:1/2").unwrap().username("you").password("swordfish");
         let shown = format!("{config:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn refuses_what_can_not_be_used_by_its_name() {
+        type Set = fn(Config, Duration) -> Config;
+        let refused = |config: Config| {
+            let error = crate::Client::from_config(&config).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            error.to_string()
+        };
+        let timeouts: [(&str, Set); 2] = [
+            ("`connect_timeout` is", Config::connect_timeout),
+            ("`response_timeout` is", Config::response_timeout),
+        ];
+        for (starts, set) in timeouts {
+            for (timeout, ends) in [
+                (Duration::ZERO, "write at least one millisecond"),
+                (Duration::from_nanos(1), "write at least one millisecond"),
+                (Duration::MAX, "above the limit of 365 days"),
+            ] {
+                let text = refused(set(Config::new(), timeout));
+                assert!(text.starts_with(starts) && text.ends_with(ends), "{text}");
+            }
+        }
+        assert!(refused(Config::new().port(0)).starts_with("`port` is 0"));
+        assert!(refused(Config::new().host("")).starts_with("`host` is empty"));
+        let most = Config::new().connect_timeout(crate::MAX_DURATION).response_timeout(crate::MAX_DURATION);
+        crate::Client::from_config(&most.pool_size(usize::MAX).db(u32::MAX)).unwrap();
     }
 }

@@ -6,6 +6,7 @@ mod global;
 pub mod redis_1;
 mod shutdown;
 pub mod testing;
+mod url;
 
 use crate::attribute::Memo;
 use crate::error::{Error, ErrorKind, Result};
@@ -68,12 +69,12 @@ impl fmt::Debug for Core {
 /// Every call ends within its time limits. A connection that did not answer in time is replaced.
 ///
 /// ```
-/// use dspinlock_core::Client;
+/// use dspinlock::Client;
 ///
 /// let client = Client::memory();
 /// client.ping_blocking()?;
 /// client.lock(("report", 17)).acquire_blocking()?.release_blocking()?;
-/// # Ok::<(), dspinlock_core::Error>(())
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -121,10 +122,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As [`connect`](Self::connect); what is wrong with the variable names it.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url),
+            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
+                ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
+                _ => error,
+            }),
             Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
             Err(std::env::VarError::NotUnicode(_)) => {
                 Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))
@@ -170,6 +174,47 @@ impl Client {
     #[must_use]
     pub fn with_on_outage(mut self, on_outage: OnOutage) -> Self {
         self.on_outage = on_outage;
+        self
+    }
+
+    /// The same client, whose copies for `cached(local = …)` are at the most about `number`, and `bytes` together: 10,000
+    /// and 64 MiB if nothing is said. Its clones share the copies and their bounds; those that are there are dropped.
+    ///
+    /// A copy weighs what it has in memory: the name of its record, the encoded value, and where a function returns an
+    /// `Arc<T>` the decoded `T`, which all hits share. Of that, serde shows only what is encoded, so that it is taken to be
+    /// as much again and the size of a `T`; [`with_weight`](Self::with_weight) says it better. A copy that alone
+    /// weighs more than a sixteenth of `bytes` may not be kept.
+    ///
+    /// ```
+    /// # use dspinlock_core::Client;
+    /// let client = Client::memory().with_local_copies(50_000, 256 << 20);
+    /// # drop(client);
+    /// ```
+    #[must_use]
+    pub fn with_local_copies(self, number: usize, bytes: usize) -> Self {
+        self.core.store.wakeups().copies().bound(number, bytes);
+        self
+    }
+
+    /// The same client, which takes `weigh` for the bytes of memory that a `T` has, itself included, where copies for
+    /// `cached(local = …)` keep an `Arc<T>`: for values with much in memory that is not stored, as an index has or what
+    /// `#[serde(skip)]` leaves out. Its clones do so too.
+    ///
+    /// ```
+    /// # use dspinlock_core::Client;
+    /// struct Table {
+    ///     rows: Vec<[f64; 3]>,
+    /// }
+    /// let weigh = |table: &Table| size_of::<Table>() + table.rows.capacity() * size_of::<[f64; 3]>();
+    /// let client = Client::memory().with_weight(weigh);
+    /// # drop(client);
+    /// ```
+    #[must_use]
+    pub fn with_weight<T>(self, weigh: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        self.core.store.wakeups().copies().weigh_by(weigh);
         self
     }
 

@@ -22,7 +22,7 @@ const LIMITS: Limits = Limits {
 ///
 /// ```no_run
 /// let theirs = redis::Client::open("redis://redis.internal/2")?;
-/// let locks = dspinlock_core::redis_1::from_client(theirs)?;
+/// let locks = dspinlock::redis_1::from_client(theirs)?;
 /// locks.lock("example").acquire_blocking()?.release_blocking()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -53,7 +53,7 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let theirs = redis::Client::open("redis://redis.internal/2")?.get_multiplexed_async_connection().await?;
-/// let locks = dspinlock_core::redis_1::from_async(theirs)?;
+/// let locks = dspinlock::redis_1::from_async(theirs)?;
 /// locks.lock("example").acquire().await?.release().await?;
 /// # Ok(()) }
 /// ```
@@ -79,9 +79,9 @@ where
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)
-/// # -> Result<(), dspinlock_core::Error> {
+/// # -> Result<(), dspinlock::Error> {
 /// // With r2d2: `from_pool(move || pool.get())`.
-/// let client = dspinlock_core::redis_1::from_pool(pool)?;
+/// let client = dspinlock::redis_1::from_pool(pool)?;
 /// # Ok(()) }
 /// ```
 ///

@@ -99,14 +99,14 @@ impl Client {
     /// `Backend` if the server did not confirm everything in time; the rest goes on being tried while the process lives.
     ///
     /// ```
-    /// # use dspinlock_core::{Client, ErrorKind};
+    /// # use dspinlock::{Client, ErrorKind};
     /// # use std::time::Duration;
     /// let client = Client::memory();
     /// let guard = client.lock("example").acquire_blocking()?;
     /// client.shutdown_blocking(Duration::from_secs(5))?; // in a handler of SIGTERM, say
     /// assert!(!guard.is_held());
     /// assert_eq!(client.lock("other").acquire_blocking().unwrap_err().kind(), ErrorKind::Closed);
-    /// # Ok::<(), dspinlock_core::Error>(())
+    /// # Ok::<(), dspinlock::Error>(())
     /// ```
     ///
     /// [`lost`]: crate::LockHandle::lost

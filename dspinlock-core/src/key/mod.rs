@@ -37,7 +37,7 @@ use self::encoder::{VERSION, Value};
 /// By hand, encode what identifies the value; several parts count as a tuple, in their order:
 ///
 /// ```
-/// use dspinlock_core::{Key, KeyEncoder, LockKey};
+/// use dspinlock::{Key, KeyEncoder, LockKey};
 ///
 /// struct Report { tenant: String, year: u16, title: String }
 ///
@@ -81,7 +81,7 @@ pub trait LockKey {
 /// `Display` and `Debug` show the value as it would be written in Rust, in at most 64 characters.
 ///
 /// ```
-/// use dspinlock_core::Key;
+/// use dspinlock::Key;
 ///
 /// let key = Key::new(&("acme", 5));
 /// assert_eq!(key.to_string(), r#"("acme", 5)"#);
@@ -149,7 +149,7 @@ impl Key {
     /// and the SHA-256 of [`canonical`](Self::canonical).
     ///
     /// ```
-    /// use dspinlock_core::Key;
+    /// use dspinlock::Key;
     ///
     /// assert_eq!(Key::new(&-1).bare_uid(), "-2");
     /// assert!(Key::new("example").bare_uid().starts_with("50d858e0985ecc7f60418aaf0cc5ab58"));
@@ -162,7 +162,7 @@ impl Key {
     /// `v1-` and the SHA-256 of [`canonical`](Self::canonical).
     ///
     /// ```
-    /// use dspinlock_core::Key;
+    /// use dspinlock::Key;
     ///
     /// assert_eq!(Key::new(&-1).namespaced_uid(), "-1");
     /// assert_ne!(Key::new("a").namespaced_uid(), Key::new(b"a").namespaced_uid());

@@ -68,6 +68,8 @@ pub(super) enum Flaw {
     LateRenewal,
     /// A record is replaced without a look at what it is now.
     ReplaceAnything,
+    /// A take-back does not wait for the answer to the release of its turn.
+    EarlyTakeBack,
 }
 
 /// How many processes there are.

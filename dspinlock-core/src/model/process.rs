@@ -178,7 +178,7 @@ impl Protocol {
     /// Gives the lock back, held or not.
     pub(super) fn end(world: &mut World, index: usize, abandon: bool) {
         let turn = world.processes.remove(index).turn;
-        world.set_fate(turn, Fate::Over);
+        world.set_fate(turn, Fate::Ending);
         let from = tick(world.time);
         let release = Letter::Release { turn, again: true };
         world.letters.push(if abandon { Letter::Abandon { turn, from } } else { release });

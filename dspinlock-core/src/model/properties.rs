@@ -11,6 +11,7 @@ pub(super) const P1: &str = "P1: at most one believes that it holds the lock";
 pub(super) const P2: &str = "P2: tokens rise with every grant, and who holds the lock has the highest";
 pub(super) const P3: &str = "P3: nobody changes the record of another";
 pub(super) const P6: &str = "P6: what is refused or over is given back";
+pub(super) const P10: &str = "P10: a release is not overtaken by a take-back of its own turn";
 
 type Condition = fn(&Protocol, &World) -> bool;
 
@@ -31,6 +32,7 @@ impl Protocol {
                 world.breach != Some(Breach::Token) && world.believers().all(highest)
             }),
             always(P3, |_, world| world.breach != Some(Breach::Foreign)),
+            always(P10, |_, world| world.breach != Some(Breach::Overtaken)),
             always(P6, leaves_nothing),
             sometimes("a lock is granted", |_, world| world.holds().next().is_some()),
         ];
@@ -99,7 +101,7 @@ fn leaves_nothing(model: &Protocol, world: &World) -> bool {
     let mut letters = world.letters.iter().filter(|letter| letter.turn() == turn && letter.gives_back());
     match world.fate(turn) {
         Fate::Refused => letters.any(|letter| !letter.is_late(tick(world.time), model.options.lease)),
-        Fate::Over => letters.next().is_some(),
+        Fate::Ending | Fate::Over => letters.next().is_some(),
         Fate::Open | Fate::TakenBack | Fate::Crashed | Fate::Forgotten => true,
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Letter {
         turn: Turn,
         from: Tick,
     },
-    /// The same, if the turn is over by then.
+    /// The same, if the turn is being given back by then, and after the answer to that.
     TakeBack {
         turn: Turn,
         from: Tick,
@@ -126,13 +126,21 @@ impl Protocol {
             }
             Letter::Release { turn, again } => {
                 self.release(world, turn);
+                world.answer(turn);
                 if again && self.look(world) != world.standing {
                     world.letters.push(Letter::Release { turn, again: false });
                 }
             }
-            Letter::Abandon { turn, .. } => self.abandon(world, turn),
+            Letter::Abandon { turn, .. } => {
+                self.abandon(world, turn);
+                world.answer(turn);
+            }
             Letter::TakeBack { turn, .. } => {
                 if world.fate(turn) != Fate::Open {
+                    let is_first = Letter::Release { turn, again: true };
+                    let finds_nothing =
+                        world.letters.contains(&is_first) && world.standing == Some((turn, State::Blocked));
+                    world.breach = finds_nothing.then_some(Breach::Overtaken).or(world.breach);
                     self.abandon(world, turn);
                 }
             }

@@ -1,7 +1,7 @@
 //! The checks, each exhaustive within its bounds, and the flaws that must be found.
 
 use super::config::{Bounds, Flaw, Protocol, Times};
-use super::properties::{P1, P2, P3, P6};
+use super::properties::{P1, P2, P3, P6, P10};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -62,6 +62,12 @@ fn sent_twice_and_cancelled() {
 fn sent_twice_and_renewed_where_a_call_takes_longer_than_a_lease() {
     let times = Times { patience: 3, ..TIMES };
     check(times, Bounds { requests: 2, resends: 1, renewals: 1, crashes: 1, ..CALM }, 10_000);
+}
+
+/// The take-back of the first request is for the turn, whoever has it in hand by then.
+#[test]
+fn sent_twice_and_handed_on() {
+    check(TIMES, Bounds { requests: 2, resends: 1, handoffs: 1, ..CALM }, 5_000);
 }
 
 #[test]
@@ -128,4 +134,15 @@ fn tokens_that_nobody_reserved_are_given_twice() {
 #[test]
 fn replacing_whatever_is_there_steals_from_a_holder() {
     breaks(Flaw::ReplaceAnything, TIMES, Bounds { ticks: 0, requests: 5, computed: true, ..CALM }, &[P1]);
+}
+
+#[test]
+fn a_take_back_that_does_not_wait_overtakes_the_release() {
+    breaks(Flaw::EarlyTakeBack, TIMES, Bounds { requests: 1, resends: 1, ..CALM }, &[P10]);
+}
+
+#[test]
+fn so_it_does_where_the_lock_goes_from_hand_to_hand() {
+    let bounds = Bounds { requests: 1, resends: 1, handoffs: 1, ..CALM };
+    breaks(Flaw::EarlyTakeBack, TIMES, bounds, &[P10]);
 }

@@ -23,7 +23,9 @@ impl Turn {
 pub(super) enum Fate {
     /// Its caller asks, or holds.
     Open,
-    /// Given back, or on its way.
+    /// On its way back: the server has not answered.
+    Ending,
+    /// Given back, and the server has said so.
     Over,
     /// Its caller was told "no", or an error, or has gone.
     Refused,
@@ -63,6 +65,8 @@ pub(super) enum Breach {
     Token,
     /// A release or its like has changed the record of another turn.
     Foreign,
+    /// A turn was taken back while its holder's release was on its way, which then found nothing.
+    Overtaken,
 }
 
 impl World {
@@ -82,6 +86,13 @@ impl World {
 
     pub(super) fn set_fate(&mut self, turn: Turn, fate: Fate) {
         self.fates[usize::from(turn.0)] = fate;
+    }
+
+    /// The server has answered what ends this turn.
+    pub(super) fn answer(&mut self, turn: Turn) {
+        if self.fate(turn) == Fate::Ending {
+            self.set_fate(turn, Fate::Over);
+        }
     }
 
     /// A holder enters, and writes to the register.

@@ -278,7 +278,7 @@ impl Apply for Release<'_> {
                 entries.remove(record);
             }
             // All who wait are callers of this process.
-            return Released::Done { others_wait: false };
+            return Released::Done { others: 0 };
         }
         match entries.get(record, now.tick) {
             None => Released::Gone,
@@ -306,7 +306,7 @@ impl Apply for Refresh<'_> {
                 if let Some((value, life)) = value {
                     entries.keep(names, value, *life, now.tick);
                 }
-                Released::Done { others_wait: false }
+                Released::Done { others: 0 }
             }
         }
     }

@@ -220,8 +220,8 @@ pub(crate) struct ReadValue<'a>(pub(crate) &'a Names);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Released {
     Done {
-        /// Whether others than the caller's process have waited.
-        others_wait: bool,
+        /// How many other processes than the caller's have waited.
+        others: u64,
     },
     /// The tag's own COMPUTED record stands there already.
     AlreadyComputed,

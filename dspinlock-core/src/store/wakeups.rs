@@ -85,6 +85,17 @@ impl Wakeups {
         }
     }
 
+    /// Weighs the copy with this payload again, which has been decoded.
+    pub(crate) fn weigh_copy(&self, record: &str, payload: &Payload) {
+        // A change meanwhile would drop it, and find it there again.
+        let _no_change_meanwhile = self.keys();
+        self.0.copies.weigh(record, payload);
+    }
+
+    pub(crate) fn copies(&self) -> &Copies {
+        &self.0.copies
+    }
+
     /// Whether nothing would be amiss if no word came any more: nobody waits for it, and no copy counts on it.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn is_idle(&self, now: Tick) -> bool {

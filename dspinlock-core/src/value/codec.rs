@@ -7,7 +7,7 @@ use std::error::Error;
 /// A way to write values as bytes and to read them back.
 ///
 /// ```
-/// use dspinlock_core::{Codec, Json};
+/// use dspinlock::{Codec, Json};
 ///
 /// let bytes = Json::encode(&vec![1, 2, 3]).unwrap();
 /// assert_eq!(bytes, b"[1,2,3]");

@@ -1,5 +1,6 @@
 //! The two doors to a shared value, async and blocking: wait for it, or compute it and hand it on.
 
+use super::shared::Leader;
 use super::sharing::Unwritable;
 use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
 use crate::error::{Error, ErrorKind};
@@ -7,7 +8,9 @@ use crate::guard::LockHandle;
 use crate::loss::{OnLost, UnlessLost};
 use crate::scope::{Scope, Within, within};
 use crate::spin::Distrust;
+use crate::waits::Caller;
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 /// So often a caller that can't decode a value looks for another one, before it computes its own and waits for nobody.
 const ROUNDS: u32 = 3;
@@ -44,34 +47,45 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.attend(wish.clone().start()).await,
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::awaiting(&wish.core, &wish.spec));
+                    worker.attend(wish.clone().start(Arc::downgrade(caller))).await
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return inside(&wish, handle, body).await,
+                    Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
-                Ok(Start::Lead(leader)) => break leader,
+                Ok(Start::Lead(leader)) => break Ok(leader),
                 Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return inside(&wish, handle, body).await,
+                    Given::Unlocked(handle) => break Err(handle),
                     Given::Error(error) => return on_error(error),
                     Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
         };
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::awaiting(&wish.core, &wish.spec));
+        let leader = match leader {
+            Ok(leader) => leader,
+            Err(handle) => return inside(caller.unlocked(), handle, body).await,
+        };
         let handle = LockHandle::clone(leader.guard());
         // What is not locked is not lost.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { wish.on_lost };
-        let future = inside(&wish, handle, body);
+        let future = inside(scope_of(&caller, &leader), handle, body);
         let Some(returned) = UnlessLost::new(future, leader.guard(), on_lost).await else {
             return on_error(UnlessLost::<B>::error(leader.guard()));
         };
+        // What is left is done by the library's own thread.
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.finish(leader.finish(wish, verdict)).await {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -87,29 +101,39 @@ where
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
         let worker = wish.core.worker.clone();
+        let caller = OnceLock::new();
         let mut round = 0;
         let leader = loop {
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
-                _ => worker.block_on(wish.clone().start()),
+                _ => {
+                    let caller = caller.get_or_init(|| Caller::blocking(&wish.core, &wish.spec));
+                    worker.block_on(wish.clone().start(Arc::downgrade(caller)))
+                }
             };
             match start {
                 Err(error) => match wish.fallback().unlocked(error) {
-                    Ok(handle) => return within(holding(&wish), || body(handle)),
+                    Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
-                Ok(Start::Lead(leader)) => break leader,
+                Ok(Start::Lead(leader)) => break Ok(leader),
                 Ok(Start::Landed(landing)) => match self.receive(&wish, landing, round) {
                     Given::Return(returned) => return returned,
-                    Given::Unlocked(handle) => return within(holding(&wish), || body(handle)),
+                    Given::Unlocked(handle) => break Err(handle),
                     Given::Error(error) => return on_error(error),
                     Given::Another(distrust) => wish.distrust = distrust,
                 },
             }
             round += 1;
         };
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::blocking(&wish.core, &wish.spec));
+        let leader = match leader {
+            Ok(leader) => leader,
+            Err(handle) => return within(caller.unlocked(), || body(handle)),
+        };
         let handle = LockHandle::clone(leader.guard());
-        let returned = within(holding(&wish), || body(handle));
+        let returned = within(scope_of(&caller, &leader), || body(handle));
+        drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
         match worker.block_on(leader.finish(wish, verdict)) {
             Ok(bridged) => bridge(&sharing, bridged, returned),
@@ -134,18 +158,16 @@ where
                 }
             },
         };
+        let fresh = payload.decoded().is_none();
         match self.sharing.decode(&payload) {
-            Ok(returned) => Given::Return(returned),
-            Err(why) => {
-                if wish.is_news("can't be decoded") {
-                    let (key, function, kind) =
-                        (&wish.spec.key, wish.spec.function, self.sharing.kind().map(|(_, kind)| kind));
-                    tracing::warn!(
-                        target: "dspinlock", %key, function, kind, %why,
-                        "what is stored can't be decoded, and is computed again; give the new form of the value another \
-                         `schema` (said once)"
-                    );
+            Ok(returned) => {
+                if fresh && payload.decoded().is_some() && wish.caching.local.is_some() {
+                    wish.core.store.wakeups().weigh_copy(&wish.spec.names.record, &payload);
                 }
+                Given::Return(returned)
+            }
+            Err(why) => {
+                wish.cannot_read(&why, self.sharing.kind());
                 if round + 1 >= ROUNDS {
                     return Given::Unlocked(wish.unlocked());
                 }
@@ -162,21 +184,13 @@ where
             Some(message) => Verdict::Failed(Failure::new(&message, wish.spec.function)),
             None => match sharing.encode(returned) {
                 None => Verdict::Done,
-                Some(Ok(payload)) if sharing.value(returned).is_some_and(keep) => wish.fits(payload),
                 // The next one may be kept.
-                Some(Ok(payload)) => Verdict::Unstored { payload: Some(payload), lasts: false },
-                Some(Err(Unwritable { why, shared })) => {
-                    if wish.is_news("can't be stored") {
-                        let (key, function, kind) =
-                            (&wish.spec.key, wish.spec.function, sharing.kind().map(|(_, kind)| kind));
-                        tracing::warn!(
-                            target: "dspinlock", %key, function, kind, %why,
-                            "the value can't be stored, so that its callers compute it without waiting for each other (said \
-                             once)"
-                        );
-                    }
-                    Verdict::Unstored { payload: shared, lasts: true }
+                Some(encoded) if !sharing.value(returned).is_some_and(keep) => {
+                    let payload = encoded.map_or_else(|unwritable| unwritable.shared, Some);
+                    Verdict::Unstored { payload, lasts: false }
                 }
+                Some(Ok(payload)) => wish.fits(payload),
+                Some(Err(unwritable)) => wish.cannot_write(unwritable, sharing.kind()),
             },
         };
         (verdict, sharing)
@@ -184,6 +198,29 @@ where
 }
 
 impl Wish {
+    fn cannot_write(&self, unwritable: Unwritable, kind: Option<(&str, &str)>) -> Verdict {
+        let Unwritable { why, shared } = unwritable;
+        if self.is_news("can't be stored") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "the value can't be stored: its callers compute it without waiting for each other (said once)"
+            );
+        }
+        Verdict::Unstored { payload: shared, lasts: true }
+    }
+
+    fn cannot_read(&self, why: &str, kind: Option<(&str, &str)>) {
+        if self.is_news("can't be decoded") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "what is stored can't be decoded, and is computed again: give a new form of the value another `schema` \
+                 (said once)"
+            );
+        }
+    }
+
     /// A value that is too large is shared, and not stored.
     fn fits(&self, payload: Payload) -> Verdict {
         let (bytes, limit) = (payload.len(), self.caching.max_value);
@@ -201,16 +238,114 @@ impl Wish {
     }
 }
 
-/// Runs a body that knows what is held for it, whether it is or not.
-fn inside<B: Future>(wish: &Wish, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
-    Within::new(holding(wish), within(holding(wish), || body(handle)))
+/// What surrounds the leader's body: the lock, where it has one.
+fn scope_of(caller: &Caller, leader: &Leader) -> Scope {
+    if leader.guard().is_unlocked() { caller.unlocked() } else { caller.holding(&leader.guard().hold().spec) }
 }
 
-fn holding(wish: &Wish) -> Scope {
-    Scope::Holding { core: wish.core.clone(), lock: wish.spec.clone() }
+/// Runs a body that knows what surrounds it.
+fn inside<B: Future>(scope: Scope, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
+    Within::new(scope.clone(), within(scope, || body(handle)))
 }
 
 /// A value that stands in for a failure, if there is one.
 fn bridge<S: Sharing>(sharing: &S, payload: Option<Payload>, returned: S::Return) -> S::Return {
     payload.and_then(|payload| sharing.decode(&payload).ok()).unwrap_or(returned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Caching, Counted, InOk, Json, Label, Whole};
+    use super::*;
+    use crate::client::Client;
+    use crate::key::LockKey;
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    fn wish(client: &Client, key: &(impl LockKey + ?Sized)) -> Wish {
+        let lock = client.lock(key).resolved().unwrap();
+        let label = Label::new("json", "f64", &lock.spec.key);
+        Wish::new(lock, Some(label), Caching::new(), OnLost::Continue)
+    }
+
+    fn callers(wish: &Wish) -> [Arc<Caller>; 2] {
+        [(); 2].map(|()| Caller::awaiting(&wish.core, &wish.spec))
+    }
+
+    #[expect(clippy::type_complexity, reason = "two plain functions")]
+    fn terms<S: Sharing>() -> Terms<S, fn(&S::Return) -> Option<String>, fn(&S::Value) -> bool> {
+        Terms { sharing: S::new(), failure: |_| None, keep: |_| true }
+    }
+
+    #[test]
+    fn a_caller_that_again_and_again_reads_what_it_cannot_decode_waits_for_nobody() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = terms::<Whole<f64, Json>>();
+        let given = |round| {
+            let payload = Payload::new(b"null".to_vec());
+            terms.receive(&wish, Landing::Value { payload, record: Some([7].into()) }, round)
+        };
+        for round in 0..ROUNDS - 1 {
+            let Given::Another(distrust) = given(round) else { panic!("round {round}") };
+            assert_eq!(distrust, Distrust::Record(vec![7]));
+        }
+        let Given::Unlocked(handle) = given(ROUNDS - 1) else { panic!("not on its own") };
+        assert!(handle.is_unlocked());
+    }
+
+    #[tokio::test]
+    async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
+        let (wish, value) = (wish(&Client::memory(), "k"), Arc::new(f64::NAN));
+        // The second time it is known, and nobody takes the lock.
+        for known in [false, true] {
+            let terms = terms::<Counted<f64, Json>>();
+            let [first, second] = callers(&wish);
+            let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&first)).await else {
+                panic!("nobody else is there")
+            };
+            assert_eq!(leader.guard().is_unlocked(), known);
+            let mut follower = pin!(wish.clone().start(Arc::downgrade(&second)));
+            assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
+            let (verdict, sharing) = terms.judge(&wish, &value);
+            leader.finish(wish.clone(), verdict).await.unwrap();
+            let Ok(Start::Landed(Landing::Value { payload, .. })) = follower.await else {
+                panic!("no value")
+            };
+            assert!(Arc::ptr_eq(&sharing.decode(&payload).unwrap(), &value));
+            // To those who share no memory it is none.
+            assert!(Whole::<f64, Json>::new().decode(&payload).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_shared_at_all_has_no_followers_the_next_time() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = terms::<InOk<Whole<f64, Json>, Error>>();
+        let [first, second] = callers(&wish);
+        let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&first)).await else {
+            panic!("nobody else is there")
+        };
+        let mut follower = pin!(wish.clone().start(Arc::downgrade(&second)));
+        assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
+        assert!(wish.at_hand().is_none());
+        let (verdict, _) = terms.judge(&wish, &Ok(f64::NAN));
+        leader.finish(wish.clone(), verdict).await.unwrap();
+        assert!(matches!(follower.await, Ok(Start::Landed(Landing::Unshared))));
+        assert!(matches!(wish.at_hand(), Some(Landing::Unshared)));
+    }
+
+    #[test]
+    fn what_is_refused_is_not_complained_of() {
+        let wish = wish(&Client::memory(), "k");
+        let terms = Terms {
+            sharing: Whole::<f64, Json>::new(),
+            failure: |_: &_| None,
+            keep: |v: &f64| v.is_finite(),
+        };
+        let (verdict, _) = terms.judge(&wish, &f64::NAN);
+        assert!(matches!(verdict, Verdict::Unstored { payload: None, lasts: false }));
+        assert!(wish.is_news("can't be stored"));
+    }
 }

@@ -18,16 +18,17 @@ impl DSpinlock {
     /// One caller in the fleet runs `body`; the others wait for as long as it works, `max_block` at the most, and are given
     /// its value, as later callers are until `expire` is over. A failure is given to those who wait, as an error of kind
     /// `LeaderFailed`, and is not remembered. Values are stored as JSON; see [`Codec`](crate::Codec) for the attribute's
-    /// other ways.
+    /// other ways. One that would not read back as it was, as a NaN, is returned and not shared: then callers run `body`
+    /// at once, beside each other.
     ///
-    /// Dropping the future gives the lock back without blocking, and another caller takes over.
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
     ///
     /// # Errors
     ///
     /// The body's own, and as [`acquire`](Self::acquire).
     ///
     /// ```
-    /// # use dspinlock_core::{Client, Error};
+    /// # use dspinlock::{Client, Error};
     /// let client = Client::memory();
     /// let sum = || client.lock("sum").get_or_compute_blocking(|| Ok::<u64, Error>((1..=1_000).sum()));
     /// assert_eq!(sum()?, 500_500);

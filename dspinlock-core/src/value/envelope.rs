@@ -95,6 +95,16 @@ impl Payload {
         Ok(value)
     }
 
+    /// The value that its readers share, if one of them has decoded it.
+    pub(crate) fn decoded(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.decoded.get().map(|value| &**value)
+    }
+
+    /// Whether it is a clone of the other.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.decoded, &other.decoded)
+    }
+
     /// Has readers share this value, which the bytes were made of.
     pub(crate) fn keep<T: Send + Sync + 'static>(&self, value: &Arc<T>) {
         // Where two decode at the same moment, each keeps its own.

@@ -5,9 +5,11 @@
 
 use super::{Failure, Label, Payload};
 use crate::error::Error;
+use crate::waits::Run;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -30,7 +32,30 @@ pub(crate) enum Landing {
 type Course = (String, Option<Label>);
 
 /// Everybody who waits has one.
-type Follower = watch::Receiver<Option<Landing>>;
+#[derive(Clone)]
+pub(crate) struct Follower {
+    landing: watch::Receiver<Option<Landing>>,
+    leader: Arc<Run>,
+    /// Whether it was logged that the flight takes long.
+    told: Arc<AtomicBool>,
+}
+
+impl Follower {
+    /// The call that is waited for.
+    pub(crate) fn leader(&self) -> &Arc<Run> {
+        &self.leader
+    }
+
+    /// Whether this is the first of the flight to tell that it takes long.
+    pub(crate) fn tells(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
+    /// Waits for the flight to land; `None` if its leader has gone.
+    pub(crate) async fn landed(mut self) -> Option<Landing> {
+        self.landing.wait_for(Option::is_some).await.ok()?.clone()
+    }
+}
 
 /// The flights of one client.
 #[derive(Clone, Default)]
@@ -48,14 +73,15 @@ impl Flights {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn join(&self, record: &str, label: Option<&Label>) -> Join {
+    /// `caller` leads if nobody does.
+    pub(crate) fn join(&self, record: &str, label: Option<&Label>, caller: &Arc<Run>) -> Join {
         let course = (record.to_owned(), label.cloned());
         match self.map().entry(course) {
             Entry::Occupied(entry) => Join::Follow(entry.get().clone()),
             Entry::Vacant(entry) => {
-                let (sender, follower) = watch::channel(None);
+                let (sender, landing) = watch::channel(None);
                 let course = entry.key().clone();
-                entry.insert(follower);
+                entry.insert(Follower { landing, leader: Arc::clone(caller), told: Arc::default() });
                 Join::Lead(Lead { flights: self.clone(), course, sender })
             }
         }
@@ -90,7 +116,10 @@ impl Lead {
     fn leave(&self) {
         let mut map = self.flights.map();
         // After landing, or a succession, the entry may be another flight's, as it is after a close.
-        if map.get(&self.course).is_some_and(|follower| follower.same_channel(&self.sender.subscribe())) {
+        if map
+            .get(&self.course)
+            .is_some_and(|follower| follower.landing.same_channel(&self.sender.subscribe()))
+        {
             map.remove(&self.course);
         }
     }
@@ -102,24 +131,26 @@ impl Drop for Lead {
     }
 }
 
-/// Waits for a flight to land; `None` if its leader has gone.
-pub(crate) async fn landed(mut follower: Follower) -> Option<Landing> {
-    follower.wait_for(Option::is_some).await.ok()?.clone()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
+    use crate::waits::Caller;
+
+    fn caller() -> Arc<Run> {
+        let lock = Client::memory().lock("key").resolved().unwrap();
+        Arc::clone(Caller::blocking(&lock.core, &lock.spec).run())
+    }
 
     fn lead(flights: &Flights) -> Lead {
-        match flights.join("key", None) {
+        match flights.join("key", None, &caller()) {
             Join::Lead(lead) => lead,
             Join::Follow(_) => panic!("a flight is under way"),
         }
     }
 
     fn follow(flights: &Flights) -> Follower {
-        match flights.join("key", None) {
+        match flights.join("key", None, &caller()) {
             Join::Follow(follower) => follower,
             Join::Lead(_) => panic!("no flight is under way"),
         }
@@ -132,7 +163,7 @@ mod tests {
         let followers = [follow(&flights), follow(&flights)];
         leader.land(Landing::Done);
         for follower in followers {
-            assert!(matches!(landed(follower).await, Some(Landing::Done)));
+            assert!(matches!(follower.landed().await, Some(Landing::Done)));
         }
         drop(lead(&flights));
     }
@@ -143,9 +174,9 @@ mod tests {
         let leader = lead(&flights);
         let follower = follow(&flights);
         drop(leader);
-        assert!(landed(follower).await.is_none());
+        assert!(follower.landed().await.is_none());
         let next = lead(&flights);
-        assert!(matches!(flights.join("other", None), Join::Lead(_)));
+        assert!(matches!(flights.join("other", None, &caller()), Join::Lead(_)));
         next.land(Landing::Done);
     }
 }

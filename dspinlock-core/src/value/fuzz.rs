@@ -13,7 +13,7 @@ use proptest::sample::select;
 
 const SEPARATORS: [&str; 3] = [",", "::", "\u{2192}"];
 
-const WORDS: [&str; 40] = [
+const WORDS: [&str; 43] = [
     "{",
     "}",
     "[",
@@ -50,6 +50,9 @@ const WORDS: [&str; 40] = [
     "\"none\":false,",
     "\"none\":null,",
     "\"more\":[{}],",
+    "\n0\nfailed\n",
+    "unstored\n",
+    "unshared\n",
     "null",
     "true",
     "7",

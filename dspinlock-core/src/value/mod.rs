@@ -26,7 +26,7 @@ pub use entry::{CachedEntry, StoredEntry};
 pub(crate) use envelope::Label;
 pub use envelope::Payload;
 pub(crate) use failure::{Failure, Note};
-pub(crate) use flight::{Flights, Join, Landing, Lead, landed};
+pub(crate) use flight::{Flights, Follower, Join, Landing, Lead};
 pub(crate) use reading::complete;
 pub(crate) use shared::{Caching, Start, Verdict, Wish};
 pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};

@@ -1,20 +1,24 @@
 //! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
 
 use super::unshared::RETRY;
-use super::{Failure, Join, Label, Landing, Lead, Note, Payload, Reach, landed};
+use super::{Failure, Follower, Join, Label, Landing, Lead, Note, Payload, Reach};
 use crate::attempt::{Attempt, Fetched, Outcome};
 use crate::client::Core;
 use crate::clock::{ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Guard, LockHandle};
 use crate::hold::{Ending, Hold};
+use crate::inspect::inspected;
 use crate::loss::OnLost;
-use crate::options::MAX_DURATION;
+use crate::options::check_duration;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{NotSent, Refresh, Release, Released, Sent};
-use std::sync::Arc;
+use crate::store::{NotSent, Read, Refresh, Release, Released, Sent};
+use crate::waits::Caller;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How long the note of a failure waits for those who waited, at the least.
@@ -44,22 +48,14 @@ impl Caching {
     pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
         let named = [
-            ("refresh_ahead", self.refresh_ahead),
-            ("stale_if_error", self.stale_if_error),
-            ("err_expire", self.err_expire),
-            ("local", self.local),
+            ("`refresh_ahead`", self.refresh_ahead),
+            ("`stale_if_error`", self.stale_if_error),
+            ("`err_expire`", self.err_expire),
+            ("`local`", self.local),
         ];
         for (name, duration) in named {
-            match duration {
-                Some(Duration::ZERO) => {
-                    return refuse(format!(
-                        "`{name}` is zero; leave it out or write at least one millisecond"
-                    ));
-                }
-                Some(long) if long > MAX_DURATION => {
-                    return refuse(format!("`{name}` is {long:?}, above the limit of 365 days"));
-                }
-                _ => {}
+            if let Some(duration) = duration {
+                check_duration(name, duration, "leave it out or ")?;
             }
         }
         match self.refresh_ahead.zip(expire) {
@@ -123,7 +119,8 @@ impl Wish {
     fn reaches_only(&self, reach: Reach) -> bool {
         let is_known =
             |label| self.core.unshared.is_known(&self.spec.names.record, label, reach, Tick::now());
-        self.label.as_ref().is_some_and(is_known)
+        // A client that was shut down says so.
+        self.label.as_ref().is_some_and(is_known) && self.core.check_open().is_ok()
     }
 
     /// Takes in that it is one.
@@ -146,13 +143,24 @@ impl Wish {
     /// Joins the flight of this process, and leads it if nobody does.
     ///
     /// Dropped at any point it gives back what it may have taken, and another caller takes over.
-    pub(crate) async fn start(self) -> Result<Start> {
+    pub(crate) async fn start(self, caller: Weak<Caller>) -> Result<Start> {
+        // The caller is about to abort this if it is gone.
+        let Some(run) = caller.upgrade().map(|caller| Arc::clone(caller.run())) else {
+            return Err(self.timed_out());
+        };
         loop {
-            match self.core.flights.join(&self.spec.names.record, self.label.as_ref()) {
-                Join::Lead(lead) => return self.lead(lead).await,
+            match self.core.flights.join(&self.spec.names.record, self.label.as_ref(), &run) {
+                Join::Lead(lead) => {
+                    if let Some(caller) = caller.upgrade() {
+                        caller.lead();
+                    }
+                    return self.lead(lead, &caller).await;
+                }
                 Join::Follow(follower) => {
+                    let waiting = caller.upgrade().map(|caller| caller.wait_for(follower.leader()));
+                    let _waiting = waiting.transpose()?;
                     let patience = Tick::now().until(self.deadline);
-                    match tokio::time::timeout(patience, landed(follower)).await {
+                    match tokio::time::timeout(patience, self.follow(follower)).await {
                         Ok(Some(landing)) => return Ok(Start::Landed(landing)),
                         // The leader has gone: whoever is first now leads.
                         Ok(None) => {}
@@ -163,7 +171,48 @@ impl Wish {
         }
     }
 
-    async fn lead(&self, lead: Lead) -> Result<Start> {
+    async fn follow(&self, follower: Follower) -> Option<Landing> {
+        let seen = follower.clone();
+        let tell = || {
+            if seen.tells() {
+                self.tell(&format!("another caller of this process: {}", seen.leader()));
+            }
+        };
+        self.telling(follower.landed(), tell).await
+    }
+
+    /// Waits, and has it told if that takes long: nobody sees a cycle through other processes or spawned work.
+    async fn telling<T>(&self, wait: impl Future<Output = T>, tell: impl FnOnce()) -> T {
+        let mut wait = pin!(wait);
+        if let Ok(done) = tokio::time::timeout(self.spec.options.lease, wait.as_mut()).await {
+            return done;
+        }
+        tell();
+        wait.await
+    }
+
+    fn tell(&self, holder: &str) {
+        tracing::warn!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function,
+            waited = ?self.spec.options.lease, holder,
+            "still waiting for a value; if its computation waits for this caller, by spawned work or in another process, \
+             neither ends before its time is over"
+        );
+    }
+
+    /// Tells who holds the lock, by its record.
+    fn tell_holder(&self) {
+        let wish = self.clone();
+        self.core.worker.detach(async move {
+            let found = wish.core.store.call(&Read(&wish.spec.names)).await;
+            // Free by now, or an error that the attempt itself gets: there is nothing to tell.
+            if let Ok(Some(found)) = inspected(&wish.spec, found) {
+                wish.tell(found.holder());
+            }
+        });
+    }
+
+    async fn lead(&self, lead: Lead, caller: &Weak<Caller>) -> Result<Start> {
         if self.reaches_only(Reach::Process) {
             return Ok(self.lead_unlocked(lead));
         }
@@ -174,7 +223,8 @@ impl Wish {
             lead.land(landing.clone());
             return Ok(Start::Landed(landing));
         }
-        let landing = match attempt.fetching(wanted, &self.caching).run().await {
+        let attempt = attempt.called_by(caller).fetching(wanted, &self.caching);
+        let landing = match self.telling(attempt.run(), || self.tell_holder()).await {
             Ok(Outcome::Entered(guard)) => return Ok(Start::Lead(Leader { guard, role: Role::First(lead) })),
             Ok(Outcome::TurnedAway(_)) => Landing::Done,
             Ok(Outcome::Fetched(Fetched::Value { payload, record, .. })) => {
@@ -358,14 +408,14 @@ impl Wish {
         match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => Ending::Publish { value, life },
             Err(refusal) => {
-                self.tell(&refusal);
+                self.not_taken(&refusal);
                 self.unstored(guard, Reach::Process, refusal.lasts)
             }
         }
     }
 
     /// Says once for a function that the server does not take its values.
-    fn tell(&self, refusal: &NotSent) {
+    fn not_taken(&self, refusal: &NotSent) {
         if self.is_news("the server does not take it") {
             self.spec.not_stored(&refusal.why);
         }
@@ -398,7 +448,7 @@ impl Wish {
         let Some((Sent::With(envelope), life)) = self.seal(guard, payload) else { return };
         let value = match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => value,
-            Err(refusal) => return self.tell(&refusal),
+            Err(refusal) => return self.not_taken(&refusal),
         };
         let release = Release {
             names: &self.spec.names,

@@ -139,11 +139,11 @@ impl Outcome {
         self.processes.values().map(Process::served).sum()
     }
 
-    /// How many callers had no answer when their process ended.
-    pub(crate) fn lost_with(&self, process: usize) -> usize {
-        let lost =
-            |process: &Process| process.callers.values().filter(|caller| caller.lost.is_some()).count();
-        self.processes.get(&process).map_or(0, lost)
+    /// How many callers of this process have had an answer, be it an error.
+    pub(crate) fn answered_in(&self, process: usize) -> usize {
+        let answered =
+            |process: &Process| process.callers.values().filter(|caller| caller.returned.is_some()).count();
+        self.processes.get(&process).map_or(0, answered)
     }
 
     /// From the end of the last computation to the last answer.
@@ -177,6 +177,7 @@ mod tests {
             "1.000000000 0 71 0 call\n1.000000000 1 72 0 call\n1.010000000 0 71 0 start\n1.050000000 0 71 0 end\n\
              1.060000000 0 71 0 return ab\n1.100000000 1 72 0 return ab",
         );
+        assert_eq!((outcome.answered_in(0), outcome.answered_in(1), outcome.answered_in(2)), (1, 1, 0));
         assert_eq!((outcome.starts(), outcome.computations(), outcome.served()), (1, 1, 1));
         assert_eq!(outcome.delay(), Some(Duration::from_millis(50)));
         assert_eq!(outcome.digests.len(), 1);
@@ -217,6 +218,6 @@ mod tests {
         let lost = &outcome.processes[&0].callers[&3];
         assert_eq!(lost.computing(), Some((Duration::from_secs(1), Duration::from_millis(1500))));
         assert_eq!((outcome.answers, outcome.served()), (0, 0));
-        assert_eq!((outcome.lost_with(0), outcome.lost_with(1)), (1, 0));
+        assert_eq!(outcome.answered_in(0), 0);
     }
 }

@@ -1,7 +1,8 @@
 //! The annotated functions: one report, computed once in the fleet, however many callers of either kind ask for it.
 //!
 //! A sync and an async function share a lock where they name the same namespace and have the same key. The default
-//! namespace, made from the name of the function, would keep them apart. They share the value as well: it has one type.
+//! namespace, made from the name of the function, would keep them apart. They share the value as well, since they name the
+//! same schema: without one, a value belongs to the function that makes it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,13 +34,27 @@ pub(crate) struct Request {
 }
 
 /// The first caller computes; the others wait for it and are given its report. In one process they share it.
-#[dspinlock(key = request.run, namespace = "fleet", cached, sleep = "100ms", lease = "2s", expire = "1m")]
+#[dspinlock(
+    key = request.run,
+    namespace = "fleet",
+    cached(schema = "report"),
+    sleep = "100ms",
+    lease = "2s",
+    expire = "1m",
+)]
 fn report_once(request: &Request) -> Result<Arc<Report>, Failure> {
     request.compute().map(Arc::new)
 }
 
 /// [`report_once`] for tasks.
-#[dspinlock(key = request.run, namespace = "fleet", cached, sleep = "100ms", lease = "2s", expire = "1m")]
+#[dspinlock(
+    key = request.run,
+    namespace = "fleet",
+    cached(schema = "report"),
+    sleep = "100ms",
+    lease = "2s",
+    expire = "1m",
+)]
 async fn report_once_async(request: &Request) -> Result<Arc<Report>, Failure> {
     request.compute_off_thread().await.map(Arc::new)
 }

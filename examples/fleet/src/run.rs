@@ -64,8 +64,8 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode, Failure> {
         writeln!(out, "The timeline is {}", file.display())?;
     }
     hints(&mut out, &args)?;
-    // Who was killed asks for nothing any more.
-    let lost = ended.killed.map_or(0, |number| outcome.lost_with(number));
+    // Who was killed asks for nothing any more; some may not even have called before.
+    let lost = ended.killed.map_or(0, |number| callers.saturating_sub(outcome.answered_in(number)));
     let errors = all.saturating_sub(outcome.answers + lost);
     let figures = Figures { processes, callers: all, errors, commands, took, backend: backend.name() };
     writeln!(out, "{}", figures.line(&outcome))?;

@@ -178,6 +178,14 @@ fn expressions_are_checked_when_they_are_used() {
     let AppError::Lock(error) = wrong_while_running(&client, Duration::ZERO).unwrap_err() else { panic!() };
     assert_eq!(error.kind(), dspinlock::ErrorKind::Config);
     assert!(error.to_string().contains("`refresh_ahead` is zero"), "{error}");
+    for (wrong, says) in [(Duration::from_nanos(1), "at least one millisecond"), (Duration::MAX, "365 days")]
+    {
+        let AppError::Lock(error) = wrong_while_running(&client, wrong).unwrap_err() else { panic!() };
+        assert!(
+            error.to_string().contains("`refresh_ahead` is ") && error.to_string().contains(says),
+            "{error}"
+        );
+    }
     let hours = Duration::from_secs(7_200);
     let AppError::Lock(error) = wrong_while_running(&client, hours).unwrap_err() else { panic!() };
     assert!(error.to_string().contains("`stale_if_error` is zero"), "{error}");

@@ -2,9 +2,11 @@
 
 mod beside_locks;
 mod companions;
+mod cycles;
 mod errors;
 mod flights;
 mod freshness;
+mod identity;
 mod local;
 mod loss;
 mod misses;
@@ -12,3 +14,4 @@ mod reading_back;
 mod sizes;
 mod support;
 mod unshared;
+mod weights;

@@ -1,11 +1,15 @@
 //! A value is stored only if it reads back as it was: the table of `docs/values.md`.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use dspinlock::{Client, MessagePack, dspinlock};
+use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
 use dspinlock_testkit::Reply;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::support::{AppError, redis};
 
@@ -22,14 +26,19 @@ fn msgpack<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result
 /// What another process reads once this one has computed `value`, by either codec.
 fn stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T) -> [Option<T>; 2] {
     let rig = redis();
-    let entries = || {
-        let of = (value.clone(), value.clone());
-        (json_entry(&rig.theirs, of.0).unwrap(), msgpack_entry(&rig.theirs, of.1).unwrap())
-    };
     json(&rig.ours, value.clone()).unwrap();
     msgpack(&rig.ours, value.clone()).unwrap();
-    let (json, msgpack) = entries();
-    [json.peek_blocking().unwrap(), msgpack.peek_blocking().unwrap()]
+    let json = json_entry(&rig.theirs, value.clone()).unwrap();
+    let msgpack = msgpack_entry(&rig.theirs, value.clone()).unwrap();
+    [(json.record_key(), json.peek_blocking()), (msgpack.record_key(), msgpack.peek_blocking())].map(
+        |(record, read)| {
+            let (server, read) = (rig.server.as_ref().unwrap(), read.unwrap());
+            let stands = server.command(&["EXISTS", record, &format!("{{{record}}}:value")]);
+            // What nobody can read does not stand there.
+            assert_eq!(stands, Reply::Int(if read.is_some() { 2 } else { 0 }));
+            read
+        },
+    )
 }
 
 fn is_stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T) {
@@ -74,4 +83,206 @@ fn floats_come_back_to_the_last_digit() {
     let mut random = fastrand::Rng::with_seed(7);
     let any = |_| f64::from_bits(random.u64(..));
     is_stored(&(0..10_000).map(any).filter(|float| float.is_finite()).collect::<Vec<_>>());
+}
+
+/// What each codec does: whether another process reads it.
+fn is_stored_by<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(
+    json: bool,
+    msgpack: bool,
+    value: &T,
+) {
+    let expected = [json, msgpack].map(|is_stored| is_stored.then(|| value.clone()));
+    assert_eq!(stored(value), expected);
+}
+
+/// A NaN is not equal to itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Bits(f64);
+
+impl PartialEq for Bits {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+#[test]
+fn nan_and_infinity_are_stored_by_a_codec_that_has_them() {
+    for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        is_stored_by(false, true, &Bits(float));
+        // Read back as JSON's `null`, it would be `None`.
+        is_stored_by(false, true, &vec![Some(Bits(float)), None]);
+        is_stored_by(false, true, &BTreeMap::from([("key".to_owned(), Bits(float))]));
+    }
+}
+
+#[test]
+fn something_that_is_nothing_inside_of_a_value_is_not_stored() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Deep {
+        option: Option<Vec<Option<()>>>,
+    }
+    let deep = |content| Deep { option: Some(vec![content]) };
+    is_stored_by(false, false, &vec![Some(None::<u8>)]);
+    is_stored_by(false, false, &deep(Some(())));
+    is_stored(&vec![None::<Option<u8>>, Some(Some(7))]);
+    is_stored(&deep(None));
+}
+
+#[test]
+fn wide_integers() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Wide { number: u128 },
+    }
+    is_stored(&(i128::MIN, u128::MAX, u64::MAX, i64::MIN));
+    // Behind a tag, serde has no place for them.
+    is_stored_by(false, false, &Tagged::Wide { number: u128::MAX });
+}
+
+#[test]
+fn keys_of_maps() {
+    is_stored(&BTreeMap::from([(-7, 'a'), (7, 'b')]));
+    is_stored(&BTreeMap::from([(true, 'a')]));
+    is_stored(&BTreeMap::from([('x', 'a')]));
+    is_stored_by(false, true, &BTreeMap::from([((1, 2), 'a')]));
+    is_stored_by(false, true, &BTreeMap::from([(None::<u8>, 'a')]));
+    is_stored_by(false, true, &BTreeMap::from([(vec![1], 'a')]));
+}
+
+#[test]
+fn collections_come_back_in_any_order() {
+    let numbers = || 0..1_000_u32;
+    is_stored(&numbers().map(|n| (n, n.to_string())).collect::<HashMap<_, _>>());
+    is_stored(&numbers().collect::<HashSet<_>>());
+    is_stored(&vec![numbers().collect::<HashSet<_>>(); 2]);
+}
+
+#[test]
+fn bytes_and_other_plain_values() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Plain {
+        Unit,
+        Newtype(Vec<u8>),
+        Tuple(char, Duration),
+        Struct { id: u64, at: IpAddr },
+    }
+    let at = IpAddr::from([127, 0, 0, 1]);
+    is_stored(&vec![
+        Plain::Unit,
+        Plain::Newtype((0..=255).collect()),
+        Plain::Tuple('\u{2192}', Duration::MAX),
+        Plain::Struct { id: 7, at },
+    ]);
+    // Two of one are two.
+    let one = Arc::new(7);
+    is_stored(&[Arc::clone(&one), one]);
+    is_stored(&serde_json::json!({"a": [1, -1, 1.0, "text", null, {"b": true}]}));
+}
+
+#[test]
+fn untagged_enums() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        Small(u8),
+        Float(f64),
+        Large(u64),
+        Text(String),
+        Again(String),
+        Wide(u128),
+    }
+    is_stored(&vec![Untagged::Small(7), Untagged::Text("text".into()), Untagged::Float(0.5)]);
+    // The first that fits would be read.
+    is_stored_by(false, false, &Untagged::Large(7));
+    is_stored_by(false, false, &Untagged::Large(1 << 40));
+    is_stored_by(false, false, &Untagged::Wide(u128::MAX));
+    // JSON writes the point, and so does MessagePack in its own way.
+    is_stored(&Untagged::Float(7.0));
+    // What looks the same to serde is taken for the same.
+    let read = [Some(Untagged::Text("text".into())), Some(Untagged::Text("text".into()))];
+    assert_eq!(stored(&Untagged::Again("text".into())), read);
+}
+
+#[test]
+fn flattened_maps() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat<K: Ord> {
+        own: u32,
+        #[serde(flatten, bound(deserialize = "K: Ord + Deserialize<'de>"))]
+        rest: BTreeMap<K, u32>,
+    }
+    let flat = |key: &str| Flat { own: 1, rest: BTreeMap::from([(key.to_owned(), 2)]) };
+    is_stored(&flat("other"));
+    is_stored_by(false, false, &flat("own"));
+    // JSON's keys are text, which serde does not turn into numbers there.
+    is_stored_by(false, true, &Flat { own: 1, rest: BTreeMap::from([(7_u32, 2)]) });
+}
+
+#[test]
+fn fields_that_are_left_out() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Gaps {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        without_default: Vec<u8>,
+    }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Hidden {
+        seen: u8,
+        #[serde(skip)]
+        hidden: u8,
+    }
+    is_stored(&Gaps { without_default: vec![1] });
+    is_stored_by(false, false, &Gaps { without_default: Vec::new() });
+    // Nobody can see what serde is not shown.
+    let read = Some(Hidden { seen: 1, hidden: 0 });
+    assert_eq!(stored(&Hidden { seen: 1, hidden: 2 }), [read.clone(), read]);
+}
+
+#[test]
+fn what_is_written_in_another_form_than_it_is_read_in() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Renamed {
+        #[serde(rename(serialize = "written"))]
+        read: u8,
+    }
+    is_stored_by(false, false, &Renamed { read: 1 });
+}
+
+#[test]
+fn deep_values() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Deep(Vec<Deep>);
+    let of_depth = |depth| (0..depth).fold(Deep(Vec::new()), |inner, _| Deep(vec![inner]));
+    is_stored(&of_depth(100));
+    is_stored_by(false, true, &of_depth(200));
+}
+
+/// JSON that leaves NaN to its users, as a codec may that knows its values.
+struct Trusted;
+
+impl Codec for Trusted {
+    const NAME: &'static str = "trusted";
+    const FAITHFUL: bool = true;
+
+    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, impl std::error::Error> {
+        Json::encode(value)
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, impl std::error::Error> {
+        Json::decode(bytes)
+    }
+}
+
+#[dspinlock(client = client, key = (), cached(codec = Trusted, entry = trusted_entry))]
+fn trusted<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result<T, AppError> {
+    Ok(value)
+}
+
+#[test]
+fn a_codec_that_calls_itself_faithful_is_believed() {
+    let rig = redis();
+    let value = vec![Some(f64::NAN)];
+    trusted(&rig.ours, value.clone()).unwrap();
+    assert_eq!(trusted_entry(&rig.theirs, value).unwrap().peek_blocking().unwrap(), Some(vec![None]));
 }

@@ -53,6 +53,11 @@ fn sometimes(client: &Client, value: f64, runs: &Runs) -> Result<f64, AppError> 
     Ok(value)
 }
 
+#[dspinlock(client = client, key = n, cached)]
+fn logged(client: &Client, n: u32) -> Result<Vec<f64>, AppError> {
+    Ok(vec![f64::from(n), f64::INFINITY])
+}
+
 /// So many callers of this process and of another, who must all be inside at once.
 fn meet(rig: &Rig, number: u32, call: impl Fn(&Client, Work<'_>) + Sync) {
     let meeting = Meeting::of(number);
@@ -170,10 +175,6 @@ fn a_later_value_is_shared_again() {
 fn the_log_says_once_what_to_write() {
     let log = Log::of_this_process();
     let client = Client::memory();
-    #[dspinlock(client = client, key = n, cached)]
-    fn logged(client: &Client, n: u32) -> Result<Vec<f64>, AppError> {
-        Ok(vec![f64::from(n), f64::INFINITY])
-    }
     for n in 0..10 {
         logged(&client, n % 3).unwrap();
     }

@@ -59,6 +59,31 @@ fn a_wrong_url_is_an_error_of_the_call_that_needs_it() {
 }
 
 #[test]
+fn an_empty_url_is_an_error_that_names_the_variable() {
+    if alone("an_empty_url_is_an_error_that_names_the_variable", Some("".into())) {
+        let refused = turn("empty").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config);
+        let text = refused.to_string();
+        assert!(
+            text.contains("DSPINLOCK_URL") && text.contains("empty") && text.contains("redis://"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_malformed_url_is_an_error_that_names_the_variable_and_repeats_nothing() {
+    let name = "a_malformed_url_is_an_error_that_names_the_variable_and_repeats_nothing";
+    if alone(name, Some("redis://:Aa@Hunter2#Cc@host/0".into())) {
+        let refused = turn("malformed").unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Config);
+        let text = refused.to_string();
+        assert!(text.contains("DSPINLOCK_URL") && text.contains("%23"), "{text}");
+        assert!(!format!("{refused:?}").to_lowercase().contains("hunter"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_url_that_is_no_text_is_an_error() {
     if alone("a_url_that_is_no_text_is_an_error", Some(OsString::from_vec(b"redis://\xff".to_vec()))) {
         let refused = turn("no text").unwrap_err();

@@ -1,12 +1,12 @@
 //! Grants that replicas have to confirm.
 
-use dspinlock::{Client, Error, ErrorKind, Options, dspinlock, redis_1};
+use dspinlock::{Client, Config, Error, ErrorKind, Options, dspinlock, redis_1};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Door, Rig, eventually, ms, timed};
 use std::time::Duration;
 
 /// Enough for a replica on a busy machine; half of the response timeout is the most.
-const SOON: Duration = ms(500);
+const SOON: Duration = Duration::from_secs(5);
 
 /// A server with a replica that is up to date.
 fn pair() -> (Server, Server) {
@@ -28,6 +28,12 @@ fn is_free(server: &Server, record: &str) -> bool {
     server.command(&["EXISTS", record]).int() == Some(0)
 }
 
+/// A confirmation may take half of the time for a reply at the most.
+fn patient(primary: &Server) -> Client {
+    let config = Config::from_url(&primary.url()).unwrap().response_timeout(2 * SOON);
+    Client::from_config(&config).unwrap()
+}
+
 fn exercise(client: &Client, primary: &Server, replica: &Server) {
     for door in [Door::Blocking, Door::Async] {
         let rig = Rig { client: client.clone(), door };
@@ -47,7 +53,7 @@ fn exercise(client: &Client, primary: &Server, replica: &Server) {
         let (refused, took) = timed(|| rig.acquire(&many).unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Backend);
         assert!(refused.to_string().contains("1 of 2 replica(s)"), "{refused}");
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
         eventually("given back", || is_free(primary, many.record_key().unwrap()));
 
         replica.pause();
@@ -63,7 +69,7 @@ fn exercise(client: &Client, primary: &Server, replica: &Server) {
 #[test]
 fn a_grant_counts_once_the_replicas_have_it() {
     let (primary, replica) = pair();
-    exercise(&Client::connect(&primary.url()).unwrap(), &primary, &replica);
+    exercise(&patient(&primary), &primary, &replica);
 }
 
 #[test]
@@ -86,7 +92,7 @@ fn annotated(client: &Client) -> Result<(), Error> {
 fn it_can_be_asked_for_all_of_a_client() {
     let (primary, _replica) = pair();
     let asks = |count| {
-        let client = Client::connect(&primary.url()).unwrap();
+        let client = patient(&primary);
         client.with_defaults(Options::new().replicas(count, SOON))
     };
     annotated(&asks(1)).unwrap();

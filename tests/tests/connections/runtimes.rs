@@ -1,6 +1,6 @@
 //! Threads and runtimes of every kind, that come and go while the client stays.
 
-use dspinlock::{Client, DSpinlock, ErrorKind};
+use dspinlock::{Client, Config, DSpinlock, ErrorKind};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{block_on, ms, timed};
 use std::sync::LazyLock;
@@ -9,11 +9,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// As in a user's program: one client for the whole process, first used by whoever comes first.
-static CLIENT: LazyLock<Client> = LazyLock::new(|| Client::connect(&SERVER.url()).unwrap());
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    let config = Config::from_url(&SERVER.url()).unwrap().response_timeout(PROMPT * 3);
+    Client::from_config(&config).unwrap()
+});
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
 /// Far below the response timeout, at which a connection that nobody drives would show.
-const PROMPT: Duration = ms(400);
+const PROMPT: Duration = Duration::from_secs(20);
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()

@@ -1,8 +1,8 @@
 //! `testing::scope`: a client in place of the global one, for a piece of code and nothing else.
 
-use dspinlock::testing::{scope, scope_async};
-use dspinlock::{Client, DSpinlock, dspinlock};
-use dspinlock_tests::block_on;
+use dspinlock::testing::{carry, carry_async, scope, scope_async};
+use dspinlock::{Client, DSpinlock, ErrorKind, dspinlock, init};
+use dspinlock_tests::{Log, block_on};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use tokio::runtime::Builder;
@@ -88,10 +88,13 @@ fn an_async_scope_follows_its_task_from_thread_to_thread() {
                         })
                         .await;
                         assert!(is_in_force_async(&client).await);
-                        // What the task spawns is wrapped, or it is elsewhere.
+                        // What the task spawns is told its scope, or takes it along.
                         let spawned = client.clone();
-                        let spawned = async move { scope_async(&spawned, is_in_force_async(&spawned)).await };
-                        assert!(tokio::spawn(spawned).await.unwrap());
+                        let spawned = async move { is_in_force_async(&spawned).await };
+                        assert!(tokio::spawn(scope_async(&client, spawned)).await.unwrap());
+                        let spawned = client.clone();
+                        let spawned = async move { is_in_force_async(&spawned).await };
+                        assert!(tokio::spawn(carry_async(spawned)).await.unwrap());
                     })
                     .await;
                 })
@@ -124,4 +127,101 @@ fn async_scopes_of_one_thread_do_not_mix() {
         assert!(block_on(scope_async(&second, is_in_force_async(&second))));
         assert!(is_in_force(&first));
     });
+}
+
+/// What a call is told that has lost its scope.
+fn lost() -> Option<ErrorKind> {
+    let error = DSpinlock::new("lost").try_acquire_blocking().err()?;
+    assert!(error.to_string().contains("testing::carry"), "{error}");
+    let annotated = annotated("lost").unwrap_err();
+    assert_eq!(annotated.kind(), error.kind());
+    Some(error.kind())
+}
+
+async fn lost_async() -> Option<ErrorKind> {
+    DSpinlock::new("lost").try_acquire().await.err().map(|error| error.kind())
+}
+
+#[test]
+fn a_lost_scope_is_an_error_and_no_call_of_a_server() {
+    let client = Client::memory();
+    scope(&client, || {
+        assert_eq!(thread::spawn(lost).join().unwrap(), Some(ErrorKind::Misuse));
+        let here = client.clone();
+        assert!(thread::spawn(carry(move || is_in_force(&here))).join().unwrap());
+    });
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.block_on(scope_async(&client, async {
+        assert_eq!(tokio::spawn(lost_async()).await.unwrap(), Some(ErrorKind::Misuse));
+        assert_eq!(tokio::task::spawn_blocking(lost).await.unwrap(), Some(ErrorKind::Misuse));
+        let here = client.clone();
+        assert!(tokio::task::spawn_blocking(carry(move || is_in_force(&here))).await.unwrap());
+    }));
+    // The spawned work may come after the test.
+    assert_eq!(lost(), Some(ErrorKind::Misuse));
+    assert_eq!(carry(lost)(), Some(ErrorKind::Misuse), "there is nothing to take along");
+}
+
+/// Whether this is a process of its own that runs the test `name`.
+fn alone(name: &str) -> bool {
+    dspinlock_tests::alone(&format!("scopes::{name}"), "DSPINLOCK_URL", Some("memory://".into())).is_none()
+}
+
+#[test]
+fn a_global_client_that_nobody_chose_is_refused_from_the_first_scope_on() {
+    if alone("a_global_client_that_nobody_chose_is_refused_from_the_first_scope_on") {
+        assert!(DSpinlock::new("before").try_acquire_blocking().unwrap().is_some());
+        assert_eq!(carry(lost)(), None, "without any scope nothing is lost");
+        scope(&Client::memory(), || {
+            assert!(DSpinlock::new("inside").try_acquire_blocking().unwrap().is_some());
+        });
+        assert_eq!(lost(), Some(ErrorKind::Misuse));
+    }
+}
+
+#[test]
+fn a_global_client_that_was_chosen_is_used_and_that_is_told_once() {
+    if alone("a_global_client_that_was_chosen_is_used_and_that_is_told_once") {
+        let log = Log::of_this_process();
+        let global = Client::memory();
+        init(global.clone()).unwrap();
+        assert!(is_in_force(&global));
+        scope(&Client::memory(), || {
+            assert_eq!(log.count(&["outside of all testing scopes"]), 0);
+            let there = global.clone();
+            assert!(thread::spawn(move || is_in_force(&there)).join().unwrap());
+        });
+        assert!(is_in_force(&global));
+        assert_eq!(log.count(&["WARN", "outside of all testing scopes"]), 1);
+    }
+}
+
+/// Asks for the client in force when it is dropped.
+struct OnDrop<'a>(&'a Client, &'a mut bool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        *self.1 = is_in_force(self.0);
+    }
+}
+
+#[test]
+fn a_future_is_dropped_in_its_scope() {
+    let (client, mut polled, mut unpolled) = (Client::memory(), false, false);
+    let on_drop = OnDrop(&client, &mut polled);
+    let future = scope_async(&client, async move {
+        let _on_drop = on_drop;
+        std::future::pending::<()>().await;
+    });
+    block_on(async {
+        let mut future = Box::pin(future);
+        assert!(
+            std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context)))
+                .await
+                .is_pending()
+        );
+    });
+    let on_drop = OnDrop(&client, &mut unpolled);
+    drop(scope_async(&client, async move { drop(on_drop) }));
+    assert!(polled && unpolled);
 }

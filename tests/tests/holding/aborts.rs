@@ -34,16 +34,19 @@ fn a_dropped_future_leaves_no_lock_behind() {
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let client = Client::connect(&proxy.url()).unwrap();
     // From now on the scripts are known, and so is the server's time.
-    block_on(async { lock(&client, ROUNDS).acquire().await.unwrap().release().await.unwrap() });
+    block_on(async { lock(&client, usize::MAX).acquire().await.unwrap().release().await.unwrap() });
     proxy.delay(Direction::Requests, ms(3));
     proxy.delay(Direction::Replies, ms(3));
 
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let entered = Arc::new(AtomicUsize::new(0));
     let finished = Arc::new(AtomicUsize::new(0));
-    for batch in 0..ROUNDS / BATCH {
+    // Acquiring takes about 7 ms, and releasing as long; on a busy machine far longer.
+    let mut span = ms(20);
+    let mut rounds = 0;
+    loop {
         runtime.block_on(async {
-            for n in batch * BATCH..(batch + 1) * BATCH {
+            for n in rounds..rounds + BATCH {
                 let (client, entered, finished) = (client.clone(), entered.clone(), finished.clone());
                 let task = tokio::spawn(async move {
                     let guard = lock(&client, n).acquire().await.unwrap();
@@ -51,23 +54,31 @@ fn a_dropped_future_leaves_no_lock_behind() {
                     guard.release().await.unwrap();
                     finished.fetch_add(1, Ordering::Relaxed);
                 });
-                // Acquiring takes about 7 ms, and releasing as long.
-                let after = Duration::from_micros(random.u64(0..20_000));
+                let after = span.mul_f64(random.f64());
                 tokio::spawn(async move {
                     tokio::time::sleep(after).await;
                     task.abort();
                 });
             }
-            tokio::time::sleep(ms(21)).await;
+            tokio::time::sleep(span + ms(1)).await;
         });
+        rounds += BATCH;
+        let (entered, finished) = (entered.load(Ordering::Relaxed), finished.load(Ordering::Relaxed));
+        let (acquiring, releasing) = (rounds - entered, entered - finished);
+        if rounds >= ROUNDS && acquiring > 30 && releasing > 30 {
+            println!(
+                "dropped: {acquiring} while acquiring, {releasing} while releasing; {finished} had ended"
+            );
+            break;
+        }
+        assert!(rounds < 20 * ROUNDS, "the drops miss the interesting moments: {acquiring}, {releasing}");
+        if entered < rounds / 3 {
+            span = (span * 5 / 4).min(ms(1_000));
+        }
     }
-    let (entered, finished) = (entered.load(Ordering::Relaxed), finished.load(Ordering::Relaxed));
-    let (acquiring, releasing) = (ROUNDS - entered, entered - finished);
-    println!("dropped: {acquiring} while acquiring, {releasing} while releasing; {finished} had ended");
-    assert!(acquiring > 30 && releasing > 30, "the drops have missed the interesting moments");
 
-    for n in 0..ROUNDS {
-        within(Duration::from_secs(2), "not blocked any more", || {
+    for n in 0..rounds {
+        within(Duration::from_secs(20), "not blocked any more", || {
             let seen = lock(&client, n).inspect_blocking().unwrap();
             seen.is_none_or(|seen| seen.state() == State::Computed)
         });

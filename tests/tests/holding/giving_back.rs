@@ -78,13 +78,13 @@ fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
 }
 
 fn impatient(server: &Server) -> Client {
-    let config = Config::from_url(&server.url()).unwrap().connect_timeout(ms(150)).response_timeout(ms(150));
+    let config =
+        Config::from_url(&server.url()).unwrap().connect_timeout(ms(1_000)).response_timeout(ms(1_000));
     Client::from_config(&config).unwrap()
 }
 
-/// With a server that does not answer, what blocks shows.
 #[test]
-fn dropping_a_guard_does_not_block_and_is_made_good_when_the_server_is_back() {
+fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
     let server = Server::start();
     let client = impatient(&server);
     let locks = [client.lock("by drop"), client.lock("by abandon"), client.lock("by release")];
@@ -94,12 +94,11 @@ fn dropping_a_guard_does_not_block_and_is_made_good_when_the_server_is_back() {
         ["drop", "abandon"].map(|name| block_on(client.lock(name).lease(10 * MINUTE).acquire()).unwrap());
 
     server.pause();
-    let ((), took) = timed(|| drop((dropped, dropped_async)));
-    assert!(took < ms(100), "{took:?}");
+    drop((dropped, dropped_async));
     // These two wait for the server, but not for ever.
     let (refused, took) = timed(|| abandoned.abandon_blocking().unwrap_err());
     assert_eq!(refused.kind(), ErrorKind::Backend);
-    assert!(took < ms(1000), "{took:?}");
+    assert!(took < MINUTE, "{took:?}");
     assert_eq!(block_on(abandoned_async.abandon()).unwrap_err().kind(), ErrorKind::Backend);
     assert_eq!(released.release_blocking().unwrap_err().kind(), ErrorKind::Backend);
 
@@ -108,9 +107,44 @@ fn dropping_a_guard_does_not_block_and_is_made_good_when_the_server_is_back() {
     let direct = Client::connect(&server.url()).unwrap();
     let state = |name: &str| direct.lock(name).inspect_blocking().unwrap().map(|seen| seen.state());
     for name in ["by drop", "by abandon", "drop", "abandon"] {
-        within(Duration::from_secs(5), name, || state(name).is_none());
+        within(Duration::from_secs(20), name, || state(name).is_none());
     }
-    within(Duration::from_secs(5), "released", || state("by release") == Some(State::Computed));
+    within(Duration::from_secs(20), "released", || state("by release") == Some(State::Computed));
+}
+
+/// The first may wait for a moment, since the process may be about to end.
+#[test]
+fn many_drops_on_a_dead_server_wait_once() {
+    let server = Server::start();
+    let client = impatient(&server);
+    let guards: Vec<_> =
+        (0..1_000).map(|n| client.lock(n).lease(MINUTE).acquire_blocking().unwrap()).collect();
+    server.pause();
+    let ((), took) = timed(|| drop(guards));
+    // It would be 50 s if each waited.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    println!("1,000 drops took {took:?}");
+    server.resume();
+}
+
+/// Whatever the server does: other tasks of the thread would have to wait as well.
+#[test]
+fn a_drop_on_a_thread_of_a_runtime_does_not_wait() {
+    let server = Server::start();
+    let client = impatient(&server);
+    let guards: Vec<_> = (0..10).map(|n| client.lock(n).lease(MINUTE).acquire_blocking().unwrap()).collect();
+    server.pause();
+    // A thread of its own each, since many drops on one thread wait once; the quickest, since others may keep one waiting.
+    let quickest = guards.into_iter().map(|guard| {
+        let thread = thread::spawn(|| {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async { timed(|| drop(guard)).1 })
+        });
+        thread.join().unwrap()
+    });
+    let quickest = quickest.min().unwrap();
+    assert!(quickest < ms(25), "{quickest:?}");
+    server.resume();
 }
 
 #[test]

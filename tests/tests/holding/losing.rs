@@ -68,24 +68,24 @@ fn without_a_server_the_holder_knows_by_its_deadline() {
     let after = guard.held_for();
     server.resume();
     assert!(after >= ends, "{after:?} of {ends:?}");
-    assert!(after < ends + ms(400), "{after:?} of {ends:?}");
+    assert!(after < ends + LONG, "{after:?} of {ends:?}");
 }
 
 /// A renewal that fails is no loss: the connection is replaced within the lease.
 #[test]
 fn a_renewer_whose_connection_is_dead_gets_another_one() {
-    const LIMIT: Duration = ms(200);
+    const LIMIT: Duration = ms(400);
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let config = dspinlock::Config::from_url(&proxy.url()).unwrap();
     let config = config.connect_timeout(LIMIT).response_timeout(LIMIT).pool_size(1);
     let client = Client::from_config(&config).unwrap();
-    let guard = client.lock("half-open").lease(ms(1500)).acquire_blocking().unwrap();
+    let guard = client.lock("half-open").lease(ms(6_000)).acquire_blocking().unwrap();
     dspinlock_tests::await_renewal(&guard);
     for direction in [Direction::Requests, Direction::Replies] {
         let before = proxy.accepted();
         proxy.blackhole(direction, true);
-        within(Duration::from_secs(3), "a new connection", || proxy.accepted() > before);
+        within(LONG, "a new connection", || proxy.accepted() > before);
         proxy.blackhole(direction, false);
         dspinlock_tests::await_renewal(&guard);
         assert!(guard.is_held());
@@ -138,7 +138,7 @@ fn a_body_whose_lock_is_lost_is_cancelled() {
             assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
             assert!(error.to_string().contains("cancelled"), "{error}");
             assert!(dropped.load(Ordering::SeqCst));
-            assert!(took < LEASE * 2, "{took:?}");
+            assert!(took < LONG, "{took:?}");
         }
     }
 }

@@ -21,9 +21,11 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
     {
         return 3;
     }
-    // The parent's lock is not this process's to give back.
-    let nested = holds.nested();
-    drop(nested);
+    // The parent's lock is not this process's, neither to rely on nor to give back.
+    let lost = Err(ErrorKind::Lost);
+    if holds.is_held() || kind(holds.ensure_held()) != lost || kind(holds.nested().map(drop)) != lost {
+        return 7;
+    }
     if kind(holds.release_blocking()) != misuse {
         return 4;
     }

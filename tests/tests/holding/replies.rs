@@ -1,12 +1,15 @@
 //! Replies that are lost or late: the server has done what was asked, and nobody knows.
 
-use dspinlock::{Client, Config, ErrorKind, State};
-use dspinlock_testkit::{Direction, Proxy, Reply, Server};
-use dspinlock_tests::{Door, Rig, ms, timed, within};
+use dspinlock::{Client, Config, ErrorKind, Scheme, State, Turn};
+use dspinlock_testkit::{Direction, Proxy, Reply, Server, Verdict};
+use dspinlock_tests::{Door, Log, Rig, ms, timed, within};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-const LIMIT: Duration = ms(100);
+const LIMIT: Duration = ms(300);
 
 /// A server behind a wire that can go wrong, and an impatient client.
 struct Wire {
@@ -72,9 +75,9 @@ fn a_release_whose_reply_is_lost_is_a_release() {
 #[test]
 fn a_renewal_whose_reply_is_lost_costs_nothing() {
     for wire in Wire::both() {
-        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(300))).unwrap();
+        let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(1_800))).unwrap();
         wire.proxy.cut_reply_to(b"EVALSHA");
-        while guard.held_for() < ms(700) {
+        while guard.held_for() < ms(4_000) {
             assert!(guard.is_held(), "lost after {:?}", guard.held_for());
             thread::sleep(ms(5));
         }
@@ -94,11 +97,11 @@ fn a_grant_that_nobody_learns_of_is_taken_back() {
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
         assert!(refused.key().is_some());
-        assert!(took < LIMIT * 6, "{took:?}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
         // It may be taken back by now: requests come through.
         assert!(sets() > before, "the server has not done it");
         wire.proxy.blackhole(Direction::Replies, false);
-        within(Duration::from_secs(3), "taken back", || wire.state("unknown").is_none());
+        within(Duration::from_secs(20), "taken back", || wire.state("unknown").is_none());
     }
 }
 
@@ -116,7 +119,7 @@ fn a_request_that_comes_too_late_is_refused() {
         thread::sleep(LIMIT * 5);
         let scripts = wire.server.command_stats()["evalsha"];
         wire.proxy.blackhole(Direction::Requests, false);
-        within(Duration::from_secs(3), "the request arrives", || {
+        within(Duration::from_secs(20), "the request arrives", || {
             wire.server.command_stats()["evalsha"] > scripts
         });
         wire.rig.ping().unwrap();
@@ -132,10 +135,10 @@ fn a_lease_shorter_than_the_way_to_the_server_is_an_error() {
         wire.proxy.delay(Direction::Replies, ms(40));
         let lock = wire.rig.lock("short").lease(ms(20)).sleep(ms(10)).wait(ms(300));
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(20), "{took:?}");
         assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
         assert!(refused.to_string().contains("lease"), "{refused}");
-        within(Duration::from_secs(3), "free", || wire.state("short").is_none());
+        within(Duration::from_secs(20), "free", || wire.state("short").is_none());
     }
 }
 
@@ -160,11 +163,139 @@ fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
             wire.rig.release(guard).unwrap();
             let late = scripts() == before + 2;
             late && {
-                within(Duration::from_secs(3), "the first request", || scripts() > before + 2);
+                within(Duration::from_secs(20), "the first request", || scripts() > before + 2);
                 true
             }
         });
         assert!(came_late, "no request was late");
-        within(Duration::from_secs(3), "free once more", is_free);
+        within(Duration::from_secs(20), "free once more", is_free);
     }
+}
+
+/// Both replies to the release are lost, and the next try finds nothing: no reason to say that the lock was not given back.
+#[test]
+fn a_release_that_was_done_and_not_confirmed_is_no_failure() {
+    let log = Log::of_this_process();
+    for wire in Wire::both() {
+        let lock = wire.rig.lock("done unconfirmed").expire(None).lease(Duration::from_secs(600));
+        let guard = wire.rig.acquire(&lock).unwrap();
+        wire.proxy.blackhole(Direction::Replies, true);
+        assert_eq!(wire.rig.release(guard).unwrap_err().kind(), ErrorKind::Backend);
+        assert_eq!(wire.state("done unconfirmed"), None);
+        wire.proxy.blackhole(Direction::Replies, false);
+        wire.rig.client.shutdown_blocking(Duration::from_secs(60)).unwrap();
+        let key = wire.rig.key("done unconfirmed");
+        assert_eq!(log.count(&["could not give the lock back", &key]), 0, "{:#?}", log.all());
+    }
+}
+
+/// Names a turn by its id alone.
+#[derive(Debug)]
+struct Ids(Arc<Mutex<Vec<String>>>);
+
+impl Scheme for Ids {
+    fn tag(&self, turn: &Turn) -> String {
+        self.0.lock().unwrap().push(turn.id.clone());
+        format!("{}@ids,{}", turn.id, "2026-01-31T23:59:59.000123+00:00")
+    }
+}
+
+/// Whatever a scheme makes of the rest of a turn: taking back one request must not take the lock that the next was granted.
+#[test]
+fn each_request_of_a_caller_has_an_id_of_its_own() {
+    for wire in Wire::both() {
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let lock = wire.rig.lock("next request").scheme(Ids(Arc::clone(&ids))).wait(Duration::from_secs(60));
+        let first = wire.rig.acquire(&lock).unwrap();
+        let second = thread::scope(|scope| {
+            let waiter = scope.spawn(|| wire.rig.acquire(&lock).unwrap());
+            within(Duration::from_secs(5), "a second request", || ids.lock().unwrap().len() >= 3);
+            drop(first);
+            waiter.join().unwrap()
+        });
+        wire.rig.release(second).unwrap();
+        let mut ids = ids.lock().unwrap().clone();
+        let asked = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), asked, "two requests of one id");
+    }
+}
+
+/// The first copy of a repeated request is taken back while the release of its turn is on its way: held up, and over
+/// another connection. The holder had the lock, so its release is one, and is remembered.
+#[test]
+fn a_take_back_does_not_overtake_the_release_of_its_turn() {
+    for handed_on in [false, true] {
+        let server = Server::start();
+        let faults = Arc::new(Mutex::new(Fault::None));
+        let (seen, taken_back) = (Arc::clone(&faults), Arc::new(AtomicUsize::new(0)));
+        let counts = Arc::clone(&taken_back);
+        let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+            // By what is sent along: a request for the lock, a release, and an abandon, which has the tag alone.
+            match words.len() {
+                4.. if words[0].eq_ignore_ascii_case(b"EVALSHA") => {}
+                _ => return Verdict::Pass,
+            }
+            let arguments = words.len() - 3 - usize::from(words[2][0] - b'0');
+            let mut fault = seen.lock().unwrap();
+            match (arguments, *fault) {
+                (9, Fault::CutGrant) => {
+                    *fault = Fault::None;
+                    Verdict::CutReply
+                }
+                (4, Fault::HoldRelease) => Verdict::Late(HELD),
+                (1, _) => {
+                    counts.fetch_add(1, Ordering::SeqCst);
+                    Verdict::Pass
+                }
+                _ => Verdict::Pass,
+            }
+        });
+        let config = Config::from_url(&proxy.url()).unwrap();
+        let config = config.connect_timeout(ms(100)).response_timeout(ms(600));
+        let client = Client::from_config(&config).unwrap();
+        // A namespace, since a bare key is not handed on.
+        let lock = client.lock("overtaken").namespace("take-back").wait(Duration::from_secs(60));
+        lock.acquire_blocking().unwrap().release_blocking().unwrap();
+
+        let guard = if handed_on {
+            let first = lock.acquire_blocking().unwrap();
+            let (entered, guards) = channel();
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| entered.clone().send(lock.acquire_blocking().unwrap()).unwrap());
+                }
+                // Until both stand in line, so that the one has a token for the other.
+                thread::sleep(ms(50));
+                *faults.lock().unwrap() = Fault::CutGrant;
+                first.release_blocking().unwrap();
+                guards.recv().unwrap().release_blocking().unwrap();
+                guards.recv().unwrap()
+            })
+        } else {
+            *faults.lock().unwrap() = Fault::CutGrant;
+            lock.acquire_blocking().unwrap()
+        };
+        assert_eq!(proxy.cuts(), 1);
+        let before = taken_back.load(Ordering::SeqCst);
+        // Two connects and two replies are what a request may take, and then it is taken back.
+        let refused_from = ms(2 * (100 + 600));
+        thread::sleep(refused_from.saturating_sub(guard.held_for() + ms(200)));
+        *faults.lock().unwrap() = Fault::HoldRelease;
+        guard.release_blocking().expect("held to the end");
+        let state = lock.inspect_blocking().unwrap().map(|seen| seen.state());
+        assert_eq!(state, Some(State::Computed), "what was done is remembered");
+        within(Duration::from_secs(5), "taken back", || taken_back.load(Ordering::SeqCst) > before);
+    }
+}
+
+/// For how long a release is held up: until after the take-back is due, and within the time for its reply.
+const HELD: Duration = ms(450);
+
+#[derive(Clone, Copy)]
+enum Fault {
+    None,
+    CutGrant,
+    HoldRelease,
 }

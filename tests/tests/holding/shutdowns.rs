@@ -30,7 +30,7 @@ fn hold(rig: &Rig, name: &str) -> Guard {
 
 fn all_that_is_held_is_given_back(rig: &Rig) {
     let guards: Vec<Guard> = (0..20).map(|n| hold(rig, &format!("held {n}"))).collect();
-    let nested = guards[0].nested();
+    let nested = guards[0].nested().unwrap();
     end(rig).unwrap();
     for (n, guard) in guards.into_iter().enumerate() {
         assert!(!guard.is_held() && guard.remaining().is_zero());
@@ -104,7 +104,7 @@ fn a_server_that_does_not_confirm_is_an_error_in_time() {
     let guard = client.lock("unconfirmed").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let (refused, took) = timed(|| client.shutdown_blocking(ms(300)).unwrap_err());
-    assert!(took >= ms(300) && took < Duration::from_secs(2), "{took:?}");
+    assert!(took >= ms(300) && took < LEASE / 2, "{took:?}");
     assert_eq!(refused.kind(), ErrorKind::Backend);
     assert!(refused.to_string().contains("1 lock"), "{refused}");
     server.resume();

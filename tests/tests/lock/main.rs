@@ -15,7 +15,7 @@
 //! | `max_block_time` | `waiting::a_crashed_holder_blocks_no_longer_than_its_lease`, `holding`: up to `max_block` |
 //! | `fail_if_key_exists` | `modes::fail_if_key_exists_fails_while_the_key_is_there` |
 //! | `cached_if_computed` | `modes::a_computed_key_is_entered_without_the_lock`, `modes::a_waiter_is_told_when_…` |
-//! | re-entry by the same instance | `nesting::a_thread_enters_its_own_lock_again`, `nesting::a_recursive_call_is_refused` |
+//! | re-entry by the same instance | by name: `nesting::a_nested_guard_…`, `nesting::the_same_instance_…`, `nesting::a_recursive_call_…` |
 //! | acquisition is not atomic there | `turns::two_instances_exclude_each_other` |
 //! | 5 round trips to enter, 5 to leave | `turns::a_turn_is_two_commands` |
 //! | overriding `get_key`, `_get_uid`, `_get_tag`, class attributes | `names::a_scheme_…`, `names::options_are_a_value` |
@@ -28,5 +28,6 @@
 mod modes;
 mod names;
 mod nesting;
+mod recursion;
 mod turns;
 mod waiting;

@@ -1,30 +1,43 @@
 //! Locking what is held already: by a nested guard, by the same instance, by a recursive call.
 
-use dspinlock::{Client, ErrorKind, State, dspinlock};
-use dspinlock_tests::{Rig, block_on, eventually, ms, on_every_rig};
+use dspinlock::{Client, ErrorKind, LockHandle, State, dspinlock};
+use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-on_every_rig!(a_nested_guard_shares_the_turn, another_thread_does_not_enter_again);
+on_every_rig!(
+    a_nested_guard_shares_the_turn,
+    another_thread_does_not_enter_again,
+    the_same_instance_is_no_way_in_twice,
+    a_job_that_is_stolen_while_the_lock_is_held_does_not_enter,
+    tasks_of_one_thread_take_turns,
+    a_guard_that_moves_takes_the_turn_along,
+    guards_of_one_turn_may_part,
+    a_lost_lock_is_not_nested,
+);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn a_nested_guard_shares_the_turn(rig: &Rig) {
     let lock = rig.lock("nested");
     let outer = rig.acquire(&lock).unwrap();
-    let inner = outer.nested();
+    let inner = outer.nested().unwrap();
     assert_eq!(inner.fencing_token(), outer.fencing_token());
     rig.release(inner).unwrap();
     assert!(outer.is_held());
     assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Blocked);
 
     // The last one decides.
-    let inner = outer.nested();
+    let inner = outer.nested().unwrap();
     drop(outer);
     assert!(inner.is_held());
     rig.release(inner).unwrap();
     assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Computed);
 
     let outer = rig.acquire(&lock).unwrap();
-    let inner = outer.nested();
+    let inner = outer.nested().unwrap();
     rig.release(outer).unwrap();
     drop(inner);
     eventually("a nested guard that is dropped last frees the key", || rig.inspect(&lock).unwrap().is_none());
@@ -37,46 +50,142 @@ fn another_thread_does_not_enter_again(rig: &Rig) {
     assert_eq!(refused.kind(), ErrorKind::Contended);
 }
 
-/// As in py-dspinlock, for blocking callers.
-#[test]
-fn a_thread_enters_its_own_lock_again() {
-    let lock = Client::memory().lock("re-entry").wait(Duration::ZERO);
-    let outer = lock.acquire_blocking().unwrap();
-    let inner = lock.acquire_blocking().expect("the same instance in the same thread");
-    assert_eq!(inner.fencing_token(), outer.fencing_token());
-    assert_eq!(lock.clone().acquire_blocking().unwrap_err().kind(), ErrorKind::Contended);
-    drop(outer);
-    inner.release_blocking().unwrap();
-    assert_eq!(lock.inspect_blocking().unwrap().unwrap().state(), State::Computed);
-
-    let next = lock.acquire_blocking().unwrap();
-    next.release_blocking().unwrap();
+/// The same instance, the same thread, and still somebody else: a work-stealing job, another task, or a caller that is
+/// wrong. It waits like any other, and is told what it can write in place of that.
+fn the_same_instance_is_no_way_in_twice(rig: &Rig) {
+    let lock = rig.lock("taken twice").wait(ms(20));
+    let outer = rig.acquire(&lock).unwrap();
+    assert!(rig.try_acquire(&lock).unwrap().is_none());
+    let refused = rig.acquire(&lock).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Contended);
+    assert!(refused.to_string().contains("guard.nested()"), "{refused}");
+    let refused = rig.enter(&lock).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Contended);
+    assert!(outer.is_held());
+    rig.release(outer).unwrap();
+    rig.release(rig.acquire(&lock).unwrap()).unwrap();
 }
 
-/// Tasks share threads, so one task must not enter what another has locked.
-#[test]
-fn a_task_does_not_enter_the_lock_of_another() {
-    let lock = Client::memory().lock("tasks").wait(Duration::ZERO);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        for blocking in [false, true] {
-            let held = if blocking { lock.acquire_blocking() } else { lock.acquire().await }.unwrap();
-            assert_eq!(lock.acquire().await.unwrap_err().kind(), ErrorKind::Contended);
-            assert_eq!(lock.acquire_blocking().unwrap_err().kind(), ErrorKind::Contended);
-            held.release().await.unwrap();
+/// How many are inside, and how many were at once.
+#[derive(Default)]
+struct Inside {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    turns: AtomicUsize,
+}
+
+impl Inside {
+    fn enter(&self) {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    }
+
+    fn leave(&self) {
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// As in a pool whose threads take another job while they wait in the middle of one: the holder's thread runs it.
+fn a_job_that_is_stolen_while_the_lock_is_held_does_not_enter(rig: &Rig) {
+    let lock = rig.lock("stolen").wait(MINUTE);
+    let inside = Inside::default();
+    let job = || {
+        let Some(guard) = rig.try_acquire(&lock).unwrap() else { return false };
+        inside.enter();
+        inside.leave();
+        rig.release(guard).unwrap();
+        true
+    };
+    let guard = rig.acquire(&lock).unwrap();
+    inside.enter();
+    assert!(!job(), "the job has run beside the holder");
+    inside.leave();
+    rig.release(guard).unwrap();
+    assert!(job());
+    assert_eq!((inside.most.into_inner(), inside.turns.into_inner()), (1, 2));
+}
+
+/// Two tasks of one thread, by whichever door, and neither on a runtime.
+fn tasks_of_one_thread_take_turns(rig: &Rig) {
+    let lock = rig.lock("tasks of one thread").wait(MINUTE);
+    let inside = Inside::default();
+    let task = async || {
+        let guard = match rig.door {
+            Door::Async => lock.acquire().await.unwrap(),
+            // A task that blocks would wait for the other one, which has no thread left.
+            Door::Blocking => loop {
+                match lock.try_acquire_blocking().unwrap() {
+                    Some(guard) => break guard,
+                    None => tokio::task::yield_now().await,
+                }
+            },
+        };
+        inside.enter();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
         }
-    });
+        inside.leave();
+        guard.release().await.unwrap();
+    };
+    block_on(async { tokio::join!(task(), task(), task()) });
+    assert_eq!((inside.most.into_inner(), inside.turns.into_inner()), (1, 3));
 }
 
-/// A guard for a lock that is lost is worth nothing: whoever acquires has to get the lock itself.
-#[test]
-fn a_lost_lock_is_not_entered_again() {
-    let lock = Client::memory().lock("lost").lease(ms(60)).max_block(ms(60)).wait(Duration::from_secs(5));
-    let outer = lock.acquire_blocking().unwrap();
+/// The thread that took it has it no more.
+fn a_guard_that_moves_takes_the_turn_along(rig: &Rig) {
+    let lock = rig.lock("moved").wait(ms(20));
+    let guard = rig.acquire(&lock).unwrap();
+    let (go, told) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            // Until the sender is dropped.
+            told.recv().unwrap_err();
+            assert!(guard.is_held());
+            rig.release(guard).unwrap();
+        });
+        assert!(rig.try_acquire(&lock).unwrap().is_none());
+        assert_eq!(rig.acquire(&lock).unwrap_err().kind(), ErrorKind::Contended);
+        drop(go);
+    });
+    rig.release(rig.acquire(&lock).unwrap()).unwrap();
+}
+
+/// Guards of one turn in two threads: whichever is last ends it, and no earlier one marks anything.
+fn guards_of_one_turn_may_part(rig: &Rig) {
+    let lock = rig.lock("parted");
+    for released_last in [true, false] {
+        let outer = rig.acquire(&lock).unwrap();
+        let inner = outer.nested().unwrap();
+        let handle = LockHandle::clone(&inner);
+        thread::scope(|scope| scope.spawn(|| rig.release(inner).unwrap()).join().unwrap());
+        assert!(outer.is_held() && handle.is_held(), "the turn goes on");
+        assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Blocked);
+        let last = outer.nested().unwrap();
+        assert_eq!(last.fencing_token(), handle.fencing_token());
+        drop(outer);
+        if released_last {
+            rig.release(last).unwrap();
+        } else {
+            rig.abandon(last).unwrap();
+        }
+        assert!(!handle.is_held() && handle.remaining().is_zero());
+        let left = rig.inspect(&lock).unwrap().map(|seen| seen.state());
+        assert_eq!(left, released_last.then_some(State::Computed));
+    }
+}
+
+/// A guard for a lock that is lost is worth nothing, and an inner release must not say that all is well.
+fn a_lost_lock_is_not_nested(rig: &Rig) {
+    let lock = rig.lock("lost").lease(ms(60)).max_block(ms(60)).wait(MINUTE);
+    let outer = rig.acquire(&lock).unwrap();
+    let inner = outer.nested().unwrap();
     eventually("the lease runs out", || !outer.is_held());
-    let inner = lock.acquire_blocking().unwrap();
-    assert!(inner.is_held());
-    assert!(inner.fencing_token() > outer.fencing_token());
+    assert_eq!(outer.nested().unwrap_err().kind(), ErrorKind::Lost);
+    assert_eq!(rig.release(inner).unwrap_err().kind(), ErrorKind::Lost);
+    // Whoever acquires has to get the lock itself.
+    let next = rig.acquire(&lock).unwrap();
+    assert!(next.is_held());
+    assert!(next.fencing_token() > outer.fencing_token());
 }
 
 #[dspinlock(key = 7, client = client, on_error = |error| Err(error.kind()))]

@@ -184,6 +184,8 @@ fn a_turn_is_two_commands() {
     let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock("commands");
     lock.acquire_blocking().unwrap().release_blocking().unwrap();
+    // The first answer has the client look, beside the caller, what is wrong with the server.
+    eventually("it has looked", || server.command_stats().contains_key("config|get"));
     let before = server.command_stats();
     for _ in 0..10 {
         lock.acquire_blocking().unwrap().release_blocking().unwrap();

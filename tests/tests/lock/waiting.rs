@@ -14,8 +14,8 @@ on_every_rig!(
     a_crashed_holder_blocks_no_longer_than_its_lease,
 );
 
-/// Everything on this machine may be late by this much.
-const SLACK: Duration = ms(400);
+/// A busy machine may be late by this much; what is told apart here is longer: a budget of five seconds, a sleep of a minute.
+const SLACK: Duration = ms(4_000);
 
 fn no_budget_is_one_attempt(rig: &Rig) {
     let _held = rig.acquire(&rig.lock("wait 0")).unwrap();
@@ -36,11 +36,12 @@ fn tries_times_sleep_is_the_budget(rig: &Rig) {
 
 fn the_deadline_ends_a_longer_sleep(rig: &Rig) {
     let _held = rig.acquire(&rig.lock("deadline")).unwrap();
-    let lock = rig.lock("deadline").sleep(Duration::from_secs(60)).wait(ms(80));
+    let lock = rig.lock("deadline").sleep(Duration::from_secs(60)).wait(ms(400));
     let (refused, took) = timed(|| rig.acquire(&lock).unwrap_err());
-    // One look, one that asks to be told of changes, and a last one at the deadline.
-    assert_eq!((refused.kind(), refused.attempts()), (ErrorKind::Contended, 3));
-    assert!(took >= ms(80) && took < ms(80) + SLACK, "{took:?}");
+    // One look, one that asks to be told of changes unless the first has taken so long, and a last one at the deadline.
+    assert_eq!(refused.kind(), ErrorKind::Contended);
+    assert!((2..=3).contains(&refused.attempts()), "{}", refused.attempts());
+    assert!(took >= ms(400) && took < ms(400) + SLACK, "{took:?}");
 }
 
 fn the_error_says_who_holds_the_key(rig: &Rig) {

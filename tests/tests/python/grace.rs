@@ -31,7 +31,10 @@ fn two_hundred_releases_with_a_waiter_of_ours() {
                 done.send(waiter.acquire_blocking().and_then(Guard::release_blocking)).unwrap();
             }
         });
-        for number in 0..TURNS {
+        let mut number = 0;
+        while number - late.len() < TURNS {
+            number += 1;
+            assert!(late.len() <= 4 * TURNS, "inconclusive: Python was suspended in {} releases", late.len());
             python.enter().unwrap();
             turn.send(()).unwrap();
             monitor.wait_for_script_on(&python.key);
@@ -51,7 +54,6 @@ fn two_hundred_releases_with_a_waiter_of_ours() {
         }
     });
     assert!(shortest >= GRACE, "a COMPUTED record of Python's was replaced after {shortest:?}");
-    assert!(late.len() <= TURNS / 20, "inconclusive: Python was suspended in the releases {late:?}");
 }
 
 /// Whether a line of the monitor writes a record that contains `text`.

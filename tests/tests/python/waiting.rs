@@ -95,7 +95,7 @@ fn we_give_up_on_python() {
     let pair = Pair::start();
     let python = pair.python("p", "example");
     python.enter().unwrap();
-    let wait = Duration::from_millis(50);
+    let wait = Duration::from_secs(1);
     let error = pair.rust("example").wait(wait).acquire_blocking().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Contended);
     assert!(error.waited() >= wait, "{:?}", error.waited());

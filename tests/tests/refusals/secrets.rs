@@ -91,6 +91,11 @@ fn no_message_repeats_a_password() {
             for door in DOORS {
                 let error = refused(&client, door);
                 assert_clean(&format!("{error} {error:?} {protocol}"));
+                let mut source = std::error::Error::source(&error);
+                while let Some(error) = source {
+                    assert_clean(&format!("{error} {error:?}"));
+                    source = error.source();
+                }
                 let io = std::io::Error::from(error);
                 assert_clean(&format!("{io} {io:?}"));
             }

@@ -3,6 +3,8 @@
 use crate::{DOORS, PATIENCE, refused};
 use dspinlock::{Client, Config, ErrorKind};
 use dspinlock_testkit::Server;
+use dspinlock_tests::{eventually, ms};
+use std::error::Error as _;
 use std::net::TcpListener;
 
 fn config(port: u16) -> Config {
@@ -13,21 +15,43 @@ fn client(config: &Config) -> Client {
     Client::from_config(config).unwrap()
 }
 
-/// What the cases have in common: an error of the server's or of the connection's, that says where.
-fn backend_error(client: &Client, port: u16, cause: &str) {
+/// Whether another try may be worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Passes,
+    Lasts,
+}
+
+/// What the cases have in common: an error of the server's or of the connection's, that says where, with what is behind it.
+fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
     for door in DOORS {
         let error = refused(client, door);
         assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
+        assert_eq!(error.is_retryable(), fault == Fault::Passes, "{error}");
         let text = error.to_string();
         assert!(text.contains(&format!("127.0.0.1:{port}")), "{text}");
-        assert!(text.to_lowercase().contains(cause), "{cause}: {text}");
+        for cause in causes {
+            assert!(text.to_lowercase().contains(&cause.to_lowercase()), "{cause}: {text}");
+        }
+        // The circuit speaks for itself.
+        if !text.contains("out of reach") {
+            let source = error.source().expect("what is behind it");
+            assert!(
+                source.is::<std::io::Error>() && text.contains(&source.to_string()),
+                "{source:?}: {text}"
+            );
+        }
     }
 }
 
 #[test]
 fn nobody_listens() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    backend_error(&client(&config(port)), port, "connection refused");
+    let client = client(&config(port));
+    let error = client.ping_blocking().unwrap_err();
+    let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+    assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused));
+    backend_error(&client, port, Fault::Passes, &["connection refused"]);
 }
 
 /// The connection is made by the system, and nobody ever answers.
@@ -35,7 +59,8 @@ fn nobody_listens() {
 fn nobody_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    backend_error(&client(&config(port)), port, "no reply in time");
+    let config = config(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    backend_error(&client(&config), port, Fault::Passes, &["no reply in time"]);
 }
 
 #[test]
@@ -51,9 +76,19 @@ fn a_host_without_an_address() {
 fn a_wrong_password_or_none() {
     let server = Server::start_with(&["--requirepass", "right"]);
     let (config, port) = (config(server.port()), server.port());
-    backend_error(&client(&config.clone().password("hunter2")), port, "authentication");
-    backend_error(&client(&config.clone().username("nobody").password("hunter2")), port, "authentication");
-    backend_error(&client(&config), port, "noauth");
+    backend_error(
+        &client(&config.clone().password("hunter2")),
+        port,
+        Fault::Lasts,
+        &["authentication", "password is wrong"],
+    );
+    backend_error(
+        &client(&config.clone().username("nobody").password("hunter2")),
+        port,
+        Fault::Lasts,
+        &["authentication", "password is wrong"],
+    );
+    backend_error(&client(&config), port, Fault::Lasts, &["noauth", "Config::password"]);
     assert_eq!(server.command(&["DBSIZE"]).int(), Some(0));
     client(&config.password("right")).lock("right").acquire_blocking().unwrap().release_blocking().unwrap();
     let by_url = Client::connect(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
@@ -63,21 +98,77 @@ fn a_wrong_password_or_none() {
 #[test]
 fn a_database_that_is_not_there() {
     let server = Server::start();
-    backend_error(&client(&config(server.port()).db(9999)), server.port(), "db index is out of range");
+    backend_error(
+        &client(&config(server.port()).db(9999)),
+        server.port(),
+        Fault::Lasts,
+        &["db index is out of range"],
+    );
 }
 
 #[test]
 fn a_server_that_may_not_be_written() {
     let server = Server::start_with(&["--maxmemory", "1"]);
-    backend_error(&client(&config(server.port())), server.port(), "oom");
+    backend_error(&client(&config(server.port())), server.port(), Fault::Passes, &["oom"]);
 
     let server = Server::start();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    backend_error(&client(&config(server.port())), server.port(), "readonly");
+    backend_error(&client(&config(server.port())), server.port(), Fault::Passes, &["readonly"]);
+}
 
+/// What an access list does not allow is named, with what to allow: by the server where it says it, else by us.
+#[test]
+fn an_access_list_that_does_not_allow_enough() {
     let server = Server::start();
-    server.command(&["ACL", "SETUSER", "reader", "on", ">right", "~*", "+@read", "+@connection"]);
-    let reader = config(server.port()).username("reader").password("right");
-    backend_error(&client(&reader), server.port(), "noperm");
-    assert_eq!(server.command(&["DBSIZE"]).int(), Some(0));
+    for (rules, says) in [
+        (&["~*", "+@all", "-evalsha", "-eval"][..], &["noperm", "'evalsha'"][..]),
+        (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
+        (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
+        (&["~staging*", "+@all"], &["noperm", "`{staging,", "`~staging*`", "`~{staging*`"]),
+        // Redis 7.0 does not say which command of a script is denied.
+        (&["~*", "+@all", "-set"], &["this command", "SET"]),
+        (&["~*", "+@all", "-get"], &["this command", "GET"]),
+    ] {
+        server.command(&["ACL", "DELUSER", "limited"]);
+        let user = ["ACL", "SETUSER", "limited", "on", ">right"];
+        assert!(server.command(&[&user, rules].concat()).is_ok());
+        let limited = config(server.port()).username("limited").password("right");
+        let limited = client(&limited).with_prefix("staging");
+        backend_error(&limited, server.port(), Fault::Lasts, says);
+        assert_eq!(server.command(&["DBSIZE"]).int(), Some(0), "{rules:?}");
+        let error = limited.lock("looked at").inspect_blocking();
+        assert!(error.is_err_and(|error| !error.is_retryable()) || says.contains(&"SET"), "{rules:?}");
+    }
+}
+
+#[test]
+fn a_server_that_lacks_a_command() {
+    let server = Server::start_with(&["--rename-command", "EVALSHA", ""]);
+    backend_error(
+        &client(&config(server.port())),
+        server.port(),
+        Fault::Lasts,
+        &["unknown command", "'evalsha'"],
+    );
+}
+
+/// A server that is there and refuses the password is not out of reach: each call says what is wrong.
+#[test]
+fn a_wrong_password_opens_no_circuit_and_ends_an_outage() {
+    let server = Server::start_with(&["--requirepass", "right"]);
+    let client = client(&config(server.port()).password("wrong"));
+    for _ in 0..10 {
+        let error = client.lock("refused").acquire_blocking().unwrap_err();
+        assert!(!error.is_retryable() && !error.to_string().contains("out of reach"), "{error}");
+    }
+    server.kill();
+    eventually("the circuit is open", || {
+        let error = client.lock("refused").acquire_blocking().unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        error.to_string().contains("out of reach")
+    });
+    server.restart();
+    eventually("it says what is wrong again", || {
+        !client.lock("refused").acquire_blocking().unwrap_err().is_retryable()
+    });
 }

@@ -298,7 +298,7 @@ fn a_companion_has_the_namespace_of_its_function() {
         let key = |entry: CachedEntry<Result<u32, AppError>>| entry.record_key().to_owned();
         assert!(
             key(Table::<u8>::rank_entry().unwrap())
-                .ends_with("::namespaces::rank<shapes::namespaces::Table<u8>>,1")
+                .ends_with(",dspinlock-tests/shapes::namespaces::Table<u8>::rank,1")
         );
     });
     alone_async(async {

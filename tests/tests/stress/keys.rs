@@ -1,5 +1,6 @@
 //! What the round is about: a few keys, and the cached functions that compute their values.
 
+use std::any::type_name;
 use std::time::Duration;
 
 use dspinlock::dspinlock;
@@ -72,7 +73,7 @@ pub(crate) fn find(name: &str) -> &'static Key {
     VALUES.iter().chain(&LOCKS).find(|key| key.name == name).expect("a key of this test")
 }
 
-/// The two doors of a function; all share the namespace, as do the calls of `get_or_compute`.
+/// The two doors of a function; all share the namespace and the schema, as do the calls of `get_or_compute`.
 macro_rules! doors {
     ($($blocking:ident, $task:ident: $cached:meta;)*) => {$(
         #[dspinlock(
@@ -94,11 +95,11 @@ macro_rules! doors {
 }
 
 doors! {
-    plain, plain_later: cached;
-    local, local_later: cached(local = LOCAL);
-    ahead, ahead_later: cached(refresh_ahead = AHEAD);
-    stale, stale_later: cached(stale_if_error = STALE);
-    errors, errors_later: cached(err_expire = ERR_EXPIRE);
+    plain, plain_later: cached(schema = type_name::<Value>());
+    local, local_later: cached(local = LOCAL, schema = type_name::<Value>());
+    ahead, ahead_later: cached(refresh_ahead = AHEAD, schema = type_name::<Value>());
+    stale, stale_later: cached(stale_if_error = STALE, schema = type_name::<Value>());
+    errors, errors_later: cached(err_expire = ERR_EXPIRE, schema = type_name::<Value>());
 }
 
 pub(crate) fn by_attribute(call: &Call) -> Result<Value, AppError> {

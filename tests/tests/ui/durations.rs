@@ -91,6 +91,16 @@ fn more_than_a_year() -> Result<(), Error> {
     Ok(())
 }
 
+#[dspinlock(lease = "1ns")]
+fn less_than_a_millisecond() -> Result<(), Error> {
+    Ok(())
+}
+
+#[dspinlock(wait = "1us")]
+fn a_wait_that_no_server_is_told() -> Result<(), Error> {
+    Ok(())
+}
+
 #[dspinlock(wait = "0s", expire = "365d", max_block = "1month")]
 fn at_the_edges() -> Result<(), Error> {
     Ok(())

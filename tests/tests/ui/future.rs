@@ -31,9 +31,4 @@ fn inside() -> Result<Vec<BoxFuture<'static, ()>>, Error> {
     Ok(vec![])
 }
 
-#[dspinlock]
-async fn asynchronous() -> Result<impl Future<Output = ()>, Error> {
-    Ok(async {})
-}
-
 fn main() {}

@@ -23,11 +23,6 @@ fn parameter<F: Future>(future: F) -> F {
     future
 }
 
-#[dspinlock(on_error = |_| ready(1))]
-async fn asynchronous() -> Ready<u32> {
-    ready(2)
-}
-
 #[dspinlock]
 fn in_a_result() -> Result<Later, Error> {
     Ok(Box::pin(async { Ok(()) }))
@@ -35,16 +30,6 @@ fn in_a_result() -> Result<Later, Error> {
 
 #[dspinlock(on_error = |_| None)]
 fn in_an_option() -> Maybe<Later> {
-    None
-}
-
-#[dspinlock]
-async fn in_a_result_later() -> Result<Later, Error> {
-    Ok(Box::pin(async { Ok(()) }))
-}
-
-#[dspinlock(on_error = |_| None)]
-async fn in_an_option_later() -> Maybe<Later> {
     None
 }
 

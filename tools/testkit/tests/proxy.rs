@@ -29,8 +29,8 @@ fn passes_everything_without_faults() {
 fn delays_each_way() {
     let (_server, proxy) = pair();
     let mut client = open(&proxy);
-    proxy.delay(Direction::Requests, Duration::from_millis(30));
-    proxy.delay(Direction::Replies, Duration::from_millis(20));
+    proxy.delay(Direction::Requests, Duration::from_millis(300));
+    proxy.delay(Direction::Replies, Duration::from_millis(200));
     let start = Instant::now();
     // Twenty requests at once take about the time of one: a delay is no throttle.
     for _ in 0..20 {
@@ -40,7 +40,7 @@ fn delays_each_way() {
         client.receive().unwrap();
     }
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(50) && took < Duration::from_millis(500), "{took:?}");
+    assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]

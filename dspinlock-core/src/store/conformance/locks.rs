@@ -33,13 +33,13 @@ fn a_late_request_changes_nothing(rig: &Rig) {
 
 fn a_release_marks_as_computed_or_removes(rig: &Rig) {
     rig.granted(&tag(1));
-    assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others_wait: false });
+    assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others: 0 });
     assert_eq!(rig.raw().unwrap(), tag(1).record(State::Computed).as_bytes());
     assert!(rig.remaining().unwrap() > 28 * S);
     assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::AlreadyComputed);
 
     rig.granted(&tag(2));
-    assert_eq!(rig.release(&tag(2), None), Released::Done { others_wait: false });
+    assert_eq!(rig.release(&tag(2), None), Released::Done { others: 0 });
     assert_eq!(rig.raw(), None);
     assert_eq!(rig.release(&tag(2), None), Released::Gone);
 }
@@ -111,7 +111,7 @@ fn the_fence_rises_whatever_becomes_of_the_record(rig: &Rig) {
     for id in 2..40 {
         match id % 3 {
             0 => assert!(rig.abandon(&tag(id - 1))),
-            1 => assert_eq!(rig.release(&tag(id - 1), None), Released::Done { others_wait: false }),
+            1 => assert_eq!(rig.release(&tag(id - 1), None), Released::Done { others: 0 }),
             _ => assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::Done(true)),
         }
         let fence = rig.granted(&tag(id));

@@ -323,7 +323,7 @@ impl Lock {
             self.value = Some((end.value.clone(), end.value_life));
             self.note = None;
         }
-        Released::Done { others_wait: false }
+        Released::Done { others: 0 }
     }
 
     fn refresh(&mut self, id: u8, seen: &[u8], end: &End) -> Released {
@@ -335,7 +335,7 @@ impl Lock {
         }
         self.record = Some((record(id, State::Computed), end.expire));
         self.value = Some((end.value.clone(), end.value_life));
-        Released::Done { others_wait: false }
+        Released::Done { others: 0 }
     }
 
     fn abandon(&mut self, id: u8) -> bool {

@@ -100,7 +100,7 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
         let renew = RenewOne { names, tag: &first, life: 20 * S, fence_life: 60 * S };
         assert_eq!(rig.call(&Renew(vec![renew])), [true]);
-        assert_eq!(rig.release(&first, Some(30 * S)), Released::Done { others_wait: false }, "{put:?}");
+        assert_eq!(rig.release(&first, Some(30 * S)), Released::Done { others: 0 }, "{put:?}");
         assert_eq!(rig.raw().unwrap(), first.record(State::Computed).as_bytes());
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
         assert!(matches!(rig.call(&Peek(names)).0, Found::Held { .. }), "{put:?}");
@@ -117,9 +117,9 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         };
         let refreshed =
             rig.call(&Refresh { release: publish(&second), seen: first.record(State::Computed).as_bytes() });
-        assert_eq!(refreshed, Released::Done { others_wait: false }, "{put:?}");
+        assert_eq!(refreshed, Released::Done { others: 0 }, "{put:?}");
         rig.granted(&third);
-        assert_eq!(rig.call(&publish(&third)), Released::Done { others_wait: false }, "{put:?}");
+        assert_eq!(rig.call(&publish(&third)), Released::Done { others: 0 }, "{put:?}");
         assert_ne!(server.command(&["TYPE", &names.wait()]).text(), Some("none"), "a stranger's");
         rig.granted(&first_of(at));
         assert!(rig.call(&Fail { names, tag: &first_of(at), note: b"note", life: S }));
@@ -154,7 +154,7 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
         assert!(matches!(rig.call(&waits), Acquired::Held { .. }), "it can be waited for");
     };
     held(1);
-    assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others_wait: false });
+    assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others: 0 });
     assert_eq!(
         rig.raw().unwrap(),
         tag(1).record(State::Computed).as_bytes(),
@@ -195,7 +195,7 @@ fn a_forgotten_script_is_loaded_again() {
         let rig = Rig::redis(by_async);
         rig.granted(&tag(1));
         rig.server.as_ref().unwrap().command(&["SCRIPT", "FLUSH"]);
-        assert_eq!(rig.release(&tag(1), None), Released::Done { others_wait: false });
+        assert_eq!(rig.release(&tag(1), None), Released::Done { others: 0 });
         rig.granted(&tag(2));
     }
 }

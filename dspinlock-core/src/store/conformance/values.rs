@@ -7,7 +7,7 @@ impl Rig {
     /// The turn of `tag` from its grant to COMPUTED, with this value.
     fn computes(&self, tag: &Tag, value: &[u8], expire: Duration) -> u64 {
         let fence = self.granted(tag);
-        assert_eq!(self.publish(tag, value, expire), Released::Done { others_wait: false });
+        assert_eq!(self.publish(tag, value, expire), Released::Done { others: 0 });
         fence
     }
 
@@ -125,10 +125,7 @@ fn a_large_value_is_sent_ahead_and_read_on(rig: &Rig) {
         rig.granted(&tag);
         let sent = Bytes::copy_from_slice(&value[..length]);
         let sent = runtime.block_on(rig.store.send_ahead(&rig.names, sent)).unwrap();
-        assert_eq!(
-            rig.call(&publish(&rig.names, &tag, &sent, 30 * S)),
-            Released::Done { others_wait: false }
-        );
+        assert_eq!(rig.call(&publish(&rig.names, &tag, &sent, 30 * S)), Released::Done { others: 0 });
         let seen = rig.call(&Hit { names: &rig.names, life: false });
         let read_on =
             |value, limit| runtime.block_on(rig.store.read_on(&rig.names, value, 100, limit)).unwrap();
@@ -248,7 +245,7 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
     assert!(fence > first, "{fence} after {first}");
     assert_eq!((raw, bytes(value.unwrap())), (computed(&tag(1)).into_bytes(), b"one".to_vec()));
     assert_eq!(held(rig.fetch(&tag(3), ahead(20 * S))), (computed(&tag(1)), Some(b"one".to_vec())));
-    assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::Done { others_wait: false });
+    assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::Done { others: 0 });
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::AlreadyComputed);
     assert_eq!(rig.refresh(&tag(2), &tag(2), b"late", 5 * S), Released::AlreadyComputed);
     let Acquired::Refresh { fence: next, value, .. } = rig.fetch(&tag(3), ahead(20 * S)) else {
@@ -328,20 +325,20 @@ fn reserved_tokens_are_given_to_nobody_else(rig: &Rig) {
         next += u64::from(reserve) + 1;
     }
     // The mark of who computes anew has its token from the same row.
-    assert_eq!(rig.publish(&tag(4), b"four", 5 * S), Released::Done { others_wait: false });
+    assert_eq!(rig.publish(&tag(4), b"four", 5 * S), Released::Done { others: 0 });
     assert!(matches!(rig.fetch(&tag(5), ahead(20 * S)), Acquired::Refresh { fence, .. } if fence == next));
 }
 
 fn who_waits_elsewhere_is_told_of_once(rig: &Rig) {
     // All callers of the memory store are of one process.
-    let elsewhere = !rig.store.is_memory();
+    let one = u64::from(!rig.store.is_memory());
     let wait = |id: u8, process| {
         let waiter = tag(id);
         let waits = Acquire { waiting: Some(process), relock: false, ..acquire(&rig.names, &waiter) };
         assert!(!is_granted(&rig.call(&waits)));
     };
-    for (id, by, others_wait) in
-        [(1, &["me"][..], false), (2, &["you"], elsewhere), (3, &["me", "you"], elsewhere), (4, &[], false)]
+    for (id, by, others) in
+        [(1, &["me"][..], 0), (2, &["you", "her"], 2 * one), (3, &["me", "you"], one), (4, &[], 0)]
     {
         rig.granted(&tag(id));
         for process in by {
@@ -349,7 +346,7 @@ fn who_waits_elsewhere_is_told_of_once(rig: &Rig) {
         }
         let done =
             if id % 2 == 0 { rig.publish(&tag(id), b"v", 30 * S) } else { rig.release(&tag(id), None) };
-        assert_eq!(done, Released::Done { others_wait }, "{by:?}");
+        assert_eq!(done, Released::Done { others }, "{by:?}");
     }
 }
 

@@ -5,6 +5,7 @@ mod borrowed;
 mod circuit;
 mod own;
 mod pieces;
+mod refusal;
 mod shared;
 mod wire;
 
@@ -278,7 +279,7 @@ impl Redis {
         if !operation.lane().is_for_values() {
             self.note(&answer.value);
         }
-        let value = answer.value.map_err(|error| self.backend(&error))?;
+        let value = answer.value.map_err(|error| self.refused(&error, || operation.request()))?;
         let reply = O::reply(value).ok_or_else(|| {
             Error::new(
                 ErrorKind::Backend,
@@ -295,7 +296,7 @@ impl Redis {
     /// Takes in whether anybody is there.
     fn note(&self, value: &RedisResult<Value>) {
         match value {
-            Err(error) if breaks_connection(error) => {
+            Err(error) if is_outage(error) => {
                 let why = self.backend(error).to_string();
                 if self.circuit.failed(&why) {
                     tracing::warn!(target: "dspinlock", why, "the server is out of reach; callers are told so at once");
@@ -331,7 +332,7 @@ impl Redis {
                     return;
                 }
                 let answer = link.send(&ping, Lane::Shared, false).await.value;
-                if !answer.as_ref().is_err_and(breaks_connection) {
+                if !answer.as_ref().is_err_and(is_outage) {
                     circuit.succeeded();
                     tracing::info!(target: "dspinlock", server = &*place, "the server is back");
                     return;
@@ -352,6 +353,12 @@ impl Redis {
         });
     }
 
+    /// Says what the server did with a request, and what to change where it goes on refusing it.
+    fn refused(&self, error: &RedisError, request: impl FnOnce() -> Request) -> Error {
+        let refused = self.backend(error);
+        if refusal::lasts(error) { refused.lasting(refusal::advice(error, &request())) } else { refused }
+    }
+
     /// Says what the server or the connection did, without the secret.
     fn backend(&self, error: &RedisError) -> Error {
         let mut what = if error.is_timeout() { "no reply in time".to_owned() } else { error.to_string() };
@@ -359,8 +366,18 @@ impl Redis {
             let kind = error.kind();
             what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
         }
-        Error::new(ErrorKind::Backend, format!("{}: {what}", self.place))
+        let message = format!("{}: {what}", self.place);
+        // What the `redis` crate gave may repeat the password, and its types are no part of this library.
+        let kind = io_error(error).map_or(std::io::ErrorKind::Other, std::io::Error::kind);
+        Error::new(ErrorKind::Backend, message).caused_by(std::io::Error::new(kind, what))
     }
+}
+
+/// The system's own error behind one of a connection.
+fn io_error(error: &RedisError) -> Option<&std::io::Error> {
+    use std::error::Error;
+    let source = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    source.downcast_ref()
 }
 
 impl fmt::Debug for Redis {
@@ -379,6 +396,11 @@ fn repeats(text: &str, secret: &str) -> bool {
     let secret: Vec<char> = secret.to_lowercase().chars().collect();
     let parts = secret.windows(TELLING.min(secret.len()));
     parts.into_iter().any(|part| text.contains(&part.iter().collect::<String>()))
+}
+
+/// Whether nobody was found who answers: one who refuses the password is there.
+fn is_outage(error: &RedisError) -> bool {
+    breaks_connection(error) && !refusal::lasts(error)
 }
 
 /// Whether a connection can be used no more after this error, and the outcome of what was sent over it is unknown.

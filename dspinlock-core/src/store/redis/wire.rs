@@ -15,7 +15,7 @@ pub(crate) struct Request {
     /// Of a few commands, one that is refused spoils none of the others' replies.
     pub(crate) lenient: bool,
     /// The source to load by `EVAL`, which takes the same arguments.
-    source: Option<&'static str>,
+    pub(crate) source: Option<&'static str>,
 }
 
 impl Request {

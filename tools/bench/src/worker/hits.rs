@@ -15,12 +15,12 @@ use tokio::runtime::Handle;
 /// Looking at the clock each time would cost more than a hit in the process.
 const AT_ONCE: u32 = 100;
 
-#[dspinlock(key = name, namespace = "bench-copies", cached(local = "1m"), expire = "10m")]
+#[dspinlock(key = name, namespace = "bench-copies", cached(local = "1m", schema = "copy"), expire = "10m")]
 async fn copied_for_a_task(name: &str, bytes: u64) -> Result<String, dspinlock::Error> {
     Ok(compute(bytes))
 }
 
-#[dspinlock(key = name, namespace = "bench-copies", cached(local = "1m"), expire = "10m")]
+#[dspinlock(key = name, namespace = "bench-copies", cached(local = "1m", schema = "copy"), expire = "10m")]
 fn copied_for_a_thread(name: &str, bytes: u64) -> Result<String, dspinlock::Error> {
     Ok(compute(bytes))
 }
@@ -95,12 +95,12 @@ fn rounds(length: &str, at_once: u32, mut go: impl FnMut() -> Fallible<()>) -> F
 /// How often the result below was computed: the number that it is.
 static COMPUTED: AtomicU64 = AtomicU64::new(0);
 
-#[dspinlock(key = (), namespace = "bench-watched", cached(local = "1m"), expire = "10m")]
+#[dspinlock(key = (), namespace = "bench-watched", cached(local = "1m", schema = "number"), expire = "10m")]
 async fn watched_by_a_task() -> Result<u64, dspinlock::Error> {
     Ok(COMPUTED.fetch_add(1, Ordering::Relaxed))
 }
 
-#[dspinlock(key = (), namespace = "bench-watched", cached(local = "1m"), expire = "10m")]
+#[dspinlock(key = (), namespace = "bench-watched", cached(local = "1m", schema = "number"), expire = "10m")]
 fn watched_by_a_thread() -> Result<u64, dspinlock::Error> {
     Ok(COMPUTED.fetch_add(1, Ordering::Relaxed))
 }

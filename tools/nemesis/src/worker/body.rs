@@ -131,5 +131,5 @@ macro_rules! doors {
     };
 }
 
-doors!(call: cached, cached_later -> Value: |value| value, cached, sleep = SLEEP, wait = call.budget);
+doors!(call: cached, cached_later -> Value: |value| value, cached(schema = "value"), sleep = SLEEP, wait = call.budget);
 doors!(call: once, once_later -> (): drop, once);

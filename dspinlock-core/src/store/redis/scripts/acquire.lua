@@ -7,7 +7,7 @@
 -- Nothing is read that may be longer than what belongs there, and what was written is undone where a later command fails.
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
   record = false

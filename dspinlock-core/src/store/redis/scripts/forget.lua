@@ -2,7 +2,7 @@
 -- KEYS: record, value, error; ARGV: pattern of the separator, two patterns of a record
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record ~= '' or redis.call('EXISTS', KEYS[1]) == 1 then
   if #record > 1024 then

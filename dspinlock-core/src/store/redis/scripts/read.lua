@@ -3,7 +3,7 @@
 -- KEYS: record, fence; to see what was computed: value; ARGV, for that: bytes of it at most
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
   return {'free'}

@@ -30,7 +30,7 @@ if refused then
   return {'refused', refused}
 end
 if type(record) == 'table' then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == tag .. '1' then
   return {'computed'}

@@ -3,7 +3,7 @@
 -- ARGV: tag, expire ms or '0', fence life ms, process; with a value: the value, its life ms
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
-  return {'type', redis.call('TYPE', KEYS[1]).ok}
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
 if record == ARGV[1] .. '0' then
   -- The value first: where it is refused, or has gone, the lock is given back all the same.

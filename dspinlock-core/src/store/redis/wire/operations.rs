@@ -117,7 +117,7 @@ impl Wire for Release<'_> {
     fn reply(value: Value) -> Option<Released> {
         let mut fields = Fields::of(value)?;
         Some(match fields.word()?.as_str() {
-            "done" => Released::Done { others_wait: fields.number()? > 0 },
+            "done" => Released::Done { others: fields.number()? },
             "computed" => Released::AlreadyComputed,
             "gone" => Released::Gone,
             "refused" => Released::Refused(fields.word()?),

@@ -1,0 +1,158 @@
+//! What a URL of a server may look like. The parser of the `redis` crate is lenient: it drops what it does not know, and an
+//! unescaped password ends up as the host.
+
+/// Said of what can't be taken apart. Nothing of a URL is ever repeated: any of it may belong to a password.
+#[cfg(feature = "redis")]
+pub(super) const UNREADABLE: &str = "the URL can't be read: write `redis://[user[:password]@]host[:port][/db]`, user and password percent-encoded";
+
+/// Refuses a URL that means something else than it says, in words that say what to write.
+pub(super) fn check(url: &str) -> Result<(), &'static str> {
+    // A secret that was read from a file ends with a line.
+    let url = url.trim();
+    if url.is_empty() {
+        return Err("the URL is empty; write `redis://host[:port][/db]` or `memory://`");
+    }
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let is_path = match scheme {
+        "redis" | "valkey" => false,
+        "redis+unix" | "valkey+unix" | "unix" => true,
+        "rediss" | "valkeys" => return Err("TLS (`rediss://`) is not supported yet; write `redis://`"),
+        _ => {
+            return Err(
+                "the URL can't be used: write `redis://[user[:password]@]host[:port][/db]` or `memory://`",
+            );
+        }
+    };
+    if rest.contains(char::is_control) || rest.contains(char::is_whitespace) {
+        return Err("the URL has white space in it: percent-encode it, a blank as `%20`");
+    }
+    if rest.contains('#') {
+        return Err(
+            "the URL has a `#`: percent-encode one in a password as `%23`; fragments mean nothing here",
+        );
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    check_query(query, is_path)?;
+    if is_path {
+        return check_path(place);
+    }
+    let (authority, db) = place.split_once('/').unwrap_or((place, ""));
+    // An `@` further on shows that a password was cut off by a `/` or a `?`.
+    if authority.matches('@').count() + db.matches('@').count() + query.matches('@').count() > 1
+        || db.contains('@')
+        || query.contains('@')
+    {
+        return Err(
+            "the user or the password in the URL has an unescaped `@`, `/` or `?`: percent-encode them as \
+                    `%40`, `%2F` and `%3F`",
+        );
+    }
+    if authority.ends_with(":0") {
+        return Err("the port in the URL is 0, where no server listens; write 6379, or the server's own");
+    }
+    if !db.trim_end_matches('/').chars().all(|digit| digit.is_ascii_digit()) {
+        return Err(
+            "what follows the host in the URL is not the number of a database: write `redis://host:6379/0`",
+        );
+    }
+    Ok(())
+}
+
+fn check_path(place: &str) -> Result<(), &'static str> {
+    if !place.starts_with('/') {
+        return Err("the URL of a socket is `redis+unix:///path?user=…&pass=…`, without a host");
+    }
+    Ok(())
+}
+
+/// What the parser does not know it would drop, and with it the rest of a password that has a `?` in it.
+fn check_query(query: &str, is_path: bool) -> Result<(), &'static str> {
+    let mut seen = Vec::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        let name = parameter.split_once('=').map_or(parameter, |(name, _)| name);
+        let known = name == "protocol" || (is_path && matches!(name, "db" | "user" | "pass"));
+        if !known && is_path {
+            return Err("the URL has a parameter that is not `db`, `user`, `pass` or `protocol`; \
+                        percent-encode a `?` as `%3F` and a `&` as `%26`");
+        }
+        if !known {
+            return Err(
+                "the URL has a parameter that is not `protocol`; percent-encode a `?` in a password as `%3F`, \
+                        and write the database as `/0`",
+            );
+        }
+        if seen.contains(&name) {
+            return Err("the URL has a parameter twice; percent-encode a `&` in a password as `%26`");
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Client, Config, ErrorKind};
+
+    /// Each is refused by a message that has these words, and nothing of what was written.
+    #[test]
+    fn what_means_something_else_than_it_says_is_refused_without_repeating_it() {
+        for (url, says) in [
+            ("", "empty"),
+            ("localhost", "redis://"),
+            ("http://Aa:hunter2@zebra", "redis://"),
+            ("rediss://:hunter2@zebra", "TLS"),
+            ("redis://:Aa@hunter2#Cc@zebra/0", "%23"),
+            ("redis://:hunter2@zebra/0#insecure", "%23"),
+            ("redis://:Aa@hunter2@zebra/0", "%40"),
+            ("redis://:Aa/hunter2@zebra/0", "%2F"),
+            ("redis://Aa:12/hunter2@zebra/0", "%2F"),
+            ("redis://:Aa?hunter2@zebra/0", "%3F"),
+            ("redis://Aa:12?hunter2@zebra/0", "%3F"),
+            ("redis://zebra/0?hunter2=1", "protocol"),
+            ("redis://zebra?db=2", "protocol"),
+            ("redis://zebra?protocol=hunter2", "read"),
+            ("redis://zebra?protocol=2&protocol=3", "twice"),
+            ("redis://zebra/-1", "database"),
+            ("redis://zebra/hunter2", "database"),
+            ("redis://zebra/1/2", "database"),
+            ("redis://zebra:0/1", "port"),
+            ("redis://:hunter2@ze bra:1", "%20"),
+            ("redis://:hunter2@zebra:x", "read"),
+            ("redis://:hunter\n2@zebra", "%20"),
+            ("redis://:hunter2@", "read"),
+            ("redis://:hunter2", "read"),
+            ("redis+unix://Aa:hunter2@zebra/path", "unix:///"),
+            ("unix:///zebra?pass=Aa&hunter2", "%26"),
+            ("unix:///zebra?pass=Aa#hunter2", "%23"),
+            ("unix:///zebra?user=Aa&password=hunter2", "`pass`"),
+            ("unix:///zebra?pass=Aa&pass=hunter2", "%26"),
+        ] {
+            // Without Redis nobody takes a URL apart.
+            if says == "read" && !cfg!(feature = "redis") {
+                continue;
+            }
+            let Err(error) = Config::from_url(url) else { panic!("{url} was taken") };
+            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+            assert!(error.to_string().contains(says), "{url}: {error}");
+            let shown = format!("{error} {error:?}").to_lowercase();
+            for part in ["hunter", "zebra", "aa", "cc"] {
+                assert!(!shown.contains(part), "{part} of {url}: {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_well_written_is_taken() {
+        for url in [
+            "redis://localhost",
+            "redis://me:p%40%23%3F%2Fw@10.0.0.7:6380/2\n",
+            "redis://:secret@[::1]:6379/",
+            "valkey://localhost/15?protocol=resp3",
+            "redis+unix:///run/redis.sock",
+            "unix:///run/@redis.sock?db=2&user=me&pass=p%26w&protocol=3",
+        ] {
+            Config::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        }
+        Client::connect("memory://").unwrap();
+    }
+}

@@ -1,0 +1,62 @@
+//! Clients that wait for one key: none of them starves, however it learns that the lock has been given back.
+//!
+//! Turns are counted, not time: how fast the machine is decides nothing.
+
+use dspinlock_core::{Client, Config, Wakeup};
+use dspinlock_testkit::Server;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const CLIENTS: usize = 4;
+
+/// How many of `turns` each client has, with a thread for each of its callers; the first `pollers` are told of nothing.
+fn shares(turns: usize, section: Duration, callers: usize, pollers: usize) -> [usize; CLIENTS] {
+    let server = Server::start();
+    let taken = AtomicUsize::new(0);
+    let counts = [const { AtomicUsize::new(0) }; CLIENTS];
+    thread::scope(|threads| {
+        for (at, count) in counts.iter().enumerate() {
+            let wakeup = if at < pollers { Wakeup::Poll } else { Wakeup::Tracking };
+            let client = Client::from_config(&Config::new().port(server.port()).wakeup(wakeup)).unwrap();
+            let lock = client.lock("example").namespace("shared").expire(None);
+            let lock = lock.sleep(Duration::from_millis(500)).wait(Duration::from_secs(300));
+            for _ in 0..callers {
+                let (lock, taken) = (lock.clone(), &taken);
+                threads.spawn(move || {
+                    while taken.load(Ordering::SeqCst) < turns {
+                        let guard = lock.acquire_blocking().unwrap();
+                        if taken.fetch_add(1, Ordering::SeqCst) < turns {
+                            count.fetch_add(1, Ordering::SeqCst);
+                            thread::sleep(section);
+                        }
+                        guard.release_blocking().unwrap();
+                    }
+                });
+            }
+        }
+    });
+    counts.map(AtomicUsize::into_inner)
+}
+
+/// At least a quarter of what would be even.
+fn nobody_starves(shares: [usize; CLIENTS], turns: usize) {
+    assert_eq!(shares.iter().sum::<usize>(), turns);
+    assert!(shares.iter().all(|share| *share >= turns / CLIENTS / 4), "{shares:?} of {turns}");
+}
+
+#[test]
+fn a_client_that_polls_beside_clients_that_are_told() {
+    nobody_starves(shares(1_000, Duration::from_millis(1), 1, 1), 1_000);
+}
+
+/// The server tells its clients in an order of its own, so that the last would be late each time.
+#[test]
+fn clients_that_are_told_one_after_the_other() {
+    nobody_starves(shares(400, Duration::from_millis(5), 1, 0), 400);
+}
+
+#[test]
+fn clients_with_many_callers_each() {
+    nobody_starves(shares(8_000, Duration::ZERO, 8, 1), 8_000);
+}
