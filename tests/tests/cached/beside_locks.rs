@@ -14,13 +14,13 @@ use crate::support::{AppError, signals};
 const MB: usize = 1_000_000;
 const S: Duration = Duration::from_secs(1);
 
-#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack), lease = "1s")]
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack, schema = "large"), lease = "1s")]
 async fn large(client: &Client, name: u32, length: usize, runs: &AtomicU32) -> Result<String, AppError> {
     runs.fetch_add(1, Ordering::SeqCst);
     Ok("x".repeat(length))
 }
 
-#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack), lease = "1s")]
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack, schema = "large"), lease = "1s")]
 fn large_blocking(
     client: &Client,
     name: u32,

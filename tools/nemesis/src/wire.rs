@@ -46,10 +46,10 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
     };
     match (sabotage, script) {
         (Some(Sabotage::Tags), Script::Release | Script::Abandon | Script::Fail) => {
-            replace("if record == ARGV[1] .. '0' then", "if record then");
+            replace("if record == ARGV[1] .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::Tags), Script::Renew) => {
-            replace("if record == ARGV[at + 1] .. '0' then", "if record then");
+            replace("if record == ARGV[at + 1] .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::NotAfter), Script::Acquire) => {
             replace("if now > tonumber(ARGV[4]) then", "if false then");

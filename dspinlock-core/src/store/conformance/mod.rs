@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::key::Key;
-use crate::record::State;
+use crate::record::{State, Tag};
 use crate::scheme::StandardScheme;
 #[cfg(feature = "redis")]
 use dspinlock_testkit::Server;

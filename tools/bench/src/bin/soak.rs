@@ -5,6 +5,8 @@
 //! ```
 //!
 //! Fails if a lock was refused or lost, or if the slowest beside hits took more than three times the 99th percentile alone.
+//! Where even alone the slowest took longer than that, the machine was busy with something else: then the second says
+//! nothing, and the exit status is 2.
 
 use dspinlock::{Client, Error, MessagePack, dspinlock};
 use dspinlock_testkit::Server;
@@ -120,7 +122,31 @@ async fn small_locks(client: &Client, time: Duration) -> [Small; 2] {
     })
 }
 
-async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<bool, Error> {
+/// What the soak came to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Passed,
+    Inconclusive,
+    Failed,
+}
+
+fn verdict(alone: &Small, beside: &Small, door: &str) -> Verdict {
+    let usual = alone.at_most(990).as_secs_f64();
+    let [before, times] = [alone, beside].map(|small| small.at_most(1_000).as_secs_f64() / usual);
+    println!("{door}: the slowest beside hits took {times:.1} times the 99th percentile alone");
+    if alone.failed + beside.failed > 0 {
+        Verdict::Failed
+    } else if times <= TIMES {
+        Verdict::Passed
+    } else if before > TIMES {
+        println!("{door}: so did the slowest alone ({before:.1} times): the machine is too busy to tell");
+        Verdict::Inconclusive
+    } else {
+        Verdict::Failed
+    }
+}
+
+async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict, Error> {
     let server = Server::start();
     let client = Client::connect(&server.url())?;
     let bytes = megabytes * 1_000_000;
@@ -145,26 +171,24 @@ async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<bool, Er
     }
     let beside = small_locks(&client, half).await;
     over.store(true, Ordering::Relaxed);
-    let mut passed = true;
+    let mut all = Verdict::Passed;
     for hit in tasks.join_all().await {
         if let Err(error) = hit {
             eprintln!("a hit: {error}");
-            passed = false;
+            all = Verdict::Failed;
         }
     }
     let hits = hits.load(Ordering::Relaxed);
     println!(
-        "{callers} callers of {megabytes} MB: {hits} hits, {:.0} MB/s",
-        hits as f64 * megabytes as f64 / half.as_secs_f64()
+        "{callers} callers of {megabytes} MB: {hits} hits, {} MB/s",
+        hits * megabytes as u64 / half.as_secs().max(1)
     );
     for ((alone, beside), door) in alone.iter().zip(&beside).zip(["async", "blocking"]) {
         alone.print(&format!("{door}, alone"));
         beside.print(&format!("{door}, beside hits"));
-        let times = beside.at_most(1_000).as_secs_f64() / alone.at_most(990).as_secs_f64();
-        println!("{door}: the slowest beside hits took {times:.1} times the 99th percentile alone");
-        passed &= alone.failed + beside.failed == 0 && times <= TIMES;
+        all = all.max(verdict(alone, beside, door));
     }
-    Ok(passed)
+    Ok(all)
 }
 
 fn main() -> ExitCode {
@@ -176,8 +200,9 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match runtime.block_on(soak(seconds as u64, callers, megabytes)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
+        Ok(Verdict::Passed) => ExitCode::SUCCESS,
+        Ok(Verdict::Inconclusive) => ExitCode::from(2),
+        Ok(Verdict::Failed) => {
             println!("NOT passed");
             ExitCode::FAILURE
         }

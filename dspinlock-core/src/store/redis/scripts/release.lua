@@ -1,12 +1,11 @@
 -- Marks the caller's BLOCKED record as COMPUTED, with its value where there is one, or removes it.
 -- KEYS: record, fence, wait; with a value: value, error; where that was sent ahead: its present key
 -- ARGV: tag, expire ms or '0', fence life ms, process; with a value: the value, its life ms
-local tag = ARGV[1]
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end
-if record == tag .. '0' then
+if record == ARGV[1] .. '0' then
   -- The value first: where it is refused, or has gone, the lock is given back all the same.
   local refused
   if KEYS[6] then
@@ -29,7 +28,7 @@ if record == tag .. '0' then
     end
     -- A server without memory refuses a script its first command that takes some: this one takes none.
     redis.call('PEXPIRE', KEYS[2], ARGV[3])
-    redis.call('SET', KEYS[1], tag .. '1', 'PX', ARGV[2])
+    redis.call('SET', KEYS[1], ARGV[1] .. '1', 'PX', ARGV[2])
   end
   -- Nothing fails from here on: the record is written.
   local others = redis.pcall('SCARD', KEYS[3])
@@ -47,7 +46,7 @@ end
 if KEYS[6] then
   redis.call('UNLINK', KEYS[6])
 end
-if record == tag .. '1' then
+if record == ARGV[1] .. '1' then
   return {'computed'}
 end
 if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then

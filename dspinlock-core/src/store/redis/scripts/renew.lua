@@ -3,7 +3,8 @@
 local renewed = {}
 for i = 1, #KEYS, 2 do
   local at = (i - 1) / 2 * 3
-  if redis.pcall('GETRANGE', KEYS[i], 0, 1024) == ARGV[at + 1] .. '0' then
+  local record = redis.pcall('GETRANGE', KEYS[i], 0, 1024)
+  if record == ARGV[at + 1] .. '0' then
     -- Never shorter: of two renewals the one that was overtaken may come last.
     if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[at + 2]) then
       redis.call('PEXPIRE', KEYS[i], ARGV[at + 2])
