@@ -51,8 +51,8 @@ impl Guard {
     /// earlier one marks nothing and gives nothing back.
     ///
     /// ```
-    /// # use dspinlock_core::{Client, Guard};
-    /// fn step(guard: Guard) -> dspinlock_core::Result<()> {
+    /// # use dspinlock::{Client, Guard};
+    /// fn step(guard: Guard) -> dspinlock::Result<()> {
     ///     guard.ensure_held()?;
     ///     guard.release_blocking() // the outer guard goes on holding
     /// }
@@ -62,7 +62,7 @@ impl Guard {
     /// step(guard.nested()?)?;
     /// assert!(guard.is_held());
     /// guard.release_blocking()?;
-    /// # Ok::<(), dspinlock_core::Error>(())
+    /// # Ok::<(), dspinlock::Error>(())
     /// ```
     ///
     /// # Errors

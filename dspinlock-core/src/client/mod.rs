@@ -186,7 +186,7 @@ impl Client {
     /// weighs more than a sixteenth of `bytes` may not be kept.
     ///
     /// ```
-    /// # use dspinlock_core::Client;
+    /// # use dspinlock::Client;
     /// let client = Client::memory().with_local_copies(50_000, 256 << 20);
     /// # drop(client);
     /// ```
@@ -201,7 +201,7 @@ impl Client {
     /// `#[serde(skip)]` leaves out. Its clones do so too.
     ///
     /// ```
-    /// # use dspinlock_core::Client;
+    /// # use dspinlock::Client;
     /// struct Table {
     ///     rows: Vec<[f64; 3]>,
     /// }

@@ -18,7 +18,7 @@
 //! stand in the code that is tested:
 //!
 //! ```
-//! use dspinlock_core::{Client, DSpinlock, testing};
+//! use dspinlock::{Client, DSpinlock, testing};
 //!
 //! let client = Client::memory();
 //! testing::scope(&client, || {
@@ -27,7 +27,7 @@
 //!     assert!(client.lock("example").try_acquire_blocking()?.is_none());
 //!     Ok(())
 //! })
-//! # .map_err(|error: dspinlock_core::Error| error.to_string()).unwrap();
+//! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 //! ```
 //!
 //! What was not taken along never reaches a server in silence. From the first scope on, a call outside of all scopes that
@@ -83,8 +83,8 @@ pub fn scope_async<F: Future>(client: &Client, future: F) -> impl Future<Output 
 /// scopes it changes nothing.
 ///
 /// ```
-/// # use dspinlock_core::{Client, testing};
-/// let of_the_test = || dspinlock_core::client().map(|client| client.is_memory());
+/// # use dspinlock::{Client, testing};
+/// let of_the_test = || dspinlock::client().map(|client| client.is_memory());
 /// testing::scope(&Client::memory(), || {
 ///     assert!(std::thread::spawn(of_the_test).join().unwrap().is_err(), "lost, and told so");
 ///     assert!(std::thread::spawn(testing::carry(of_the_test)).join().unwrap().unwrap());
@@ -104,7 +104,7 @@ pub fn carry<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
 /// Dropping the returned future drops `future`, in the scope as well.
 ///
 /// ```
-/// # use dspinlock_core::{Client, DSpinlock, testing};
+/// # use dspinlock::{Client, DSpinlock, testing};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// testing::scope_async(&Client::memory(), async {
 ///     let task = tokio::spawn(testing::carry_async(async {
