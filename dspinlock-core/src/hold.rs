@@ -256,7 +256,7 @@ impl Hold {
                 Ok(Others(0))
             }
             Ok(Released::Refused(why)) => {
-                self.spec.not_stored(&why);
+                self.core.not_stored(&self.spec, &why);
                 Ok(Others(0))
             }
             Ok(Released::Gone) => Err(self.spec.error(

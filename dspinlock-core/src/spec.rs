@@ -5,7 +5,6 @@ use crate::key::Key;
 use crate::options::Options;
 use crate::scheme::{Names, Scheme};
 use once_cell::sync::OnceCell;
-use std::fmt;
 use std::sync::Arc;
 
 /// What a lock is, resolved: everything that an attempt, a guard and the renewer need to know.
@@ -89,14 +88,6 @@ impl Spec {
 
     fn foreign_at(&self, name: &str, found: &str) -> Error {
         self.error(ErrorKind::Foreign, &format!("the key {name:?} holds {found}; nothing was changed"))
-    }
-
-    /// Says that a value is shared with the callers of this process alone.
-    pub(crate) fn not_stored(&self, why: &dyn fmt::Display) {
-        tracing::warn!(
-            target: "dspinlock", key = %self.key, %why,
-            "the server did not take the value: the lock is given back, and only the callers of this process share it"
-        );
     }
 
     /// Names the key in an error of the store, which does not know it.

@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::outage::OnOutage;
 use crate::renewer::Renewer;
 use crate::scheme::{Scheme, StandardScheme};
+use crate::spec::Spec;
 use crate::store::{Ping, Store};
 use crate::value::{Flights, Unshared};
 use crate::worker::Worker;
@@ -49,6 +50,17 @@ impl Core {
         self.flights.close(record);
         self.unshared.remove(record);
         self.store.wakeups().wake(record);
+    }
+
+    /// Says once for a function that the server refuses its values.
+    pub(crate) fn not_stored(&self, spec: &Spec, why: &str) {
+        if self.unshared.is_news("the server refuses it", spec.function, None) {
+            tracing::warn!(
+                target: "dspinlock", key = %spec.key, function = spec.function, why,
+                "the server did not take the value: the lock is given back, and only the callers of this process share it \
+                 (said once)"
+            );
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was computed, shared: how a value is encoded and stored, and how the callers of one process share one attempt.
 
+mod caching;
 mod codec;
 mod compute;
 mod copies;
@@ -17,6 +18,7 @@ mod shared;
 mod sharing;
 mod unshared;
 
+pub(crate) use caching::Caching;
 #[cfg(feature = "msgpack")]
 pub use codec::MessagePack;
 pub use codec::{Codec, Json};
@@ -28,6 +30,6 @@ pub use envelope::Payload;
 pub(crate) use failure::{Failure, Note};
 pub(crate) use flight::{Flights, Follower, Join, Landing, Lead};
 pub(crate) use reading::complete;
-pub(crate) use shared::{Caching, Start, Verdict, Wish};
+pub(crate) use shared::{Start, Verdict, Wish};
 pub use sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};
 pub(crate) use unshared::{Reach, Unshared};

@@ -1,7 +1,7 @@
 //! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
 
 use super::unshared::RETRY;
-use super::{Failure, Follower, Join, Label, Landing, Lead, Note, Payload, Reach};
+use super::{Caching, Failure, Follower, Join, Label, Landing, Lead, Note, Payload, Reach};
 use crate::attempt::{Attempt, Fetched, Outcome};
 use crate::client::Core;
 use crate::clock::{ServerTime, Tick};
@@ -10,11 +10,10 @@ use crate::guard::{Guard, LockHandle};
 use crate::hold::{Ending, Hold};
 use crate::inspect::inspected;
 use crate::loss::OnLost;
-use crate::options::check_duration;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{NotSent, Read, Refresh, Release, Released, Sent};
+use crate::store::{Read, Refresh, Release, Released, Sent};
 use crate::waits::Caller;
 use std::future::Future;
 use std::pin::pin;
@@ -23,49 +22,6 @@ use std::time::Duration;
 
 /// How long the note of a failure waits for those who waited, at the least.
 const NOTE_LIFE: Duration = Duration::from_secs(10);
-
-/// How a value is kept, beside what the lock's options say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Caching {
-    /// In the last so much of its life, one caller computes it anew while the others are served the old one.
-    pub(crate) refresh_ahead: Option<Duration>,
-    /// For so long after its life, it is served where computing it anew fails.
-    pub(crate) stale_if_error: Option<Duration>,
-    /// For so long, a failure is the answer to everybody.
-    pub(crate) err_expire: Option<Duration>,
-    /// For so long, a copy may be served from this process.
-    pub(crate) local: Option<Duration>,
-    /// A value of more bytes is not stored.
-    pub(crate) max_value: usize,
-}
-
-impl Caching {
-    pub(crate) const fn new() -> Self {
-        Self { refresh_ahead: None, stale_if_error: None, err_expire: None, local: None, max_value: 64 << 20 }
-    }
-
-    /// Refuses what can't be used beside a value's life.
-    pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
-        let named = [
-            ("`refresh_ahead`", self.refresh_ahead),
-            ("`stale_if_error`", self.stale_if_error),
-            ("`err_expire`", self.err_expire),
-            ("`local`", self.local),
-        ];
-        for (name, duration) in named {
-            if let Some(duration) = duration {
-                check_duration(name, duration, "leave it out or ")?;
-            }
-        }
-        match self.refresh_ahead.zip(expire) {
-            Some((ahead, expire)) if ahead >= expire => refuse(format!(
-                "`refresh_ahead` is {ahead:?} and `expire` {expire:?}: a value would be computed anew as soon as it is there"
-            )),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// One caller's wish for a value.
 #[derive(Clone, Debug)]
@@ -124,9 +80,9 @@ impl Wish {
     }
 
     /// Takes in that it is one.
-    fn will_reach_only(&self, reach: Reach) {
+    fn will_reach_only(&self, reach: Reach, refused: bool) {
         if let Some(label) = &self.label {
-            self.core.unshared.add(&self.spec.names.record, label, reach, Tick::now());
+            self.core.unshared.add(&self.spec.names.record, label, reach, refused, Tick::now());
         }
     }
 
@@ -243,7 +199,7 @@ impl Wish {
             }
             Ok(Outcome::Fetched(Fetched::Noted(Note::NotShared { reach, lasts }))) => {
                 if lasts {
-                    self.will_reach_only(reach);
+                    self.will_reach_only(reach, false);
                 }
                 if reach == Reach::Process {
                     return Ok(self.lead_unlocked(lead));
@@ -371,7 +327,7 @@ impl Wish {
         match verdict {
             Verdict::Store(payload) if guard.is_unlocked() => {
                 // It could be stored, so that the next caller takes the lock for that.
-                self.core.unshared.remove(&self.spec.names.record);
+                self.core.unshared.can_be_stored(&self.spec.names.record);
                 (Ending::Release, Some(Landing::Value { payload, record: None }))
             }
             Verdict::Store(payload) => match self.seal(guard, &payload) {
@@ -383,7 +339,7 @@ impl Wish {
             Verdict::Unstored { payload, lasts } => {
                 let reach = if payload.is_some() { Reach::Process } else { Reach::Caller };
                 let landing = payload.map(|payload| Landing::Value { payload, record: None });
-                (self.unstored(guard, reach, lasts), Some(landing.unwrap_or(Landing::Unshared)))
+                (self.unstored(guard, reach, lasts, false), Some(landing.unwrap_or(Landing::Unshared)))
             }
             Verdict::Done => (Ending::Release, Some(Landing::Done)),
             Verdict::Failed(failure) => {
@@ -408,23 +364,16 @@ impl Wish {
         match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => Ending::Publish { value, life },
             Err(refusal) => {
-                self.not_taken(&refusal);
-                self.unstored(guard, Reach::Process, refusal.lasts)
+                self.core.not_stored(&self.spec, &refusal.why);
+                self.unstored(guard, Reach::Process, refusal.lasts, true)
             }
         }
     }
 
-    /// Says once for a function that the server does not take its values.
-    fn not_taken(&self, refusal: &NotSent) {
-        if self.is_news("the server does not take it") {
-            self.spec.not_stored(&refusal.why);
-        }
-    }
-
     /// How a holding ends that has come to a value which is not stored.
-    fn unstored(&self, guard: &Guard, reach: Reach, lasts: bool) -> Ending {
+    fn unstored(&self, guard: &Guard, reach: Reach, lasts: bool, refused: bool) -> Ending {
         if lasts {
-            self.will_reach_only(reach);
+            self.will_reach_only(reach, refused);
         }
         let till = self.server_time_in(lasts.then_some(RETRY));
         let note = Note::not_shared(reach, &guard.hold().tag, till, &self.mark());
@@ -453,7 +402,7 @@ impl Wish {
         let Some((Sent::With(envelope), life)) = self.seal(guard, payload) else { return };
         let value = match self.core.store.send_ahead(&self.spec.names, envelope).await {
             Ok(value) => value,
-            Err(refusal) => return self.not_taken(&refusal),
+            Err(refusal) => return self.core.not_stored(&self.spec, &refusal.why),
         };
         let release = Release {
             names: &self.spec.names,
@@ -464,7 +413,7 @@ impl Wish {
             value: Some((&value, life)),
         };
         match self.core.store.call(&Refresh { release, seen }).await {
-            Ok(Released::Refused(why)) => self.spec.not_stored(&why),
+            Ok(Released::Refused(why)) => self.core.not_stored(&self.spec, &why),
             Ok(reply) => {
                 self.core.overtake(&self.spec.names.record);
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "computed anew ahead of time");

@@ -32,6 +32,8 @@ pub(crate) struct Unshared {
 struct Value {
     label: Label,
     reach: Reach,
+    /// Whether it was the server that did not take the value.
+    refused: bool,
     until: Tick,
 }
 
@@ -42,13 +44,16 @@ impl Unshared {
     }
 
     /// Keeps in mind that the value beside this record can't be shared any further.
-    pub(crate) fn add(&self, record: &str, label: &Label, reach: Reach, now: Tick) {
+    pub(crate) fn add(&self, record: &str, label: &Label, reach: Reach, refused: bool, now: Tick) {
         let mut values = self.values();
         if values.len() >= NUMBER {
             values.retain(|_, value| now < value.until);
         }
         if values.len() < NUMBER || values.contains_key(record) {
-            values.insert(record.to_owned(), Value { label: label.clone(), reach, until: now + RETRY });
+            values.insert(
+                record.to_owned(),
+                Value { label: label.clone(), reach, refused, until: now + RETRY },
+            );
         }
     }
 
@@ -65,6 +70,14 @@ impl Unshared {
             value.until = now + RETRY;
         }
         known
+    }
+
+    /// The value beside this record can be encoded after all: the next caller is to store it, unless the server refuses that.
+    pub(crate) fn can_be_stored(&self, record: &str) {
+        let mut values = self.values();
+        if values.get(record).is_some_and(|value| !value.refused) {
+            values.remove(record);
+        }
     }
 
     /// Forgets about the value beside this record.
@@ -101,7 +114,7 @@ mod tests {
         let (unshared, label) = (Unshared::default(), label("a"));
         let known = |now| unshared.is_known("r", &label, Reach::Caller, now);
         assert!(!known(T0));
-        unshared.add("r", &label, Reach::Caller, T0);
+        unshared.add("r", &label, Reach::Caller, false, T0);
         assert!(known(T0) && known(T0 + RETRY / 2));
         assert!(!known(T0 + RETRY));
         assert!(known(T0 + RETRY), "the others go on");
@@ -111,9 +124,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_server_refuses_is_not_tried_again_before_its_time() {
+        let (unshared, label) = (Unshared::default(), label("a"));
+        for refused in [true, false] {
+            unshared.add("r", &label, Reach::Process, refused, T0);
+            unshared.can_be_stored("r");
+            assert_eq!(unshared.is_known("r", &label, Reach::Process, T0), refused);
+        }
+    }
+
+    #[test]
     fn is_known_of_its_own_value_alone() {
         let unshared = Unshared::default();
-        unshared.add("r", &label("a"), Reach::Process, T0);
+        unshared.add("r", &label("a"), Reach::Process, false, T0);
         assert!(unshared.is_known("r", &label("a"), Reach::Process, T0));
         assert!(!unshared.is_known("r", &label("a"), Reach::Caller, T0));
         assert!(!unshared.is_known("r", &label("b"), Reach::Process, T0));
@@ -124,10 +147,10 @@ mod tests {
     fn no_more_are_kept_than_the_bound() {
         let (unshared, label) = (Unshared::default(), label("a"));
         for i in 0..2 * NUMBER {
-            unshared.add(&i.to_string(), &label, Reach::Caller, T0);
+            unshared.add(&i.to_string(), &label, Reach::Caller, false, T0);
         }
         assert_eq!(unshared.values().len(), NUMBER);
-        unshared.add("later", &label, Reach::Caller, T0 + RETRY);
+        unshared.add("later", &label, Reach::Caller, false, T0 + RETRY);
         assert_eq!(unshared.values().len(), 1, "those whose time is over make room");
     }
 

@@ -64,8 +64,8 @@ impl Engine {
                 // Of the plain reads of a hit the server counts no more than how many there were with those in scripts; the
                 // rows that count commands have none.
                 &[
-                    "del", "exists", "get", "getrange", "pexpire", "pttl", "sadd", "scard", "set", "srem",
-                    "time", "type", "unlink",
+                    "del", "exists", "get", "getrange", "pexpire", "pttl", "rename", "sadd", "scard", "set",
+                    "srem", "strlen", "time", "type", "unlink",
                 ]
             }
             Self::BareSet | Self::Rslock | Self::Redlock => &["get", "del", "pexpire"],

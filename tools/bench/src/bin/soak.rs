@@ -1,4 +1,5 @@
-//! Small locks alone, and then beside large hits of the same client: how many were refused, and how long they took.
+//! Small locks alone, beside processors that are busy with something else, and beside large hits of the same client: how
+//! many were refused, and how long they took. The second shows how much of the third is the scheduler's.
 //!
 //! ```sh
 //! scripts/soak 600
@@ -146,6 +147,28 @@ fn verdict(alone: &Small, beside: &Small, door: &str) -> Verdict {
     }
 }
 
+/// Takes small locks while each processor has a thread that copies memory, and the server nothing else to do.
+async fn beside_busy_processors(client: &Client, time: Duration, bytes: usize) -> [Small; 2] {
+    let over = Arc::new(AtomicBool::new(false));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let copying = (0..processors).map(|_| {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || {
+            let text = "x".repeat(bytes);
+            while !over.load(Ordering::Relaxed) {
+                std::hint::black_box(text.clone());
+            }
+        })
+    });
+    let copying: Vec<_> = copying.collect();
+    let small = small_locks(client, time).await;
+    over.store(true, Ordering::Relaxed);
+    for thread in copying {
+        thread.join().expect("copying does not panic");
+    }
+    small
+}
+
 async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict, Error> {
     let server = Server::start();
     let client = Client::connect(&server.url())?;
@@ -153,10 +176,11 @@ async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict,
     for name in 0..callers {
         large(&client, name, bytes).await?;
     }
-    let half = Duration::from_secs(seconds.div_ceil(2));
+    let part = Duration::from_secs(seconds.div_ceil(3));
     // Everybody is connected, and has had a first turn.
     small_locks(&client, Duration::from_secs(1)).await;
-    let alone = small_locks(&client, half).await;
+    let alone = small_locks(&client, part).await;
+    let busy = beside_busy_processors(&client, part, bytes).await;
     let (over, hits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = JoinSet::new();
     for name in 0..callers {
@@ -169,7 +193,7 @@ async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict,
             Ok::<_, Error>(())
         });
     }
-    let beside = small_locks(&client, half).await;
+    let beside = small_locks(&client, part).await;
     over.store(true, Ordering::Relaxed);
     let mut all = Verdict::Passed;
     for hit in tasks.join_all().await {
@@ -181,10 +205,11 @@ async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict,
     let hits = hits.load(Ordering::Relaxed);
     println!(
         "{callers} callers of {megabytes} MB: {hits} hits, {} MB/s",
-        hits * megabytes as u64 / half.as_secs().max(1)
+        hits * megabytes as u64 / part.as_secs().max(1)
     );
-    for ((alone, beside), door) in alone.iter().zip(&beside).zip(["async", "blocking"]) {
+    for (((alone, busy), beside), door) in alone.iter().zip(&busy).zip(&beside).zip(["async", "blocking"]) {
         alone.print(&format!("{door}, alone"));
+        busy.print(&format!("{door}, busy machine"));
         beside.print(&format!("{door}, beside hits"));
         all = all.max(verdict(alone, beside, door));
     }

@@ -1,0 +1,48 @@
+//! How a cached function keeps its values.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::check_duration;
+use std::time::Duration;
+
+/// How a value is kept, beside what the lock's options say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caching {
+    /// This long before a value expires, one caller computes the next; the others get the old one.
+    pub(crate) refresh_ahead: Option<Duration>,
+    /// How long past its expiry the last good value may stand in for a failure.
+    pub(crate) stale_if_error: Option<Duration>,
+    /// How long a failure is cached for all callers.
+    pub(crate) err_expire: Option<Duration>,
+    /// How long this process may serve a copy.
+    pub(crate) local: Option<Duration>,
+    /// A value of more bytes is not stored.
+    pub(crate) max_value: usize,
+}
+
+impl Caching {
+    pub(crate) const fn new() -> Self {
+        Self { refresh_ahead: None, stale_if_error: None, err_expire: None, local: None, max_value: 64 << 20 }
+    }
+
+    /// Refuses what can't be used beside a value's life.
+    pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
+        let named = [
+            ("`refresh_ahead`", self.refresh_ahead),
+            ("`stale_if_error`", self.stale_if_error),
+            ("`err_expire`", self.err_expire),
+            ("`local`", self.local),
+        ];
+        for (name, duration) in named {
+            if let Some(duration) = duration {
+                check_duration(name, duration, "leave it out or ")?;
+            }
+        }
+        match self.refresh_ahead.zip(expire) {
+            Some((ahead, expire)) if ahead >= expire => refuse(format!(
+                "`refresh_ahead` is {ahead:?} and `expire` {expire:?}: each value would be computed again at once"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
