@@ -160,6 +160,7 @@ impl Attempt {
                 }
                 None => (core.store.call(&request.acquire(&self)).await, Ear::Closed),
             };
+            self.learn(&request, &reply);
             let reply = self.complete(reply).await;
             match self.take(request, reply, ear)? {
                 Turnout::Done(outcome) => {
@@ -288,6 +289,7 @@ impl Attempt {
         };
         let request = self.prepare(now, false);
         let reply = self.core.store.call_blocking(&request.acquire(&self));
+        self.learn(&request, &reply);
         match self.take(request, reply, Ear::Closed)? {
             Turnout::Done(outcome) => Ok(outcome),
             Turnout::Sleep => {

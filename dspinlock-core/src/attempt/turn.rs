@@ -41,6 +41,13 @@ impl Attempt {
         }
     }
 
+    /// Takes in the server's time, at once: what comes with the reply may take longer.
+    pub(super) fn learn(&self, request: &Request, reply: &Result<Acquired>) {
+        if let Some(now) = reply.as_ref().ok().and_then(Acquired::now) {
+            self.core.store.learn(now, request.sent);
+        }
+    }
+
     /// Takes in the reply, with what the spin makes of it.
     pub(super) fn take(
         &mut self,
@@ -51,9 +58,6 @@ impl Attempt {
         // Without a reply the request stays pending, and its drop compensates.
         let reply = reply.map_err(|error| self.spec.name(error).with_effort(self.waited(), self.attempts))?;
         let (reply, repeated) = reply.unwrap_repeated();
-        if let Some(now) = reply.now() {
-            self.core.store.learn(now, request.sent);
-        }
         if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
             fetch.waited_for = raw.ends_with(b"0").then(|| raw.clone());
         }

@@ -47,6 +47,7 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
                     `%40`, `%2F` and `%3F`",
         );
     }
+    check_host(authority.rsplit_once('@').map_or(authority, |(_, host)| host))?;
     if authority.ends_with(":0") {
         return Err("the port in the URL is 0, where no server listens; write 6379, or the server's own");
     }
@@ -56,6 +57,21 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
         );
     }
     Ok(())
+}
+
+/// The host is shown in errors and logs: what no host has may belong to a password that is written in another form.
+fn check_host(host_and_port: &str) -> Result<(), &'static str> {
+    let (host, is_plain): (_, fn(char) -> bool) = match host_and_port.strip_prefix('[') {
+        Some(inside) => (inside.split(']').next().unwrap_or_default(), |c| matches!(c, ':' | '.' | '%')),
+        None => (host_and_port.split(':').next().unwrap_or_default(), |c| matches!(c, '.' | '-' | '_')),
+    };
+    if host.chars().all(|c| c.is_ascii_alphanumeric() || is_plain(c)) {
+        return Ok(());
+    }
+    Err(
+        "the host in the URL has a character that no host has: write `redis://user:password@host:port/0`, with the `:` and the \
+         `@` as they are, and only what is inside the user or the password percent-encoded",
+    )
 }
 
 fn check_path(place: &str) -> Result<(), &'static str> {
@@ -116,6 +132,10 @@ mod tests {
             ("redis://zebra/hunter2", "database"),
             ("redis://zebra/1/2", "database"),
             ("redis://zebra:0/1", "port"),
+            ("redis://zebra,password=hunter2", "no host"),
+            ("redis://zebra;password=hunter2/0", "no host"),
+            ("redis://me%3Ahunter2%40zebra:6379/0", "no host"),
+            ("redis://[zebra,hunter2]:6379/0", "no host"),
             ("redis://:hunter2@ze bra:1", "%20"),
             ("redis://:hunter2@zebra:x", "read"),
             ("redis://:hunter\n2@zebra", "%20"),
@@ -147,6 +167,7 @@ mod tests {
             "redis://localhost",
             "redis://me:p%40%23%3F%2Fw@10.0.0.7:6380/2\n",
             "redis://:secret@[::1]:6379/",
+            "redis://my_service.internal-net:6379",
             "valkey://localhost/15?protocol=resp3",
             "redis+unix:///run/redis.sock",
             "unix:///run/@redis.sock?db=2&user=me&pass=p%26w&protocol=3",

@@ -150,7 +150,9 @@ impl Store {
         match &self.place {
             #[cfg(feature = "redis")]
             Place::Redis(redis) if value.len() > operations::SMALL => {
-                redis.send_ahead(names.ahead(), value).await.map(Sent::Ahead)
+                let length = value.len().to_string();
+                let key = redis.send_ahead(names.ahead(), value).await?;
+                Ok(Sent::Ahead { key, length })
             }
             _ => Ok(Sent::With(value)),
         }

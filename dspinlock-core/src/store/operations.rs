@@ -171,7 +171,11 @@ pub(crate) enum Sent {
         not(feature = "redis"),
         expect(dead_code, reason = "the memory store takes a value of any size")
     )]
-    Ahead(String),
+    Ahead {
+        key: String,
+        /// In decimal: what stands there may have become shorter meanwhile.
+        length: String,
+    },
 }
 
 /// Why a value could not be sent ahead.

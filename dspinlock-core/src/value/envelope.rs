@@ -14,6 +14,7 @@ use crate::key::Key;
 use crate::record::{State, Tag};
 use bytes::Bytes;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,9 @@ use std::sync::{Arc, OnceLock};
 
 /// The version of the form above.
 const VERSION: u32 = 1;
+
+/// How many bytes a schema has at the most.
+const LONGEST_SCHEMA: usize = 512;
 
 /// What a value must be to be the one that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -129,7 +133,7 @@ impl fmt::Debug for Payload {
 
 impl Label {
     pub(crate) fn new(codec: &'static str, schema: impl Into<Cow<'static, str>>, key: &Key) -> Self {
-        Self { codec, schema: schema.into(), key: key.namespaced_uid().into() }
+        Self { codec, schema: bounded(schema.into()), key: key.namespaced_uid().into() }
     }
 
     /// What tells this value from others beside the same record, in one line.
@@ -226,6 +230,18 @@ impl Header {
     }
 }
 
+/// The names of types can be very long, and the first line of a value has to be read with its record.
+fn bounded(schema: Cow<'static, str>) -> Cow<'static, str> {
+    if schema.len() <= LONGEST_SCHEMA {
+        return schema;
+    }
+    let digest = Sha256::digest(schema.as_bytes());
+    let digest = digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let room = LONGEST_SCHEMA - digest.len() - 1;
+    let start = schema.char_indices().take_while(|(at, c)| at + c.len_utf8() <= room).map(|(_, c)| c);
+    format!("{}#{digest}", start.collect::<String>()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,6 +313,14 @@ mod tests {
         );
         let newer = String::from_utf8(sealed()).unwrap().replace("\"v\":1", "\"v\":2").into_bytes();
         assert!(label().open(newer, &record(), ",").is_err());
+    }
+
+    #[test]
+    fn a_long_schema_is_cut_and_still_its_own() {
+        let label = |end: &str| Label::new("json", format!("{}{end}", "é".repeat(400)), &Key::new("k"));
+        assert!(label("a").schema.len() <= LONGEST_SCHEMA, "{}", label("a").schema);
+        assert_ne!(label("a"), label("b"));
+        assert_eq!(label("a"), label("a"));
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use dspinlock::{Client, Config, ErrorKind, Scheme, State, Turn};
 use dspinlock_testkit::{Direction, Proxy, Reply, Server, Verdict};
-use dspinlock_tests::{Door, Log, Rig, ms, timed, within};
+use dspinlock_tests::{Door, Log, Rig, block_on, ms, timed, within};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -186,6 +186,36 @@ fn a_release_that_was_done_and_not_confirmed_is_no_failure() {
         wire.rig.client.shutdown_blocking(Duration::from_secs(60)).unwrap();
         let key = wire.rig.key("done unconfirmed");
         assert_eq!(log.count(&["could not give the lock back", &key]), 0, "{:#?}", log.all());
+    }
+}
+
+/// The release was done by the first copy; the second comes to a server that has lost its scripts meanwhile.
+#[test]
+fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
+    for by_async in [false, true] {
+        let server = Arc::new(Server::start());
+        let (inside, copies) = (Arc::clone(&server), Arc::new(AtomicUsize::new(usize::MAX)));
+        let seen = Arc::clone(&copies);
+        let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+            if !words[0].eq_ignore_ascii_case(b"EVALSHA") || seen.load(Ordering::SeqCst) == usize::MAX {
+                return Verdict::Pass;
+            }
+            match seen.fetch_add(1, Ordering::SeqCst) {
+                0 => return Verdict::CutReply,
+                1 => drop(inside.command(&["SCRIPT", "FLUSH"])),
+                _ => {}
+            }
+            Verdict::Pass
+        });
+        let client = Client::connect(&proxy.url()).unwrap();
+        let lock = client.lock("flushed").expire(None);
+        for _ in 0..2 {
+            lock.acquire_blocking().unwrap().release_blocking().unwrap();
+        }
+        let guard = lock.acquire_blocking().unwrap();
+        copies.store(0, Ordering::SeqCst);
+        let released = if by_async { block_on(guard.release()) } else { guard.release_blocking() };
+        released.expect("it was held to the end");
     }
 }
 

@@ -59,6 +59,12 @@ impl Answer {
         Self { value: Ok(value.unwrap_or(Value::Nil)), repeated: false, tracked, confirmed }
     }
 
+    /// What it means after another answer to the same request, whose script the server did not know at first.
+    fn after(mut self, first: &Self) -> Self {
+        self.repeated |= first.repeated;
+        self
+    }
+
     fn is_no_script(&self) -> bool {
         self.value.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))
     }
@@ -75,14 +81,14 @@ pub(crate) enum Lane {
     Replicated(Replicas),
     /// One for values, and for the beginnings of large ones.
     Values,
-    /// One for large values, in pieces.
-    Pieces,
+    /// One of those for large values, in pieces.
+    Pieces(usize),
 }
 
 impl Lane {
     /// Whether it carries values and no locks: whatever becomes of it says nothing about the server as a place for locks.
     fn is_for_values(self) -> bool {
-        matches!(self, Self::Values | Self::Pieces)
+        matches!(self, Self::Values | Self::Pieces(_))
     }
 }
 
@@ -262,7 +268,7 @@ impl Redis {
     async fn send(&self, request: &Request, lane: Lane, track: bool) -> Answer {
         let answer = self.link.send(request, lane, track).await;
         match request.loading_if(answer.is_no_script()) {
-            Some(loading) => self.link.send(&loading, lane, track).await,
+            Some(loading) => self.link.send(&loading, lane, track).await.after(&answer),
             None => answer,
         }
     }
@@ -270,7 +276,7 @@ impl Redis {
     fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
         let answer = self.link.send_blocking(request, lane)?;
         match request.loading_if(answer.is_no_script()) {
-            Some(loading) => self.link.send_blocking(&loading, lane),
+            Some(loading) => Some(self.link.send_blocking(&loading, lane)?.after(&answer)),
             None => Some(answer),
         }
     }
@@ -361,7 +367,11 @@ impl Redis {
 
     /// Says what the server or the connection did, without the secret.
     fn backend(&self, error: &RedisError) -> Error {
-        let mut what = if error.is_timeout() { "no reply in time".to_owned() } else { error.to_string() };
+        let mut what = if error.is_timeout() {
+            "no reply in time".to_owned()
+        } else {
+            without_arguments(error.to_string())
+        };
         if self.secret.as_deref().is_some_and(|secret| repeats(&what, secret)) {
             let kind = error.kind();
             what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
@@ -371,6 +381,14 @@ impl Redis {
         let kind = io_error(error).map_or(std::io::ErrorKind::Other, std::io::Error::kind);
         Error::new(ErrorKind::Backend, message).caused_by(std::io::Error::new(kind, what))
     }
+}
+
+/// A refusal without what the server quotes of the command: that may be a part of a value.
+fn without_arguments(mut refusal: String) -> String {
+    if let Some(at) = refusal.find(", with args beginning with") {
+        refusal.truncate(at);
+    }
+    refusal
 }
 
 /// The system's own error behind one of a connection.

@@ -1,8 +1,9 @@
-//! Connections of our own: one that all async callers share, one for renewals, two for values, and a few for blocking callers.
+//! Connections of our own: one that all async callers share, one for renewals, three for values, and a few for blocking callers.
 //!
 //! A connection that did not answer in time is replaced, never used again: on a half-open one every command would time
 //! out. Every operation is idempotent by its tag, so a command whose reply is missing is sent once more on a new one.
 
+use super::pieces::AT_A_TIME;
 use super::shared::Line;
 use super::{Answer, Lane, Link, Request, Sending, breaks_connection};
 use crate::store::Wakeups;
@@ -28,7 +29,7 @@ pub(crate) struct Own {
     renewals: Line,
     replicated: Line,
     values: Line,
-    pieces: Line,
+    pieces: [Line; AT_A_TIME],
 }
 
 #[derive(Default)]
@@ -50,7 +51,7 @@ impl Own {
         let replicated = line(tracks, wakeups)?;
         // Nobody listens on these: that one is opened anew is word of nothing.
         let deaf = || line(false, Wakeups::default());
-        let (renewals, values, pieces) = (deaf()?, deaf()?, deaf()?);
+        let (renewals, values, pieces) = (deaf()?, deaf()?, [deaf()?, deaf()?]);
         let pool = Mutex::default();
         Ok(Self { limits, pool, line: shared, renewals, replicated, values, pieces, client })
     }
@@ -126,7 +127,7 @@ impl Link for Own {
             Lane::Renewals => &self.renewals,
             Lane::Replicated(_) => &self.replicated,
             Lane::Values => &self.values,
-            Lane::Pieces => &self.pieces,
+            Lane::Pieces(number) => &self.pieces[number],
         };
         Box::pin(way.send(request, lane, track))
     }

@@ -3,12 +3,13 @@
 //! copies what comes.
 
 use super::wire::{Request, Wire, millis};
-use super::{Lane, Redis};
+use super::{Lane, Redis, without_arguments};
 use crate::error::{Error, Result};
 use crate::store::NotSent;
 use crate::worker::Worker;
 use bytes::Bytes;
 use redis::{Cmd, Value};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -17,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const PIECE: usize = 256 << 10;
 
 /// How many values are on their way at a time.
-const AT_A_TIME: usize = 2;
+pub(super) const AT_A_TIME: usize = 2;
 
 /// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
 const WAITS: Duration = Duration::from_secs(60);
@@ -25,40 +26,73 @@ const WAITS: Duration = Duration::from_secs(60);
 /// The turns of those who read or write a large value.
 pub(super) struct Turns {
     free: Semaphore,
-    /// The last failure of one of them, and when it was known.
-    failure: Mutex<Option<(Instant, Error)>>,
+    /// Which connections are in use: each turn has its own, since a value may break it.
+    used: [AtomicBool; AT_A_TIME],
+    failure: Mutex<Option<Failure>>,
+}
+
+/// The last failure of one of them.
+struct Failure {
+    known: Instant,
+    /// Whose it was; none where the server was silent, which is everybody's.
+    key: Option<String>,
+    error: Error,
+}
+
+/// The turn of one value, by the connection of this number.
+struct Turn<'a> {
+    used: &'a AtomicBool,
+    number: usize,
+    // Given up last, so that whoever is next finds the connection free.
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.used.store(false, Ordering::Release);
+    }
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { free: Semaphore::new(AT_A_TIME), failure: Mutex::default() }
+        Self { free: Semaphore::new(AT_A_TIME), used: Default::default(), failure: Mutex::default() }
     }
 }
 
 impl Turns {
-    fn failure(&self) -> MutexGuard<'_, Option<(Instant, Error)>> {
+    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
         // Replaced whole.
         self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a turn, and fails with those before: one by one, the last would wait for as long as all of them together.
-    async fn turn(&self) -> Result<Option<SemaphorePermit<'_>>> {
+    async fn turn(&self, key: &str) -> Result<Turn<'_>> {
         let asked = Instant::now();
         // Nobody closes it.
-        let turn = self.free.acquire().await.ok();
-        match self.failure().as_ref().filter(|(known, _)| asked <= *known) {
-            Some((_, error)) => Err(error.again()),
-            None => Ok(turn),
+        let permit = self.free.acquire().await.ok();
+        let concerns = |failure: &&Failure| {
+            asked <= failure.known && failure.key.as_ref().is_none_or(|failed| failed == key)
+        };
+        if let Some(failure) = self.failure().as_ref().filter(concerns) {
+            return Err(failure.error.again());
         }
+        // There are as many as permits.
+        let number = self.used.iter().position(|used| !used.swap(true, Ordering::AcqRel)).unwrap_or(0);
+        Ok(Turn { used: &self.used[number], number, _permit: permit })
     }
 
-    fn failed(&self, error: &Error) {
-        *self.failure() = Some((Instant::now(), error.again()));
+    fn failed(&self, key: &str, error: &Error) {
+        let system = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+        let silent =
+            system.is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::TimedOut);
+        let key = (!silent).then(|| key.to_owned());
+        *self.failure() = Some(Failure { known: Instant::now(), key, error: error.again() });
     }
 }
 
 /// Reads a piece of a string, and then the string's first bytes; none if there is no string any more.
 struct Piece<'a> {
+    connection: usize,
     key: &'a str,
     from: usize,
     header: usize,
@@ -69,7 +103,7 @@ impl Wire for Piece<'_> {
     const STARTS: bool = true;
 
     fn lane(&self) -> Lane {
-        Lane::Pieces
+        Lane::Pieces(self.connection)
     }
 
     fn request(&self) -> Request {
@@ -93,6 +127,7 @@ impl Wire for Piece<'_> {
 
 /// Writes a piece of a string that nobody reads yet; says how long the string is now, or why the server refused it.
 struct Put<'a> {
+    connection: usize,
     key: &'a str,
     at: usize,
     piece: &'a [u8],
@@ -103,7 +138,7 @@ impl Wire for Put<'_> {
     const STARTS: bool = true;
 
     fn lane(&self) -> Lane {
-        Lane::Pieces
+        Lane::Pieces(self.connection)
     }
 
     fn request(&self) -> Request {
@@ -124,25 +159,28 @@ impl Wire for Put<'_> {
         Some(match values.into_iter().next()? {
             Value::Int(length) => Ok(usize::try_from(length).ok()?),
             Value::Okay | Value::SimpleString(_) => Ok(0),
-            Value::ServerError(refusal) => Err(refusal.to_string()),
+            Value::ServerError(refusal) => Err(without_arguments(refusal.to_string())),
             _ => Err("the server refused a part of it".to_owned()),
         })
     }
 }
 
 /// Removes a string that was not used.
-struct Unused<'a>(&'a str);
+struct Unused<'a> {
+    connection: usize,
+    key: &'a str,
+}
 
 impl Wire for Unused<'_> {
     type Reply = ();
 
     fn lane(&self) -> Lane {
-        Lane::Pieces
+        Lane::Pieces(self.connection)
     }
 
     fn request(&self) -> Request {
         let mut command = redis::cmd("UNLINK");
-        command.arg(self.0);
+        command.arg(self.key);
         Request::plain(command)
     }
 
@@ -173,10 +211,10 @@ impl Redis {
         header: usize,
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
-        let _turn = self.pieces.turn().await?;
+        let turn = self.pieces.turn(key).await?;
         while bytes.len() <= limit {
-            let piece = self.call(&Piece { key, from: bytes.len(), header }).await;
-            let Some((piece, first)) = piece.inspect_err(|error| self.pieces.failed(error))? else {
+            let piece = self.call(&Piece { connection: turn.number, key, from: bytes.len(), header }).await;
+            let Some((piece, first)) = piece.inspect_err(|error| self.pieces.failed(key, error))? else {
                 return Ok(None);
             };
             // Read after the piece: if this is still the string, the piece is of it.
@@ -195,11 +233,11 @@ impl Redis {
     pub(crate) async fn send_ahead(&self, key: String, value: Bytes) -> Result<String, NotSent> {
         let this = self.clone();
         let sending = async move {
-            let _turn = this.pieces.turn().await?;
-            let sent = this.put_pieces(&key, &value).await;
+            let turn = this.pieces.turn(&key).await?;
+            let sent = this.put_pieces(turn.number, &key, &value).await;
             if !matches!(sent, Ok(Ok(()))) {
                 // Without this it is forgotten a minute later.
-                let _ = this.call(&Unused(&key)).await;
+                let _ = this.call(&Unused { connection: turn.number, key: &key }).await;
             }
             Ok(sent?.map(|()| key))
         };
@@ -210,7 +248,7 @@ impl Redis {
         sent.unwrap_or_else(|error| Err(NotSent { why: error.to_string(), lasts: false }))
     }
 
-    async fn put_pieces(&self, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
+    async fn put_pieces(&self, connection: usize, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
         let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
         if let Some(last) = pieces.pop() {
@@ -218,8 +256,8 @@ impl Redis {
         }
         for (number, piece) in pieces {
             let at = number * PIECE;
-            let put = self.call(&Put { key, at, piece }).await;
-            match put.inspect_err(|error| self.pieces.failed(error))? {
+            let put = self.call(&Put { connection, key, at, piece }).await;
+            match put.inspect_err(|error| self.pieces.failed(key, error))? {
                 Err(why) => return Ok(Err(NotSent { why, lasts: true })),
                 Ok(length) if at > 0 && length != value.len() => {
                     let why = "the server has forgotten a part of it".to_owned();

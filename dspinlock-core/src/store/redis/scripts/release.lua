@@ -1,6 +1,7 @@
 -- Marks the caller's BLOCKED record as COMPUTED, with its value where there is one, or removes it.
 -- KEYS: record, fence, wait; with a value: value, error; where that was sent ahead: its present key
--- ARGV: tag, expire ms or '0', fence life ms, process; with a value: the value, its life ms
+-- ARGV: tag, expire ms or '0', fence life ms, process; with a value: the value, or the length of one that was sent ahead, and
+--   its life ms
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
@@ -9,12 +10,14 @@ if record == ARGV[1] .. '0' then
   -- The value first: where it is refused, or has gone, the lock is given back all the same.
   local refused
   if KEYS[6] then
-    if redis.call('EXISTS', KEYS[6]) == 1 then
-      redis.call('UNLINK', KEYS[4])
-      redis.call('RENAME', KEYS[6], KEYS[4])
-      redis.call('PEXPIRE', KEYS[4], ARGV[6])
+    -- Another length: a copy of its first piece was late, or its time is over.
+    if redis.pcall('STRLEN', KEYS[6]) == tonumber(ARGV[5]) then
+      redis.pcall('PEXPIRE', KEYS[6], ARGV[6])
+      redis.pcall('UNLINK', KEYS[4])
+      local moved = redis.pcall('RENAME', KEYS[6], KEYS[4])
+      refused = moved.err
     else
-      refused = 'what was sent ahead has gone'
+      refused = 'a part of what was sent ahead has gone'
     end
   elseif KEYS[4] then
     local set = redis.pcall('SET', KEYS[4], ARGV[5], 'PX', ARGV[6])
@@ -24,7 +27,7 @@ if record == ARGV[1] .. '0' then
     redis.call('DEL', KEYS[1])
   else
     if KEYS[5] then
-      redis.call('DEL', KEYS[5])
+      redis.pcall('DEL', KEYS[5])
     end
     -- A server without memory refuses a script its first command that takes some: this one takes none.
     redis.call('PEXPIRE', KEYS[2], ARGV[3])
@@ -44,7 +47,7 @@ if record == ARGV[1] .. '0' then
   return {'done', others}
 end
 if KEYS[6] then
-  redis.call('UNLINK', KEYS[6])
+  redis.pcall('UNLINK', KEYS[6])
 end
 if record == ARGV[1] .. '1' then
   return {'computed'}

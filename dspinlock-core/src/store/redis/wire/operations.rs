@@ -176,13 +176,13 @@ impl Wire for Fail<'_> {
     }
 }
 
-/// What of a value goes with the release itself; of one that was sent ahead its key does.
+/// What of a value goes with the release itself; of one that was sent ahead its key and its length do.
 fn inside<'a>(value: &'a Sent, keys: &mut Vec<&'a str>) -> &'a [u8] {
     match value {
         Sent::With(value) => value,
-        Sent::Ahead(key) => {
+        Sent::Ahead { key, length } => {
             keys.push(key);
-            &[]
+            length.as_bytes()
         }
     }
 }

@@ -1,0 +1,170 @@
+//! Large values, which are sent ahead in pieces and moved to their place with the release: what may go wrong on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, Codec, Config, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server, Verdict};
+use dspinlock_tests::Log;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::support::{AppError, until};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn through(server: &Server, edit: impl Fn(&mut Vec<Vec<u8>>) -> Verdict + Send + Sync + 'static) -> Proxy {
+    Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), edit)
+}
+
+/// Texts without quotes: any beginning of one can be read as well.
+struct Bare;
+
+impl Codec for Bare {
+    const NAME: &'static str = "bare";
+    const FAITHFUL: bool = true;
+
+    fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, impl std::error::Error> {
+        serde_json::to_vec(value).map(|json| json[1..json.len() - 1].to_vec())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, impl std::error::Error> {
+        serde_json::from_slice(&[b"\"", bytes, b"\""].concat())
+    }
+}
+
+#[dspinlock(client = client, key = (), cached(codec = Bare, schema = "bare"))]
+fn bare(client: &Client, runs: &AtomicU32) -> Result<String, AppError> {
+    runs.fetch_add(1, Ordering::SeqCst);
+    Ok("x".repeat(700_000))
+}
+
+/// The first piece is sent twice, and its first copy comes when all others are there: it would cut them off.
+#[test]
+fn a_first_piece_that_comes_late_spoils_no_value() {
+    let server = Server::start();
+    let (copies, all_sent) = (AtomicU32::new(0), Arc::new(AtomicBool::new(false)));
+    let proxy = through(&server, move |words| {
+        let moves =
+            words[0] == b"EVALSHA" && words.iter().any(|word| word.windows(5).any(|part| part == b":new:"));
+        if words[0] == b"SET" && copies.fetch_add(1, Ordering::SeqCst) == 0 {
+            while !all_sent.load(Ordering::SeqCst) {
+                thread::sleep(MS);
+            }
+        } else if moves && !all_sent.swap(true, Ordering::SeqCst) {
+            return Verdict::Late(300 * MS);
+        }
+        Verdict::Pass
+    });
+    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(2_000 * MS);
+    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
+    let runs = AtomicU32::new(0);
+    for client in [&ours, &theirs] {
+        assert_eq!(bare(client, &runs).unwrap().len(), 700_000);
+    }
+}
+
+#[dspinlock(client = client, key = (), namespace = "moved", cached)]
+fn moved(client: &Client) -> Result<String, AppError> {
+    Ok("x".repeat(20_000))
+}
+
+/// A server whose users may not rename, or that has no such command.
+#[test]
+fn a_value_that_can_not_be_moved_to_its_place_costs_no_lock() {
+    for command in ["RENAME", "UNLINK", "STRLEN"] {
+        let server = Server::start_with(&["--rename-command", command, ""]);
+        let client = Client::connect(&server.url()).unwrap();
+        assert_eq!(moved(&client).unwrap().len(), 20_000);
+        let record = client.lock(()).namespace("moved").inspect_blocking().unwrap();
+        let held = record.filter(|record| record.state() == dspinlock::State::Blocked);
+        assert_eq!(held, None, "{command}");
+    }
+}
+
+#[dspinlock(client = client, key = key, namespace = "read", cached)]
+fn read(client: &Client, key: u32) -> Result<String, AppError> {
+    Ok("x".repeat(700_000))
+}
+
+/// Those who stand behind a value that breaks its connection want other values.
+#[test]
+fn a_value_that_breaks_its_connection_costs_no_other_value() {
+    let server = Server::start();
+    let writer = Client::connect(&server.url()).unwrap();
+    (0..8).for_each(|key| drop(read(&writer, key).unwrap()));
+    let broken = format!("{{{}}}:value", writer.lock(0).namespace("read").record_key().unwrap()).into_bytes();
+    let (asked, others) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (is_asked, are_there) = (Arc::clone(&asked), Arc::clone(&others));
+    let proxy = through(&server, move |words| {
+        // A piece of this value, and not its beginning.
+        if words[0] == b"GETRANGE" && words[1] == broken && words[2] != b"0" {
+            is_asked.store(true, Ordering::SeqCst);
+            while !are_there.load(Ordering::SeqCst) {
+                thread::sleep(MS);
+            }
+            return Verdict::CutReply;
+        }
+        Verdict::Pass
+    });
+    let client = Client::connect(&proxy.url()).unwrap();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| read(&client, 0));
+        until("the first piece", || asked.load(Ordering::SeqCst));
+        let rest: Vec<_> = (1..8)
+            .map(|key| {
+                scope.spawn({
+                    let client = &client;
+                    move || read(client, key)
+                })
+            })
+            .collect();
+        thread::sleep(50 * MS);
+        others.store(true, Ordering::SeqCst);
+        assert!(first.join().unwrap().is_err());
+        for other in rest {
+            assert_eq!(other.join().unwrap().unwrap().len(), 700_000);
+        }
+    });
+}
+
+#[dspinlock(client = client, key = (), cached)]
+fn secret(client: &Client) -> Result<String, AppError> {
+    Ok(format!("{}{}", "x".repeat(262_144 - 120), "top-secret ".repeat(40_000)))
+}
+
+#[test]
+fn a_refusal_that_quotes_the_value_is_logged_without_it() {
+    let log = Log::of_this_process();
+    let server = Server::start_with(&["--rename-command", "SETRANGE", ""]);
+    secret(&Client::connect(&server.url()).unwrap()).unwrap();
+    assert_eq!(log.count(&["did not take", "secret"]), 1, "{:#?}", log.all());
+    assert_eq!(log.count(&["top-secret"]), 0);
+}
+
+#[dspinlock(client = client, key = (), namespace = "slow", cached)]
+fn slow(client: &Client) -> Result<String, AppError> {
+    Ok("x".repeat(8_000_000))
+}
+
+/// The server's time comes with the first reply, and not with the last piece.
+#[test]
+fn a_value_that_takes_long_to_read_makes_nobody_misjudge_the_clock() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    slow(&Client::connect(&server.url()).unwrap()).unwrap();
+    let config =
+        Config::from_url(&proxy.url()).unwrap().connect_timeout(500 * MS).response_timeout(1_000 * MS);
+    let client = Client::from_config(&config).unwrap();
+    client.lock("before").acquire_blocking().unwrap().release_blocking().unwrap();
+    proxy.throttle(Direction::Replies, Some(1_000_000));
+    slow(&client).unwrap();
+    proxy.throttle(Direction::Replies, None);
+    let scripts = || server.command_stats().get("evalsha").copied().unwrap_or_default();
+    let before = scripts();
+    let guard = client.lock("after").acquire_blocking().unwrap();
+    assert_eq!(scripts() - before, 1, "one that was late and one in time");
+    guard.release_blocking().unwrap();
+}
