@@ -266,7 +266,7 @@ impl Generator<'_> {
     /// Where the function stands, of which the library makes a name.
     fn site(&self, function: &Function, is_companion: bool) -> TokenStream {
         let (private, site, name) = (&self.private, local("SITE"), function.sig.ident.unraw().to_string());
-        let position = position(&function.sig.ident);
+        let position = position(function);
         let method = function.sig.receiver().map(|_| quote!(.method()));
         let companion = is_companion.then(|| quote!(.companion()));
         quote!({
@@ -395,14 +395,20 @@ pub(crate) fn local(name: &str) -> Ident {
     Ident::new(&format!("__dspinlock_{name}"), Span::mixed_site())
 }
 
-/// Where the function's own name is written, behind the place of the attribute: for the compiler all that one call of a
-/// macro writes stands at one place.
-fn position(name: &Ident) -> String {
+/// What tells functions of one name within another function apart: where the name is written, behind the place of the
+/// attribute (for the compiler all that one call of a macro writes stands at one place), and what they do. The latter keeps a
+/// function from having the place that another one had in the release before.
+fn position(function: &Function) -> String {
+    // FNV-1a, which is the same in every build.
+    let text = function.body.to_string();
+    let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     if !proc_macro::is_available() {
-        return String::new();
+        return format!(":{digest:x}");
     }
-    let name = name.span().unwrap();
-    format!(":{}:{}", name.line(), name.column())
+    let name = function.sig.ident.span().unwrap();
+    format!(":{}:{}:{digest:x}", name.line(), name.column())
 }
 
 /// Code of ours that the compiler reports at a place of the user.

@@ -219,19 +219,22 @@ use proc_macro::TokenStream;
 /// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll.
 ///
 /// What nobody can see is a cycle through another process, through a guard that is held in code, or through a thread or task
-/// that a body starts and waits for, which has none of the body's locks. Such callers wait until their time is over: 5 s, or
-/// `max_block` with `cached`. After `lease`, a caller of `cached` logs once, as a warning, who is waited for.
+/// that a body starts and waits for, which has none of the body's locks; nor a blocking call that stops another part of its
+/// own task, as in a `join!`, on a runtime with several threads. Such callers wait until their time is over: 5 s, or
+/// `max_block` with `cached`; with `skip` and `once` they are turned away. After `lease`, a caller of `cached` logs once, as a
+/// warning, who is waited for.
 ///
 /// # Which functions share keys
 ///
-/// None, unless told to. A key belongs to one place in one package, in whatever process it is called. Its default namespace
-/// is made of
+/// None, unless told to. A key belongs to one place in one package, in whatever process it is called. Packages of one name are
+/// one package to it: services that are both called `server` keep apart by `Client::with_prefix`. Its default namespace is
+/// made of
 ///
 /// - the package, with `/bin` if the function is in a binary: `billing/bin`;
 /// - the path of the function, with the type of its `impl`, the trait, and the functions around it:
 ///   `server::reports::Table<u8>::load`;
-/// - for a function in a function, where it is written: `server::main::load@12:5:13:8` (lines and columns), since the blocks
-///   of a function have no names. An associated function without a receiver is taken for one if its type is not written like
+/// - for a function in a function, where it is written and what its body is: `server::main::load@12:5:13:8:1f0c…` (lines,
+///   columns and a digest), since the blocks of a function have no names. An associated function without a receiver is taken for one if its type is not written like
 ///   a type, as `Table` is and `DB` is not;
 /// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
 ///

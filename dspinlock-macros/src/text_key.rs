@@ -28,11 +28,23 @@ fn check_placeholders(key: &Expr, errors: &mut Errors) {
         Expr::MethodCall(call) if AS_IT_IS.iter().any(|name| call.method == name) => {
             check_placeholders(&call.receiver, errors);
         }
+        Expr::Call(call) if keeps_text(&call.func) => {
+            call.args.iter().for_each(|argument| check_placeholders(argument, errors));
+        }
         Expr::Macro(call) if call.mac.path.segments.last().is_some_and(|last| last.ident == "concat") => {
             literals(call.mac.tokens.clone()).for_each(|literal| check_literal(&literal, errors));
         }
         _ => {}
     }
+}
+
+/// Whether a function leaves a text what it is, as `String::from` and `Some` do.
+fn keeps_text(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    path.path
+        .segments
+        .last()
+        .is_some_and(|last| ["from", "Some", "Borrowed"].iter().any(|name| last.ident == name))
 }
 
 /// Methods that leave a text what it is.
@@ -55,6 +67,9 @@ fn text(key: &Expr) -> Option<(String, Lit)> {
     match ungrouped(key) {
         Expr::Lit(literal) => Some((of_literal(&literal.lit)?, literal.lit.clone())),
         Expr::Reference(reference) => text(&reference.expr),
+        Expr::Tuple(tuple) if tuple.elems.len() == 1 => text(&tuple.elems[0]),
+        Expr::MethodCall(call) if AS_IT_IS.iter().any(|name| call.method == name) => text(&call.receiver),
+        Expr::Call(call) if call.args.len() == 1 && keeps_text(&call.func) => text(&call.args[0]),
         _ => None,
     }
 }
@@ -166,11 +181,20 @@ mod tests {
         assert_eq!(advice(&parse_quote!(b"user:{id}")), r#"key = ("user", id)"#);
         assert_eq!(advice(&parse_quote!(concat!("user:", "{id}"))), "key = id");
         assert_eq!(advice(&parse_quote!(["{id}".to_owned()])), "key = id");
+        assert_eq!(advice(&parse_quote!(String::from("user:{id}"))), r#"key = ("user", id)"#);
     }
 
     #[test]
     fn arguments_in_quotes() {
         assert_eq!(advice(&parse_quote!("id")), "key = id");
+        for key in [
+            parse_quote!(("id",)),
+            parse_quote!("id".to_owned()),
+            parse_quote!(String::from("id")),
+            parse_quote!(Some("id")),
+        ] {
+            assert_eq!(advice(&key), "key = id");
+        }
         assert_eq!(advice(&parse_quote!("tenant.to_lowercase()")), "key = tenant.to_lowercase()");
         assert_eq!(advice(&parse_quote!("(&self.name, id)")), "key = (&self.name, id)");
     }

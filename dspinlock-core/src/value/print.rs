@@ -1,8 +1,8 @@
 //! What serde sees of a value, as one number: a value that reads back as it was has the same one.
 //!
 //! It says what bytes can't: two equal sets come in another order from one run to the next, and users' types need no
-//! `PartialEq`. So what is in a collection counts in any order. Names of fields don't count, since a type has only one set
-//! of them, and neither does what serde is not shown, as by `#[serde(skip)]`. It keeps nothing and allocates nothing.
+//! `PartialEq`. So what is in a collection counts in any order, what is in a tuple in its own, and fields with their names. What
+//! serde is not shown does not count, as by `#[serde(skip)]`. It keeps nothing and allocates nothing.
 
 use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
@@ -216,11 +216,11 @@ impl<'a> Serializer for Eye<'a> {
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Several<'a>, Error> {
-        Ok(Several::new(self))
+        Ok(Several { in_order: true, ..Several::new(self) })
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Several<'a>, Error> {
-        Ok(Several::new(self))
+        Ok(Several { in_order: true, ..Several::new(self) })
     }
 
     fn serialize_tuple_variant(
@@ -230,7 +230,7 @@ impl<'a> Serializer for Eye<'a> {
         _: &'static str,
         _: usize,
     ) -> Result<Several<'a>, Error> {
-        Ok(Several { variant: Some(index), ..Several::new(self) })
+        Ok(Several { variant: Some(index), in_order: true, ..Several::new(self) })
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Several<'a>, Error> {
@@ -272,6 +272,7 @@ impl Write for Text {
 struct Several<'a> {
     eye: Eye<'a>,
     variant: Option<u32>,
+    in_order: bool,
     number: u64,
     sum: u64,
     /// The key whose value comes next.
@@ -280,12 +281,19 @@ struct Several<'a> {
 
 impl<'a> Several<'a> {
     fn new(eye: Eye<'a>) -> Self {
-        Self { eye, variant: None, number: 0, sum: 0, key: 0 }
+        Self { eye, variant: None, in_order: false, number: 0, sum: 0, key: 0 }
     }
 
     fn take(&mut self, Print(part): Print) {
         self.number += 1;
+        let part =
+            if self.in_order { Print::of(Kind::Entry, part ^ self.number.rotate_left(32)).0 } else { part };
         self.sum = self.sum.wrapping_add(part);
+    }
+
+    /// Takes a part that belongs to a key or to the name of a field.
+    fn take_entry(&mut self, Print(key): Print, Print(part): Print) {
+        self.take(Print::of(Kind::Entry, part ^ key.rotate_left(32)));
     }
 
     fn done(self) -> Print {
@@ -295,12 +303,12 @@ impl<'a> Several<'a> {
 }
 
 macro_rules! several {
-    ($($what:ident::$method:ident($($name:ident: $kind:ty),*);)*) => {
+    ($($what:ident::$method:ident();)*) => {
         $(impl ser::$what for Several<'_> {
             type Ok = Print;
             type Error = Error;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, $($name: $kind,)* value: &T) -> Result<(), Error> {
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
                 self.take(value.serialize(self.eye)?);
                 Ok(())
             }
@@ -317,8 +325,30 @@ several! {
     SerializeTuple::serialize_element();
     SerializeTupleStruct::serialize_field();
     SerializeTupleVariant::serialize_field();
-    SerializeStruct::serialize_field(_name: &'static str);
-    SerializeStructVariant::serialize_field(_name: &'static str);
+}
+
+macro_rules! named {
+    ($($what:ident;)*) => {
+        $(impl ser::$what for Several<'_> {
+            type Ok = Print;
+            type Error = Error;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+                let value = value.serialize(self.eye)?;
+                self.take_entry(Print::of_bytes(Kind::Text, name.as_bytes()), value);
+                Ok(())
+            }
+
+            fn end(self) -> Result<Print, Error> {
+                Ok(self.done())
+            }
+        })*
+    };
+}
+
+named! {
+    SerializeStruct;
+    SerializeStructVariant;
 }
 
 impl ser::SerializeMap for Several<'_> {
@@ -331,8 +361,8 @@ impl ser::SerializeMap for Several<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        let Print(value) = value.serialize(self.eye)?;
-        self.take(Print::of(Kind::Entry, value ^ self.key.rotate_left(32)));
+        let value = value.serialize(self.eye)?;
+        self.take_entry(Print(self.key), value);
         Ok(())
     }
 

@@ -19,6 +19,18 @@ fn equal_collections_have_one_print_in_any_order() {
     assert_eq!(print(&map(&mut numbers())), print(&map(&mut numbers().rev())));
 }
 
+struct Named([(&'static str, u8); 2]);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Named", 2)?;
+        for (name, value) in self.0 {
+            ser::SerializeStruct::serialize_field(&mut fields, name, &value)?;
+        }
+        ser::SerializeStruct::end(fields)
+    }
+}
+
 #[test]
 fn what_serde_tells_apart_has_another_print() {
     let values = [
@@ -37,6 +49,10 @@ fn what_serde_tells_apart_has_another_print() {
         print(&Some(None::<u8>)),
         print(&[7_u8]),
         print(&[7_u8, 0]),
+        print(&[0_u8, 7]),
+        print(&Named([("a", 7), ("b", 0)])),
+        print(&Named([("a", 0), ("b", 7)])),
+        print(&Named([("a", 7), ("c", 0)])),
         print(&[[7_u8], [0]]),
         print(&BTreeMap::from([(7_u8, 0_u8)])),
         print(&BTreeMap::from([(0_u8, 7_u8)])),

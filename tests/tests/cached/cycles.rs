@@ -320,7 +320,7 @@ async fn nor_for_a_thread_that_waits_for_such_a_task() {
 
 // What can't be seen is told.
 
-#[dspinlock(client = client, key = ("slow", number), cached, lease = "50ms", wait = "20s")]
+#[dspinlock(client = client, key = ("slow", number), cached, lease = "2s", wait = "20s")]
 fn slow(client: &Client, number: u32, body: &Body) -> Result<u32, AppError> {
     body.wait();
     Ok(number)
@@ -366,7 +366,7 @@ fn a_long_wait_for_another_process_is_told_with_the_holder() {
 }
 
 /// It waits for itself through a thread, which nobody can see.
-#[dspinlock(client = client, key = "by a thread", cached, lease = "50ms", wait = "300ms")]
+#[dspinlock(client = client, key = "by a thread", cached, lease = "1s", wait = "4s")]
 fn through_a_thread(client: &Client, depth: &AtomicU32) -> Result<u32, AppError> {
     assert_eq!(depth.fetch_add(1, Ordering::SeqCst), 0);
     thread::scope(|scope| scope.spawn(|| through_a_thread(client, depth)).join().unwrap())

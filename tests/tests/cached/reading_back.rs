@@ -9,7 +9,7 @@ use std::time::Duration;
 use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
 use dspinlock_testkit::Reply;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::support::{AppError, redis};
 
@@ -202,6 +202,43 @@ fn untagged_enums() {
     // What looks the same to serde is taken for the same.
     let read = [Some(Untagged::Text("text".into())), Some(Untagged::Text("text".into()))];
     assert_eq!(stored(&Untagged::Again("text".into())), read);
+}
+
+/// A field that is missing is a `None` as well, so that the first variant reads what the second wrote.
+#[test]
+fn untagged_enums_told_apart_by_the_names_of_fields() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Owner {
+        User { user_id: Option<u64> },
+        Group { group_id: Option<u64> },
+    }
+    is_stored(&Owner::User { user_id: None });
+    is_stored_by(false, false, &Owner::Group { group_id: None });
+}
+
+#[test]
+fn fields_that_are_read_in_the_place_of_others() {
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
+    struct Point {
+        lat: f64,
+        lon: f64,
+    }
+    impl Serialize for Point {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            (self.lon, self.lat).serialize(serializer)
+        }
+    }
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Crossed {
+        #[serde(rename(serialize = "b"))]
+        a: u32,
+        #[serde(rename(serialize = "a"))]
+        b: u32,
+    }
+    is_stored_by(false, false, &Point { lat: 47.4, lon: 8.5 });
+    is_stored_by(false, false, &Crossed { a: 1, b: 2 });
 }
 
 #[test]

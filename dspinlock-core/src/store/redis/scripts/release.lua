@@ -38,7 +38,8 @@ if record == ARGV[1] .. '0' then
   if type(others) ~= 'number' then
     others = 0
   elseif others > 0 then
-    others = others - redis.pcall('SREM', KEYS[3], ARGV[4])
+    local ours = redis.pcall('SREM', KEYS[3], ARGV[4])
+    others = type(ours) == 'number' and others - ours or 0
     redis.pcall('DEL', KEYS[3])
   end
   if refused then
