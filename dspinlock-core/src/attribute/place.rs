@@ -26,17 +26,26 @@ impl Place {
         Self { around, is_single }
     }
 
-    /// The part that names a type which has no name of its own, such as a closure that fills in a parameter.
-    pub(super) fn nameless(&self) -> Option<&str> {
-        parts(&self.around).into_iter().find(|part| part.contains('<') && is_nameless(part))
+    /// The part that names a type which may be several, such as a closure that fills in a parameter.
+    pub(super) fn several(&self) -> Option<&str> {
+        parts(&self.around)
+            .into_iter()
+            .find(|part| part.contains('<') && may_be_several(part.strip_prefix('<').unwrap_or(part)))
     }
 }
 
-/// Whether the compiler's name of a type is that of a closure, of an async block, or of something within one: all those of
-/// one function share it.
-pub(super) fn is_nameless(name: &str) -> bool {
+/// Whether a type, by the compiler's name of it, may do now one thing and now another: it is that of a closure or of an async
+/// block, or something within one, which all those of one function share; or it is a function pointer or a trait object.
+pub(super) fn may_be_several(name: &str) -> bool {
+    const POINTERS: [&str; 6] =
+        ["&mut ", "&", "alloc::boxed::Box<", "alloc::sync::Arc<", "alloc::rc::Rc<", "core::pin::Pin<"];
+    let mut inner = name;
+    while let Some(rest) = POINTERS.iter().find_map(|pointer| inner.strip_prefix(pointer)) {
+        inner = rest;
+    }
+    let chosen_later = ["dyn ", "fn(", "for<", "unsafe fn(", "unsafe extern ", "extern "];
     // A `char` parameter may be a brace.
-    name.replace("'{'", "").contains('{')
+    chosen_later.iter().any(|start| inner.starts_with(start)) || name.replace("'{'", "").contains('{')
 }
 
 /// Some compilers write lifetimes, all of them as `'_`, and some don't.
@@ -139,7 +148,7 @@ mod tests {
 
     #[test]
     fn closures_have_no_name_of_their_own() {
-        let nameless = |closure: &str| Place::read(closure, "app", false).nameless().map(str::to_owned);
+        let nameless = |closure: &str| Place::read(closure, "app", false).several().map(str::to_owned);
         assert_eq!(nameless("app::Table<u8>::load::{{closure}}"), None);
         assert_eq!(nameless("app::main::{{closure}}::load::{{closure}}"), None);
         assert_eq!(nameless("app::S<'{'>::load::{{closure}}"), None);
@@ -147,7 +156,17 @@ mod tests {
         assert_eq!(nameless(&format!("app::{table}::load::{{{{closure}}}}")).as_deref(), Some(table));
         let local = "<app::main::{{closure}}::Local as app::K>";
         assert_eq!(nameless(&format!("{local}::load::{{{{closure}}}}")).as_deref(), Some(local));
-        assert!(is_nameless("alloc::vec::Vec<app::main::{{closure}}>"));
-        assert!(!is_nameless("app::Row"));
+        for several in [
+            "alloc::vec::Vec<app::main::{{closure}}>",
+            "fn(u64) -> alloc::string::String",
+            "for<'a> fn(&'a str)",
+            "&dyn app::Loader",
+            "alloc::sync::Arc<alloc::boxed::Box<dyn app::Loader + core::marker::Send>>",
+        ] {
+            assert!(may_be_several(several), "{several}");
+        }
+        for one in ["app::Row", "app::double", "core::marker::PhantomData<fn() -> u8>", "app::Of<'{'>"] {
+            assert!(!may_be_several(one), "{one}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where an annotated function stands, and the name that follows from it, which no other function in the fleet has.
 
-use super::place::{Place, is_nameless, without_lifetimes};
+use super::place::{Place, may_be_several, without_lifetimes};
 use once_cell::sync::{Lazy, OnceCell};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -101,10 +101,10 @@ impl Site {
             || Place { around: module.to_owned(), is_single: true },
             |closure| Place::read(closure, module, self.is_method),
         );
-        let nameless = qualifiers.iter().map(|part| &**part).find(|part| is_nameless(part));
-        if let Some(nameless) = nameless.or_else(|| place.nameless()) {
+        let several = qualifiers.iter().map(|part| &**part).find(|part| may_be_several(part));
+        if let Some(several) = several.or_else(|| place.several()) {
             return Err(format!(
-                "instances of `{}` can't be told apart: `{nameless}` may be the compiler's name of several types",
+                "instances of `{}` can't be told apart: `{several}` may stand for several types or functions",
                 self.path
             ));
         }

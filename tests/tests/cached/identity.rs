@@ -342,6 +342,12 @@ fn what_has_no_name_of_its_own_is_refused() {
     let client = Client::memory();
     testing::scope(&client, || {
         let closure = |id: u64| id.to_string();
+        // Each may be any function of its form.
+        for chosen_later in
+            [load_with::<fn(u64) -> String>(1, double), load_with::<&dyn Fn(u64) -> String>(1, &double)]
+        {
+            assert_eq!(chosen_later.unwrap_err().kind(), ErrorKind::Misuse);
+        }
         for (error, advice) in [
             (load_with(1, closure).unwrap_err(), "`namespace = \"…\"` and `cached(schema = \"…\")`"),
             (run_with(|| ()).unwrap_err(), "`namespace = \"…\"`,"),
