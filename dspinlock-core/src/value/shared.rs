@@ -206,8 +206,11 @@ impl Wish {
                 }
                 Landing::Unshared
             }
-            // Only this caller's time is over; dropped without landing, the flight has another leader.
-            Err(error) if error.kind() == ErrorKind::Contended => return Err(error),
+            // Only this caller's time is over, or only its wait would close a cycle; dropped without landing, the flight has
+            // another leader.
+            Err(error) if matches!(error.kind(), ErrorKind::Contended | ErrorKind::Misuse) => {
+                return Err(error);
+            }
             Err(error) => Landing::Error(error),
         };
         lead.land(landing.clone());

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use dspinlock::{Client, ErrorKind, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server};
 use dspinlock_tests::{Log, block_on};
 use tokio::sync::Notify;
 
@@ -155,6 +156,68 @@ fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
         assert_eq!(kind(noticed), ErrorKind::Misuse, "{noticed}");
         assert!(noticed.to_string().contains(other), "{noticed}");
     }
+}
+
+// The one who leads is in a cycle, and those who follow are not.
+
+/// Holds the lock of the value, and waits for that of `needs_the_value`.
+#[dspinlock(client = client, key = (), namespace = "cycles::led", wait = "20s")]
+async fn needs_the_other(client: &Client, holds: &Notify) -> Result<u32, AppError> {
+    holds.notify_one();
+    the_other(client).await
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::other", wait = "20s")]
+async fn the_other(client: &Client) -> Result<u32, AppError> {
+    Ok(1)
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::other", wait = "20s")]
+async fn needs_the_value(client: &Client, holds: &Notify, go_on: &Notify) -> Result<u32, AppError> {
+    holds.notify_one();
+    go_on.notified().await;
+    the_value(client).await
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::led", cached, wait = "20s")]
+async fn the_value(client: &Client) -> Result<u32, AppError> {
+    Ok(7)
+}
+
+/// One leads, the next ten follow: which of them is the one in the cycle?
+async fn followers_of_the_one_in_a_cycle(leads: bool) {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let client: &'static Client = Box::leak(Box::new(Client::connect(&proxy.url()).unwrap()));
+    let signals: &'static [Notify; 3] = Box::leak(Box::default());
+    let [holds, go_on, holds_the_record] = signals;
+    let in_a_cycle = tokio::spawn(needs_the_value(client, holds, go_on));
+    holds.notified().await;
+    // Its second look is from the line that it waits in.
+    let looks = || server.command_stats().get("evalsha").copied().unwrap_or_default();
+    let before = looks();
+    let holder = tokio::spawn(needs_the_other(client, holds_the_record));
+    holds_the_record.notified().await;
+    until("the holder waits", || looks() >= before + 3);
+    // They all join while the leader looks.
+    proxy.delay(Direction::Replies, Duration::from_millis(50));
+    let innocent = |number: u32| (0..number).map(|_| tokio::spawn(the_value(client))).collect::<Vec<_>>();
+    let mut others = innocent(u32::from(!leads));
+    tokio::task::yield_now().await;
+    go_on.notify_one();
+    tokio::task::yield_now().await;
+    others.extend(innocent(10));
+    let error = in_a_cycle.await.unwrap().unwrap_err();
+    assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
+    assert_eq!(holder.await.unwrap().unwrap(), 1);
+    for other in others {
+        assert_eq!(other.await.unwrap().unwrap(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_leader_in_a_cycle_is_succeeded() {
+    followers_of_the_one_in_a_cycle(true).await;
 }
 
 /// Each key needs some of the later ones: there are no cycles, however many wait for each other.
