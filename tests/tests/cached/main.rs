@@ -10,6 +10,7 @@ mod identity;
 mod local;
 mod loss;
 mod misses;
+mod one_thread;
 mod reading_back;
 mod sizes;
 mod support;
