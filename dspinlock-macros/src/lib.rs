@@ -232,7 +232,7 @@ use proc_macro::TokenStream;
 ///   `server::reports::Table<u8>::load`;
 /// - for a function in a function, where it is written: `server::main::load@12:5:13:8` (lines and columns), since the blocks
 ///   of a function have no names. An associated function without a receiver is taken for one if its type is not written like
-///   a type, as `Table` is and `DB` is not;
+///   a type, as `Table` is and `DB` is not; one of a trait's `impl`, if the type or the trait is from a module within its own;
 /// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
 ///
 /// A parameter that has no name of its own is refused by the first call, with an error of kind `Misuse`: all closures of
