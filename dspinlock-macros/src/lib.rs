@@ -234,8 +234,9 @@ use proc_macro::TokenStream;
 /// - the path of the function, with the type of its `impl`, the trait, and the functions around it:
 ///   `server::reports::Table<u8>::load`;
 /// - for a function in a function, where it is written and what its body is: `server::main::load@12:5:13:8:1f0c…` (lines,
-///   columns and a digest), since the blocks of a function have no names. An associated function without a receiver is taken for one if its type is not written like
-///   a type, as `Table` is and `DB` is not;
+///   columns and a digest), since the blocks of a function have no names. An associated function without a receiver is
+///   taken for one if its type is not written like a type, as `Table` is and `DB` is not; one of a trait's `impl`, if the
+///   type or the trait is from a module within its own;
 /// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
 ///
 /// A parameter that may stand for several things is refused by the first call, with an error of kind `Misuse`: all closures of

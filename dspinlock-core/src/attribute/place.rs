@@ -22,7 +22,10 @@ impl Place {
         let around = without_lifetimes(&parts[..function].join("::"));
         let inner = around.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")).unwrap_or(&around);
         let is_single = around == module
-            || single_part(inner).is_some_and(|part| is_method || part.starts_with('<') || is_type(part));
+            || single_part(inner).is_some_and(|part| match part.strip_prefix('<') {
+                Some(implementation) => !may_be_inner(implementation, module),
+                None => is_method || is_type(part),
+            });
         Self { around, is_single }
     }
 
@@ -67,28 +70,55 @@ fn is_type(part: &str) -> bool {
     name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase)
 }
 
+/// Whether `S as K>` may be the `impl` of a type or trait that a function has inside. It may as well be that of a module's: the
+/// names don't tell, and the cost is again a namespace that changes with the line.
+///
+/// An `impl` that stands neither beside its type nor beside its trait has its own path before it: `app::<impl K for S>`.
+fn may_be_inner(implementation: &str, module: &str) -> bool {
+    let outside = outside(implementation).into_iter().filter(|(_, depth)| *depth == 0);
+    let names: Vec<u8> = outside.map(|(at, _)| implementation.as_bytes()[at]).collect();
+    let names = String::from_utf8_lossy(&names);
+    let mut paths = names.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '#'));
+    let is_deeper =
+        |path: &str| path.strip_prefix(module)?.strip_prefix("::").map(|inner| inner.contains("::"));
+    paths.any(|path| is_deeper(path).unwrap_or_default())
+}
+
 /// The parts of a path: what stands between its `::` outside of brackets.
 fn parts(path: &str) -> Vec<&str> {
-    let bytes = path.as_bytes();
-    let (mut parts, mut start, mut depth, mut at) = (Vec::new(), 0, 0_usize, 0);
-    while at < bytes.len() {
-        match bytes[at..] {
-            // A `char` parameter may be a bracket.
-            [b'\'', _, b'\'', ..] => at += 2,
-            [b'-', b'>', ..] => at += 1,
-            [b'<', ..] => depth += 1,
-            [b'>', ..] => depth = depth.saturating_sub(1),
-            [b':', b':', ..] if depth == 0 => {
-                parts.push(&path[start..at]);
-                at += 1;
-                start = at + 1;
-            }
-            _ => {}
+    let (mut parts, mut start) = (Vec::new(), 0);
+    for (at, depth) in outside(path) {
+        if depth == 0 && path.as_bytes()[at..].starts_with(b"::") {
+            parts.push(&path[start..at]);
+            start = at + 2;
         }
-        at += 1;
     }
     parts.push(&path[start..]);
     parts
+}
+
+/// The bytes of a path with the depth of brackets after them, without arrows and without `char` parameters, which may be
+/// brackets.
+fn outside(path: &str) -> Vec<(usize, usize)> {
+    let bytes = path.as_bytes();
+    let (mut found, mut depth, mut at) = (Vec::new(), 0_usize, 0);
+    while at < bytes.len() {
+        match bytes[at..] {
+            [b'\'', _, b'\'', ..] => at += 2,
+            [b'-', b'>', ..] => at += 1,
+            [byte, ..] => {
+                match byte {
+                    b'<' => depth += 1,
+                    b'>' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                found.push((at, depth));
+            }
+            [] => {}
+        }
+        at += 1;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -116,9 +146,14 @@ mod tests {
         assert_eq!(read("app::jobs::Table<'_, u8>::load::{{closure}}"), single("app::jobs::Table<u8>"));
         assert_eq!(read("app::jobs::Table<'_>::load::{{closure}}"), single("app::jobs::Table"));
         assert_eq!(read("app::jobs::T1<'<', 3>::load<fn() -> u8>::{{closure}}").0, "app::jobs::T1<'<', 3>");
-        for around in
-            ["<app::S as app::K<u8>>", "app::jobs::<impl app::S>", "app::jobs::<impl app::K for u8>"]
-        {
+        for around in [
+            "<app::S as app::K<u8>>",
+            "<app::jobs::S<app::jobs::eu::Row> as app::jobs::K<app::jobs::eu::Row>>",
+            "<app::jobs_of::eu::S as app::K>",
+            "<app::jobs::T1<'<', 3> as app::K>",
+            "app::jobs::<impl app::S>",
+            "app::jobs::<impl app::K for u8>",
+        ] {
             assert_eq!(read(&format!("{around}::load::{{{{closure}}}}")), single(around));
         }
     }
@@ -134,6 +169,9 @@ mod tests {
             "app::jobs::_",
             "<app::S as app::K>::outer",
             "<app::B<_> as app::K>::outer::inner",
+            "<app::jobs::eu::Local as app::jobs::K>",
+            "<&mut app::jobs::eu::Local<u8> as app::K<u8>>",
+            "<u8 as app::jobs::eu::K>",
         ] {
             assert_eq!(read(&format!("{around}::load::{{{{closure}}}}")), one_of_several(around));
         }
@@ -144,6 +182,8 @@ mod tests {
         let read = |closure| Place::read(closure, "app::jobs", true).is_single;
         assert!(read("app::jobs::DB::load::{{closure}}"));
         assert!(!read("app::jobs::eu::Local::load::{{closure}}"));
+        assert!(read("<app::jobs::S as app::K>::load::{{closure}}"));
+        assert!(!read("<app::jobs::eu::Local as app::K>::load::{{closure}}"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod entry;
 mod envelope;
 pub(crate) mod failure;
 mod flight;
+mod following;
 #[cfg(test)]
 mod fuzz;
 mod outer;

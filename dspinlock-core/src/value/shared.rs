@@ -1,22 +1,19 @@
 //! A value that many callers want: who computes it, and how it reaches the others. Nothing here knows its type.
 
 use super::unshared::RETRY;
-use super::{Caching, Failure, Follower, Join, Label, Landing, Lead, Note, Payload, Reach};
+use super::{Caching, Failure, Join, Label, Landing, Lead, Note, Payload, Reach};
 use crate::attempt::{Attempt, Fetched, Outcome};
 use crate::client::Core;
 use crate::clock::{ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::guard::{Guard, LockHandle};
 use crate::hold::{Ending, Hold};
-use crate::inspect::inspected;
 use crate::loss::OnLost;
 use crate::outage::{Fallback, OnOutage};
 use crate::spec::Spec;
 use crate::spin::{Distrust, Policy, Wanted};
-use crate::store::{Read, Refresh, Release, Released, Sent};
+use crate::store::{Refresh, Release, Released, Sent};
 use crate::waits::Caller;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -113,13 +110,12 @@ impl Wish {
                     return self.lead(lead, &caller).await;
                 }
                 Join::Follow(follower) => {
-                    let waiting = caller.upgrade().map(|caller| caller.wait_for(follower.leader()));
-                    let _waiting = waiting.transpose()?;
                     let patience = Tick::now().until(self.deadline);
-                    match tokio::time::timeout(patience, self.follow(follower)).await {
-                        Ok(Some(landing)) => return Ok(Start::Landed(landing)),
+                    match tokio::time::timeout(patience, self.follow(follower, &caller)).await {
+                        Ok(Ok(Some(landing))) => return Ok(Start::Landed(landing)),
                         // The leader has gone: whoever is first now leads.
-                        Ok(None) => {}
+                        Ok(Ok(None)) => {}
+                        Ok(Err(cycle)) => return Err(cycle),
                         Err(_) => return Err(self.timed_out()),
                     }
                 }
@@ -127,50 +123,9 @@ impl Wish {
         }
     }
 
-    async fn follow(&self, follower: Follower) -> Option<Landing> {
-        let seen = follower.clone();
-        let tell = || {
-            if seen.tells() {
-                self.tell(&format!("another caller of this process: {}", seen.leader()));
-            }
-        };
-        self.telling(follower.landed(), tell).await
-    }
-
-    /// Waits, and has it told if that takes long: nobody sees a cycle through other processes or spawned work.
-    async fn telling<T>(&self, wait: impl Future<Output = T>, tell: impl FnOnce()) -> T {
-        let mut wait = pin!(wait);
-        if let Ok(done) = tokio::time::timeout(self.spec.options.lease, wait.as_mut()).await {
-            return done;
-        }
-        tell();
-        wait.await
-    }
-
-    fn tell(&self, holder: &str) {
-        tracing::warn!(
-            target: "dspinlock", key = %self.spec.key, function = self.spec.function,
-            waited = ?self.spec.options.lease, holder,
-            "still waiting for a value; if its computation waits for this caller, by spawned work or in another process, \
-             neither ends before its time is over"
-        );
-    }
-
-    /// Tells who holds the lock, by its record.
-    fn tell_holder(&self) {
-        let wish = self.clone();
-        self.core.worker.detach(async move {
-            let found = wish.core.store.call(&Read(&wish.spec.names)).await;
-            // Free by now, or an error that the attempt itself gets: there is nothing to tell.
-            if let Ok(Some(found)) = inspected(&wish.spec, found) {
-                wish.tell(found.holder());
-            }
-        });
-    }
-
     async fn lead(&self, lead: Lead, caller: &Weak<Caller>) -> Result<Start> {
         if self.reaches_only(Reach::Process) {
-            return Ok(self.lead_unlocked(lead));
+            return Ok(self.lead_unlocked(lead, caller));
         }
         let wanted = self.label.clone().map(|label| Wanted { label, distrust: self.distrust.clone() });
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
@@ -202,12 +157,15 @@ impl Wish {
                     self.will_reach_only(reach, false);
                 }
                 if reach == Reach::Process {
-                    return Ok(self.lead_unlocked(lead));
+                    return Ok(self.lead_unlocked(lead, caller));
                 }
                 Landing::Unshared
             }
-            // Only this caller's time is over; dropped without landing, the flight has another leader.
-            Err(error) if error.kind() == ErrorKind::Contended => return Err(error),
+            // Only this caller's time is over, or only its wait would close a cycle; dropped without landing, the flight has
+            // another leader.
+            Err(error) if matches!(error.kind(), ErrorKind::Contended | ErrorKind::Misuse) => {
+                return Err(error);
+            }
             Err(error) => Landing::Error(error),
         };
         lead.land(landing.clone());
@@ -215,7 +173,10 @@ impl Wish {
     }
 
     /// Computes for the callers of this process alone, since nobody else will be given the value.
-    fn lead_unlocked(&self, lead: Lead) -> Start {
+    fn lead_unlocked(&self, lead: Lead, caller: &Weak<Caller>) -> Start {
+        if let Some(caller) = caller.upgrade() {
+            caller.granted_unlocked();
+        }
         let guard = Guard::new(Hold::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec)));
         Start::Lead(Leader { guard, role: Role::First(lead) })
     }

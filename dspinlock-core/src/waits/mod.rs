@@ -20,6 +20,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
 use tokio::runtime::{self, Handle, RuntimeFlavor};
+use tokio::sync::Notify;
 
 static WAITS: Lazy<Mutex<Graph<Node>>> = Lazy::new(Mutex::default);
 
@@ -34,6 +35,14 @@ pub(crate) struct Run {
     /// Where the client's [`Core`] is: the call keeps it there.
     pub(crate) core: usize,
     pub(crate) lock: Arc<Spec>,
+    /// Tells those who wait for this call that it has begun to wait itself, so that they look for a cycle again.
+    pub(crate) changed: Notify,
+}
+
+impl Run {
+    fn new(core: usize, lock: &Arc<Spec>) -> Arc<Self> {
+        Arc::new(Self { core, lock: Arc::clone(lock), changed: Notify::new() })
+    }
 }
 
 pub(crate) fn address(core: &Arc<Core>) -> usize {
@@ -50,6 +59,8 @@ enum Node {
     Thread(Polling),
     /// The calls that stand in line for this call's lock and have to be polled by this thread.
     Ahead(Polling, Arc<Run>),
+    /// This call as one of those: it may yet get a value in place of the lock, and then needs no thread.
+    Standing(Arc<Run>),
 }
 
 /// A thread, and the runtime that it alone polls.
@@ -62,7 +73,9 @@ fn same_lock(one: &Run, other: &Run) -> bool {
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Call(one), Self::Call(other)) => Arc::ptr_eq(one, other),
+            (Self::Call(one), Self::Call(other)) | (Self::Standing(one), Self::Standing(other)) => {
+                Arc::ptr_eq(one, other)
+            }
             (Self::Lock(one), Self::Lock(other)) => same_lock(one, other),
             (Self::Thread(one), Self::Thread(other)) => one == other,
             (Self::Ahead(one, lock), Self::Ahead(other, same)) => one == other && same_lock(lock, same),
@@ -76,7 +89,7 @@ impl Eq for Node {}
 impl Hash for Node {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {
-            Self::Call(run) => Arc::as_ptr(run).hash(state),
+            Self::Call(run) | Self::Standing(run) => Arc::as_ptr(run).hash(state),
             Self::Lock(run) | Self::Ahead(_, run) => (run.core, &run.lock.names.record).hash(state),
             Self::Thread(thread) => thread.hash(state),
         }
@@ -134,7 +147,7 @@ impl Caller {
     ) -> Arc<Self> {
         let mut around = Vec::new();
         scope::surrounding(|run| around.push(Node::Call(Arc::clone(run))));
-        let run = Arc::new(Run { core: address(core), lock: Arc::clone(spec) });
+        let run = Run::new(address(core), spec);
         Arc::new(Self { run, around, blocks, polled_by, known: Mutex::default() })
     }
 
@@ -156,18 +169,24 @@ impl Caller {
         self.polled_by.map(|thread| (self.call(), Node::Thread(thread)))
     }
 
-    /// Others wait for this call from now on.
+    /// Others wait for this call from now on. What it looks for may still come without its thread.
     pub(crate) fn lead(&self) {
-        let mut known = self.known();
-        known.leads = true;
-        known.link(self.polled());
+        self.known().leads = true;
     }
 
-    /// The call has been granted this lock. A thread that polls the call may begin to block before it hears of that.
+    /// The call has been granted this lock. A thread that polls the call may begin to block before it hears of that, or
+    /// have begun.
     pub(crate) fn granted(&self, held: &Arc<Spec>) {
         if self.polled_by.is_some() {
             self.hold(held);
+            self.run.changed.notify_waiters();
         }
+    }
+
+    /// The call is to compute without the lock; else as [`granted`](Self::granted).
+    pub(crate) fn granted_unlocked(&self) {
+        self.known().link(self.polled());
+        self.run.changed.notify_waiters();
     }
 
     /// The scope of the body, which holds this lock until the call is dropped.
@@ -184,37 +203,46 @@ impl Caller {
     fn hold(&self, held: &Arc<Spec>) {
         let mut known = self.known();
         if !std::mem::replace(&mut known.holds, true) {
-            let held = Run { core: self.run.core, lock: Arc::clone(held) };
-            let holds = (Node::Lock(Arc::new(held)), self.call());
+            let holds = (Node::Lock(Run::new(self.run.core, held)), self.call());
             known.link([holds].into_iter().chain(self.polled()));
         }
     }
 
     /// Waits for another call to land.
     pub(crate) fn wait_for(self: &Arc<Self>, leader: &Arc<Run>) -> Result<Waiting, Error> {
-        self.wait(&Node::Call(Arc::clone(leader)), None, None)
+        self.wait(&Node::Call(Arc::clone(leader)), None)
     }
 
     /// Waits for the lock, behind those of this process that wait for it already.
     pub(crate) fn wait_for_lock(self: &Arc<Self>) -> Result<Waiting, Error> {
         let ahead = |thread| Node::Ahead(thread, Arc::clone(&self.run));
-        let stands = self.polled_by.map(|thread| (ahead(thread), self.call()));
-        self.wait(&Node::Lock(Arc::clone(&self.run)), self.blocks.map(ahead).as_ref(), stands)
+        let lock = Node::Lock(Arc::clone(&self.run));
+        let mut waiting = self.wait(&lock, self.blocks.map(ahead).as_ref())?;
+        let mut known = self.known();
+        let mut edges = Vec::new();
+        if let Some(thread) = self.polled_by {
+            let standing = Node::Standing(Arc::clone(&self.run));
+            edges.extend([(ahead(thread), standing.clone()), (standing, Node::Thread(thread))]);
+        }
+        let leads = known.leads;
+        edges.extend(leads.then(|| (self.call(), lock)));
+        known.link(edges.iter().cloned());
+        drop(known);
+        waiting.edges.extend(edges);
+        if leads {
+            // A cycle is that of a follower, which finds it now. The others go on to wait for this call.
+            self.run.changed.notify_waiters();
+        }
+        Ok(waiting)
     }
 
     /// Both the look for a cycle and the new edges are under one lock: of two calls that close one, the second sees it.
-    fn wait(
-        self: &Arc<Self>,
-        target: &Node,
-        ahead: Option<&Node>,
-        stands: Option<(Node, Node)>,
-    ) -> Result<Waiting, Error> {
+    fn wait(self: &Arc<Self>, target: &Node, ahead: Option<&Node>) -> Result<Waiting, Error> {
         let mut known = self.known();
-        let blocks = self.blocks.map(Node::Thread);
-        let leads = known.leads.then(|| self.call());
-        let stops: Vec<Node> = self.around.iter().cloned().chain(blocks).chain(leads).collect();
+        let stops = self.around.iter().cloned().chain(self.blocks.map(Node::Thread));
+        let stops: Vec<Node> = stops.collect();
         let mut edges = Vec::new();
-        if !stops.is_empty() || stands.is_some() {
+        if !stops.is_empty() {
             let mut graph = waits();
             let mut targets = [Some(target), ahead].into_iter().flatten();
             if let Some(way) = targets.find_map(|target| graph.way(target, &stops)) {
@@ -222,10 +250,6 @@ impl Caller {
                 return Err(self.run.lock.error(ErrorKind::Misuse, &describe(&way)));
             }
             edges.extend(stops.into_iter().map(|stop| (stop, target.clone())));
-            if let Some(stands) = stands {
-                edges.push(stands);
-                edges.extend(self.polled());
-            }
             for (from, to) in &edges {
                 graph.link(from.clone(), to.clone());
             }
@@ -285,9 +309,9 @@ fn describe(way: &[Node]) -> String {
     let mut before: Option<&Node> = None;
     for node in way {
         let (words, call) = match (before, node) {
-            (None, Node::Call(run)) => ("", Some(run)),
+            (None, Node::Call(run) | Node::Standing(run)) => ("", Some(run)),
             (Some(Node::Thread(..)), Node::Call(run)) => (" that waits for ", Some(run)),
-            (Some(_), Node::Call(run)) => (", which waits for ", Some(run)),
+            (Some(_), Node::Call(run) | Node::Standing(run)) => (", which waits for ", Some(run)),
             (_, Node::Thread(..)) => (", which has to be polled by a thread", None),
             // The call that is meant comes next.
             (_, Node::Lock(_) | Node::Ahead(..)) => continue,

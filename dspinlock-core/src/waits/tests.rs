@@ -46,7 +46,7 @@ fn a_lock_stands_for_its_holder_as_long_as_that_runs() {
     let waiting = call("inside", &[&a]);
     let _waiting = waiting.wait_for(&b.run).unwrap();
     let mut same = call("a", &[&b]);
-    Arc::get_mut(&mut same).unwrap().run = Arc::new(Run { core: a.run.core, lock: Arc::clone(&a.run.lock) });
+    Arc::get_mut(&mut same).unwrap().run = Run::new(a.run.core, &a.run.lock);
     assert!(same.wait_for_lock().is_err());
     drop(a);
     same.wait_for_lock().unwrap();

@@ -1,17 +1,18 @@
 //! Calls that wait for each other: an error at once where one process can see it, else a warning.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use dspinlock::{Client, ErrorKind, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server};
 use dspinlock_tests::{Log, block_on};
 use tokio::sync::Notify;
 
 use crate::support::{AppError, Body, Runs, redis, rigs, signals, until};
 
-fn kind(error: &AppError) -> ErrorKind {
+pub(crate) fn kind(error: &AppError) -> ErrorKind {
     match error {
         AppError::Lock(error) => error.kind(),
         AppError::Own(text) => panic!("{text}"),
@@ -157,6 +158,73 @@ fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
     }
 }
 
+// The one who leads is in a cycle, and those who follow are not.
+
+/// Holds the lock of the value, and waits for that of `needs_the_value`.
+#[dspinlock(client = client, key = (), namespace = "cycles::led", wait = "20s")]
+async fn needs_the_other(client: &Client, holds: &Notify) -> Result<u32, AppError> {
+    holds.notify_one();
+    the_other(client).await
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::other", wait = "20s")]
+async fn the_other(client: &Client) -> Result<u32, AppError> {
+    Ok(1)
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::other", wait = "20s")]
+async fn needs_the_value(client: &Client, holds: &Notify, go_on: &Notify) -> Result<u32, AppError> {
+    holds.notify_one();
+    go_on.notified().await;
+    the_value(client).await
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::led", cached, wait = "20s")]
+async fn the_value(client: &Client) -> Result<u32, AppError> {
+    Ok(7)
+}
+
+/// One leads, the next ten follow: which of them is the one in the cycle?
+async fn followers_of_the_one_in_a_cycle(leads: bool) {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let client: &'static Client = Box::leak(Box::new(Client::connect(&proxy.url()).unwrap()));
+    let signals: &'static [Notify; 3] = Box::leak(Box::default());
+    let [holds, go_on, holds_the_record] = signals;
+    let in_a_cycle = tokio::spawn(needs_the_value(client, holds, go_on));
+    holds.notified().await;
+    // Its second look is from the line that it waits in.
+    let looks = || server.command_stats().get("evalsha").copied().unwrap_or_default();
+    let before = looks();
+    let holder = tokio::spawn(needs_the_other(client, holds_the_record));
+    holds_the_record.notified().await;
+    until("the holder waits", || looks() >= before + 3);
+    // They all join while the leader looks.
+    proxy.delay(Direction::Replies, Duration::from_millis(50));
+    let innocent = |number: u32| (0..number).map(|_| tokio::spawn(the_value(client))).collect::<Vec<_>>();
+    let mut others = innocent(u32::from(!leads));
+    tokio::task::yield_now().await;
+    go_on.notify_one();
+    tokio::task::yield_now().await;
+    others.extend(innocent(10));
+    let error = in_a_cycle.await.unwrap().unwrap_err();
+    assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
+    assert_eq!(holder.await.unwrap().unwrap(), 1);
+    for other in others {
+        assert_eq!(other.await.unwrap().unwrap(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_leader_in_a_cycle_is_succeeded() {
+    followers_of_the_one_in_a_cycle(true).await;
+}
+
+#[tokio::test]
+async fn a_leader_is_not_to_blame_for_a_follower_in_a_cycle() {
+    followers_of_the_one_in_a_cycle(false).await;
+}
+
 /// Each key needs some of the later ones: there are no cycles, however many wait for each other.
 #[dspinlock(client = client, key = (round, number), cached)]
 fn later(client: &Client, round: u32, number: u32, runs: &Runs) -> Result<u32, AppError> {
@@ -210,111 +278,6 @@ fn a_wait_that_was_given_up_is_no_wait() {
             assert_eq!(runtime.block_on(hasty(client, given_up, body)).unwrap(), 1);
             assert_eq!(patient.join().unwrap().unwrap(), 1);
         });
-    }
-}
-
-// One value, by both doors.
-
-#[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::doors", wait = "20s")]
-async fn by_a_task(client: &Client, begun: &AtomicBool, go_on: &Notify) -> Result<u32, AppError> {
-    begun.store(true, Ordering::SeqCst);
-    go_on.notified().await;
-    Ok(1)
-}
-
-#[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::doors", wait = "20s")]
-fn by_a_thread(client: &Client, runs: &Runs) -> Result<u32, AppError> {
-    runs.run()
-}
-
-#[dspinlock(client = client, key = (), namespace = "cycles::doors", wait = "20s")]
-fn under_the_lock(client: &Client) -> Result<u32, AppError> {
-    Ok(2)
-}
-
-fn assert_blocks_its_own_thread<T: std::fmt::Debug>(outcome: Result<T, AppError>) {
-    let error = outcome.unwrap_err();
-    assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
-    assert!(error.to_string().contains("spawn_blocking"), "{error}");
-    assert!(error.to_string().contains("::by_a_task`"), "{error}");
-}
-
-#[tokio::test]
-async fn a_blocking_call_does_not_wait_for_a_task_of_its_own_thread() {
-    for rig in rigs() {
-        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
-        let leader = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move { by_a_task(&state.0, &state.1, &state.2).await }
-        });
-        while !state.1.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
-        assert_blocks_its_own_thread(by_a_thread(&state.0, &state.3));
-        assert_blocks_its_own_thread(under_the_lock(&state.0));
-        // From another thread it may, of the same runtime as well.
-        let follower = tokio::task::spawn_blocking({
-            let state = Arc::clone(&state);
-            move || by_a_thread(&state.0, &state.3)
-        });
-        // And the async form may.
-        let other = by_a_task(&state.0, &state.1, &state.2);
-        state.2.notify_one();
-        assert_eq!(other.await.unwrap(), 1);
-        assert_eq!(leader.await.unwrap().unwrap(), 1);
-        assert_eq!(follower.await.unwrap().unwrap(), 1);
-        assert_eq!(state.3.count(), 0);
-    }
-}
-
-/// The leader has no lock yet, and could not go on with one.
-#[tokio::test]
-async fn nor_for_one_that_is_about_to_compute() {
-    let rig = redis();
-    let held = rig.theirs.lock(()).namespace("cycles::doors").acquire().await.unwrap();
-    let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
-    let mut leader = Box::pin(by_a_task(&state.0, &state.1, &state.2));
-    assert!(tokio::time::timeout(Duration::from_millis(20), &mut leader).await.is_err());
-    assert_blocks_its_own_thread(by_a_thread(&state.0, &state.3));
-    // Dropped, it is in nobody's way.
-    drop(leader);
-    held.abandon().await.unwrap();
-    assert_eq!(by_a_thread(&state.0, &state.3).unwrap(), 1);
-}
-
-/// A thread in between: the task waits for the thread that waits for the task that has to poll it.
-#[dspinlock(client = client, key = (), cached, wait = "20s")]
-fn in_between(client: &Client, begun: &mpsc::SyncSender<()>, runs: &Runs) -> Result<u32, AppError> {
-    begun.send(()).unwrap();
-    by_a_thread(client, runs)
-}
-
-#[tokio::test]
-async fn nor_for_a_thread_that_waits_for_such_a_task() {
-    for rig in rigs() {
-        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
-        let leader = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move { by_a_task(&state.0, &state.1, &state.2).await }
-        });
-        while !state.1.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
-        let (begun, begins) = mpsc::sync_channel(2);
-        let between = thread::spawn({
-            let (state, begun) = (Arc::clone(&state), begun.clone());
-            move || in_between(&state.0, &begun, &state.3)
-        });
-        begins.recv().unwrap();
-        let here = in_between(&state.0, &begun, &state.3);
-        state.2.notify_one();
-        assert_eq!(leader.await.unwrap().unwrap(), 1);
-        // The second of the two to wait notices.
-        let there = between.join().unwrap();
-        let noticed = there.as_ref().err().or(here.as_ref().err()).expect("one of them notices");
-        assert_eq!(kind(noticed), ErrorKind::Misuse, "{noticed}");
-        assert!(noticed.to_string().contains("spawn_blocking"), "{noticed}");
-        assert_eq!(kind(&here.unwrap_err()) == ErrorKind::Misuse, there.is_ok());
     }
 }
 

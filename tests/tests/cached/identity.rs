@@ -123,6 +123,58 @@ fn blocks_with_types(first: bool) -> Value {
     }
 }
 
+trait Rated {
+    fn rates(&self) -> Value;
+}
+
+fn blocks_with_implementations(first: bool) -> Value {
+    if first {
+        struct Local;
+        impl Rated for Local {
+            #[dspinlock(key = (), cached)]
+            fn rates(&self) -> Value {
+                computed("implementation in the first block")
+            }
+        }
+        Local.rates()
+    } else {
+        struct Local;
+        impl Rated for Local {
+            #[dspinlock(key = (), cached)]
+            fn rates(&self) -> Value {
+                computed("implementation in the second block")
+            }
+        }
+        Local.rates()
+    }
+}
+
+fn blocks_with_traits(first: bool) -> Value {
+    if first {
+        trait Local {
+            fn rates(&self) -> Value;
+        }
+        impl Local for u8 {
+            #[dspinlock(key = (), cached)]
+            fn rates(&self) -> Value {
+                computed("trait in the first block")
+            }
+        }
+        1_u8.rates()
+    } else {
+        trait Local {
+            fn rates(&self) -> Value;
+        }
+        impl Local for u8 {
+            #[dspinlock(key = (), cached)]
+            fn rates(&self) -> Value {
+                computed("trait in the second block")
+            }
+        }
+        1_u8.rates()
+    }
+}
+
 async fn in_async_blocks(first: bool) -> Value {
     if first {
         #[dspinlock(cached)]
@@ -228,7 +280,7 @@ fn by_argument(value: impl Into<u64>) -> Value {
 }
 
 /// Each place with what only it computes.
-const PLACES: [(&str, Function); 29] = [
+const PLACES: [(&str, Function); 33] = [
     ("eu()", eu),
     ("us()", us),
     ("mod eu", eu::rates),
@@ -240,6 +292,10 @@ const PLACES: [(&str, Function); 29] = [
     ("second macro", || by_two_macros(false)),
     ("type in the first block", || blocks_with_types(true)),
     ("type in the second block", || blocks_with_types(false)),
+    ("implementation in the first block", || blocks_with_implementations(true)),
+    ("implementation in the second block", || blocks_with_implementations(false)),
+    ("trait in the first block", || blocks_with_traits(true)),
+    ("trait in the second block", || blocks_with_traits(false)),
     ("first async block", || dspinlock_tests::block_on(in_async_blocks(true))),
     ("second async block", || dspinlock_tests::block_on(in_async_blocks(false))),
     ("first of a table", || TABLE[0]()),

@@ -11,6 +11,7 @@ mod in_pieces;
 mod local;
 mod loss;
 mod misses;
+mod one_thread;
 mod reading_back;
 mod sizes;
 mod support;

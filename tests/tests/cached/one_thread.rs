@@ -1,0 +1,219 @@
+//! One value by both doors, on the thread of a current-thread runtime: a blocking call there holds up the tasks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, ErrorKind, dspinlock};
+use dspinlock_testkit::{Direction, Proxy, Server};
+use dspinlock_tests::Log;
+use tokio::sync::Notify;
+
+use crate::cycles::kind;
+use crate::support::{AppError, Body, Runs, redis, rigs, signals, until};
+
+#[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::doors", wait = "20s")]
+async fn by_a_task(client: &Client, begun: &AtomicBool, go_on: &Notify) -> Result<u32, AppError> {
+    begun.store(true, Ordering::SeqCst);
+    go_on.notified().await;
+    Ok(1)
+}
+
+#[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::doors", wait = "20s")]
+fn by_a_thread(client: &Client, runs: &Runs) -> Result<u32, AppError> {
+    runs.run()
+}
+
+#[dspinlock(client = client, key = (), namespace = "cycles::doors", wait = "20s")]
+fn under_the_lock(client: &Client) -> Result<u32, AppError> {
+    Ok(2)
+}
+
+fn assert_blocks_its_own_thread<T: std::fmt::Debug>(outcome: Result<T, AppError>) {
+    let error = outcome.unwrap_err();
+    assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
+    assert!(error.to_string().contains("spawn_blocking"), "{error}");
+    assert!(error.to_string().contains("::by_a_task`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_blocking_call_does_not_wait_for_a_task_of_its_own_thread() {
+    for rig in rigs() {
+        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
+        let leader = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move { by_a_task(&state.0, &state.1, &state.2).await }
+        });
+        while !state.1.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        assert_blocks_its_own_thread(by_a_thread(&state.0, &state.3));
+        assert_blocks_its_own_thread(under_the_lock(&state.0));
+        // From another thread it may, of the same runtime as well.
+        let follower = tokio::task::spawn_blocking({
+            let state = Arc::clone(&state);
+            move || by_a_thread(&state.0, &state.3)
+        });
+        // And the async form may.
+        let other = by_a_task(&state.0, &state.1, &state.2);
+        state.2.notify_one();
+        assert_eq!(other.await.unwrap(), 1);
+        assert_eq!(leader.await.unwrap().unwrap(), 1);
+        assert_eq!(follower.await.unwrap().unwrap(), 1);
+        assert_eq!(state.3.count(), 0);
+    }
+}
+
+// The same, while the task has yet to be granted the lock.
+
+#[dspinlock(client = client, key = ("turn", number), cached(schema = "number"), namespace = "cycles::turns")]
+fn turn_elsewhere(client: &Client, number: u32, body: &Body) -> Result<u32, AppError> {
+    body.wait();
+    Ok(5)
+}
+
+/// Short-leased, so that its wait is soon told.
+#[dspinlock(
+    client = client, key = ("turn", number), cached(schema = "number"), namespace = "cycles::turns",
+    lease = "50ms", wait = "20s"
+)]
+fn turn_of_a_thread(client: &Client, number: u32) -> Result<u32, AppError> {
+    Ok(number)
+}
+
+#[dspinlock(
+    client = client, key = ("turn", number), cached(schema = "number"), namespace = "cycles::turns", wait = "20s"
+)]
+async fn by_a_task_in_turn(client: &Client, number: u32) -> Result<u32, AppError> {
+    Ok(number)
+}
+
+/// What a thread gets that waits for a task of its own. When that is seen, the turn that the task waits for ends by `end`.
+async fn blocked_till(
+    client: &Client,
+    number: u32,
+    end: impl FnOnce() + Send + 'static,
+) -> Result<u32, AppError> {
+    let log = Log::of_this_process();
+    let leader = tokio::spawn({
+        let client = client.clone();
+        async move { by_a_task_in_turn(&client, number).await }
+    });
+    tokio::task::yield_now().await;
+    let ends = thread::spawn(move || {
+        let line =
+            [&*format!("\"turn\", {number}"), "another caller of this process", "::by_a_task_in_turn`"];
+        until("the wait is told", || log.count(&line) > 0);
+        end();
+    });
+    let outcome = turn_of_a_thread(client, number);
+    ends.join().unwrap();
+    leader.await.unwrap().unwrap();
+    outcome
+}
+
+#[tokio::test]
+async fn a_blocking_call_waits_for_a_task_until_that_has_to_compute() {
+    let (rig, (body, test)) = (redis(), signals());
+    let theirs = rig.theirs.clone();
+    let elsewhere = thread::spawn(move || turn_elsewhere(&theirs, 1, &body));
+    test.entered();
+    assert_eq!(blocked_till(&rig.ours, 1, move || test.finish()).await.unwrap(), 5);
+    assert_eq!(elsewhere.join().unwrap().unwrap(), 5);
+
+    let held = rig.theirs.lock(("turn", 2_u32)).namespace("cycles::turns").acquire().await.unwrap();
+    let error = blocked_till(&rig.ours, 2, move || held.abandon_blocking().unwrap()).await.unwrap_err();
+    assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
+    assert!(error.to_string().contains("spawn_blocking"), "{error}");
+    assert!(error.to_string().contains("::by_a_task_in_turn`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_blocking_call_waits_for_the_look_of_a_task() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let client = Client::connect(&proxy.url()).unwrap();
+    assert_eq!(by_a_task_in_turn(&client, 3).await.unwrap(), 3);
+    proxy.delay(Direction::Replies, Duration::from_millis(50));
+    let looks = tokio::spawn({
+        let client = client.clone();
+        async move { by_a_task_in_turn(&client, 3).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(turn_of_a_thread(&client, 3).unwrap(), 3);
+    assert_eq!(looks.await.unwrap().unwrap(), 3);
+}
+
+/// A thread in between: the task waits for the thread that waits for the task that has to poll it.
+#[dspinlock(client = client, key = (), cached, wait = "20s")]
+fn in_between(client: &Client, begun: &mpsc::SyncSender<()>, runs: &Runs) -> Result<u32, AppError> {
+    begun.send(()).unwrap();
+    by_a_thread(client, runs)
+}
+
+#[tokio::test]
+async fn nor_for_a_thread_that_waits_for_such_a_task() {
+    for rig in rigs() {
+        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
+        let leader = tokio::spawn({
+            let state = Arc::clone(&state);
+            async move { by_a_task(&state.0, &state.1, &state.2).await }
+        });
+        while !state.1.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        let (begun, begins) = mpsc::sync_channel(2);
+        let between = thread::spawn({
+            let (state, begun) = (Arc::clone(&state), begun.clone());
+            move || in_between(&state.0, &begun, &state.3)
+        });
+        begins.recv().unwrap();
+        let here = in_between(&state.0, &begun, &state.3);
+        state.2.notify_one();
+        assert_eq!(leader.await.unwrap().unwrap(), 1);
+        // The second of the two to wait notices.
+        let there = between.join().unwrap();
+        let noticed = there.as_ref().err().or(here.as_ref().err()).expect("one of them notices");
+        assert_eq!(kind(noticed), ErrorKind::Misuse, "{noticed}");
+        assert!(noticed.to_string().contains("spawn_blocking"), "{noticed}");
+        assert_eq!(kind(&here.unwrap_err()) == ErrorKind::Misuse, there.is_ok());
+    }
+}
+
+#[dspinlock(
+    client = client, key = (), cached(schema = "text", max_value = "8B"), namespace = "cycles::large", wait = "20s"
+)]
+async fn large_by_a_task(client: &Client, begun: &Notify, go_on: &Notify) -> Result<String, AppError> {
+    begun.notify_one();
+    go_on.notified().await;
+    Ok("more than eight bytes".to_owned())
+}
+
+#[dspinlock(
+    client = client, key = (), cached(schema = "text", max_value = "8B"), namespace = "cycles::large", wait = "20s"
+)]
+fn large_by_a_thread(client: &Client) -> Result<String, AppError> {
+    Ok("more than eight bytes".to_owned())
+}
+
+/// What is known to be too large is computed without the lock, and still by a thread.
+#[tokio::test]
+async fn a_blocking_call_does_not_wait_for_a_task_that_computes_without_the_lock() {
+    for rig in rigs() {
+        let state = Arc::new((rig.ours.clone(), Notify::new(), Notify::new()));
+        for knows in [false, true] {
+            let leader = tokio::spawn({
+                let state = Arc::clone(&state);
+                async move { large_by_a_task(&state.0, &state.1, &state.2).await }
+            });
+            state.1.notified().await;
+            if knows {
+                let error = large_by_a_thread(&state.0).unwrap_err();
+                assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
+            }
+            state.2.notify_one();
+            leader.await.unwrap().unwrap();
+        }
+    }
+}
