@@ -4,6 +4,8 @@
 //! server has answered. On a runtime's thread nothing may block; there the wait is made up for when the thread itself ends,
 //! which on Linux includes the main thread of `#[tokio::main]`.
 
+use crate::worker::check_process;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,19 +20,39 @@ thread_local! {
 
 /// What the drops of this thread have left.
 #[derive(Default)]
-struct Here(Arc<Left>);
+struct Here(RefCell<Arc<Left>>);
+
+impl Here {
+    /// A fork starts with nothing: the copy that it has of its parent's may be locked, and nothing there makes it fewer.
+    fn left(&self) -> Arc<Left> {
+        let mut left = self.0.borrow_mut();
+        if !left.is_here() {
+            *left = Arc::default();
+        }
+        Arc::clone(&left)
+    }
+}
 
 impl Drop for Here {
     fn drop(&mut self) {
         // The thread ends, and perhaps the process with it.
-        self.0.wait_while(MOMENT, |state| state.number > 0);
+        let left = self.0.get_mut();
+        if left.is_here() {
+            left.wait_while(MOMENT, |state| state.number > 0);
+        }
     }
 }
 
-#[derive(Default)]
 struct Left {
     state: Mutex<State>,
     fewer: Condvar,
+    process: u32,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self { state: Mutex::default(), fewer: Condvar::new(), process: std::process::id() }
+    }
 }
 
 #[derive(Default)]
@@ -41,6 +63,11 @@ struct State {
 }
 
 impl Left {
+    /// Whether this is the process that it was made in.
+    fn is_here(&self) -> bool {
+        check_process(self.process).is_ok()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Two plain values, changed together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -80,7 +107,7 @@ impl Drop for Leftover {
 /// for a moment when it ends.
 pub(crate) fn note() -> Leftover {
     // A thread that is past its own end has nothing to note it in.
-    let left = HERE.try_with(|here| Arc::clone(&here.0)).unwrap_or_default();
+    let left = HERE.try_with(Here::left).unwrap_or_default();
     left.state().number += 1;
     Leftover { left, done: Arc::default() }
 }
@@ -129,6 +156,24 @@ mod tests {
             left.wait_while(LONG, |state| state.number > 0);
         });
         assert_eq!(left.state().number, 0);
+    }
+
+    /// As if this were a fork, made while the library's thread had the state locked.
+    #[test]
+    fn a_fork_waits_for_nothing_of_its_parents() {
+        let left = Arc::new(Left { process: std::process::id() + 1, ..Left::default() });
+        let (ended, ends) = std::sync::mpsc::channel();
+        let mut locked = left.state();
+        locked.number = 1;
+        let parents = Arc::clone(&left);
+        thread::spawn(move || {
+            drop(Here(RefCell::new(Arc::clone(&parents))));
+            let here = Here(RefCell::new(parents));
+            here.left().state().number += 1;
+            ended.send(here.left().state().number)
+        });
+        assert_eq!(ends.recv_timeout(LONG).expect("it waits for what is locked"), 1);
+        assert_eq!(locked.number, 1);
     }
 
     #[test]

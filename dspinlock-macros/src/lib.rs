@@ -216,7 +216,8 @@ use proc_macro::TokenStream;
 /// A function that calls itself with the same key is refused with an error of kind `Misuse`, in every mode: it would wait
 /// for itself, or be turned away by itself. So is a `DSpinlock` of that key in its body. Calls of one process that wait for
 /// each other (`a` calls `b` while `b` calls `a`) get the same error at once, with the functions and keys of the whole cycle;
-/// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll.
+/// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll,
+/// with `cached` as soon as that task has to compute the value and is not just given it.
 ///
 /// What nobody can see is a cycle through another process, through a guard that is held in code, or through a thread or task
 /// that a body starts and waits for, which has none of the body's locks; nor a blocking call that stops another part of its
