@@ -127,7 +127,7 @@ impl Error {
     pub(crate) fn lasting(mut self, change: Option<String>) -> Self {
         self.0.lasts = true;
         if let Some(change) = change {
-            self.0.message = format!("{}; {change}", self.0.message);
+            self.0.message = format!("{}; {change}", self.0.message.trim_end_matches('.'));
         }
         self
     }
