@@ -240,12 +240,11 @@ use proc_macro::TokenStream;
 ///   type or the trait is from a module within its own;
 /// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
 ///
-/// A parameter that may stand for several things is refused by the first call, with an error of kind `Misuse`: all closures of
-/// one function have one name, and so have types that are declared in a closure or in an async block; a function pointer
-/// or a trait object may do anything. Write
-/// `namespace = "…"` there, with `cached` also a `schema`, and tell apart by the key what must not meet. Some names look like
-/// others, and are not seen: types of one name in two blocks of one function, or in two crates of one name, that stand for
-/// the same parameter of one function.
+/// A parameter, or a `Self` type with one, that may stand for several things is refused by the first call, with an error of
+/// kind `Misuse`: all closures of one function have one name, and so have types that are declared in a closure or in an
+/// async block; a function pointer or a trait object may do anything. Write `namespace = "…"` there, with `cached` also a
+/// `schema`, and tell apart by the key what must not meet. Some names look like others, and are not seen: types of one name
+/// in two blocks of one function, or in two crates of one name, that stand for the same parameter of one function.
 ///
 /// Such names change with a rename, with lines where these count, and perhaps with the compiler: locks that must exclude
 /// each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and functions of the

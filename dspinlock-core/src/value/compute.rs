@@ -255,9 +255,11 @@ fn bridge<S: Sharing>(sharing: &S, payload: Option<Payload>, returned: S::Return
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Caching, Counted, InOk, Json, Label, Whole};
+    use super::super::unshared::RETRY;
+    use super::super::{Caching, Counted, InOk, Json, Label, Reach, Whole};
     use super::*;
     use crate::client::Client;
+    use crate::clock::Tick;
     use crate::key::LockKey;
     use std::future::poll_fn;
     use std::pin::pin;
@@ -334,6 +336,22 @@ mod tests {
         leader.finish(wish.clone(), verdict).await.unwrap();
         assert!(matches!(follower.await, Ok(Start::Landed(Landing::Unshared))));
         assert!(matches!(wish.at_hand(), Some(Landing::Unshared)));
+    }
+
+    /// A server had no room for a value, and has some now.
+    #[tokio::test]
+    async fn a_value_that_is_stored_at_last_is_stored_from_then_on() {
+        let (wish, value) = (wish(&Client::memory(), "k"), 0.5);
+        let (record, label) = (&wish.spec.names.record, wish.label.as_ref().unwrap());
+        wish.core.unshared.add(record, label, Reach::Process, true, Tick::now().before(RETRY));
+        let [caller, _] = callers(&wish);
+        let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&caller)).await else {
+            panic!("nobody else is there")
+        };
+        assert!(!leader.guard().is_unlocked(), "it is time to try again");
+        let (verdict, _) = terms::<Whole<f64, Json>>().judge(&wish, &value);
+        leader.finish(wish.clone(), verdict).await.unwrap();
+        assert!(!wish.core.unshared.is_known(record, label, Reach::Process, Tick::now()));
     }
 
     #[test]

@@ -131,6 +131,7 @@ impl Wish {
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
         let attempt = Attempt::new(core, spec, Policy::CACHED, Tick::now().until(self.deadline));
         if let Some(landing) = self.hit().await {
+            self.core.unshared.remove(&self.spec.names.record);
             lead.land(landing.clone());
             return Ok(Start::Landed(landing));
         }
@@ -140,6 +141,7 @@ impl Wish {
             Ok(Outcome::TurnedAway(_)) => Landing::Done,
             Ok(Outcome::Fetched(Fetched::Value { payload, record, .. })) => {
                 self.core.store.hints().note(&self.spec.names.record, true);
+                self.core.unshared.remove(&self.spec.names.record);
                 Landing::Value { payload, record: Some(record.into()) }
             }
             Ok(Outcome::Fetched(Fetched::Renew { payload, record, mark })) => {
@@ -293,6 +295,8 @@ impl Wish {
             }
             Verdict::Store(payload) => match self.seal(guard, &payload) {
                 Some((value, life)) => {
+                    // If the server refuses it, that is said after this.
+                    self.core.unshared.remove(&self.spec.names.record);
                     (Ending::Publish { value, life }, Some(Landing::Value { payload, record: None }))
                 }
                 None => (Ending::Release, Some(Landing::Value { payload, record: None })),

@@ -37,7 +37,7 @@ fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
         if !text.contains("out of reach") {
             let source = error.source().expect("what is behind it");
             assert!(
-                source.is::<std::io::Error>() && text.contains(&source.to_string()),
+                source.is::<std::io::Error>() && text.contains(source.to_string().trim_end_matches('.')),
                 "{source:?}: {text}"
             );
         }

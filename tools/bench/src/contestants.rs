@@ -65,7 +65,7 @@ impl Engine {
                 // rows that count commands have none.
                 &[
                     "del", "exists", "get", "getrange", "pexpire", "pttl", "rename", "sadd", "scard", "set",
-                    "srem", "strlen", "time", "type", "unlink",
+                    "srem", "strlen", "time", "type",
                 ]
             }
             Self::BareSet | Self::Rslock | Self::Redlock => &["get", "del", "pexpire"],

@@ -28,15 +28,25 @@ pub(super) struct Turns {
     free: Semaphore,
     /// Which connections are in use: each turn has its own, since a value may break it.
     used: [AtomicBool; AT_A_TIME],
-    failure: Mutex<Option<Failure>>,
+    failures: Mutex<Failures>,
 }
 
-/// The last failure of one of them.
-struct Failure {
-    known: Instant,
-    /// Whose it was; none where the server was silent, which is everybody's.
-    key: Option<String>,
-    error: Error,
+/// The last failures of them, and when each was known.
+#[derive(Default)]
+struct Failures {
+    /// The server was silent, which is everybody's.
+    silence: Option<(Instant, Error)>,
+    /// Something else went wrong with the string at this key.
+    other: Option<(Instant, Error, String)>,
+}
+
+impl Failures {
+    /// What has failed since then, and concerns this key.
+    fn since(&self, asked: Instant, key: &str) -> Option<Error> {
+        let silence = self.silence.as_ref().filter(|(known, _)| asked <= *known).map(|(_, error)| error);
+        let other = self.other.as_ref().filter(|(known, _, failed)| asked <= *known && failed == key);
+        silence.or(other.map(|(_, error, _)| error)).map(Error::again)
+    }
 }
 
 /// The turn of one value, by the connection of this number.
@@ -55,14 +65,14 @@ impl Drop for Turn<'_> {
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { free: Semaphore::new(AT_A_TIME), used: Default::default(), failure: Mutex::default() }
+        Self { free: Semaphore::new(AT_A_TIME), used: Default::default(), failures: Mutex::default() }
     }
 }
 
 impl Turns {
-    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        // Replaced whole.
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        // Each is replaced whole.
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a turn, and fails with those before: one by one, the last would wait for as long as all of them together.
@@ -70,11 +80,8 @@ impl Turns {
         let asked = Instant::now();
         // Nobody closes it.
         let permit = self.free.acquire().await.ok();
-        let concerns = |failure: &&Failure| {
-            asked <= failure.known && failure.key.as_ref().is_none_or(|failed| failed == key)
-        };
-        if let Some(failure) = self.failure().as_ref().filter(concerns) {
-            return Err(failure.error.again());
+        if let Some(error) = self.failures().since(asked, key) {
+            return Err(error);
         }
         // There are as many as permits.
         let number = self.used.iter().position(|used| !used.swap(true, Ordering::AcqRel)).unwrap_or(0);
@@ -85,8 +92,12 @@ impl Turns {
         let system = std::error::Error::source(error).and_then(|source| source.downcast_ref());
         let silent =
             system.is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::TimedOut);
-        let key = (!silent).then(|| key.to_owned());
-        *self.failure() = Some(Failure { known: Instant::now(), key, error: error.again() });
+        let (known, error) = (Instant::now(), error.again());
+        if silent {
+            self.failures().silence = Some((known, error));
+        } else {
+            self.failures().other = Some((known, error, key.to_owned()));
+        }
     }
 }
 
@@ -179,7 +190,7 @@ impl Wire for Unused<'_> {
     }
 
     fn request(&self) -> Request {
-        let mut command = redis::cmd("UNLINK");
+        let mut command = redis::cmd("DEL");
         command.arg(self.key);
         Request::plain(command)
     }

@@ -14,5 +14,5 @@ if record ~= '' or redis.call('EXISTS', KEYS[1]) == 1 then
     return {'foreign', record}
   end
 end
-redis.call('UNLINK', KEYS[2], KEYS[3])
+redis.call('DEL', KEYS[2], KEYS[3])
 return {'forgotten', redis.call('DEL', KEYS[1])}

@@ -11,7 +11,6 @@ if record == ARGV[6] and record ~= tag .. '1' then
     refused = set.err
   elseif redis.pcall('STRLEN', KEYS[5]) == tonumber(ARGV[4]) then
     redis.pcall('PEXPIRE', KEYS[5], ARGV[5])
-    redis.pcall('UNLINK', KEYS[3])
     local moved = redis.pcall('RENAME', KEYS[5], KEYS[3])
     refused = moved.err
   else
@@ -22,12 +21,15 @@ if record == ARGV[6] and record ~= tag .. '1' then
     redis.call('SET', KEYS[1], tag .. '1', 'PX', ARGV[2])
   end
 elseif KEYS[5] then
-  redis.pcall('UNLINK', KEYS[5])
+  redis.pcall('DEL', KEYS[5])
 end
 if redis.pcall('GETRANGE', KEYS[4], 0, 1024) == tag .. '0' then
   redis.call('DEL', KEYS[4])
 end
 if refused then
+  if KEYS[5] then
+    redis.pcall('DEL', KEYS[5])
+  end
   return {'refused', refused}
 end
 if type(record) == 'table' then

@@ -13,11 +13,13 @@ if record == ARGV[1] .. '0' then
     -- Another length: a copy of its first piece was late, or its time is over.
     if redis.pcall('STRLEN', KEYS[6]) == tonumber(ARGV[5]) then
       redis.pcall('PEXPIRE', KEYS[6], ARGV[6])
-      redis.pcall('UNLINK', KEYS[4])
       local moved = redis.pcall('RENAME', KEYS[6], KEYS[4])
       refused = moved.err
     else
       refused = 'a part of what was sent ahead has gone'
+    end
+    if refused then
+      redis.pcall('DEL', KEYS[6])
     end
   elseif KEYS[4] then
     local set = redis.pcall('SET', KEYS[4], ARGV[5], 'PX', ARGV[6])
@@ -48,7 +50,7 @@ if record == ARGV[1] .. '0' then
   return {'done', others}
 end
 if KEYS[6] then
-  redis.pcall('UNLINK', KEYS[6])
+  redis.pcall('DEL', KEYS[6])
 end
 if record == ARGV[1] .. '1' then
   return {'computed'}
