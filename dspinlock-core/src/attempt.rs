@@ -35,7 +35,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Fetched {
     /// What was computed, the record that it belongs to, and until when that lives.
     Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
-    /// The same, about to expire: the guard is of the mark of the one who computes anew.
+    /// The same, about to expire: the guard is of the mark of the caller that computes the next.
     Renew { payload: Payload, record: Vec<u8>, mark: Guard },
     /// The turn that was waited for has no value for others.
     Noted(Note),
@@ -263,7 +263,7 @@ impl Attempt {
         ) = (&self.fetch, listener, outcome)
         {
             let at_most = Tick::now() + *local;
-            // From then on somebody has to ask, who is to compute it anew.
+            // From then on a caller has to ask, so that one computes the next value.
             let ahead = refresh_ahead.unwrap_or_default();
             let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
             let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };

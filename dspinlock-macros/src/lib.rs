@@ -191,8 +191,8 @@ use proc_macro::TokenStream;
 ///
 /// | option | meaning | default |
 /// | --- | --- | --- |
-/// | `refresh_ahead = "30s"` | in the last so much of a value's life, one caller computes it anew, in its own call, while all others are served the old one | off |
-/// | `stale_if_error = "1h"` | for so long after its life, the last good value is served where computing it anew fails | off |
+/// | `refresh_ahead = "30s"` | this long before a value expires, one caller computes the next, in its own call; the others get the old one | off |
+/// | `stale_if_error = "1h"` | how long past its expiry the last good value may stand in for a failure | off |
 /// | `err_expire = "1s"` | for so long, a failure is the answer to everybody | only to those who waited |
 /// | `local = "5s"`, or `local` alone for 5 s | a copy is served from this process, without asking the server, until word of a change comes, for so long at the most | off |
 /// | `max_value = "1MiB"` | a larger value is returned, with a warning, and not stored; text with `B`, `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`, or a `usize` | 64 MiB |
@@ -202,7 +202,7 @@ use proc_macro::TokenStream;
 /// | `entry = NAME` | makes the companion `NAME`, below | none |
 ///
 /// A value that is not stored is still given to those who waited in the same process. One that stands there in another
-/// form, or can't be read, is computed anew: a deployment that changes a struct changes its `schema`, or has its fields
+/// form, or can't be read, is computed again: a deployment that changes a struct changes its `schema`, or has its fields
 /// default. `if`, like `on_error`, may speak only of arguments that are references or `Copy`, or that the body does not
 /// take.
 ///

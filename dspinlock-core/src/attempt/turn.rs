@@ -73,7 +73,7 @@ impl Attempt {
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
         let moment = Moment { now: Tick::now(), jitter, ear };
         let step = self.spin.next(reply, &self.spec.names.separator, moment);
-        // What was taken and is of no use is given back. Where two requests were sent, one may still be on its way; unless
+        // What was taken and is not needed is given back. Where two requests were sent, one may still be on its way; unless
         // it is a turn of ours already, it is pending.
         let used = matches!(step, Ok(Step::Enter { .. } | Step::Renew { .. }));
         let tag = if used || !(repeated || taken) { request.pending.settle() } else { Tag::default() };

@@ -181,14 +181,14 @@ impl Call {
         self.on_lost.unwrap_or(default)
     }
 
-    /// See [`run_cached`](super::run_cached): how long before its end a value is computed anew, by one caller.
+    /// See [`run_cached`](super::run_cached): this long before its expiry, one caller computes the next value.
     #[must_use]
     pub fn refresh_ahead(mut self, rest: Duration) -> Self {
         self.caching.refresh_ahead = Some(rest);
         self
     }
 
-    /// How long after its end a value is served where computing it anew fails.
+    /// How long past its expiry the last good value may stand in for a failure.
     #[must_use]
     pub fn stale_if_error(mut self, more: Duration) -> Self {
         self.caching.stale_if_error = Some(more);

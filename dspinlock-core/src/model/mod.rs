@@ -141,7 +141,7 @@ impl Model for Protocol {
         }
         for (at, letter) in world.letters.iter().enumerate() {
             let turn = letter.turn();
-            // Lost or in vain is the same, as long as another of its kind is still on its way that does not wait for it.
+            // Lost or without effect is the same, as long as another of its kind is still on its way that does not wait for it.
             let is_spare = letter.gives_back()
                 && world.standing != Some((turn, State::Blocked))
                 && world.letters[at + 1..].iter().any(|later| {

@@ -64,7 +64,7 @@ fn sent_twice_and_renewed_where_a_call_takes_longer_than_a_lease() {
     check(times, Bounds { requests: 2, resends: 1, renewals: 1, crashes: 1, ..CALM }, 10_000);
 }
 
-/// The take-back of the first request is for the turn, whoever has it in hand by then.
+/// The take-back of the first request is for the turn, also if another caller holds it by then.
 #[test]
 fn sent_twice_and_handed_on() {
     check(TIMES, Bounds { requests: 2, resends: 1, handoffs: 1, ..CALM }, 5_000);

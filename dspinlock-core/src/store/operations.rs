@@ -45,7 +45,7 @@ pub(crate) struct Fetch<'a> {
     pub(crate) waited_for: Option<&'a [u8]>,
     /// The [mark](crate::value::Label::mark) of the value: the failure of another's is no answer.
     pub(crate) mark: &'a str,
-    /// When COMPUTED has no longer to live than this, the first who sees it is to compute anew.
+    /// When COMPUTED has no longer to live than this, the first caller that sees it computes the next value.
     pub(crate) refresh_ahead: Option<Duration>,
 }
 

@@ -49,7 +49,7 @@ impl Own {
         let line = |tracks, wakeups| Line::new(client.clone(), limits, tracks, wakeups);
         let shared = line(tracks, wakeups.clone())?;
         let replicated = line(tracks, wakeups)?;
-        // Nobody listens on these: that one is opened anew is word of nothing.
+        // Nobody listens on these: when one is opened again, no change was missed.
         let deaf = || line(false, Wakeups::default());
         let (renewals, values, pieces) = (deaf()?, deaf()?, [deaf()?, deaf()?]);
         let pool = Mutex::default();
