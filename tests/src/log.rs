@@ -1,14 +1,23 @@
 //! What the library logs, as text.
 
 use std::fmt::{self, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 /// The events and spans of this process, each with its level and fields.
-#[derive(Clone, Debug, Default)]
-pub struct Log(Arc<Mutex<Vec<String>>>);
+#[derive(Clone, Debug)]
+pub struct Log(Arc<Mutex<Lines>>);
+
+#[derive(Debug)]
+struct Lines {
+    /// The library's threads never wait for somebody who reads: they send their lines here.
+    arriving: Receiver<String>,
+    arrived: Vec<String>,
+}
 
 impl Log {
     /// Collects from the first call on.
@@ -18,30 +27,59 @@ impl Log {
     pub fn of_this_process() -> Self {
         static LOG: OnceLock<Log> = OnceLock::new();
         let collect = || {
-            let log = Self::default();
-            tracing::subscriber::set_global_default(Collector(log.clone())).expect("no other subscriber");
-            log
+            let (sender, arriving) = mpsc::channel();
+            tracing::subscriber::set_global_default(Collector(sender)).expect("no other subscriber");
+            Self(Arc::new(Mutex::new(Lines { arriving, arrived: Vec::new() })))
         };
         LOG.get_or_init(collect).clone()
     }
 
-    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Lines { arriving, arrived } = &mut *lines;
+        arrived.extend(arriving.try_iter());
+        lines
     }
 
     /// All that was logged so far.
     pub fn all(&self) -> Vec<String> {
-        self.lines().clone()
+        self.lines().arrived.clone()
     }
 
     /// How many lines have all of these in them.
     pub fn count(&self, parts: &[&str]) -> usize {
-        self.lines().iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+        self.lines().arrived.iter().filter(|line| has(line, parts)).count()
+    }
+
+    /// Waits until a line has all of these in it.
+    ///
+    /// # Panics
+    /// If that takes longer than ten seconds.
+    #[track_caller]
+    pub fn wait_for(&self, parts: &[&str]) {
+        let mut looked_at = 0;
+        crate::eventually(&format!("a line with {parts:?}"), || {
+            let lines = self.lines();
+            let new = &lines.arrived[looked_at..];
+            looked_at = lines.arrived.len();
+            new.iter().any(|line| has(line, parts))
+        });
     }
 }
 
-/// Writes each of the library's events and spans to a log.
-struct Collector(Log);
+fn has(line: &str, parts: &[&str]) -> bool {
+    parts.iter().all(|part| line.contains(part))
+}
+
+/// Sends each of the library's events and spans to a log.
+struct Collector(Sender<String>);
+
+impl Collector {
+    fn send(&self, line: Text) {
+        // The log lives as long as the process.
+        let _ = self.0.send(line.0);
+    }
+}
 
 struct Text(String);
 
@@ -60,14 +98,14 @@ impl Subscriber for Collector {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let mut text = Text(format!("span {} ", attributes.metadata().name()));
         attributes.record(&mut text);
-        self.0.lines().push(text.0);
+        self.send(text);
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, record: &Record<'_>) {
         let mut text = Text("span ".to_owned());
         record.record(&mut text);
-        self.0.lines().push(text.0);
+        self.send(text);
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -75,7 +113,7 @@ impl Subscriber for Collector {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(format!("{} ", event.metadata().level()));
         event.record(&mut text);
-        self.0.lines().push(text.0);
+        self.send(text);
     }
 
     fn enter(&self, _: &Id) {}

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use dspinlock::{Client, ErrorKind, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server};
-use dspinlock_tests::{Log, block_on};
+use dspinlock_tests::{Log, block_on, eventually};
 use tokio::sync::Notify;
 
-use crate::support::{AppError, Body, Runs, redis, rigs, signals, until};
+use crate::support::{AppError, Body, Runs, redis, rigs, signals};
 
 pub(crate) fn kind(error: &AppError) -> ErrorKind {
     match error {
@@ -198,7 +198,7 @@ async fn followers_of_the_one_in_a_cycle(leads: bool) {
     let before = looks();
     let holder = tokio::spawn(needs_the_other(client, holds_the_record));
     holds_the_record.notified().await;
-    until("the holder waits", || looks() >= before + 3);
+    eventually("the holder waits", || looks() >= before + 3);
     // They all join while the leader looks.
     proxy.delay(Direction::Replies, Duration::from_millis(50));
     let innocent = |number: u32| (0..number).map(|_| tokio::spawn(the_value(client))).collect::<Vec<_>>();
@@ -301,7 +301,7 @@ fn a_long_wait_for_another_caller_is_told_once() {
             let followers = [(); 5].map(|()| scope.spawn(move || slow(client, number, body)));
             let key = format!("\"slow\", {number}");
             let line = [&*key, "still waiting", "another caller of this process", "::slow`"];
-            until("the wait is told", || log.count(&line) > 0);
+            log.wait_for(&line);
             test.finish();
             for caller in followers.into_iter().chain([leader]) {
                 assert_eq!(caller.join().unwrap().unwrap(), number);
@@ -320,7 +320,7 @@ fn a_long_wait_for_another_process_is_told_with_the_holder() {
         let waiter = scope.spawn(|| slow(&rig.ours, 200, &body));
         let pid = std::process::id().to_string();
         let line = ["\"slow\", 200", "still waiting", &*pid];
-        until("the wait is told", || log.count(&line) > 0);
+        log.wait_for(&line);
         test.finish();
         assert_eq!(holder.join().unwrap().unwrap(), 200);
         assert_eq!(waiter.join().unwrap().unwrap(), 200);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dspinlock::{Client, ErrorKind, dspinlock};
 
-use crate::support::{AppError, Body, Runs, Usage, redis, rigs, signals, until};
-use dspinlock_tests::block_on;
+use crate::support::{AppError, Body, Runs, Usage, redis, rigs, signals};
+use dspinlock_tests::{block_on, eventually};
 
 #[dspinlock(client = client, key = day, cached, expire = "10m")]
 fn usage(client: &Client, day: &str, runs: &Runs) -> Result<Usage, AppError> {
@@ -189,7 +189,7 @@ fn endless(client: &Client, runs: &Arc<Runs>) -> (tokio::runtime::Runtime, tokio
         let (client, runs) = (client.clone(), Arc::clone(runs));
         async move { drop(endless_at_first(&client, &runs).await) }
     });
-    until("the leader computes", || runs.count() == 1);
+    eventually("the leader computes", || runs.count() == 1);
     (runtime, leader)
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use dspinlock::{Client, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Reply, Server};
+use dspinlock_tests::eventually;
 
-use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals, until};
+use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals};
 
 #[dspinlock(
     client = client,
@@ -84,7 +85,7 @@ fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
         runs.fail(None);
         test.finish();
         // The mark is given back by the library's own thread.
-        until("somebody else computes anew", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
+        eventually("somebody else computes anew", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
         assert_eq!(runs.count(), 3);
     }
 }
@@ -110,7 +111,7 @@ async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leav
         () = until_taken => {}
     }
     proxy.blackhole(Direction::Replies, false);
-    until("the mark is given back", || !is_taken());
+    eventually("the mark is given back", || !is_taken());
     assert_eq!(ahead_later(&theirs, &runs).await.unwrap(), 2);
 }
 
@@ -124,7 +125,7 @@ async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_un
     server.command(&["SET", &value, "garbage", "KEEPTTL"]);
     assert_eq!(ahead_later(&rig.theirs, &runs).await.unwrap(), 2);
     assert_eq!(entry.peek().await.unwrap(), Some(2));
-    until("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Int(0));
+    eventually("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Int(0));
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn the_last_good_value_bridges_a_failure() {
         let runs = Runs::default();
         assert_eq!(stale(&rig.ours, &runs).unwrap(), 1);
         let entry = stale_entry(&rig.theirs, &runs).unwrap();
-        until("the value expires", || entry.peek_blocking().unwrap().is_none());
+        eventually("the value expires", || entry.peek_blocking().unwrap().is_none());
         runs.fail(Some("the disk is full"));
         assert_eq!(stale(&rig.theirs, &runs).unwrap(), 1);
         assert_eq!(runs.count(), 2, "it was tried");

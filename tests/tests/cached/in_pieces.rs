@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use dspinlock::{Client, Codec, Config, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Reply, Server, Verdict};
-use dspinlock_tests::Log;
+use dspinlock_tests::{Log, eventually};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::support::{AppError, until};
+use crate::support::AppError;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -121,7 +121,7 @@ fn a_value_that_breaks_its_connection_costs_no_other_value() {
             scope.spawn(move || read(client, key))
         };
         let first = [0, 1].map(spawn);
-        until("the first pieces", || asked.load(Ordering::SeqCst) == 2);
+        eventually("the first pieces", || asked.load(Ordering::SeqCst) == 2);
         let rest = [2, 3, 4, 5, 6, 7].map(spawn);
         // Long enough for some to stand behind them; nothing tells of that.
         thread::sleep(50 * MS);

@@ -11,7 +11,7 @@ use dspinlock_tests::Log;
 use tokio::sync::Notify;
 
 use crate::cycles::kind;
-use crate::support::{AppError, Body, Runs, redis, rigs, signals, until};
+use crate::support::{AppError, Body, Runs, redis, rigs, signals};
 
 #[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::doors", wait = "20s")]
 async fn by_a_task(client: &Client, begun: &AtomicBool, go_on: &Notify) -> Result<u32, AppError> {
@@ -104,7 +104,7 @@ async fn blocked_till(
     let ends = thread::spawn(move || {
         let line =
             [&*format!("\"turn\", {number}"), "another caller of this process", "::by_a_task_in_turn`"];
-        until("the wait is told", || log.count(&line) > 0);
+        log.wait_for(&line);
         end();
     });
     let outcome = turn_of_a_thread(client, number);

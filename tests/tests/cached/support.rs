@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dspinlock::{Client, Error};
 use dspinlock_testkit::Server;
@@ -141,14 +141,5 @@ impl Meeting {
         let wait = self.complete.wait_timeout_while(inside, PATIENCE, |inside| *inside < self.expected);
         let (inside, _) = wait.unwrap_or_else(PoisonError::into_inner);
         assert!(*inside >= self.expected, "{} of {} are inside", *inside, self.expected);
-    }
-}
-
-/// Waits for what must become true soon.
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "never: {what}");
-        std::thread::yield_now();
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use dspinlock::{Client, LockHandle, dspinlock};
 use dspinlock_testkit::{Reply, Server};
-use dspinlock_tests::Log;
+use dspinlock_tests::{Log, eventually};
 
-use crate::support::{AppError, Meeting, Rig, Runs, redis, rigs, signals, until};
+use crate::support::{AppError, Meeting, Rig, Runs, redis, rigs, signals};
 
 /// How many callers must be inside at once.
 const MANY: u32 = 6;
@@ -148,7 +148,7 @@ fn those_who_wait_elsewhere_for_what_is_not_kept_run_at_once() {
             let meeting = &meeting;
             scope.spawn(move || refused(client, &|| meeting.attend()))
         });
-        until("all of them wait", || server.command(&["SCARD", &queue]) == Reply::Int(3));
+        eventually("all of them wait", || server.command(&["SCARD", &queue]) == Reply::Int(3));
         test.finish();
         assert_eq!(leader.join().unwrap().unwrap(), 1);
         for waiter in waiters {
