@@ -1,18 +1,21 @@
 //! How one call of an annotated function locks: what its attribute says, with the attribute's defaults.
 
-use super::memo::{Identity, Known, Same};
-use super::site::{self, Site};
-use crate::attempt::Attempt;
-use crate::client::{self, Client};
+use crate::api::client::Client;
+use crate::api::entry::CachedEntry;
+use crate::api::global;
+use crate::attribute::site::{self, Site};
+use crate::engine::attempt::Attempt;
+use crate::engine::fallback::Fallback;
+use crate::engine::memo::{Identity, Known, Same};
+use crate::engine::spec::Spec;
+use crate::engine::spin::Policy;
+use crate::engine::waits::check_recursion;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::{Key, LockKey};
-use crate::loss::OnLost;
-use crate::options::{Budget, Options};
-use crate::outage::{Fallback, OnOutage};
-use crate::scope;
-use crate::spec::Spec;
-use crate::spin::Policy;
-use crate::value::{CachedEntry, Caching, Label, Sharing, Wish};
+use crate::format::envelope::Label;
+use crate::format::key::{Key, LockKey};
+use crate::options::{Budget, Caching, OnLost, OnOutage, Options};
+use crate::value::request::Wish;
+use crate::value::sharing::Sharing;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -228,7 +231,7 @@ impl Call {
         let client = self.in_force()?;
         let Resolved { fallback, policy } = self.resolve(&client)?;
         let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
-        scope::check_recursion(&core, &spec)?;
+        check_recursion(core.address(), &spec)?;
         let wait = spec.options.wait_budget();
         Ok((Attempt::new(core, spec, policy, wait), fallback))
     }
@@ -252,14 +255,14 @@ impl Call {
             }
             known
         };
-        scope::check_recursion(&core, &known.spec)?;
+        check_recursion(core.address(), &known.spec)?;
         let lock = Fallback { core, spec: Arc::clone(&known.spec), on_outage };
         Ok(Wish::new(lock, known.label.clone(), caching, on_lost))
     }
 
     fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {
         Identity {
-            site: Same(self.site),
+            site: std::ptr::from_ref(self.site).addr(),
             closure: self.closure,
             qualifiers: self.qualifiers.clone(),
             namespace: self.namespace.clone(),
@@ -311,7 +314,7 @@ impl Call {
     }
 
     fn in_force(&self) -> Result<Client> {
-        self.client.clone().map_or_else(client::client, Ok).map_err(|error| error.with_key(&self.key))
+        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
     }
 
     /// The attribute's options, with its defaults.

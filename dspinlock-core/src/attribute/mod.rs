@@ -3,27 +3,27 @@
 //! It is hidden, since only the attribute of the same version may use it, and documented, since people read expansions.
 
 mod call;
-mod memo;
 mod place;
 mod returns;
 pub mod sharing;
 mod site;
 
-use crate::attempt::Outcome;
+use crate::engine::attempt::Outcome;
+use crate::engine::fallback::{UnlessLost, cancelled};
+use crate::engine::guard::{Guard, LockHandle};
+use crate::engine::scope::{Within, within};
+use crate::engine::waits::Caller;
 use crate::error::{Error, Result};
-use crate::guard::{Guard, LockHandle};
-use crate::loss::UnlessLost;
-use crate::scope::{Within, within};
-use crate::value::Terms;
-use crate::waits::Caller;
+use crate::value::compute::Terms;
 use std::future::Future;
 use std::sync::Arc;
 
-pub use crate::loss::OnLost;
-pub use crate::outage::OnOutage;
-pub use crate::value::{CachedValue, Codec, Counted, InOk, Json, Nothing, Payload, Sharing, Whole};
+pub use crate::format::envelope::Payload;
+pub use crate::options::OnLost;
+pub use crate::options::OnOutage;
+pub use crate::value::codec::{Codec, Json};
+pub use crate::value::sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};
 pub use call::{Call, Mode};
-pub(crate) use memo::Memo;
 pub use returns::*;
 pub use site::Site;
 
@@ -48,7 +48,7 @@ pub fn run<R>(
         Err(error) => return on_error(error),
     };
     let handle = LockHandle::clone(&guard);
-    let returned = within(caller.holding(&guard.hold().spec), || body(Some(handle)));
+    let returned = within(caller.holding(&guard.grant().spec), || body(Some(handle)));
     drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
         Some(loss) => on_error(loss),
@@ -74,11 +74,11 @@ pub async fn run_async<R, F: Future<Output = R>>(
     };
     let handle = LockHandle::clone(&guard);
     // Made in scope as well: an argument's default may lock before the first await.
-    let scope = caller.holding(&guard.hold().spec);
+    let scope = caller.holding(&guard.grant().spec);
     let future = within(scope.clone(), || body(Some(handle)));
     let future = Within::new(scope, future);
     let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
-        return on_error(UnlessLost::<F>::error(&guard));
+        return on_error(cancelled(&guard));
     };
     // What is left is done by the library's own thread.
     drop(caller);
@@ -140,7 +140,7 @@ enum Way {
 async fn enter(call: Call) -> Result<Way> {
     let (attempt, fallback) = call.attempt()?;
     let worker = fallback.core.worker.clone();
-    let caller = Caller::awaiting(&fallback.core, &fallback.spec);
+    let caller = Caller::awaiting(fallback.core.address(), &fallback.spec);
     match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
         Ok(outcome) => Ok(way(outcome, caller)),
         Err(error) => fallback.unlocked(error).map(Way::Unlocked),
@@ -149,7 +149,7 @@ async fn enter(call: Call) -> Result<Way> {
 
 fn enter_blocking(call: Call) -> Result<Way> {
     let (attempt, fallback) = call.attempt()?;
-    let caller = Caller::blocking(&fallback.core, &fallback.spec);
+    let caller = Caller::blocking(fallback.core.address(), &fallback.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
         Ok(outcome) => Ok(way(outcome, caller)),
         Err(error) => fallback.unlocked(error).map(Way::Unlocked),

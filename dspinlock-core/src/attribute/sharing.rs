@@ -4,7 +4,7 @@
 //! no name of a type has to be guessed, and there is nothing for the user to say. The number of references decides the
 //! order, and the methods have long names because traits of the user are in scope where they are called.
 
-use crate::value::{Counted, InOk, Nothing, Whole};
+use crate::value::sharing::{Counted, InOk, Nothing, Whole};
 use std::any::type_name;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;

@@ -1,6 +1,6 @@
 //! Where an annotated function stands, and the name that follows from it, which no other function in the fleet has.
 
-use super::place::{Place, may_be_several, without_lifetimes};
+use crate::attribute::place::{Place, may_be_several, without_lifetimes};
 use once_cell::sync::{Lazy, OnceCell};
 use std::borrow::Cow;
 use std::collections::HashMap;

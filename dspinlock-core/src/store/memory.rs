@@ -1,14 +1,14 @@
 //! The embedded store: the same operations under a mutex, for tests and for a process on its own.
 
-use super::{
+use crate::clock::{ServerTime, Tick};
+use crate::format::note::{Parts, parts};
+use crate::format::record::{Record, State, Tag};
+use crate::format::scheme::Names;
+use crate::store::wakeups::Wakeups;
+use crate::store::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Fetch, Forget, Forgotten, Found, Hit, Peek, Ping, Read,
     ReadValue, Refresh, Release, Released, Renew, Replace, Seen, Sent, Time,
 };
-use crate::clock::{ServerTime, Tick};
-use crate::record::{Record, State, Tag};
-use crate::scheme::Names;
-use crate::store::wakeups::Wakeups;
-use crate::value::failure::{Parts, parts};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,6 @@
 //! The atomic operations on a lock's keys, and the stores that do them: each operation in one round trip.
 
+mod copies;
 mod hints;
 pub(crate) mod memory;
 mod operations;
@@ -7,17 +8,15 @@ mod operations;
 pub(crate) mod redis;
 mod wakeups;
 
-#[cfg(test)]
-mod conformance;
-
 use crate::clock::{ServerClock, ServerTime, Tick};
 use crate::error::{Error, Result};
-use crate::scheme::Names;
-use crate::spin::Ear;
+use crate::format::envelope::Label;
+use crate::format::scheme::Names;
 use crate::worker::check_process;
 use bytes::Bytes;
 use std::time::Duration;
 
+pub(crate) use copies::LocalCopy;
 use hints::Hints;
 use memory::Memory;
 pub(crate) use operations::{
@@ -44,6 +43,21 @@ pub(crate) trait Operation: memory::Apply {}
 impl<O: memory::Apply> Operation for O {}
 
 pub(crate) type Reply<O> = <O as memory::Apply>::Reply;
+
+/// Whether word of a change will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ear {
+    /// No: look again after `sleep` at the latest.
+    #[cfg_attr(
+        not(any(feature = "redis", test)),
+        expect(dead_code, reason = "the memory store always tells")
+    )]
+    Deaf,
+    /// Perhaps: the caller has not asked for it, and stands in no line where word of this process would reach it.
+    Closed,
+    /// The caller has asked for it.
+    Open,
+}
 
 /// Where the records stand, and the estimate of that place's clock.
 #[derive(Debug)]
@@ -82,6 +96,17 @@ impl Store {
         Self { place, clock, asking, wakeups, hints: Hints::default(), process: std::process::id() }
     }
 
+    /// Puts any text at a key of the embedded store, as a stranger would; `false` if this is another.
+    #[cfg(test)]
+    pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) -> bool {
+        match &self.place {
+            Place::Memory(memory) => memory.put(key, value, life),
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => return false,
+        }
+        true
+    }
+
     /// Whether this is the embedded store of this process.
     pub(crate) fn is_memory(&self) -> bool {
         matches!(self.place, Place::Memory(_))
@@ -110,6 +135,25 @@ impl Store {
                 (reply, false) => (reply, Ear::Deaf),
             },
         }
+    }
+
+    /// All of a value of which `part` is the beginning; `None` if it has gone meanwhile. What the label, or the record where
+    /// one is given, does not fit is not read on.
+    pub(crate) async fn complete(
+        &self,
+        names: &Names,
+        label: &Label,
+        (part, record): (Excerpt, Option<&[u8]>),
+        max_value: usize,
+    ) -> Result<Option<Excerpt>> {
+        if part.whole {
+            return Ok(Some(part));
+        }
+        let Ok(header) = label.header(&part.bytes, record.map(|record| (record, &*names.separator))) else {
+            return Ok(Some(part));
+        };
+        let limit = header.length.saturating_add(max_value);
+        Ok(self.read_on(names, part, header.length, limit).await?.map(Excerpt::whole))
     }
 
     /// Reads on from `part`, the beginning of a value whose first `header` bytes say what it is. `None` if another stands

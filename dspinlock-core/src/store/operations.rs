@@ -1,9 +1,9 @@
 //! The operations: what each asks for, and what its reply may say.
 
 use crate::clock::ServerTime;
+use crate::format::record::Tag;
+use crate::format::scheme::Names;
 use crate::options::Replicas;
-use crate::record::Tag;
-use crate::scheme::Names;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(crate) struct Acquire<'a> {
 pub(crate) struct Fetch<'a> {
     /// The BLOCKED record it has waited for: if that turn has failed, its failure is the answer.
     pub(crate) waited_for: Option<&'a [u8]>,
-    /// The [mark](crate::value::Label::mark) of the value: the failure of another's is no answer.
+    /// The [mark](crate::format::envelope::Label::mark) of the value: the failure of another's is no answer.
     pub(crate) mark: &'a str,
     /// When COMPUTED has no longer to live than this, the first caller that sees it computes the next value.
     pub(crate) refresh_ahead: Option<Duration>,

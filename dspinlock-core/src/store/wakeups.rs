@@ -4,7 +4,8 @@
 //! timers of the waiters cover that.
 
 use crate::clock::Tick;
-use crate::value::{Copies, Label, LocalCopy, Payload};
+use crate::format::envelope::{Label, Payload};
+use crate::store::copies::{Copies, LocalCopy};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,14 +1,17 @@
 //! The two doors to a shared value, async and blocking: wait for it, or compute it and hand it on.
 
-use super::shared::Leader;
-use super::sharing::Unwritable;
-use super::{Failure, Landing, Payload, Sharing, Start, Verdict, Wish};
+use crate::engine::fallback::{UnlessLost, cancelled};
+use crate::engine::flight::Landing;
+use crate::engine::guard::LockHandle;
+use crate::engine::scope::{Within, within};
+use crate::engine::spin::Distrust;
+use crate::engine::waits::{Caller, Run};
 use crate::error::{Error, ErrorKind};
-use crate::guard::LockHandle;
-use crate::loss::{OnLost, UnlessLost};
-use crate::scope::{Scope, Within, within};
-use crate::spin::Distrust;
-use crate::waits::Caller;
+use crate::format::envelope::Payload;
+use crate::format::note::Failure;
+use crate::options::OnLost;
+use crate::value::request::{Leader, Start, Verdict, Wish};
+use crate::value::sharing::{Sharing, Unwritable};
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
@@ -53,7 +56,7 @@ where
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
                 _ => {
-                    let caller = caller.get_or_init(|| Caller::awaiting(&wish.core, &wish.spec));
+                    let caller = caller.get_or_init(|| Caller::awaiting(wish.core.address(), &wish.spec));
                     worker.attend(wish.clone().start(Arc::downgrade(caller))).await
                 }
             };
@@ -72,7 +75,7 @@ where
             }
             round += 1;
         };
-        let caller = caller.into_inner().unwrap_or_else(|| Caller::awaiting(&wish.core, &wish.spec));
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::awaiting(wish.core.address(), &wish.spec));
         let leader = match leader {
             Ok(leader) => leader,
             Err(handle) => return inside(caller.unlocked(), handle, body).await,
@@ -82,7 +85,7 @@ where
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { wish.on_lost };
         let future = inside(scope_of(&caller, &leader), handle, body);
         let Some(returned) = UnlessLost::new(future, leader.guard(), on_lost).await else {
-            return on_error(UnlessLost::<B>::error(leader.guard()));
+            return on_error(cancelled(leader.guard()));
         };
         // What is left is done by the library's own thread.
         drop(caller);
@@ -107,7 +110,7 @@ where
             let start = match wish.at_hand() {
                 Some(landing) if round == 0 => Ok(Start::Landed(landing)),
                 _ => {
-                    let caller = caller.get_or_init(|| Caller::blocking(&wish.core, &wish.spec));
+                    let caller = caller.get_or_init(|| Caller::blocking(wish.core.address(), &wish.spec));
                     worker.block_on(wish.clone().start(Arc::downgrade(caller)))
                 }
             };
@@ -126,7 +129,7 @@ where
             }
             round += 1;
         };
-        let caller = caller.into_inner().unwrap_or_else(|| Caller::blocking(&wish.core, &wish.spec));
+        let caller = caller.into_inner().unwrap_or_else(|| Caller::blocking(wish.core.address(), &wish.spec));
         let leader = match leader {
             Ok(leader) => leader,
             Err(handle) => return within(caller.unlocked(), || body(handle)),
@@ -239,12 +242,20 @@ impl Wish {
 }
 
 /// What surrounds the leader's body: the lock, where it has one.
-fn scope_of(caller: &Caller, leader: &Leader) -> Scope {
-    if leader.guard().is_unlocked() { caller.unlocked() } else { caller.holding(&leader.guard().hold().spec) }
+fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
+    if leader.guard().is_unlocked() {
+        caller.unlocked()
+    } else {
+        caller.holding(&leader.guard().grant().spec)
+    }
 }
 
 /// Runs a body that knows what surrounds it.
-fn inside<B: Future>(scope: Scope, handle: LockHandle, body: impl FnOnce(LockHandle) -> B) -> Within<B> {
+fn inside<B: Future>(
+    scope: Arc<Run>,
+    handle: LockHandle,
+    body: impl FnOnce(LockHandle) -> B,
+) -> Within<Arc<Run>, B> {
     Within::new(scope.clone(), within(scope, || body(handle)))
 }
 
@@ -255,12 +266,16 @@ fn bridge<S: Sharing>(sharing: &S, payload: Option<Payload>, returned: S::Return
 
 #[cfg(test)]
 mod tests {
-    use super::super::unshared::RETRY;
-    use super::super::{Caching, Counted, InOk, Json, Label, Reach, Whole};
     use super::*;
-    use crate::client::Client;
+    use crate::api::client::Client;
     use crate::clock::Tick;
-    use crate::key::LockKey;
+    use crate::engine::unshared::RETRY;
+    use crate::format::envelope::Label;
+    use crate::format::key::LockKey;
+    use crate::format::note::Reach;
+    use crate::options::Caching;
+    use crate::value::codec::Json;
+    use crate::value::sharing::{Counted, InOk, Whole};
     use std::future::poll_fn;
     use std::pin::pin;
     use std::sync::Arc;
@@ -273,7 +288,7 @@ mod tests {
     }
 
     fn callers(wish: &Wish) -> [Arc<Caller>; 2] {
-        [(); 2].map(|()| Caller::awaiting(&wish.core, &wish.spec))
+        [(); 2].map(|()| Caller::awaiting(wish.core.address(), &wish.spec))
     }
 
     #[expect(clippy::type_complexity, reason = "two plain functions")]

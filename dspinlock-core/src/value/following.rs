@@ -1,10 +1,10 @@
 //! Waiting for a value that another caller computes, here or elsewhere, and telling of it where that takes long.
 
-use super::{Follower, Landing, Wish};
+use crate::engine::flight::{Follower, Landing};
+use crate::engine::waits::Caller;
 use crate::error::Result;
-use crate::inspect::inspected;
 use crate::store::Read;
-use crate::waits::Caller;
+use crate::value::request::Wish;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -64,8 +64,8 @@ impl Wish {
         self.core.worker.detach(async move {
             let found = wish.core.store.call(&Read(&wish.spec.names)).await;
             // Free by now, or an error that the attempt itself gets: there is nothing to tell.
-            if let Ok(Some(found)) = inspected(&wish.spec, found) {
-                wish.tell(found.holder());
+            if let Ok(Some(seen)) = wish.spec.found(found) {
+                wish.tell(&seen.record.holder());
             }
         });
     }

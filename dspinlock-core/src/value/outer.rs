@@ -216,7 +216,8 @@ impl<'de> Deserializer<'de> for Nothing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{InOk, Payload, Sharing, Whole};
+    use crate::format::envelope::Payload;
+    use crate::value::sharing::{InOk, Sharing, Whole};
     use crate::{Codec, Json};
     use std::fmt::Debug;
     use std::sync::Arc;
@@ -272,7 +273,7 @@ mod tests {
             let payload = in_ok.encode(&Ok(value)).unwrap().unwrap();
             assert_eq!(in_ok.decode(&payload), Ok(Ok(value)));
         }
-        let counted = super::super::Counted::<Option<Option<u8>>, Json>::new();
+        let counted = crate::value::sharing::Counted::<Option<Option<u8>>, Json>::new();
         for value in [None, Some(None), Some(Some(7))] {
             let payload = counted.encode(&Arc::new(value)).unwrap().unwrap();
             let read = payload.content().map_or_else(Payload::none, |bytes| Payload::new(bytes.to_vec()));

@@ -1,28 +1,9 @@
 //! How a value is read that stands in the store: plainly where one was seen before, and the rest of a large one aside.
 
-use super::{Label, Landing, Wish};
-use crate::error::Result;
-use crate::scheme::Names;
-use crate::store::{Excerpt, Hit, ReadValue, Store};
-
-/// All of a value of which this is the beginning: none if it has gone meanwhile. What the label, or the record where one is
-/// given, does not fit is not read on.
-pub(crate) async fn complete(
-    store: &Store,
-    names: &Names,
-    label: &Label,
-    (part, record): (Excerpt, Option<&[u8]>),
-    max_value: usize,
-) -> Result<Option<Excerpt>> {
-    if part.whole {
-        return Ok(Some(part));
-    }
-    let Ok(header) = label.header(&part.bytes, record.map(|record| (record, &*names.separator))) else {
-        return Ok(Some(part));
-    };
-    let limit = header.length.saturating_add(max_value);
-    Ok(store.read_on(names, part, header.length, limit).await?.map(Excerpt::whole))
-}
+use crate::engine::flight::Landing;
+use crate::format::envelope::Label;
+use crate::store::{Excerpt, Hit, ReadValue};
+use crate::value::request::Wish;
 
 impl Wish {
     /// What stands in the store, by a plain look, if that is likely to be worth it; an error if a large value was there and
@@ -39,7 +20,7 @@ impl Wish {
         let found = self.seen(label).await;
         store.hints().note(&names.record, found.is_some());
         let (record, part) = found?;
-        let part = complete(store, names, label, (part, Some(&record)), self.caching.max_value).await;
+        let part = store.complete(names, label, (part, Some(&record)), self.caching.max_value).await;
         let part = match part {
             Ok(part) => part.filter(|part| part.whole)?,
             Err(error) => return Some(Landing::Error(self.spec.name(error))),
@@ -63,7 +44,7 @@ impl Wish {
     pub(super) async fn last_good(&self) -> Option<Landing> {
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let part = store.call(&ReadValue(names)).await.ok()??;
-        let part = complete(store, names, label, (part, None), self.caching.max_value).await.ok()??;
+        let part = store.complete(names, label, (part, None), self.caching.max_value).await.ok()??;
         let (_, payload) = label.open_any(part.bytes).ok().filter(|_| part.whole)?;
         Some(Landing::Value { payload, record: None })
     }

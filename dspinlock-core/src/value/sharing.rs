@@ -2,8 +2,9 @@
 //!
 //! The attribute's code picks one of these by the compiler's own method lookup, so that an alias is no obstacle.
 
-use super::envelope::Encoded;
-use super::{Codec, Payload, outer, print};
+use crate::format::envelope::{Encoded, Payload};
+use crate::value::codec::Codec;
+use crate::value::{outer, print};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
@@ -258,8 +259,8 @@ impl<S: Sharing, E> Sharing for InOk<S, E> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Json;
     use super::*;
+    use crate::value::codec::Json;
     use std::collections::BTreeMap;
 
     fn why<C: Codec, T: CachedValue>(value: &T) -> String {
@@ -279,7 +280,7 @@ mod tests {
     #[cfg(feature = "msgpack")]
     #[test]
     fn a_codec_that_has_nan_is_not_said_to_lose_it() {
-        use super::super::MessagePack;
+        use crate::value::codec::MessagePack;
         let lost = why::<MessagePack, _>(&(f64::NAN, Some(None::<u8>)));
         assert!(lost.contains("`Some(None)`") && !lost.contains("NaN"), "{lost}");
         assert!(Whole::<_, MessagePack>::new().encode(&[f64::NAN]).unwrap().is_ok());

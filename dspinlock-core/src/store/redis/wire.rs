@@ -3,7 +3,7 @@
 mod operations;
 
 use super::Lane;
-use crate::record::State;
+use crate::format::record::State;
 use once_cell::sync::Lazy;
 use redis::{Cmd, Value};
 use std::time::Duration;
@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn loading_keeps_every_argument() {
-        let scheme = crate::scheme::StandardScheme::default();
-        let names = crate::scheme::Names::derive(&scheme, None, &crate::Key::new(&7)).unwrap();
+        let scheme = crate::format::scheme::StandardScheme::default();
+        let names = crate::format::scheme::Names::derive(&scheme, None, &crate::Key::new(&7)).unwrap();
         let request = Read(&names).request();
         let words = |request: &Request| request.commands[0].args_iter().count();
         let loading = request.loading_if(true).unwrap();

@@ -5,7 +5,7 @@ use super::{
     relockable,
 };
 use crate::clock::ServerTime;
-use crate::record::LONGEST;
+use crate::format::record::LONGEST;
 use crate::store::redis::Lane;
 use crate::store::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Forget, Forgotten, Found, HEAD, Hit, Peek, Ping, Read,

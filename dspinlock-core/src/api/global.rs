@@ -1,0 +1,108 @@
+//! The client that calls use which name none.
+
+use crate::api::client::Client;
+use crate::api::testing;
+use crate::error::{Error, ErrorKind, Result};
+use once_cell::sync::OnceCell;
+use std::sync::Once;
+use std::time::Duration;
+
+static GLOBAL: OnceCell<Global> = OnceCell::new();
+
+struct Global {
+    client: Client,
+    /// Whether the program has said so, by [`init`].
+    chosen: bool,
+}
+
+/// Makes `client` the one that annotated functions and [`DSpinlock::new`](crate::DSpinlock::new) use. Call it once, at
+/// the start of `main`; without it the first use makes one by [`Client::from_env`].
+///
+/// ```
+/// use dspinlock::{Client, DSpinlock, ErrorKind};
+///
+/// dspinlock::init(Client::memory().with_prefix("staging"))?;
+/// assert_eq!(DSpinlock::new("example").acquire_blocking()?.record_key().split(',').next(), Some("staging"));
+/// assert_eq!(dspinlock::init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// `Misuse` if there is a global client already, by an earlier call or because a lock was used before.
+pub fn init(client: Client) -> Result<()> {
+    GLOBAL.set(Global { client, chosen: true }).map_err(|_| {
+        Error::new(
+            ErrorKind::Misuse,
+            "the global client is there already: call `init` once, before the first lock is used",
+        )
+    })
+}
+
+/// The client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global one.
+///
+/// # Errors
+///
+/// As [`Client::from_env`], if the global client is made by this call. `Misuse` outside of all scopes in a process where
+/// one was opened, unless [`init`] was called: the scope may have been lost on the way here.
+pub fn client() -> Result<Client> {
+    if let Some(client) = testing::client() {
+        return Ok(client);
+    }
+    if testing::opened() {
+        return beside_scopes();
+    }
+    let made = || Client::from_env().map(|client| Global { client, chosen: false });
+    GLOBAL.get_or_try_init(made).map(|global| global.client.clone())
+}
+
+/// The global client where a test may have lost its scope.
+fn beside_scopes() -> Result<Client> {
+    static TOLD: Once = Once::new();
+    let Some(global) = GLOBAL.get().filter(|global| global.chosen) else {
+        return Err(Error::new(
+            ErrorKind::Misuse,
+            "outside of all testing scopes, in a process where one was opened: a thread or task does not inherit the scope \
+             of the code that starts it; wrap what is spawned in `testing::carry(…)` or `testing::carry_async(…)`, or call \
+             `init` if the global client is meant",
+        ));
+    };
+    TOLD.call_once(|| {
+        tracing::warn!(
+            target: "dspinlock",
+            "a call outside of all testing scopes uses the global client; a thread or task does not inherit the scope of the \
+             code that starts it, and needs `testing::carry(…)` or `testing::carry_async(…)`"
+        );
+    });
+    Ok(global.client.clone())
+}
+
+/// [`Client::shutdown`] of the global client, if there is one: gives back all that it holds, and takes nothing any more.
+///
+/// # Errors
+///
+/// As [`Client::shutdown`].
+///
+/// ```
+/// # use dspinlock::Client;
+/// # use std::time::Duration;
+/// dspinlock::init(Client::memory())?;
+/// // At the end of `main`, or where the signal to end has come:
+/// dspinlock::shutdown_blocking(Duration::from_secs(5))?;
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+pub async fn shutdown(deadline: Duration) -> Result<()> {
+    match GLOBAL.get() {
+        Some(global) => global.client.shutdown(deadline).await,
+        None => Ok(()),
+    }
+}
+
+/// [`shutdown`], blocking the calling thread.
+///
+/// # Errors
+///
+/// As [`Client::shutdown`].
+pub fn shutdown_blocking(deadline: Duration) -> Result<()> {
+    GLOBAL.get().map_or(Ok(()), |global| global.client.shutdown_blocking(deadline))
+}

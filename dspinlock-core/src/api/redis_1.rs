@@ -1,0 +1,101 @@
+//! For those who bring connections of their own, of version 1 of the `redis` crate: the one place where its types show.
+
+use crate::api::client::Client;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::redis::{AsyncLink, BlockingLink, Limits, Own, Redis};
+use crate::store::{Store, Wakeups};
+use crate::worker::Worker;
+use std::fmt::Display;
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a reply may take on a connection that somebody else configured.
+const LIMITS: Limits = Limits {
+    connect_timeout: Duration::from_secs(1),
+    response_timeout: Duration::from_secs(1),
+    pool_size: 16,
+};
+
+/// A client that opens its connections from `client`, with its address, credentials and settings, and the limits of
+/// [`Config::new`](crate::Config::new).
+///
+/// ```no_run
+/// let theirs = redis::Client::open("redis://redis.internal/2")?;
+/// let locks = dspinlock::redis_1::from_client(theirs)?;
+/// locks.lock("example").acquire_blocking()?.release_blocking()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// `Backend` if the system refuses a thread, `Config` for an address that can't be used.
+pub fn from_client(client: redis::Client) -> Result<Client> {
+    let worker = Worker::get()?;
+    let info = client.get_connection_info();
+    let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
+    let secret = info.redis_settings().password().map(ToOwned::to_owned);
+    let wakeups = Wakeups::default();
+    let own = Own::new(client, LIMITS, true, wakeups.clone())
+        .map_err(|_| Error::new(ErrorKind::Config, "the address of the server can't be used"))?;
+    let redis = Redis::new(own, worker.clone(), LIMITS, &place).woken_by(wakeups).keeping(secret.as_deref());
+    Ok(Client::on(Store::redis(redis), worker))
+}
+
+/// A client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or anything that
+/// is cloned as cheaply. Blocking callers wait while the library's thread uses it.
+///
+/// Values go over it as well as locks: the large ones in pieces of 256 KiB, two values at a time, behind which a lock waits
+/// for a moment. Where that is too long, bring a client with [`from_client`], which has connections apart for values.
+///
+/// The runtime that drives the connection has to live, and to run, as long as the locks do.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let theirs = redis::Client::open("redis://redis.internal/2")?.get_multiplexed_async_connection().await?;
+/// let locks = dspinlock::redis_1::from_async(theirs)?;
+/// locks.lock("example").acquire().await?.release().await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// `Backend` if the system refuses a thread.
+pub fn from_async<C>(connection: C) -> Result<Client>
+where
+    C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
+{
+    let worker = Worker::get()?;
+    let link = AsyncLink { connection, limits: LIMITS };
+    let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's connection");
+    Ok(Client::on(Store::redis(redis), worker))
+}
+
+/// A client that takes each connection from a pool: `get` hands out one, which goes back when it is dropped. Async
+/// callers use it on a helper thread of the library's.
+///
+/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values take
+/// a connection for each piece of 256 KiB, two at a time.
+///
+/// ```no_run
+/// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)
+/// # -> Result<(), dspinlock::Error> {
+/// // With r2d2: `from_pool(move || pool.get())`.
+/// let client = dspinlock::redis_1::from_pool(pool)?;
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+///
+/// `Backend` if the system refuses a thread.
+pub fn from_pool<F, G, E>(get: F) -> Result<Client>
+where
+    F: Fn() -> Result<G, E> + Send + Sync + 'static,
+    G: DerefMut<Target: redis::ConnectionLike + Sized>,
+    E: Display,
+{
+    let worker = Worker::get()?;
+    let link = BlockingLink { get: Arc::new(get), worker: worker.clone(), limits: LIMITS };
+    let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's pool");
+    Ok(Client::on(Store::redis(redis), worker))
+}

@@ -1,0 +1,137 @@
+//! A client for the length of a test, so that tests of annotated functions share neither a server nor each other's
+//! locks.
+//!
+//! ```
+//! use dspinlock::{Client, DSpinlock, testing};
+//!
+//! testing::scope(&Client::memory(), || {
+//!     let guard = DSpinlock::new("example").acquire_blocking()?;
+//!     guard.release_blocking()
+//! })?;
+//! # Ok::<(), dspinlock::Error>(())
+//! ```
+//!
+//! # Threads and tasks
+//!
+//! A scope holds on its thread, or in its future. A thread or task that is started inside does not inherit it: Rust has no
+//! hook for that. [`carry`] and [`carry_async`] take the scope along, and do nothing where there is none, so that they can
+//! stand in the code that is tested:
+//!
+//! ```
+//! use dspinlock::{Client, DSpinlock, testing};
+//!
+//! let client = Client::memory();
+//! testing::scope(&client, || {
+//!     let there = std::thread::spawn(testing::carry(|| DSpinlock::new("example").acquire_blocking()));
+//!     let _held = there.join().unwrap()?;
+//!     assert!(client.lock("example").try_acquire_blocking()?.is_none());
+//!     Ok(())
+//! })
+//! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
+//! ```
+//!
+//! What was not taken along never reaches a server in silence. From the first scope on, a call outside of all scopes that
+//! names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), and goes to no client that is made from
+//! the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged as a warning.
+
+use crate::api::client::Client;
+use crate::engine::scope::{Scope, Stack, Within, within};
+use std::cell::RefCell;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::LocalKey;
+
+/// Whether a scope was ever opened in this process. What a test has started may outlive it, so this is never undone.
+static OPENED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a call outside of all scopes may be one that has lost its scope.
+pub(crate) fn opened() -> bool {
+    OPENED.load(Ordering::Relaxed)
+}
+
+/// Calls that name no client use this one.
+impl Scope for Client {
+    fn stack() -> &'static LocalKey<Stack<Self>> {
+        thread_local! {
+            static CLIENTS: Stack<Client> = const { RefCell::new(Vec::new()) };
+        }
+        &CLIENTS
+    }
+}
+
+/// The client of the innermost scope.
+pub(crate) fn client() -> Option<Client> {
+    Client::stack().with_borrow(|clients| clients.last().cloned())
+}
+
+fn scope_of(client: &Client) -> Client {
+    OPENED.store(true, Ordering::Relaxed);
+    client.clone()
+}
+
+/// Runs `body` with `client` in place of the global one, on this thread. Threads that `body` starts are not included: see
+/// [`carry`].
+pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
+    within(scope_of(client), body)
+}
+
+/// Runs `future` with `client` in place of the global one, whichever thread polls it. Tasks that it spawns are not
+/// included: see [`carry_async`].
+///
+/// Dropping the returned future drops `future`, in the scope as well.
+///
+/// ```
+/// # use dspinlock::{Client, DSpinlock, testing};
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let client = Client::memory();
+/// testing::scope_async(&client, async {
+///     let guard = DSpinlock::new("example").acquire().await?;
+///     assert!(client.lock("example").try_acquire().await?.is_none());
+///     guard.release().await
+/// })
+/// .await
+/// # }).unwrap();
+/// ```
+pub fn scope_async<F: Future>(client: &Client, future: F) -> impl Future<Output = F::Output> + use<F> {
+    Within::new(scope_of(client), future)
+}
+
+/// Takes the scope in force here along to wherever `body` runs, as for `thread::spawn` and `spawn_blocking`. Outside of all
+/// scopes it changes nothing.
+///
+/// ```
+/// # use dspinlock::{Client, testing};
+/// let of_the_test = || dspinlock::client().map(|client| client.is_memory());
+/// testing::scope(&Client::memory(), || {
+///     assert!(std::thread::spawn(of_the_test).join().unwrap().is_err(), "lost, and told so");
+///     assert!(std::thread::spawn(testing::carry(of_the_test)).join().unwrap().unwrap());
+/// });
+/// ```
+pub fn carry<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
+    let client = client();
+    move || match client {
+        Some(client) => within(client, body),
+        None => body(),
+    }
+}
+
+/// Takes the scope in force here along to whatever polls `future`, as for `tokio::spawn`. Outside of all scopes it changes
+/// nothing.
+///
+/// Dropping the returned future drops `future`, in the scope as well.
+///
+/// ```
+/// # use dspinlock::{Client, DSpinlock, testing};
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// testing::scope_async(&Client::memory(), async {
+///     let task = tokio::spawn(testing::carry_async(async {
+///         DSpinlock::new("example").acquire().await?.release().await
+///     }));
+///     task.await.unwrap()
+/// })
+/// .await
+/// # }).unwrap();
+/// ```
+pub fn carry_async<F: Future>(future: F) -> impl Future<Output = F::Output> + use<F> {
+    Within::maybe(client(), future)
+}

@@ -1,0 +1,268 @@
+//! The server: the embedded store's own operations, and what is on its way to them.
+
+use super::config::{Flaw, Protocol, server, tick};
+use super::process::Stage;
+use super::world::{Breach, Fate, Turn, World};
+use crate::clock::{ServerTime, Tick};
+use crate::format::record::State;
+use crate::store::memory::{Apply, Now};
+use crate::store::{Abandon, Acquire, Acquired, Found, Read, Release, Renew, RenewOne, Replace};
+use std::time::Duration;
+
+/// The fence outlives every check.
+const FENCE_LIFE: Duration = Duration::MAX;
+
+/// A request on its way, for as long as it takes. One that is never delivered is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Letter {
+    /// The second copy of two is the one whose reply counts: the first one's connection is gone.
+    Acquire {
+        turn: Turn,
+        second: bool,
+        not_after: ServerTime,
+        replace: Option<Turn>,
+    },
+    Renew {
+        turn: Turn,
+        sent: Tick,
+        life: Duration,
+    },
+    /// Tried again where the reply is lost.
+    Release {
+        turn: Turn,
+        again: bool,
+    },
+    /// Sent at that moment or later.
+    Abandon {
+        turn: Turn,
+        from: Tick,
+    },
+    /// The same, if the turn is being given back by then, and after the answer to that.
+    TakeBack {
+        turn: Turn,
+        from: Tick,
+    },
+}
+
+impl Letter {
+    pub(super) fn turn(&self) -> Turn {
+        match *self {
+            Self::Acquire { turn, .. }
+            | Self::Renew { turn, .. }
+            | Self::Release { turn, .. }
+            | Self::Abandon { turn, .. }
+            | Self::TakeBack { turn, .. } => turn,
+        }
+    }
+
+    /// Whether it may arrive now.
+    pub(super) fn is_sent(&self, now: Tick) -> bool {
+        match *self {
+            Self::Abandon { from, .. } | Self::TakeBack { from, .. } => from <= now,
+            _ => true,
+        }
+    }
+
+    /// Whether a lease has passed since it may arrive.
+    pub(super) fn is_late(&self, now: Tick, lease: Duration) -> bool {
+        match *self {
+            Self::Abandon { from, .. } | Self::TakeBack { from, .. } => from + lease < now,
+            _ => false,
+        }
+    }
+
+    /// Whose COMPUTED record it may replace.
+    pub(super) fn replaces(&self) -> Option<Turn> {
+        match *self {
+            Self::Acquire { replace, .. } => replace,
+            _ => None,
+        }
+    }
+
+    /// Whether it gives the lock back.
+    pub(super) fn gives_back(&self) -> bool {
+        matches!(self, Self::Release { .. } | Self::Abandon { .. } | Self::TakeBack { .. })
+    }
+}
+
+impl Protocol {
+    /// Looks whose record stands at the key.
+    fn look(&self, world: &mut World) -> Option<(Turn, State)> {
+        let now = now(world);
+        match Read(&self.names).apply(&mut world.entries, now) {
+            Found::Held { raw, .. } if raw.ends_with(b"1") => Some((Turn::of(&raw), State::Computed)),
+            Found::Held { raw, .. } => Some((Turn::of(&raw), State::Blocked)),
+            Found::Free | Found::WrongType(_) => None,
+        }
+    }
+
+    /// A request arrives, and its reply sets out.
+    pub(super) fn deliver(&self, world: &mut World, letter: Letter) {
+        match letter {
+            Letter::Acquire { turn, second, not_after, replace } => {
+                let mut reply = self.acquire(world, turn, not_after, replace);
+                match &mut reply {
+                    Acquired::Granted { fence, .. } => self.check_token(world, turn, *fence),
+                    // For how long a caller sleeps does not matter here: it may wake up at any time.
+                    Acquired::Held { remaining, now, .. } => (*remaining, *now) = (None, server(0)),
+                    _ => {}
+                }
+                if let Some(Stage::Asking(asking)) = world.stage(turn)
+                    && asking.repeated == second
+                {
+                    asking.reply = Some(reply);
+                }
+            }
+            Letter::Renew { turn, sent, life } => {
+                let tag = self.tag(turn);
+                let one = RenewOne { names: &self.names, tag, life, fence_life: FENCE_LIFE };
+                let now = now(world);
+                let renewed = Renew(vec![one]).apply(&mut world.entries, now)[0];
+                if let Some(Stage::Holding(hold)) = world.stage(turn)
+                    && let Some(renewal) = hold.renewal.as_mut().filter(|renewal| renewal.sent == sent)
+                {
+                    renewal.reply = Some(renewed);
+                }
+            }
+            Letter::Release { turn, again } => {
+                self.release(world, turn);
+                world.answer(turn);
+                if again && self.look(world) != world.standing {
+                    world.letters.push(Letter::Release { turn, again: false });
+                }
+            }
+            Letter::Abandon { turn, .. } => {
+                self.abandon(world, turn);
+                world.answer(turn);
+            }
+            Letter::TakeBack { turn, .. } => {
+                if world.fate(turn) != Fate::Open {
+                    let is_first = Letter::Release { turn, again: true };
+                    let finds_nothing =
+                        world.letters.contains(&is_first) && world.standing == Some((turn, State::Blocked));
+                    world.breach = finds_nothing.then_some(Breach::Overtaken).or(world.breach);
+                    self.abandon(world, turn);
+                }
+            }
+        }
+        let other = world.standing.filter(|(owner, _)| *owner != letter.turn());
+        let is_acquire = matches!(letter, Letter::Acquire { .. });
+        if other.is_some() && !is_acquire && self.look(world) != other {
+            world.breach = Some(Breach::Foreign);
+        }
+    }
+
+    /// A token is higher than all before, unless it is the same turn's own once more.
+    fn check_token(&self, world: &mut World, turn: Turn, fence: u64) {
+        let top = Some(fence + u64::from(self.handoffs()));
+        let is_repeat = world.standing == Some((turn, State::Blocked));
+        let is_right = if is_repeat { top == world.top } else { Some(fence) > world.top };
+        if !is_right {
+            world.breach = Some(Breach::Token);
+        }
+        world.top = world.top.max(top);
+    }
+
+    fn acquire(
+        &self,
+        world: &mut World,
+        turn: Turn,
+        not_after: ServerTime,
+        replace: Option<Turn>,
+    ) -> Acquired {
+        let mut now = now(world);
+        let not_after = if self.has(Flaw::NoNotAfter) { ServerTime(u64::MAX) } else { not_after };
+        if self.has(Flaw::BareCounter) && now.server <= not_after {
+            now.server = ServerTime(0);
+        }
+        let seen = match (replace, world.standing) {
+            (Some(_), Some((owner, state))) if self.has(Flaw::ReplaceAnything) => Some((owner, state)),
+            (turn, _) => turn.map(|turn| (turn, State::Computed)),
+        };
+        let seen = seen.map(|(turn, state)| self.tag(turn).record(state).into_bytes());
+        let replace = seen.map(|seen| Replace { seen, life_at_most: None });
+        let request = Acquire {
+            names: &self.names,
+            tag: self.tag(turn),
+            lease: self.options.first_lease(),
+            fence_life: FENCE_LIFE,
+            not_after,
+            // As with a scheme whose records the script can't tell: COMPUTED is replaced by what was seen.
+            relock: false,
+            replace: replace.as_ref(),
+            reserve: if self.has(Flaw::NoReserve) { 0 } else { self.handoffs() },
+            waiting: None,
+            fetch: None,
+            replicas: None,
+        };
+        request.apply(&mut world.entries, now)
+    }
+
+    fn release(&self, world: &mut World, turn: Turn) {
+        let named = match world.standing {
+            Some((owner, _)) if self.has(Flaw::NoTags) => owner,
+            _ => turn,
+        };
+        let request = Release {
+            names: &self.names,
+            tag: self.tag(named),
+            expire: self.options.expire,
+            fence_life: FENCE_LIFE,
+            caller: "model",
+            value: None,
+        };
+        let now = now(world);
+        request.apply(&mut world.entries, now);
+    }
+
+    fn abandon(&self, world: &mut World, turn: Turn) {
+        let now = now(world);
+        let was_there = Abandon { names: &self.names, tag: self.tag(turn) }.apply(&mut world.entries, now);
+        if was_there && world.fate(turn) == Fate::Refused {
+            world.set_fate(turn, Fate::TakenBack);
+        }
+    }
+
+    /// Puts the world into its plainest form: without what has expired, and without letters that can't do anything.
+    pub(super) fn tidy(&self, world: &mut World) {
+        world.entries.sweep(tick(world.time));
+        world.entries.take_changed();
+        world.standing = self.look(world);
+        let stands = |world: &World, turn| world.standing == Some((turn, State::Blocked));
+        let server = server(world.time);
+        let mut letters = std::mem::take(&mut world.letters);
+        letters.retain(|letter| match *letter {
+            Letter::Acquire { turn, second, not_after, .. } => {
+                let in_time = server <= not_after || self.has(Flaw::NoNotAfter);
+                in_time || stands(world, turn) || world.is_awaited(turn, second)
+            }
+            _ => true,
+        });
+        let is_acquire = |letter: &Letter| matches!(letter, Letter::Acquire { .. });
+        let may_stand: Vec<Turn> =
+            letters.iter().filter(|letter| is_acquire(letter)).map(Letter::turn).collect();
+        letters.retain(|letter| {
+            let turn = letter.turn();
+            let has_object = stands(world, turn) || may_stand.contains(&turn) || self.has(Flaw::NoTags);
+            has_object
+                || matches!(*letter, Letter::Renew { sent, .. } if world.is_renewal_awaited(turn, sent))
+        });
+        letters.sort_unstable();
+        world.letters = letters;
+        for turn in (0..).map(Turn).take(world.fates.len()) {
+            let is_open = matches!(world.fate(turn), Fate::Open | Fate::TakenBack);
+            if !is_open && !world.is_named(turn) {
+                world.set_fate(turn, Fate::Forgotten);
+            }
+        }
+        let fresh = self.spin();
+        world.processes.retain(
+            |process| !matches!(&process.stage, Stage::Waiting { spin, replace: None } if *spin == fresh),
+        );
+        world.processes.sort_by_key(|process| process.turn);
+    }
+}
+
+fn now(world: &World) -> Now {
+    Now { tick: tick(world.time), server: server(world.time) }
+}

@@ -1,0 +1,71 @@
+//! What becomes of a call whose lock is lost while its body runs, or can't be had since the server is out of reach.
+
+use crate::engine::core::Core;
+use crate::engine::guard::LockHandle;
+use crate::engine::spec::Spec;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{OnLost, OnOutage};
+use crate::worker::Attended;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The way in for a call that can't have its lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Fallback {
+    pub(crate) core: Arc<Core>,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) on_outage: OnOutage,
+}
+
+impl Fallback {
+    /// What a body that runs unlocked has in hand, or the error again where none is to.
+    pub(crate) fn unlocked(self, error: Error) -> Result<LockHandle> {
+        if self.on_outage != OnOutage::RunUnlocked || error.kind() != ErrorKind::Backend {
+            return Err(error);
+        }
+        tracing::warn!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function, %error,
+            "running WITHOUT the lock, as `on_outage = \"run_unlocked\"` says"
+        );
+        Ok(LockHandle::unlocked(self.core, self.spec))
+    }
+}
+
+pin_project! {
+    /// Runs a body to its end, or until its lock is lost where that is to cancel it: then it gives nothing.
+    pub(crate) struct UnlessLost<F> {
+        #[pin]
+        body: F,
+        lost: Option<Attended<()>>,
+    }
+}
+
+impl<F> UnlessLost<F> {
+    pub(crate) fn new(body: F, lock: &LockHandle, on_lost: OnLost) -> Self {
+        Self { body, lost: (on_lost == OnLost::Cancel).then(|| lock.watch()) }
+    }
+}
+
+impl<F: Future> Future for UnlessLost<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // The body first: what it has done in time is not thrown away.
+        if let Poll::Ready(returned) = this.body.poll(context) {
+            return Poll::Ready(Some(returned));
+        }
+        match this.lost {
+            Some(lost) => Pin::new(lost).poll(context).map(|_| None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The error of a caller whose body was cancelled.
+pub(crate) fn cancelled(lock: &LockHandle) -> Error {
+    lock.loss("was lost while the body ran, which was cancelled (`on_lost = \"cancel\"`)")
+}

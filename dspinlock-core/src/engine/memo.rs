@@ -1,0 +1,88 @@
+//! What recent calls have come to, so that a hit from a local copy derives no names: those take longer than the rest of it.
+
+use crate::engine::spec::Spec;
+use crate::format::envelope::Label;
+use crate::format::key::Key;
+use crate::format::scheme::Scheme;
+use crate::options::{Caching, Options};
+use quick_cache::sync::Cache;
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// How many calls are remembered.
+const NUMBER: usize = 10_000;
+
+/// The longest canonical key that is worth keeping.
+const LONGEST_KEY: usize = 1024;
+
+/// All that the names of a call's lock and the label of its value follow from.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Identity {
+    /// The address of the function's site, which is static.
+    pub(crate) site: usize,
+    pub(crate) closure: Option<&'static str>,
+    pub(crate) qualifiers: Vec<Cow<'static, str>>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) schema: Option<&'static str>,
+    pub(crate) kind: Option<(&'static str, &'static str)>,
+    pub(crate) options: Options,
+    pub(crate) caching: Caching,
+    pub(crate) scheme: Same<Arc<dyn Scheme>>,
+    pub(crate) key: Key,
+}
+
+/// The same if it stands at the same address, which is nobody else's as long as it is kept here.
+#[derive(Clone)]
+pub(crate) struct Same<P>(pub(crate) P);
+
+impl<P: Deref> PartialEq for Same<P> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(&raw const *self.0, &raw const *other.0)
+    }
+}
+
+impl Eq for Identity {}
+
+impl Hash for Identity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Calls of one function and key that differ in the rest are rare.
+        self.site.hash(state);
+        self.key.hash(state);
+    }
+}
+
+/// What a call comes to.
+pub(crate) struct Known {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) label: Option<Label>,
+}
+
+/// The recent calls on one client.
+pub(crate) struct Memo(Cache<Identity, Arc<Known>>);
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self(Cache::new(NUMBER))
+    }
+}
+
+impl Memo {
+    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Known>> {
+        self.0.get(call)
+    }
+
+    pub(crate) fn keep(&self, call: Identity, known: Arc<Known>) {
+        if call.key.canonical().len() <= LONGEST_KEY {
+            self.0.insert(call, known);
+        }
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("calls", &self.0.len()).finish()
+    }
+}

@@ -1,0 +1,280 @@
+use super::*;
+use crate::format::key::Key;
+use crate::format::note::Failure;
+use crate::format::record::Tag;
+
+const T0: Tick = Tick::from_millis(1_000);
+const SERVER: ServerTime = ServerTime(1_769_903_999_000_000);
+const MS: Duration = Duration::from_millis(1);
+const PYTHON: &str = "0b8e1a4e";
+const OURS: &str = "0b8e1a4e@web/7";
+
+fn record(owner: &str, age: Duration, state: char) -> Vec<u8> {
+    let written = ServerTime(SERVER.0 - u64::try_from(age.as_micros()).unwrap());
+    format!("{owner},{written},{state}").into_bytes()
+}
+
+fn held(owner: &str, age: Duration, state: char, remaining: Option<Duration>) -> Acquired {
+    Acquired::Held { raw: record(owner, age, state), remaining, now: SERVER, value: None }
+}
+
+fn spin(policy: Policy, options: &Options) -> Spin {
+    Spin::new(policy, options, options.wait_budget(), T0)
+}
+
+fn at(now: Tick) -> Moment {
+    Moment { now, jitter: 3 * MS, ear: Ear::Deaf }
+}
+
+fn again(at: Tick) -> Step {
+    Step::Again { at, replace: None }
+}
+
+#[test]
+fn a_grant_enters() {
+    let step =
+        spin(Policy::WAIT, &Options::new()).next(Acquired::Granted { fence: 9, now: SERVER }, ",", at(T0));
+    assert_eq!(step, Ok(Step::Enter { fence: 9 }));
+}
+
+#[test]
+fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
+    let options = Options::new().sleep(100 * MS).wait(1_000 * MS);
+    let mut spin = spin(Policy::WAIT, &options);
+    let long = 10_000 * MS;
+    let mut next = |remaining, now| spin.next(held(OURS, long, '0', remaining), ",", at(now)).unwrap();
+    assert_eq!(next(Some(long), T0), again(T0 + 100 * MS));
+    assert_eq!(next(Some(40 * MS), T0), again(T0 + 43 * MS));
+    assert_eq!(next(None, T0 + 950 * MS), again(T0 + 1_000 * MS));
+}
+
+/// Where turns are short, `sleep` would miss nearly all of their ends.
+#[test]
+fn looks_again_sooner_the_shorter_the_key_has_been_held() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    for (held_for, pause) in [(0, 1), (2, 1), (10, 5), (400, 200), (1_000, 500), (60_000, 500)] {
+        let step = spin.next(held(OURS, held_for * MS, '0', None), ",", at(T0));
+        assert_eq!(step, Ok(again(T0 + pause * MS)), "held for {held_for} ms");
+    }
+}
+
+#[test]
+fn gives_up_at_the_deadline_and_not_before() {
+    let options = Options::new().sleep(100 * MS).tries(3);
+    let mut spin = spin(Policy::WAIT, &options);
+    assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0 + 299 * MS)).is_ok());
+    let refusal = spin.next(held(OURS, MS, '0', None), ",", at(T0 + 300 * MS)).unwrap_err();
+    assert!(matches!(refusal, Refusal::Contended(Some(record)) if record.holder() == "web/7"));
+}
+
+#[test]
+fn no_wait_is_one_attempt() {
+    let mut spin = spin(Policy::WAIT, &Options::new().wait(Duration::ZERO));
+    assert!(matches!(spin.next(held(OURS, MS, '0', None), ",", at(T0)), Err(Refusal::Contended(_))));
+}
+
+#[test]
+fn every_mode_at_a_held_and_at_a_computed_key() {
+    let options = Options::new();
+    let next = |policy, state| spin(policy, &options).next(held(OURS, MS, state, None), ",", at(T0));
+    assert!(matches!(next(Policy::WAIT, '0'), Ok(Step::Again { replace: None, .. })));
+    assert!(matches!(next(Policy::WAIT, '1'), Ok(Step::Again { at: T0, replace: Some(_) })));
+    assert!(matches!(next(Policy::TRY, '0'), Ok(Step::TurnedAway(_))));
+    assert!(matches!(next(Policy::TRY, '1'), Ok(Step::Again { at: T0, replace: Some(_) })));
+    assert!(matches!(next(Policy::ONCE, '0'), Ok(Step::TurnedAway(_))));
+    assert!(matches!(next(Policy::ONCE, '1'), Ok(Step::TurnedAway(_))));
+    assert!(matches!(next(Policy::FAIL, '0'), Err(Refusal::KeyExists(_))));
+    assert!(matches!(next(Policy::FAIL, '1'), Err(Refusal::KeyExists(_))));
+    assert!(matches!(next(Policy::CACHED, '0'), Ok(Step::Again { replace: None, .. })));
+    assert!(matches!(next(Policy::CACHED, '1'), Ok(Step::TurnedAway(_))));
+}
+
+#[test]
+fn a_computed_record_of_python_is_left_alone_for_a_moment() {
+    let mut spin = spin(Policy::TRY, &Options::new());
+    let seen = record(PYTHON, MS, '1');
+    let replace = Some(Replace { seen, life_at_most: None });
+    let reply = || held(PYTHON, MS, '1', None);
+    let expected = Step::Again { at: T0 + 20 * MS, replace };
+    assert_eq!(spin.next(reply(), ",", at(T0)).unwrap(), expected);
+    // Seen again, it is not left alone for longer; another record is.
+    assert_eq!(spin.next(reply(), ",", at(T0 + 19 * MS)).unwrap(), expected);
+    let other = spin.next(held(PYTHON, 2 * MS, '1', None), ",", at(T0 + 19 * MS)).unwrap();
+    assert!(matches!(other, Step::Again { at, .. } if at == T0 + 39 * MS));
+}
+
+#[test]
+fn a_stale_record_of_python_is_taken_over_by_timestamp_and_remaining_life() {
+    let minute = 60_000 * MS;
+    let options = Options::new().max_block(30 * minute);
+    let next = |owner, age, remaining| {
+        spin(Policy::WAIT, &options).next(held(owner, age, '0', remaining), ",", at(T0))
+    };
+    let old = next(PYTHON, 31 * minute, Some(29 * minute)).unwrap();
+    assert!(
+        matches!(old, Step::Again { at: T0, replace: Some(Replace { life_at_most: Some(life), .. }) } if life == 30 * minute)
+    );
+    // Written again since: the timestamp is old, the remaining life is not.
+    assert_eq!(next(PYTHON, 31 * minute, Some(59 * minute)).unwrap(), again(T0 + 500 * MS));
+    // Nearly stale: wake up just then.
+    assert_eq!(next(PYTHON, 1_799_960 * MS, Some(20 * minute)).unwrap(), again(T0 + 40 * MS));
+    // Ours, however old, and Python's without a remaining life, are not taken.
+    assert_eq!(next(OURS, 31 * minute, Some(29 * minute)).unwrap(), again(T0 + 500 * MS));
+    assert_eq!(next(PYTHON, 31 * minute, None).unwrap(), again(T0 + 500 * MS));
+}
+
+#[test]
+fn a_mode_that_does_not_wait_takes_over_a_stale_record_too() {
+    let minute = 60_000 * MS;
+    let reply = held(PYTHON, 31 * minute, '0', Some(29 * minute));
+    let step = spin(Policy::TRY, &Options::new()).next(reply, ",", at(T0)).unwrap();
+    assert!(matches!(step, Step::Again { replace: Some(_), .. }));
+}
+
+#[test]
+fn what_is_not_a_record_is_reported_and_not_shown() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    let secret = Acquired::Held { raw: b"hunter2".to_vec(), remaining: None, now: SERVER, value: None };
+    let Err(Refusal::Foreign(found)) = spin.next(secret, ",", at(T0)) else { panic!("not reported") };
+    assert!(found.starts_with("7 bytes") && !found.contains("hunter2"), "{found}");
+    assert_eq!(
+        spin.next(Acquired::WrongType("list".into()), ",", at(T0)),
+        Err(Refusal::Foreign("a list".into()))
+    );
+}
+
+#[test]
+fn a_late_attempt_is_repeated_a_few_times() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    for _ in 0..MAX_LATE {
+        assert_eq!(spin.next(Acquired::Late { now: SERVER }, ",", at(T0)), Ok(again(T0)));
+    }
+    assert_eq!(spin.next(Acquired::Late { now: SERVER }, ",", at(T0)), Err(Refusal::Clock));
+    assert_eq!(spin.next(Acquired::Spent, ",", at(T0)), Err(Refusal::Spent));
+}
+
+#[test]
+fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
+    let options = Options::new().sleep(100 * MS).wait(5_000 * MS);
+    let mut spin = spin(Policy::WAIT, &options);
+    let mut next = |ear, remaining| {
+        let moment = Moment { ear, ..at(T0) };
+        spin.next(held(OURS, MS, '0', remaining), ",", moment).unwrap()
+    };
+    assert_eq!(next(Ear::Closed, Some(3_000 * MS)), again(T0), "look again at once, to be told");
+    assert_eq!(next(Ear::Open, Some(3_000 * MS)), again(T0 + 3_003 * MS));
+    assert_eq!(next(Ear::Open, Some(10_000 * MS)), again(T0 + 5_000 * MS));
+    assert_eq!(next(Ear::Open, None), again(T0 + 5_000 * MS));
+}
+
+#[test]
+fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_deadline() {
+    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    for _ in 0..MAX_LATE {
+        assert_eq!(slow.too_slow(T0), Ok(()));
+        // The grant that was too slow stands there until it is given back.
+        assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
+    }
+    assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
+    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    assert_eq!(slow.too_slow(T0 + 999 * MS), Ok(()));
+    assert_eq!(slow.too_slow(T0 + 1_000 * MS), Err(Refusal::Slow));
+}
+
+#[test]
+fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
+    let mut spin = spin(Policy::WAIT, &Options::new());
+    for _ in 0..2 {
+        for _ in 0..MAX_LATE {
+            assert_eq!(spin.next(Acquired::Late { now: SERVER }, ",", at(T0)), Ok(again(T0)));
+        }
+        assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0)).is_ok());
+    }
+}
+
+#[test]
+fn only_who_waits_has_patience() {
+    let options = Options::new().wait(1_000 * MS);
+    assert_eq!(spin(Policy::WAIT, &options).patience(), Some(T0 + 1_000 * MS));
+    assert_eq!(spin(Policy::CACHED, &options).patience(), Some(T0 + 1_000 * MS));
+    for policy in [Policy::TRY, Policy::ONCE, Policy::FAIL] {
+        assert_eq!(spin(policy, &options).patience(), None);
+    }
+}
+
+#[test]
+fn only_who_wants_the_lock_itself_has_it_locked_again_by_the_store() {
+    let relocks = |policy| spin(policy, &Options::new()).relocks();
+    assert!(relocks(Policy::WAIT) && relocks(Policy::TRY));
+    assert!(!relocks(Policy::ONCE) && !relocks(Policy::FAIL) && !relocks(Policy::CACHED));
+}
+
+/// A caller that wants a value, the COMPUTED record at the key, and what stands beside it.
+fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
+    let label = Label::new("json", "u32", &Key::new("example"));
+    let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
+    let (record, value) = (
+        tag.record(State::Computed).into_bytes(),
+        label.seal(&tag, ",", ServerTime(0), &Payload::new(b"7".to_vec())),
+    );
+    let mut spin = spin(Policy::CACHED, &Options::new());
+    spin.want(Some(Wanted {
+        label,
+        distrust: if distrust { Distrust::Record(record.clone()) } else { Distrust::Nothing },
+    }));
+    (spin, record, value)
+}
+
+#[test]
+fn the_value_that_is_wanted_is_taken_and_no_other() {
+    let held = |raw: &[u8], value: Option<Vec<u8>>| {
+        let (raw, remaining) = (raw.to_vec(), Some(9_000 * MS));
+        Acquired::Held { raw, remaining, now: SERVER, value: value.map(Excerpt::whole) }
+    };
+    let (mut spin, record, value) = wanting(false);
+    let payload = Payload::new(b"7".to_vec());
+    let taken = Step::Take { payload, record: record.clone(), remaining: Some(9_000 * MS) };
+    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", at(T0)), Ok(taken));
+    let relocked =
+        || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
+    for other in [None, Some(b"no envelope".to_vec())] {
+        assert_eq!(spin.next(held(&record, other), ",", at(T0)), relocked());
+    }
+    let (mut spin, _, _) = wanting(true);
+    assert_eq!(
+        spin.next(held(&record, Some(value.clone())), ",", at(T0)),
+        relocked(),
+        "it could not be decoded"
+    );
+    let later = String::from_utf8(record.clone()).unwrap().replace("0123", "0124").into_bytes();
+    assert!(
+        matches!(spin.next(held(&later, Some(value)), ",", at(T0)), Ok(Step::Again { .. })),
+        "another turn's value"
+    );
+}
+
+#[test]
+fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
+    let (mut spin, raw, value) = wanting(false);
+    let refresh = |value: Vec<u8>| {
+        let value = Some(Excerpt::whole(value));
+        Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
+    };
+    let payload = Payload::new(b"7".to_vec());
+    let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
+    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
+    let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
+    assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
+}
+
+#[test]
+fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
+    let mut spin = spin(Policy::CACHED, &Options::new());
+    let note = [&record(OURS, MS, '0')[..], b"\n0\n\nfailed\nno luck"].concat();
+    let failed = Acquired::Failed { note, now: SERVER };
+    let holder = Record::parse(&record(OURS, MS, '0'), ",").unwrap().holder();
+    let failure = Failure { message: "no luck".into(), holder: Some(holder) };
+    assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Noted(Note::Failed(failure))));
+    let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
+    assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
+}

@@ -1,0 +1,217 @@
+//! Values kept in this process for a while, so that a hit costs no round trip.
+//!
+//! Bounded by number and by weight, which both belong to the user; each is dropped when the server tells that its record has changed, and in any case
+//! after the time that the user gave, or with its record.
+
+use crate::clock::Tick;
+use crate::format::envelope::{Label, Payload};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+/// How many values are kept at the most, about.
+const NUMBER: usize = 10_000;
+
+/// How many bytes they have together at the most.
+const WEIGHT: u64 = 64 << 20;
+
+/// The local copies of one client, by the names of their records.
+pub(crate) struct Copies {
+    cache: Cache<String, Kept, Weight>,
+    /// With the least that each of them may weigh, their number is bounded as well.
+    least: AtomicU64,
+    weights: RwLock<HashMap<TypeId, Weigh>>,
+}
+
+/// How many bytes of memory a value of some type takes.
+type Weigh = Box<dyn Fn(&dyn Any) -> usize + Send + Sync>;
+
+/// One of them.
+#[derive(Clone)]
+pub(crate) struct LocalCopy {
+    pub(crate) label: Label,
+    pub(crate) payload: Payload,
+    pub(crate) until: Tick,
+}
+
+/// A copy as it is kept. What it weighs is found out before, since it must not change while it is there.
+#[derive(Clone)]
+struct Kept {
+    copy: LocalCopy,
+    weight: u64,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<String, Kept> for Weight {
+    fn weight(&self, _: &String, kept: &Kept) -> u64 {
+        kept.weight
+    }
+}
+
+impl Default for Copies {
+    fn default() -> Self {
+        Self {
+            cache: Cache::with_weighter(NUMBER / 10, WEIGHT, Weight),
+            least: AtomicU64::new(WEIGHT / NUMBER as u64),
+            weights: RwLock::default(),
+        }
+    }
+}
+
+impl Copies {
+    pub(crate) fn get(&self, record: &str, label: &Label, now: Tick) -> Option<Payload> {
+        let Kept { copy, .. } = self.cache.get(record)?;
+        (copy.label == *label && now < copy.until).then_some(copy.payload)
+    }
+
+    pub(crate) fn keep(&self, record: &str, copy: LocalCopy) {
+        let weight = self.weight(record, &copy.payload);
+        self.cache.insert(record.to_owned(), Kept { copy, weight });
+    }
+
+    /// Takes in that the copy with this payload has been decoded, and has a value to keep from now on.
+    pub(crate) fn weigh(&self, record: &str, payload: &Payload) {
+        if let Some(Kept { copy, .. }) = self.cache.get(record)
+            && copy.payload.is_same(payload)
+        {
+            self.keep(record, copy);
+        }
+    }
+
+    fn weight(&self, record: &str, payload: &Payload) -> u64 {
+        let encoded = payload.len();
+        // What is behind a value is unknown: most take about as much memory as they have bytes when they are encoded.
+        let decoded = payload.decoded().map_or(0, |value| {
+            let weights = self.weights.read().unwrap_or_else(PoisonError::into_inner);
+            weights.get(&value.type_id()).map_or(size_of_val(value) + encoded, |weigh| weigh(value))
+        });
+        let bytes = u64::try_from(record.len() + encoded + decoded).unwrap_or(u64::MAX);
+        bytes.max(self.least.load(Ordering::Relaxed))
+    }
+
+    /// Bounds them, and drops those that are there.
+    pub(crate) fn bound(&self, number: usize, bytes: usize) {
+        let number = u64::try_from(number).unwrap_or(u64::MAX).max(1);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(number);
+        self.least.store(bytes.div_ceil(number), Ordering::Relaxed);
+        self.cache.clear();
+        self.cache.set_capacity(bytes);
+    }
+
+    /// Has values of this type weighed in this way.
+    pub(crate) fn weigh_by<T: 'static>(&self, weigh: impl Fn(&T) -> usize + Send + Sync + 'static) {
+        let weigh = move |value: &dyn Any| value.downcast_ref().map_or(0, &weigh);
+        let mut weights = self.weights.write().unwrap_or_else(PoisonError::into_inner);
+        weights.insert(TypeId::of::<T>(), Box::new(weigh));
+    }
+
+    pub(crate) fn drop_copy(&self, record: &str) {
+        self.cache.remove(record);
+    }
+
+    pub(crate) fn drop_all(&self) {
+        self.cache.clear();
+    }
+}
+
+impl fmt::Debug for Copies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copies").field("copies", &self.cache.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::key::Key;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const T0: Tick = Tick::from_millis(1_000);
+    const S: Duration = Duration::from_secs(1);
+
+    fn label(schema: &'static str) -> Label {
+        Label::new("json", schema, &Key::new("k"))
+    }
+
+    fn copy(bytes: usize) -> LocalCopy {
+        LocalCopy { label: label("a"), payload: Payload::new(vec![0; bytes]), until: T0 + S }
+    }
+
+    #[test]
+    fn is_served_until_its_time_is_over_and_only_as_what_it_is() {
+        let copies = Copies::default();
+        copies.keep("r", copy(3));
+        assert!(copies.get("r", &label("a"), T0).is_some());
+        assert!(copies.get("r", &label("b"), T0).is_none());
+        assert!(copies.get("other", &label("a"), T0).is_none());
+        assert!(copies.get("r", &label("a"), T0 + S).is_none());
+        copies.drop_copy("r");
+        assert!(copies.get("r", &label("a"), T0).is_none());
+    }
+
+    #[test]
+    fn is_bounded_by_weight_and_by_number() {
+        let copies = Copies::default();
+        for i in 0..200 {
+            copies.keep(&i.to_string(), copy(1 << 20));
+        }
+        assert!(copies.cache.weight() <= WEIGHT && copies.cache.len() <= 64, "{copies:?}");
+        copies.drop_all();
+        for i in 0..3 * NUMBER {
+            copies.keep(&i.to_string(), copy(1));
+        }
+        assert!(copies.cache.len() <= NUMBER, "{copies:?}");
+    }
+
+    #[test]
+    fn is_bounded_as_the_user_says() {
+        let copies = Copies::default();
+        copies.bound(64, 1 << 30);
+        for i in 0..1_000 {
+            copies.keep(&i.to_string(), copy(1));
+        }
+        assert!((1..=64).contains(&copies.cache.len()), "{copies:?}");
+        copies.bound(1_000_000, 1 << 20);
+        assert_eq!(copies.cache.len(), 0, "other bounds, other copies");
+        for i in 0..1_000 {
+            copies.keep(&i.to_string(), copy(1 << 10));
+        }
+        assert!(copies.cache.len() > 100 && copies.cache.weight() <= 1 << 20, "{copies:?}");
+        // Bounds that make no sense keep nothing, or next to it.
+        copies.bound(0, 0);
+        copies.keep("r", copy(1 << 10));
+        assert_eq!(copies.cache.len(), 0);
+    }
+
+    #[test]
+    fn what_is_decoded_counts_as_well() {
+        let copies = Copies::default();
+        copies.bound(1 << 30, 1 << 30);
+        let weight_with = |value: Option<Arc<[u64; 100]>>| {
+            copies.drop_all();
+            let copy = copy(10);
+            copies.keep("r", copy.clone());
+            if let Some(value) = value {
+                copy.payload.keep(&value);
+                copies.weigh("r", &copy.payload);
+            }
+            copies.cache.weight()
+        };
+        let alone = weight_with(None);
+        assert_eq!(weight_with(Some(Arc::new([0; 100]))), alone + 800 + 10);
+        copies.weigh_by(|value: &[u64; 100]| usize::try_from(value[0]).unwrap());
+        copies.weigh_by(|_: &u8| 7);
+        assert_eq!(weight_with(Some(Arc::new([5_000; 100]))), alone + 5_000);
+        assert_eq!(weight_with(None), alone);
+        // Another's value is none of this copy's.
+        copies.weigh("r", &copy(10).payload);
+        assert_eq!(copies.cache.weight(), alone);
+    }
+}
