@@ -15,66 +15,8 @@ mod tests;
 
 use std::fmt;
 
-pub use self::encoder::KeyEncoder;
+pub use self::encoder::{KeyEncoder, LockKey};
 use self::encoder::{VERSION, Value};
-
-/// A value that can be locked: text, bytes, integers, `bool`, `char`, date-times, and tuples, lists and options of them.
-///
-/// For a type of your own, derive it:
-///
-/// ```
-/// use dspinlock::{Client, LockKey};
-///
-/// #[derive(LockKey)]
-/// struct Report { tenant: String, year: u16 }
-///
-/// let client = Client::memory();
-/// let report = Report { tenant: "acme".into(), year: 2026 };
-/// client.lock(&report).acquire_blocking()?.release_blocking()?;
-/// # Ok::<(), dspinlock::Error>(())
-/// ```
-///
-/// By hand, encode what identifies the value; several parts count as a tuple, in their order:
-///
-/// ```
-/// use dspinlock::{Key, KeyEncoder, LockKey};
-///
-/// struct Report { tenant: String, year: u16, title: String }
-///
-/// impl LockKey for Report {
-///     fn encode(&self, encoder: &mut KeyEncoder) {
-///         self.tenant.encode(encoder);
-///         self.year.encode(encoder);
-///     }
-/// }
-///
-/// let report = Report { tenant: "acme".into(), year: 2026, title: "Figures".into() };
-/// assert_eq!(Key::new(&report), Key::new(&("acme", 2026)));
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a lock key",
-    label = "`LockKey` is not implemented for this",
-    note = "text, bytes, integers, `bool`, `char`, date-times, and tuples, lists and options of them are keys",
-    note = "write `#[derive(LockKey)]` on a type of your own, or pass what identifies the value: its id or its text",
-    note = "floats are no keys: pass a rounded integer, or their text; date-times and `Uuid` need the feature of their crate"
-)]
-pub trait LockKey {
-    /// Writes the value, or the parts that identify it, by calling `encode` of those parts.
-    ///
-    /// What is written must depend on the value only, never on the process, the time or an address. A part of variable
-    /// length goes in as one list (`self.names.as_slice().encode(encoder)`), not item by item: the items of two
-    /// neighbouring parts would run together.
-    fn encode(&self, encoder: &mut KeyEncoder);
-
-    /// Writes a list of such values. Only `u8` has its own, since a list of those is bytes.
-    #[doc(hidden)]
-    fn encode_slice(items: &[Self], encoder: &mut KeyEncoder)
-    where
-        Self: Sized,
-    {
-        encoder.list(items);
-    }
-}
 
 /// The canonical encoding of a value: what makes two locks the same lock.
 ///
@@ -155,7 +97,7 @@ impl Key {
     /// assert!(Key::new("example").bare_uid().starts_with("50d858e0985ecc7f60418aaf0cc5ab58"));
     /// ```
     pub fn bare_uid(&self) -> String {
-        uid::bare(self)
+        uid::bare(self.canonical(), self.value())
     }
 
     /// The uid of a lock in a namespace, where no two values share one: an integer is its decimal, any other value is
@@ -168,7 +110,7 @@ impl Key {
     /// assert_ne!(Key::new("a").namespaced_uid(), Key::new(b"a").namespaced_uid());
     /// ```
     pub fn namespaced_uid(&self) -> String {
-        uid::namespaced(self)
+        uid::namespaced(self.canonical(), self.value())
     }
 
     /// The one encoded value behind the version byte.

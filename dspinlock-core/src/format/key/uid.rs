@@ -4,30 +4,31 @@ use std::borrow::Cow;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Key;
 use super::encoder::{Value, tag};
 
 /// Python's `hash()` of an integer is the integer itself as long as its absolute value is not greater than this.
 const LARGEST_OWN_HASH: u128 = (1 << 61) - 2;
 
-pub(super) fn bare(key: &Key) -> String {
-    match key.value() {
+pub(super) fn bare(canonical: &[u8], value: Option<Value<'_>>) -> String {
+    match value {
         Some(Value { tag: tag::TEXT | tag::BYTES, content }) => sha256_hex(content),
         Some(Value { tag: tag::DATE_TIME, content }) => sha256_hex(&whole_microseconds(content)),
-        Some(Value { tag: tag::INTEGER, content }) => python_hash(content).unwrap_or_else(|| digest(key)),
-        _ => digest(key),
+        Some(Value { tag: tag::INTEGER, content }) => {
+            python_hash(content).unwrap_or_else(|| digest(canonical))
+        }
+        _ => digest(canonical),
     }
 }
 
-pub(super) fn namespaced(key: &Key) -> String {
-    match key.value() {
+pub(super) fn namespaced(canonical: &[u8], value: Option<Value<'_>>) -> String {
+    match value {
         Some(Value { tag: tag::INTEGER, content }) => String::from_utf8_lossy(content).into_owned(),
-        _ => digest(key),
+        _ => digest(canonical),
     }
 }
 
-fn digest(key: &Key) -> String {
-    format!("v1-{}", sha256_hex(key.canonical()))
+fn digest(canonical: &[u8]) -> String {
+    format!("v1-{}", sha256_hex(canonical))
 }
 
 /// Python's `hash()` of an integer, where it is the integer itself; −1 means an error to Python, so its hash is −2.

@@ -1,10 +1,10 @@
 //! What a scheme of the user's must do, tried on samples before anything is sent: a slip would lock nobody out.
 
 use crate::clock::ServerTime;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::key::Key;
 use crate::format::record::{LONGEST, Record, State, Tag};
-use crate::format::scheme::{Scheme, Turn, config};
+use crate::format::scheme::{Scheme, Turn};
 
 /// The moment of both sample turns: a tag may not count on the time to tell turns apart.
 const NOW: ServerTime = ServerTime(1_769_903_999_000_123);
@@ -54,10 +54,13 @@ pub(super) fn check_namespace(scheme: &dyn Scheme, namespace: &str, key: &Key, r
     )))
 }
 
+pub(super) fn config(message: String) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use crate::format::scheme::StandardScheme;
 
     #[derive(Debug)]
