@@ -14,7 +14,7 @@ use crate::format::envelope::{Label, Payload};
 use crate::format::note::Note;
 use crate::format::record::Record;
 use crate::options::Caching;
-use crate::store::{Acquired, Ear, Listener, LocalCopy, Replace};
+use crate::store::{Acquired, Listener, LocalCopy, Notify, Replace};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -155,16 +155,16 @@ impl Attempt {
             }
             let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
             let request = self.prepare(now, place.is_some());
-            let (reply, ear) = match &mut listener {
+            let (reply, notify) = match &mut listener {
                 Some(listener) => {
                     listener.attend();
                     core.store.call_tracked(&request.acquire(&self)).await
                 }
-                None => (core.store.call(&request.acquire(&self)).await, Ear::Closed),
+                None => (core.store.call(&request.acquire(&self)).await, Notify::NotAsked),
             };
             self.learn(&request, &reply);
             let reply = self.complete(reply).await;
-            match self.take(request, reply, ear)? {
+            match self.take(request, reply, notify)? {
                 Turnout::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());
                     if let (Outcome::Entered(_), Some(place)) = (&outcome, place) {
@@ -292,7 +292,7 @@ impl Attempt {
         let request = self.prepare(now, false);
         let reply = self.core.store.call_blocking(&request.acquire(&self));
         self.learn(&request, &reply);
-        match self.take(request, reply, Ear::Closed)? {
+        match self.take(request, reply, Notify::NotAsked)? {
             Turnout::Done(outcome) => Ok(outcome),
             Turnout::Sleep => {
                 let worker = self.core.worker.clone();

@@ -10,7 +10,7 @@ use crate::engine::spin::{Moment, Refusal, Step};
 use crate::error::{ErrorKind, Result};
 use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
-use crate::store::{Acquire, Acquired, Ear, Fetch, Replace};
+use crate::store::{Acquire, Acquired, Fetch, Notify, Replace};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,12 @@ impl Attempt {
     }
 
     /// Takes in the reply, with what the spin makes of it.
-    pub(super) fn take(&mut self, request: Request, reply: Result<Acquired>, ear: Ear) -> Result<Turnout> {
+    pub(super) fn take(
+        &mut self,
+        request: Request,
+        reply: Result<Acquired>,
+        notify: Notify,
+    ) -> Result<Turnout> {
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => {
@@ -72,7 +77,7 @@ impl Attempt {
         }
         let taken = matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, ear };
+        let moment = Moment { now: Tick::now(), jitter, notify };
         match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);
