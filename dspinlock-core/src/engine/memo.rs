@@ -54,14 +54,14 @@ impl Hash for Identity {
     }
 }
 
-/// What a call comes to.
-pub(crate) struct Known {
+/// What is derived for a call: the lock, and the label of its value.
+pub(crate) struct Derived {
     pub(crate) spec: Arc<Spec>,
     pub(crate) label: Option<Label>,
 }
 
 /// The recent calls on one client.
-pub(crate) struct Memo(Cache<Identity, Arc<Known>>);
+pub(crate) struct Memo(Cache<Identity, Arc<Derived>>);
 
 impl Default for Memo {
     fn default() -> Self {
@@ -70,13 +70,13 @@ impl Default for Memo {
 }
 
 impl Memo {
-    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Known>> {
+    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Derived>> {
         self.0.get(call)
     }
 
-    pub(crate) fn keep(&self, call: Identity, known: Arc<Known>) {
+    pub(crate) fn keep(&self, call: Identity, derived: Arc<Derived>) {
         if call.key.canonical().len() <= LONGEST_KEY {
-            self.0.insert(call, known);
+            self.0.insert(call, derived);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Refusal, Spin, Wanted};
 use crate::engine::waits::{Caller, Waiting};
 use crate::error::Result;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
 use crate::options::Caching;
@@ -35,10 +35,10 @@ pub(crate) enum Outcome {
 /// What came in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// What was computed, the record that it belongs to, and until when that lives.
-    Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
-    /// The same, about to expire: the guard is of the mark of the caller that computes the next.
-    Renew { payload: Payload, record: Vec<u8>, mark: Guard },
+    /// The value.
+    Value(Stored),
+    /// The value, about to expire. The guard of the refresh mark makes this caller the one that computes the next value.
+    RefreshAhead { stored: Stored, mark: Guard },
     /// The turn that was waited for has no value for others.
     Noted(Note),
 }
@@ -261,7 +261,7 @@ impl Attempt {
         if let (
             Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
             Some(listener),
-            Outcome::Fetched(Fetched::Value { payload, until, .. }),
+            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
         ) = (&self.fetch, listener, outcome)
         {
             let at_most = Tick::now() + *local;

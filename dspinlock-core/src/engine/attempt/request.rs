@@ -77,7 +77,7 @@ impl Attempt {
         }
         let taken = matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, notify };
+        let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
         match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);
@@ -88,20 +88,19 @@ impl Attempt {
                 );
                 Ok(Turnout::Done(Outcome::Entered(guard)))
             }
-            Ok(Step::Renew { payload, record, fence }) => {
+            Ok(Step::RefreshAhead { stored, fence }) => {
                 let spec = Arc::new(self.spec.of_the_mark());
                 let mark = self.granted(request, spec, fence, 0, repeated)?;
-                Ok(fetched(Fetched::Renew { payload, record, mark }))
+                Ok(fetched(Fetched::RefreshAhead { stored, mark }))
             }
             step => {
-                let sent = request.sent;
                 // What was taken is not needed. Where two requests were sent, one may still be on its way.
                 if repeated || taken {
                     request.pending.take_back();
                 } else {
                     request.pending.settle();
                 }
-                self.go_on(step, sent)
+                self.go_on(step)
             }
         }
     }
@@ -127,20 +126,17 @@ impl Attempt {
     }
 
     /// What follows from a step that took nothing.
-    fn go_on(&mut self, step: Result<Step, Refusal>, sent: Tick) -> Result<Turnout> {
+    fn go_on(&mut self, step: Result<Step, Refusal>) -> Result<Turnout> {
         match step {
             Ok(Step::TurnedAway(record)) => Ok(Turnout::Done(Outcome::TurnedAway(record))),
-            Ok(Step::Take { payload, record, remaining }) => {
-                let until = remaining.map(|remaining| sent + remaining);
-                Ok(fetched(Fetched::Value { payload, record, until }))
-            }
+            Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value(stored))),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
                 tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
                 self.next = Next { at, replace };
                 Ok(Turnout::Sleep)
             }
-            Ok(Step::Enter { .. } | Step::Renew { .. }) => unreachable!("these are granted"),
+            Ok(Step::Enter { .. } | Step::RefreshAhead { .. }) => unreachable!("these are granted"),
             Err(refusal) => Err(self.refuse(refusal)),
         }
     }

@@ -4,7 +4,7 @@
 //! what [`Step`] says.
 
 use crate::clock::{ServerTime, Tick};
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Payload, Stored};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
 use crate::options::Options;
@@ -62,10 +62,10 @@ pub(crate) enum Step {
     Enter { fence: u64 },
     /// The lock is not held, and that is an answer: the key is held by another, or COMPUTED, as the record says.
     TurnedAway(Record),
-    /// What was computed is here.
-    Take { payload: Payload, record: Vec<u8>, remaining: Option<Duration> },
-    /// What was computed is here and about to expire: this caller holds the mark of the one who computes anew.
-    Renew { payload: Payload, record: Vec<u8>, fence: u64 },
+    /// The value is here.
+    Take(Stored),
+    /// The value is here and about to expire. This caller holds the refresh mark, and computes the next value.
+    RefreshAhead { stored: Stored, fence: u64 },
     /// The turn that this caller waited for has no value for others.
     Noted(Note),
     /// Sleep until then (a wake-up may end the sleep), and try again; `replace` is a record that may be replaced.
@@ -135,6 +135,8 @@ pub(crate) struct Spin {
 /// The moment of a reply, on both clocks, and some randomness so that waiters of one expiry do not come all at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
+    /// When the request was sent: a life that the reply tells counts from then.
+    pub(crate) sent: Tick,
     pub(crate) now: Tick,
     pub(crate) jitter: Duration,
     pub(crate) notify: Notify,
@@ -181,7 +183,10 @@ impl Spin {
             Acquired::Failed { note, .. } => return Ok(Step::Noted(Note::read(&note, separator))),
             Acquired::Refresh { fence, raw, value, .. } => {
                 return Ok(match self.open(value, &raw, separator) {
-                    Some(payload) => Step::Renew { payload, record: raw, fence },
+                    Some(payload) => {
+                        let stored = Stored { payload, record: Some(raw.into()), until: None };
+                        Step::RefreshAhead { stored, fence }
+                    }
                     // Nothing that could be served meanwhile: compute under the lock itself.
                     None => replace(raw, moment.now),
                 });
@@ -204,7 +209,10 @@ impl Spin {
         match record.state {
             State::Computed if self.policy.computed == OnComputed::TurnAway && self.wanted.is_some() => {
                 match self.open(value, &record.raw, separator) {
-                    Some(payload) => Ok(Step::Take { payload, record: record.raw, remaining }),
+                    Some(payload) => {
+                        let until = remaining.map(|remaining| moment.sent + remaining);
+                        Ok(Step::Take(Stored { payload, record: Some(record.raw.into()), until }))
+                    }
                     None => Ok(self.relock(record, moment)),
                 }
             }
