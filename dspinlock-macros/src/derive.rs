@@ -12,7 +12,7 @@ use syn::{Data, DeriveInput, Error, Fields, Index, LitStr, Member, Type};
 use self::options::{OfField, OfType};
 use crate::errors::Errors;
 
-/// The implementation; where the type can't have one, errors that say why.
+/// The implementation, or the errors of a type that cannot have one.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     syn::parse2(input).map_or_else(Error::into_compile_error, |input: DeriveInput| {
         let mut errors = Errors::default();
@@ -21,7 +21,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
         check_transparent(&options, &input, &shapes, &mut errors);
         match errors.finish(()) {
             Ok(()) => implementation(&input, &options, &shapes, &body(&input, &options, &shapes)),
-            // An implementation that can't be called keeps every use of the type from being one more error.
+            // With an implementation that is never called, uses of the type are not errors as well.
             Err(error) => {
                 let stub = implementation(&input, &options, &[], &quote!(::core::unreachable!()));
                 let errors = error.into_compile_error();
@@ -33,7 +33,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
 
 /// A struct, or a variant of an enum.
 struct Shape<'a> {
-    /// What it is matched by, `Self` or `Self::Variant`.
+    /// The path in a pattern: `Self` or `Self::Variant`.
     path: TokenStream,
     /// The variant's name in the encoding.
     variant: Option<LitStr>,
@@ -79,13 +79,13 @@ fn shapes<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<Shape<'a>> {
                 .map(|variant| {
                     let ident = &variant.ident;
                     let name = options::of_variant(&variant.attrs, errors).unwrap_or_else(|| text(ident));
-                    take_name(&mut taken, &name, errors);
+                    take_name(&mut taken, &name, "variant", errors);
                     shape(quote!(Self::#ident), Some(name), &variant.fields, errors)
                 })
                 .collect()
         }
         Data::Union(data) => {
-            let message = "a union can't be a lock key, since nothing says which of its fields is valid; implement \
+            let message = "a union cannot be a lock key, because nothing says which of its fields is valid: implement \
                            `LockKey` by hand";
             errors.push(Error::new(data.union_token.span, message));
             Vec::new()
@@ -110,7 +110,7 @@ fn shape<'a>(
             let default = field.ident.as_ref().map_or_else(|| LitStr::new("", Span::call_site()), text);
             let name = options.name.unwrap_or(default);
             if named && options.skip.is_none() {
-                take_name(&mut taken, &name, errors);
+                take_name(&mut taken, &name, "field", errors);
             }
             let member =
                 field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(index)), Member::Named);
@@ -129,19 +129,17 @@ fn shape<'a>(
 fn check_name(options: &OfField, named: bool, errors: &mut Errors) {
     let Some(name) = &options.name else { return };
     if !named {
-        errors
-            .push(Error::new(name.span(), "a field without a name has none in the encoding; remove `name`"));
+        errors.push(Error::new(name.span(), "an unnamed field has no name in the key: remove `name`"));
     } else if options.skip.is_some() {
-        errors
-            .push(Error::new(name.span(), "a skipped field is not in the encoding; remove `name` or `skip`"));
+        errors.push(Error::new(name.span(), "a skipped field is not in the key: remove `name` or `skip`"));
     }
 }
 
-/// Two variants or fields of one name would be one key.
-fn take_name(taken: &mut Vec<String>, name: &LitStr, errors: &mut Errors) {
+/// Two variants or fields with the same name would be the same key.
+fn take_name(taken: &mut Vec<String>, name: &LitStr, what: &str, errors: &mut Errors) {
     let value = name.value();
     if taken.contains(&value) {
-        let message = format!("`{value}` is the name of another one here; write another `name = \"…\"`");
+        let message = format!("`{value}` is the name of another {what}: write a different `name = \"…\"`");
         errors.push(Error::new(name.span(), message));
     }
     taken.push(value);
@@ -150,21 +148,18 @@ fn take_name(taken: &mut Vec<String>, name: &LitStr, errors: &mut Errors) {
 fn check_transparent(options: &OfType, input: &DeriveInput, shapes: &[Shape<'_>], errors: &mut Errors) {
     let Some(span) = options.transparent else { return };
     if !matches!(input.data, Data::Struct(_)) {
-        errors.push(Error::new(span, "only a struct can be `transparent`; remove it"));
+        errors.push(Error::new(span, "only a struct can be `transparent`: remove it"));
     } else if shapes[0].encoded().count() != 1 {
-        let message = "a `transparent` struct is the key that its field is, so it has exactly one field without \
-                       `#[lock_key(skip)]`";
+        let message = "a `transparent` struct has the key of its only field: write `#[lock_key(skip)]` on the others, or \
+                       remove `transparent`";
         errors.push(Error::new(span, message));
     }
     if let Some(name) = &options.name {
-        errors.push(Error::new(
-            name.span(),
-            "a `transparent` struct has no name in the encoding; remove `name`",
-        ));
+        errors.push(Error::new(name.span(), "a `transparent` struct has no name in the key: remove `name`"));
     }
 }
 
-/// The name of an item as the encoding has it: `r#type` is `type`.
+/// The name of an item in the encoding: `r#type` is `type`.
 fn text(ident: &Ident) -> LitStr {
     LitStr::new(&ident.unraw().to_string(), ident.span())
 }
@@ -199,7 +194,7 @@ fn call(name: &LitStr, shape: &Shape<'_>, OfType { library, .. }: &OfType) -> To
     let variant = &shape.variant;
     let names = variant.as_ref().map_or_else(|| quote!(&[#name]), |variant| quote!(&[#name, #variant]));
     let encoder = encoder();
-    // One more reference than it takes, so that the field may be unsized.
+    // One reference more than necessary, so that the field may be unsized.
     let values = shape.encoded().map(|Field { variable, ty, .. }| quote_spanned!(ty.span()=> &#variable));
     if shape.named {
         let fields = shape.encoded().map(|field| &field.name);
@@ -239,7 +234,7 @@ fn implementation(
     }
 }
 
-/// The parameter of the generated method, out of sight for the user's own names.
+/// The parameter of the generated method, which no name of the user can meet.
 fn encoder() -> Ident {
     Ident::new("encoder", Span::mixed_site())
 }

@@ -11,14 +11,14 @@ const TYPE: &str = "a type takes `name = \"…\"`, `transparent` and `crate = pa
 const VARIANT: &str = "a variant takes `name = \"…\"`";
 const FIELD: &str = "a field takes `skip` and `name = \"…\"`";
 
-/// What is said about a type.
+/// The arguments on a type.
 pub(super) struct OfType {
     pub(super) name: Option<LitStr>,
     pub(super) transparent: Option<Span>,
     pub(super) library: Path,
 }
 
-/// What is said about a field.
+/// The arguments on a field.
 pub(super) struct OfField {
     pub(super) name: Option<LitStr>,
     pub(super) skip: Option<Span>,
@@ -58,7 +58,7 @@ impl OfField {
     }
 }
 
-/// The name that a variant is given, if any.
+/// The `name` on a variant.
 pub(super) fn of_variant(attributes: &[Attribute], errors: &mut Errors) -> Option<LitStr> {
     let mut name = None;
     each(attributes, VARIANT, errors, |argument| {
@@ -71,7 +71,7 @@ pub(super) fn of_variant(attributes: &[Attribute], errors: &mut Errors) -> Optio
     name
 }
 
-/// Hands all arguments of all `#[lock_key(…)]` to `read`.
+/// Calls `read` with each argument of each `#[lock_key(…)]`.
 fn each(
     attributes: &[Attribute],
     valid: &str,
@@ -82,7 +82,7 @@ fn each(
         if let Meta::List(_) = attribute.meta {
             errors.take(attribute.parse_nested_meta(&mut read));
         } else {
-            errors.push(Error::new_spanned(attribute, format!("`#[lock_key(…)]` needs arguments; {valid}")));
+            errors.push(Error::new_spanned(attribute, format!("`#[lock_key(…)]` needs arguments: {valid}")));
         }
     }
 }
@@ -95,26 +95,26 @@ fn once<T>(
     let value = read(argument)?;
     if slot.replace(value).is_some() {
         let name = quote::ToTokens::to_token_stream(&argument.path);
-        return Err(argument.error(format!("`{name}` is there already; remove one of them")));
+        return Err(argument.error(format!("`{name}` is written twice: remove one of them")));
     }
     Ok(())
 }
 
 fn unknown(argument: &ParseNestedMeta<'_>, valid: &str) -> Error {
     let name = quote::ToTokens::to_token_stream(&argument.path);
-    Error::new(argument.path.span(), format!("`{name}` means nothing here; {valid}"))
+    Error::new(argument.path.span(), format!("unknown argument `{name}`: {valid}"))
 }
 
 fn read_name(argument: &ParseNestedMeta<'_>) -> Result<LitStr> {
     let value = argument.value()?;
     if !value.peek(LitStr) {
-        return Err(value.error("a name is text in quotes, such as `name = \"Report\"`"));
+        return Err(value.error("a name is text: write `name = \"Report\"`"));
     }
     let name: LitStr = value.parse()?;
     if name.value().is_empty() {
         return Err(Error::new(
             name.span(),
-            "an empty name; write the one to keep, such as `name = \"Report\"`",
+            "the name is empty: write the one to keep, such as `name = \"Report\"`",
         ));
     }
     Ok(name)
