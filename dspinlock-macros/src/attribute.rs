@@ -49,7 +49,7 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// # Errors
-/// All that is wrong with the arguments, with the function, and with the two together.
+/// Errors in the arguments, in the function, and between the two.
 fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
     let mut errors = Errors::default();
     let args = Args::read(args, &mut errors);

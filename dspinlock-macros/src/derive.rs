@@ -9,14 +9,14 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Index, LitStr, Member, Type};
 
-use self::options::{OfField, OfType};
+use self::options::{FieldOptions, TypeOptions};
 use crate::errors::Errors;
 
 /// The implementation, or the errors of a type that cannot have one.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     syn::parse2(input).map_or_else(Error::into_compile_error, |input: DeriveInput| {
         let mut errors = Errors::default();
-        let options = OfType::read(&input.attrs, &mut errors);
+        let options = TypeOptions::read(&input.attrs, &mut errors);
         let shapes = shapes(&input, &mut errors);
         check_transparent(&options, &input, &shapes, &mut errors);
         match errors.finish(()) {
@@ -78,7 +78,7 @@ fn shapes<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<Shape<'a>> {
                 .iter()
                 .map(|variant| {
                     let ident = &variant.ident;
-                    let name = options::of_variant(&variant.attrs, errors).unwrap_or_else(|| text(ident));
+                    let name = options::variant_name(&variant.attrs, errors).unwrap_or_else(|| text(ident));
                     take_name(&mut taken, &name, "variant", errors);
                     shape(quote!(Self::#ident), Some(name), &variant.fields, errors)
                 })
@@ -105,7 +105,7 @@ fn shape<'a>(
         .iter()
         .enumerate()
         .map(|(index, field)| {
-            let options = OfField::read(&field.attrs, errors);
+            let options = FieldOptions::read(&field.attrs, errors);
             check_name(&options, named, errors);
             let default = field.ident.as_ref().map_or_else(|| LitStr::new("", Span::call_site()), text);
             let name = options.name.unwrap_or(default);
@@ -126,7 +126,7 @@ fn shape<'a>(
     Shape { path, variant, named, fields }
 }
 
-fn check_name(options: &OfField, named: bool, errors: &mut Errors) {
+fn check_name(options: &FieldOptions, named: bool, errors: &mut Errors) {
     let Some(name) = &options.name else { return };
     if !named {
         errors.push(Error::new(name.span(), "an unnamed field has no name in the key: remove `name`"));
@@ -145,7 +145,7 @@ fn take_name(taken: &mut Vec<String>, name: &LitStr, what: &str, errors: &mut Er
     taken.push(value);
 }
 
-fn check_transparent(options: &OfType, input: &DeriveInput, shapes: &[Shape<'_>], errors: &mut Errors) {
+fn check_transparent(options: &TypeOptions, input: &DeriveInput, shapes: &[Shape<'_>], errors: &mut Errors) {
     let Some(span) = options.transparent else { return };
     if !matches!(input.data, Data::Struct(_)) {
         errors.push(Error::new(span, "only a struct can be `transparent`: remove it"));
@@ -173,7 +173,7 @@ fn text(ident: &Ident) -> LitStr {
 ///     Self::Dot { 0: _, 1: field_1 } => KeyEncoder::unnamed_fields(encoder, &["Shape", "Dot"], &[&field_1]),
 /// }
 /// ```
-fn body(input: &DeriveInput, options: &OfType, shapes: &[Shape<'_>]) -> TokenStream {
+fn body(input: &DeriveInput, options: &TypeOptions, shapes: &[Shape<'_>]) -> TokenStream {
     if shapes.is_empty() {
         return quote!(match *self {});
     }
@@ -190,7 +190,7 @@ fn body(input: &DeriveInput, options: &OfType, shapes: &[Shape<'_>]) -> TokenStr
     quote!(match self { #(#arms,)* })
 }
 
-fn call(name: &LitStr, shape: &Shape<'_>, OfType { library, .. }: &OfType) -> TokenStream {
+fn call(name: &LitStr, shape: &Shape<'_>, TypeOptions { library, .. }: &TypeOptions) -> TokenStream {
     let variant = &shape.variant;
     let names = variant.as_ref().map_or_else(|| quote!(&[#name]), |variant| quote!(&[#name, #variant]));
     let encoder = encoder();
@@ -204,7 +204,7 @@ fn call(name: &LitStr, shape: &Shape<'_>, OfType { library, .. }: &OfType) -> To
     }
 }
 
-fn transparent_call(shape: &Shape<'_>, OfType { library, .. }: &OfType) -> TokenStream {
+fn transparent_call(shape: &Shape<'_>, TypeOptions { library, .. }: &TypeOptions) -> TokenStream {
     let encoder = encoder();
     let fields = shape.encoded().map(|Field { variable, ty, .. }| {
         quote_spanned!(ty.span()=> #library::LockKey::encode(#variable, #encoder))
@@ -214,7 +214,7 @@ fn transparent_call(shape: &Shape<'_>, OfType { library, .. }: &OfType) -> Token
 
 fn implementation(
     input: &DeriveInput,
-    OfType { library, .. }: &OfType,
+    TypeOptions { library, .. }: &TypeOptions,
     shapes: &[Shape<'_>],
     body: &TokenStream,
 ) -> TokenStream {

@@ -3,9 +3,10 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Result};
 
-use super::argument::{Argument, Place};
+use super::argument::Argument;
 use super::mode::Mode;
 use super::syntax::{List, Written, WrittenValue};
+use super::table::Place;
 use super::unknown;
 use super::value::Value;
 use crate::errors::Errors;

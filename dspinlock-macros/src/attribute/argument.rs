@@ -1,7 +1,5 @@
 //! What a row of the [table](super::table) says about an argument.
 
-use super::table::{ARGUMENTS, OPTIONS};
-
 /// An argument of the attribute, or an option of `cached(…)`.
 pub(crate) struct Argument {
     pub(crate) name: &'static str,
@@ -80,38 +78,5 @@ impl Argument {
     /// The argument as it is written: `wait = "5s"`.
     pub(crate) fn example(&self) -> String {
         format!("{} = {}", self.name, self.value)
-    }
-}
-
-/// Where arguments are written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    Attribute,
-    Cached,
-}
-
-impl Place {
-    /// The rows of all places.
-    pub(crate) fn all_rows() -> impl Iterator<Item = &'static Argument> {
-        ARGUMENTS.iter().chain(OPTIONS)
-    }
-
-    pub(crate) fn rows(self) -> &'static [Argument] {
-        match self {
-            Self::Attribute => ARGUMENTS,
-            Self::Cached => OPTIONS,
-        }
-    }
-
-    pub(crate) fn find(self, name: &str) -> Option<&'static Argument> {
-        self.rows().iter().find(|argument| argument.name == name)
-    }
-
-    /// The argument as it is written here: `wait = "5s"` or `cached(local = "5s")`.
-    pub(crate) fn example(self, argument: &Argument) -> String {
-        match self {
-            Self::Attribute => argument.example(),
-            Self::Cached => format!("cached({})", argument.example()),
-        }
     }
 }

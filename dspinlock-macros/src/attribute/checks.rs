@@ -1,4 +1,4 @@
-//! What is wrong with a function, or with the arguments for this function.
+//! Checks of the function, and of the arguments against the function.
 
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
@@ -16,7 +16,7 @@ use super::text_key;
 use super::value::Value;
 use crate::errors::Errors;
 
-/// The functions that no arguments make lockable.
+/// Functions that cannot be locked with any arguments.
 pub(crate) fn check_shape(function: &Function, is_async: bool, errors: &mut Errors) {
     if let Some(constness) = &function.sig.constness {
         let message = "a `const fn` may run while compiling, where there is nothing to lock: remove `const`";

@@ -1,4 +1,4 @@
-//! Arguments that are valid alone, and not beside the others or on this function.
+//! Arguments that are valid alone, but not beside the others or on this function.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::mode::Mode;
 use super::returns::Returns;
 use crate::errors::Errors;
 
-/// A Python process takes over a key that has been held for longer, so no call may hold a bare key for longer.
+/// Python processes take over a key that has been held for longer, so no call may hold a bare key for longer.
 const LONGEST_BARE_BLOCK: Duration = Duration::from_secs(30 * 60);
 
 /// How long a value lives without `expire`.
@@ -20,8 +20,8 @@ const CACHED_EXPIRE: Duration = Duration::from_secs(60 * 60);
 pub(crate) fn check(args: &Args, returns: Returns<'_>, errors: &mut Errors) {
     check_modes(args, errors);
     for (argument, span) in args.written() {
-        let broken = argument.rules.iter().find_map(|rule| broken(*rule, argument.name, args, returns));
-        if let Some(message) = broken {
+        let refusal = argument.rules.iter().find_map(|rule| refusal(*rule, argument.name, args, returns));
+        if let Some(message) = refusal {
             errors.push(Error::new(span, message));
         }
     }
@@ -40,7 +40,7 @@ fn check_modes(args: &Args, errors: &mut Errors) {
 }
 
 /// The message about an argument that breaks a rule.
-fn broken(rule: Rule, name: &str, args: &Args, returns: Returns<'_>) -> Option<String> {
+fn refusal(rule: Rule, name: &str, args: &Args, returns: Returns<'_>) -> Option<String> {
     match rule {
         Rule::Without(other, both) => {
             args.span(other).map(|_| format!("`{other}` and `{name}` both {both}: write one of them"))

@@ -90,7 +90,7 @@ fn no_unit(argument: &Argument, number: &str, span: Span, zero: Zero) -> Error {
     {
         return is_zero(argument, why, span);
     }
-    // A fraction is a number of seconds in py-dspinlock, even where people here think in milliseconds.
+    // A whole number for `sleep` most likely means milliseconds. A fraction, as in py-dspinlock, means seconds.
     let unit = if argument.value.ends_with("ms\"") && !number.contains('.') { "ms" } else { "s" };
     Error::new(span, format!("`{} = {number}` has no unit: write \"{number}{unit}\"", argument.name))
 }

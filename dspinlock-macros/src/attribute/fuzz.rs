@@ -9,11 +9,12 @@ use proptest::sample::select;
 use quote::ToTokens;
 use syn::{File, Item, ItemFn, parse2};
 
-use super::argument::{Argument, Place};
+use super::argument::Argument;
 use super::attribute;
 use super::function::Function;
 use super::mode::MODES;
 use super::spelling::ends_in;
+use super::table::Place;
 
 /// Words that a mistake inserts, or that are in place of a value.
 const WORDS: [&str; 72] = [
@@ -124,7 +125,7 @@ const CALLS: [&str; 6] = [
     "key = [id, id], fail_if_key_exists, namespace = \"billing\", on_lost = \"continue\", on_error = { g }",
 ];
 
-/// One argument or option, well-formed more often than not.
+/// One argument or option, mostly well-formed.
 fn argument() -> impl Strategy<Value = String> {
     let examples: Vec<String> = Place::all_rows().map(Argument::example).collect();
     let modes = MODES.map(|(name, _)| name);

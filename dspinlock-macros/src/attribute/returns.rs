@@ -1,4 +1,4 @@
-//! What the spelling of a return type says. An alias hides it; the compiler then tells by the type itself.
+//! What the spelling of a return type says. An alias hides it; the generated code leaves the decision to the compiler then.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;

@@ -1,4 +1,5 @@
-//! The runtime, `dspinlock::__private`: all paths by which the generated code calls it.
+//! The runtime, `dspinlock::__private`: all names by which the generated code calls it, except the setters of arguments,
+//! which have the names in the [table](super::table).
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -126,13 +127,13 @@ impl Runtime {
         quote!(move |#granted| async move { #typed #body })
     }
 
-    /// The return value of a call that was turned away, by the return type.
+    /// The return value of a call that was turned away, for types that have one.
     pub(crate) fn turned_away(&self) -> TokenStream {
         let Self { private, output, span, .. } = self;
         quote_spanned!(*span=> <#output as #private::TurnedAway>::turned_away())
     }
 
-    /// The closure that makes the return value for an error of the lock, by the return type.
+    /// The closure that turns an error of the lock into the return value, for types that can carry one.
     pub(crate) fn on_error(&self) -> TokenStream {
         let Self { private, output, span, .. } = self;
         let error = local("error");

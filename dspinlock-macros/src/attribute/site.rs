@@ -2,10 +2,10 @@
 
 use super::function::Function;
 
-/// Tells apart functions of one name within another function: where the name is written, and a digest of the body.
+/// Tells apart functions with the same name within another function: the position of the name, and a digest of the body.
 ///
-/// The runtime puts the position of the attribute before it; all that one call of a macro writes has the same one. The
-/// digest keeps a function from having the position that another one had in an earlier release.
+/// The runtime puts the position of the attribute before it, which all functions from one call of a macro share. The digest
+/// keeps a function from having the position that another one had in an earlier release.
 pub(super) fn position(function: &Function) -> String {
     // FNV-1a, which is the same in every build.
     let text = function.body.to_string();

@@ -17,7 +17,7 @@ pub(crate) fn read(argument: &Argument, expr: &Expr) -> Result<TokenStream> {
         None if !is_negative(expr) => return Ok(expr.to_token_stream()),
         Some(Lit::Str(text)) => match bytes(name, &text.value()) {
             Ok(bytes) => {
-                // It fits: the largest is below 4 GiB.
+                // This always fits: the largest size is below 4 GiB.
                 let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
                 let generated = Span::mixed_site().located_at(text.span());
                 return Ok(quote_spanned!(generated=> #bytes));

@@ -15,7 +15,7 @@ macro_rules! table {
             $($field:ident: $setting:expr,)*
         })*
     ) => {
-        pub(crate) const $table: &[Argument] =
+        const $table: &[Argument] =
             &[$(Argument { name: $name, value: $value, $($field: $setting,)* ..PLAIN }),*];
 
         macro_rules! $documentation {
@@ -168,11 +168,44 @@ table! {
     }
 }
 
+/// Where arguments are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Attribute,
+    Cached,
+}
+
+impl Place {
+    /// The rows of all places.
+    pub(crate) fn all_rows() -> impl Iterator<Item = &'static Argument> {
+        ARGUMENTS.iter().chain(OPTIONS)
+    }
+
+    pub(crate) fn rows(self) -> &'static [Argument] {
+        match self {
+            Self::Attribute => ARGUMENTS,
+            Self::Cached => OPTIONS,
+        }
+    }
+
+    pub(crate) fn find(self, name: &str) -> Option<&'static Argument> {
+        self.rows().iter().find(|argument| argument.name == name)
+    }
+
+    /// The argument as it is written here: `wait = "5s"` or `cached(local = "5s")`.
+    pub(crate) fn example(self, argument: &Argument) -> String {
+        match self {
+            Self::Attribute => argument.example(),
+            Self::Cached => format!("cached({})", argument.example()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use crate::attribute::argument::Place;
+    use super::Place;
     use crate::attribute::mode::MODES;
 
     #[test]

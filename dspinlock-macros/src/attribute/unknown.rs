@@ -1,7 +1,8 @@
 //! The message for an unknown argument, with what may have been meant.
 
-use super::argument::{Argument, Place};
+use super::argument::Argument;
 use super::mode::MODES;
+use super::table::Place;
 
 /// The names of the same things in other libraries: py-dspinlock first, then common ones.
 const ALIASES: [(&str, &str); 14] = [

@@ -116,7 +116,7 @@ mod tests {
     use syn::{parse_quote, parse_str};
 
     use super::Value;
-    use crate::attribute::argument::Place;
+    use crate::attribute::table::Place;
 
     #[test]
     fn the_examples_of_the_table_are_valid() {

@@ -36,7 +36,7 @@ pub(super) fn extended<'a>(
 struct Found {
     parameters: HashSet<Ident>,
     bounded: Vec<TypePath>,
-    /// The same as text, since types can't be compared.
+    /// The same as text, since types cannot be compared.
     seen: HashSet<String>,
 }
 
