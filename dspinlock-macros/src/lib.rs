@@ -217,8 +217,8 @@ use proc_macro::TokenStream;
 ///
 /// # Namespaces
 ///
-/// Without a `namespace`, no two functions share a key. The same function in another process does. The default namespace
-/// consists of
+/// Without a `namespace`, different functions never share a key, and the same function shares its keys in all processes. The
+/// default namespace consists of
 ///
 /// - the package, with `/bin` for a function of a binary: `billing/bin`;
 /// - the path of the function, with the type of its `impl`, the trait, and the enclosing functions:
@@ -234,8 +234,8 @@ use proc_macro::TokenStream;
 ///
 /// The default namespace changes when the function is renamed or, within another function, moved, and may change with the
 /// compiler. Name the namespace of locks that must exclude each other across releases: `namespace = "billing"` is used as it
-/// is. Functions with the same namespace and key exclude each other. They share values only if they have the same `schema`,
-/// too. A namespace cannot contain `{`, `}` or `,`. `namespace = ""` makes a *bare* key, which Python's `HashDSpinlock(key)` shares.
+/// is, and cannot contain `{`, `}` or `,`. Functions with the same namespace and key exclude each other. They share values
+/// only if they have the same `schema`, too. `namespace = ""` makes a *bare* key, which Python's `HashDSpinlock(key)` shares.
 ///
 /// Some type parameters, also those of the `Self` type, do not tell the instances of a function apart. All closures of one
 /// function have the same type name, as do types that are declared in a closure or an async block, and a function pointer or
