@@ -4,7 +4,7 @@ use crate::api::client::Client;
 use crate::api::global;
 use crate::api::inspect::{Inspection, RecordInfo, forgotten, inspected};
 use crate::engine::attempt::{Attempt, Outcome};
-use crate::engine::fallback::Fallback;
+use crate::engine::fallback::Resolved;
 use crate::engine::guard::Guard;
 use crate::engine::spec::Spec;
 use crate::engine::spin::Policy;
@@ -189,9 +189,9 @@ impl DSpinlock {
     }
 
     /// Where this lock is, and what.
-    pub(crate) fn resolved(&self) -> Result<Fallback> {
+    pub(crate) fn resolved(&self) -> Result<Resolved> {
         let client = self.client()?;
-        Ok(Fallback { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
+        Ok(Resolved { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
     }
 
     fn attempt(&self, policy: Policy) -> Result<Attempt> {
@@ -292,7 +292,7 @@ impl DSpinlock {
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply, `Config` for options that can't be used.
     pub async fn inspect(&self) -> Result<Option<Inspection>> {
-        let Fallback { core, spec, .. } = self.resolved()?;
+        let Resolved { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
         worker.attend(async move { inspected(&spec, core.store.call(&Read(&spec.names)).await) }).await
     }
@@ -317,7 +317,7 @@ impl DSpinlock {
     /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
     /// be used.
     pub async fn forget(&self) -> Result<bool> {
-        let Fallback { core, spec, .. } = self.resolved()?;
+        let Resolved { core, spec, .. } = self.resolved()?;
         let worker = core.worker.clone();
         worker
             .attend(async move { forgotten(&core, &spec, core.store.call(&Forget(&spec.names)).await) })

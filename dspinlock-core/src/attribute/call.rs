@@ -5,8 +5,8 @@ use crate::api::entry::CachedEntry;
 use crate::api::global;
 use crate::attribute::site::{self, Site};
 use crate::engine::attempt::Attempt;
-use crate::engine::fallback::Fallback;
-use crate::engine::memo::{Identity, Known, Same};
+use crate::engine::fallback::Resolved;
+use crate::engine::memo::{Identity, MemoEntry, Same};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Policy;
 use crate::engine::waits::check_recursion;
@@ -227,13 +227,13 @@ impl Call {
     }
 
     /// Resolves names and options, and makes ready to lock.
-    pub(super) fn attempt(self) -> Result<(Attempt, Fallback)> {
+    pub(super) fn attempt(self) -> Result<(Attempt, Resolved)> {
         let client = self.in_force()?;
-        let Resolved { fallback, policy } = self.resolve(&client)?;
-        let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
+        let (lock, policy) = self.resolve(&client)?;
+        let (core, spec) = (Arc::clone(&lock.core), Arc::clone(&lock.spec));
         check_recursion(core.address(), &spec)?;
         let wait = spec.options.wait_budget();
-        Ok((Attempt::new(core, spec, policy, wait), fallback))
+        Ok((Attempt::new(core, spec, policy, wait), lock))
     }
 
     /// Resolves names and options, and makes ready to share a value.
@@ -247,16 +247,16 @@ impl Call {
             known
         } else {
             let label = self.label(sharing)?;
-            let spec = self.resolve(&client)?.fallback.spec;
+            let spec = self.resolve(&client)?.0.spec;
             caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
-            let known = Arc::new(Known { spec, label });
+            let known = Arc::new(MemoEntry { spec, label });
             if let Some(identity) = identity {
                 core.memo.keep(identity, Arc::clone(&known));
             }
             known
         };
         check_recursion(core.address(), &known.spec)?;
-        let lock = Fallback { core, spec: Arc::clone(&known.spec), on_outage };
+        let lock = Resolved { core, spec: Arc::clone(&known.spec), on_outage };
         Ok(Wish::new(lock, known.label.clone(), caching, on_lost))
     }
 
@@ -283,7 +283,7 @@ impl Call {
     pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
         let label = self.label(&sharing)?;
         let client = self.in_force()?;
-        let Fallback { core, spec, .. } = self.resolve(&client)?.fallback;
+        let Resolved { core, spec, .. } = self.resolve(&client)?.0;
         Ok(CachedEntry::new(core, spec, label, sharing))
     }
 
@@ -330,7 +330,7 @@ impl Call {
         }
     }
 
-    fn resolve(self, client: &Client) -> Result<Resolved> {
+    fn resolve(self, client: &Client) -> Result<(Resolved, Policy)> {
         let (scheme, options) = (client.scheme(), self.options(client));
         let namespace = match &self.namespace {
             Some(namespace) => namespace.clone(),
@@ -349,13 +349,6 @@ impl Call {
         spec.expire_from_grant = self.mode == Mode::Once;
         spec.function = Some(self.site.path());
         let on_outage = self.on_outage.unwrap_or(client.on_outage());
-        Ok(Resolved { fallback: Fallback { core: client.core(), spec: Arc::new(spec), on_outage }, policy })
+        Ok((Resolved { core: client.core(), spec: Arc::new(spec), on_outage }, policy))
     }
-}
-
-/// A call with everything derived.
-struct Resolved {
-    /// Where the lock is, and what; and the way in without it.
-    fallback: Fallback,
-    policy: Policy,
 }

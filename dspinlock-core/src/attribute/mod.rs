@@ -138,21 +138,21 @@ enum Way {
 }
 
 async fn enter(call: Call) -> Result<Way> {
-    let (attempt, fallback) = call.attempt()?;
-    let worker = fallback.core.worker.clone();
-    let caller = Caller::awaiting(fallback.core.address(), &fallback.spec);
+    let (attempt, lock) = call.attempt()?;
+    let worker = lock.core.worker.clone();
+    let caller = Caller::awaiting(lock.core.address(), &lock.spec);
     match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
         Ok(outcome) => Ok(way(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+        Err(error) => lock.unlocked(error).map(Way::Unlocked),
     }
 }
 
 fn enter_blocking(call: Call) -> Result<Way> {
-    let (attempt, fallback) = call.attempt()?;
-    let caller = Caller::blocking(fallback.core.address(), &fallback.spec);
+    let (attempt, lock) = call.attempt()?;
+    let caller = Caller::blocking(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
         Ok(outcome) => Ok(way(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+        Err(error) => lock.unlocked(error).map(Way::Unlocked),
     }
 }
 
@@ -165,11 +165,19 @@ fn way(outcome: Outcome, caller: Arc<Caller>) -> Way {
 
 /// The way out, with the error that the caller gets in place of what the body returned.
 async fn leave(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed { after_failure(guard.abandon().await) } else { on_lost.minds(guard.release().await) }
+    if failed {
+        after_failure(guard.abandon().await)
+    } else {
+        on_lost.into_caller_error(guard.release().await)
+    }
 }
 
 fn leave_blocking(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed { after_failure(guard.abandon_blocking()) } else { on_lost.minds(guard.release_blocking()) }
+    if failed {
+        after_failure(guard.abandon_blocking())
+    } else {
+        on_lost.into_caller_error(guard.release_blocking())
+    }
 }
 
 /// The body's own error is what the caller gets; one of the lock is only logged.

@@ -61,9 +61,9 @@ impl Drop for Pending {
         let mark = self.marks.then(|| spec.of_the_mark());
         let refused_from = when_refused(&core, self.not_after);
         let worker = self.core.worker.clone();
-        let on_its_way = self.core.on_its_way();
+        let giving_back = self.core.giving_back();
         worker.detach(async move {
-            let _on_its_way = on_its_way;
+            let _giving_back = giving_back;
             // What arrives between the two is either taken back by the second, or refused by the server as late.
             for at in [Tick::now(), refused_from] {
                 take_back(&core, &spec, &tag, at).await;
@@ -80,12 +80,12 @@ impl Drop for Pending {
 pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: ServerTime) {
     let at = when_refused(&core, not_after);
     let worker = core.worker.clone();
-    let on_its_way = core.on_its_way();
+    let giving_back = core.giving_back();
     worker.detach(async move {
-        let _on_its_way = on_its_way;
+        let _giving_back = giving_back;
         tokio::time::sleep(Tick::now().until(at)).await;
         // A take-back that overtook the answer to what gives the lock back would have it find nothing.
-        if grant.turn.is_over().await
+        if grant.turn.has_ended().await
             && let Some(tag) = &grant.tag
         {
             take_back(&core, &grant.spec, tag, at).await;

@@ -5,7 +5,7 @@
 
 use crate::clock::Tick;
 use crate::engine::grant::Grant;
-use crate::engine::line::Lines;
+use crate::engine::queue::Queues;
 use crate::store::{Renew, RenewOne, Store};
 use crate::worker::Worker;
 use std::collections::{BTreeMap, HashMap};
@@ -26,7 +26,7 @@ pub(crate) struct Renewer(Arc<Inner>);
 struct Inner {
     store: Arc<Store>,
     worker: Worker,
-    lines: Lines,
+    queues: Queues,
     schedule: Mutex<Schedule>,
     sooner: Notify,
 }
@@ -54,9 +54,9 @@ fn identity(grant: &Arc<Grant>) -> usize {
 }
 
 impl Renewer {
-    pub(crate) fn new(store: Arc<Store>, worker: Worker, lines: Lines) -> Self {
+    pub(crate) fn new(store: Arc<Store>, worker: Worker, queues: Queues) -> Self {
         let (schedule, sooner) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { store, worker, lines, schedule, sooner }))
+        Self(Arc::new(Inner { store, worker, queues, schedule, sooner }))
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
@@ -235,7 +235,7 @@ impl Renewer {
         if grant.lose() {
             let spec = &grant.spec;
             tracing::warn!(target: "dspinlock", key = %spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
-            self.0.lines.call_first(&spec.names.record, 0, Duration::ZERO);
+            self.0.queues.wake_first(&spec.names.record, 0, Duration::ZERO);
         }
     }
 }

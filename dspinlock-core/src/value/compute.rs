@@ -61,7 +61,7 @@ where
                 }
             };
             match start {
-                Err(error) => match wish.fallback().unlocked(error) {
+                Err(error) => match wish.lock().unlocked(error) {
                     Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
@@ -115,7 +115,7 @@ where
                 }
             };
             match start {
-                Err(error) => match wish.fallback().unlocked(error) {
+                Err(error) => match wish.lock().unlocked(error) {
                     Ok(handle) => break Err(handle),
                     Err(error) => return on_error(error),
                 },
@@ -150,7 +150,7 @@ where
             Landing::Failed(failure) => return Given::Error(wish.leader_failed(&failure)),
             Landing::Unshared => return Given::Unlocked(wish.unlocked()),
             Landing::Error(error) => {
-                return wish.fallback().unlocked(error).map_or_else(Given::Error, Given::Unlocked);
+                return wish.lock().unlocked(error).map_or_else(Given::Error, Given::Unlocked);
             }
             Landing::Done => match self.sharing.done() {
                 Some(returned) => return Given::Return(returned),

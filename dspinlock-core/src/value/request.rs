@@ -3,7 +3,7 @@
 use crate::clock::{ServerTime, Tick};
 use crate::engine::attempt::{Attempt, Fetched, Outcome};
 use crate::engine::core::Core;
-use crate::engine::fallback::Fallback;
+use crate::engine::fallback::Resolved;
 use crate::engine::flight::{Join, Landing, Lead};
 use crate::engine::guard::{Guard, LockHandle};
 use crate::engine::hold::Ending;
@@ -46,16 +46,16 @@ pub(crate) enum Start {
 
 impl Wish {
     /// A wish that begins now, and is given up after the lock's own budget.
-    pub(crate) fn new(lock: Fallback, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
-        let Fallback { core, spec, on_outage } = lock;
+    pub(crate) fn new(lock: Resolved, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
+        let Resolved { core, spec, on_outage } = lock;
         let deadline = Tick::now() + spec.options.wait_budget();
         Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: Distrust::Nothing }
     }
 
-    /// The way in without the lock.
-    pub(crate) fn fallback(&self) -> Fallback {
+    /// The lock that the value is computed under.
+    pub(crate) fn lock(&self) -> Resolved {
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-        Fallback { core, spec, on_outage: self.on_outage }
+        Resolved { core, spec, on_outage: self.on_outage }
     }
 
     /// What this process knows without asking: the copy of the value that it has, if it may be served, or that there is
@@ -146,7 +146,7 @@ impl Wish {
                 self.core.unshared.remove(&self.spec.names.record);
                 Landing::Value { payload, record: Some(record.into()) }
             }
-            Ok(Outcome::Fetched(Fetched::Renew { payload, record, mark })) => {
+            Ok(Outcome::Fetched(Fetched::RefreshAhead { payload, record, mark })) => {
                 lead.land(Landing::Value { payload: payload.clone(), record: None });
                 return Ok(Start::Lead(Leader {
                     guard: mark,
@@ -257,7 +257,7 @@ impl Leader {
                     if let Err(error) = ended {
                         tracing::warn!(target: "dspinlock", %error, "the body failed, and giving the lock back failed as well");
                     }
-                } else if let Some(loss) = wish.on_lost.minds(ended) {
+                } else if let Some(loss) = wish.on_lost.into_caller_error(ended) {
                     return Err(loss);
                 }
                 wish.core.store.hints().note(&wish.spec.names.record, is_stored);

@@ -59,7 +59,7 @@ enum Event {
         process: usize,
         abandon: bool,
     },
-    HandOn(usize),
+    HandOff(usize),
     /// A process dies; another one starts in its place.
     Crash(usize),
     Deliver(usize),
@@ -119,7 +119,7 @@ impl Model for Protocol {
                         events.push(Event::End { process: index, abandon: true });
                     }
                     if left.handoffs > 0 && hold.is_held(now) && hold.lease.is_fresh(now) {
-                        events.push(Event::HandOn(index));
+                        events.push(Event::HandOff(index));
                     }
                     match &hold.renewal {
                         Some(renewal) => {
@@ -194,9 +194,9 @@ impl Model for Protocol {
             }
             Event::HearRenewal { process, comes } => self.hear_renewal(&mut next, process, comes),
             Event::End { process, abandon } => Self::end(&mut next, process, abandon),
-            Event::HandOn(process) => {
+            Event::HandOff(process) => {
                 next.left.handoffs -= 1;
-                self.hand_on(&mut next, process);
+                self.hand_off(&mut next, process);
             }
             Event::Crash(process) => {
                 next.left.crashes -= 1;

@@ -2,7 +2,7 @@
 
 use super::config::{Flaw, Protocol, server, tick};
 use super::server::Letter;
-use super::world::{Fate, Turn, World};
+use super::world::{Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::engine::lease::Lease;
 use crate::engine::pending::refused_from;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Process {
     /// Its latest turn.
-    pub(super) turn: Turn,
+    pub(super) turn: TurnId,
     pub(super) stage: Stage,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum Stage {
     /// To ask again, at any moment: a wake-up may come.
     Waiting {
         spin: Spin,
-        replace: Option<Turn>,
+        replace: Option<TurnId>,
     },
     Holding(Hold),
 }
@@ -33,7 +33,7 @@ pub(super) enum Stage {
 pub(super) struct Asking {
     spin: Spin,
     pub(super) sent: Tick,
-    replace: Option<Turn>,
+    replace: Option<TurnId>,
     /// Whether the request was sent a second time, since the connection broke.
     pub(super) repeated: bool,
     /// On its way back.
@@ -69,7 +69,7 @@ impl Hold {
 /// What a process does, as the drivers of the library do it.
 impl Protocol {
     /// Sends a request with a tag of its own.
-    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<Turn>) {
+    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<TurnId>) {
         let turn = world.new_turn();
         let sent = tick(world.time);
         let asking = Asking { spin, sent, replace, repeated: false, reply: None };
@@ -102,7 +102,7 @@ impl Protocol {
     }
 
     /// Compensates a request whose outcome is unknown: now, and once more when the server refuses it.
-    fn take_back(&self, world: &mut World, turn: Turn, sent: Tick) {
+    fn take_back(&self, world: &mut World, turn: TurnId, sent: Tick) {
         world.set_fate(turn, Fate::Refused);
         world.letters.push(Letter::Abandon { turn, from: tick(world.time) });
         if !self.has(Flaw::AbandonOnce) {
@@ -138,7 +138,7 @@ impl Protocol {
                 return;
             }
             Ok(Step::Again { replace, .. }) => {
-                let replace = replace.map(|Replace { seen, .. }| Turn::of(&seen));
+                let replace = replace.map(|Replace { seen, .. }| TurnId::of(&seen));
                 Some(Stage::Waiting { spin, replace })
             }
             // All other ends say no.
@@ -185,10 +185,10 @@ impl Protocol {
     }
 
     /// Hands the lock on to another caller of the process, as [`Hold`](crate::engine::hold::Hold) does.
-    pub(super) fn hand_on(&self, world: &mut World, index: usize) {
+    pub(super) fn hand_off(&self, world: &mut World, index: usize) {
         let now = tick(world.time);
         let Process { turn, stage: Stage::Holding(hold) } = &mut world.processes[index] else { return };
-        let lease = hold.lease.handed_on(self.options.max_block, now);
+        let lease = hold.lease.handed_off(self.options.max_block, now);
         *hold = Hold { fence: hold.fence + 1, lease, epoch: hold.epoch + 1, renewal: None, ..*hold };
         let (turn, fence) = (*turn, hold.fence);
         world.enter(fence);

@@ -65,7 +65,7 @@ pub(crate) enum Step {
     /// What was computed is here.
     Take { payload: Payload, record: Vec<u8>, remaining: Option<Duration> },
     /// What was computed is here and about to expire: this caller holds the mark of the one who computes anew.
-    Renew { payload: Payload, record: Vec<u8>, fence: u64 },
+    RefreshAhead { payload: Payload, record: Vec<u8>, fence: u64 },
     /// The turn that this caller waited for has no value for others.
     Noted(Note),
     /// Sleep until then (a wake-up may end the sleep), and try again; `replace` is a record that may be replaced.
@@ -181,7 +181,7 @@ impl Spin {
             Acquired::Failed { note, .. } => return Ok(Step::Noted(Note::read(&note, separator))),
             Acquired::Refresh { fence, raw, value, .. } => {
                 return Ok(match self.open(value, &raw, separator) {
-                    Some(payload) => Step::Renew { payload, record: raw, fence },
+                    Some(payload) => Step::RefreshAhead { payload, record: raw, fence },
                     // Nothing that could be served meanwhile: compute under the lock itself.
                     None => replace(raw, moment.now),
                 });

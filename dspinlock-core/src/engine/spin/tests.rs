@@ -261,7 +261,7 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
         Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
     };
     let payload = Payload::new(b"7".to_vec());
-    let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
+    let renewed = Step::RefreshAhead { payload, record: raw.clone(), fence: 9 };
     assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
     let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
     assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));

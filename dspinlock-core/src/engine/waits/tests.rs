@@ -93,7 +93,7 @@ async fn a_thread_does_not_stand_in_line_behind_what_it_has_to_poll() {
     let held = lock().acquire_blocking().unwrap();
     let (first, record) = (lock(), lock().record_key().unwrap().to_owned());
     let mut first = std::pin::pin!(first.acquire());
-    while !client.core().lines.is_waited_for(&record) {
+    while !client.core().queues.has_waiters(&record) {
         let poll = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context)));
         assert!(poll.await.is_pending());
     }
@@ -101,7 +101,7 @@ async fn a_thread_does_not_stand_in_line_behind_what_it_has_to_poll() {
     let before = held.fencing_token();
     held.abandon_blocking().unwrap();
     let token = || lock().inspect_blocking().unwrap().and_then(|found| found.fencing_token());
-    while client.core().lines.is_waited_for(&record) || token().is_none_or(|token| token <= before) {
+    while client.core().queues.has_waiters(&record) || token().is_none_or(|token| token <= before) {
         thread::yield_now();
     }
     assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);
