@@ -7,7 +7,7 @@ use crate::clock::{ServerTime, Tick};
 use crate::engine::lease::Lease;
 use crate::engine::pending::refused_from;
 use crate::engine::spin::{Moment, Spin, Step};
-use crate::store::{Acquired, Ear, Replace};
+use crate::store::{Acquired, Notify, Replace};
 use std::time::Duration;
 
 /// A process that is at something: it does one thing after the other.
@@ -126,7 +126,7 @@ impl Protocol {
             self.take_back(world, turn, sent);
             return;
         }
-        let moment = Moment { now, jitter: Duration::ZERO, ear: Ear::Deaf };
+        let moment = Moment { now, jitter: Duration::ZERO, notify: Notify::Never };
         let stage = match spin.next(reply, &self.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let hold = Hold { fence, lease, epoch: 0, lost: false, renewal: None, renewed: false };

@@ -17,7 +17,7 @@ use crate::format::envelope::{Label, Payload};
 use crate::format::note::Note;
 use crate::format::record::Record;
 use crate::options::Caching;
-use crate::store::{Ear, Listener, LocalCopy, Replace};
+use crate::store::{Listener, LocalCopy, Notify, Replace};
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -152,7 +152,7 @@ impl Attempt {
         let request = self.prepare(now, false);
         let reply = self.core.store.call_blocking(&request.acquire(&self));
         self.learn(&request, &reply);
-        match self.take(request, reply, Ear::Closed)? {
+        match self.take(request, reply, Notify::NotAsked)? {
             Progress::Done(outcome) => Ok(outcome),
             Progress::Sleep => worker.block_on(self.run()),
         }
@@ -178,8 +178,8 @@ impl Attempt {
             if listener.is_none() && (queued.is_some() || self.keeps_copy()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
-            let (request, reply, ear) = self.ask(listener.as_mut(), queued.is_some()).await?;
-            let progress = self.take(request, reply, ear);
+            let (request, reply, notify) = self.ask(listener.as_mut(), queued.is_some()).await?;
+            let progress = self.take(request, reply, notify);
             match self.unless_handed_over(progress, queued.as_ref())? {
                 Progress::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());

@@ -11,7 +11,7 @@ use crate::error::{ErrorKind, Result};
 use crate::format::owner::owner;
 use crate::format::record::Tag;
 use crate::format::scheme::Turn;
-use crate::store::{Acquire, Acquired, Ear, Fetch, Listener, Replace};
+use crate::store::{Acquire, Acquired, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,20 +24,20 @@ impl Attempt {
         &mut self,
         listener: Option<&mut Listener>,
         is_queued: bool,
-    ) -> Result<(Request, Result<Acquired>, Ear)> {
+    ) -> Result<(Request, Result<Acquired>, Notify)> {
         let core = Arc::clone(&self.core);
         let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
         let request = self.prepare(now, is_queued);
-        let (reply, ear) = match listener {
+        let (reply, notify) = match listener {
             Some(listener) => {
                 listener.attend();
                 core.store.call_tracked(&request.acquire(self)).await
             }
-            None => (core.store.call(&request.acquire(self)).await, Ear::Closed),
+            None => (core.store.call(&request.acquire(self)).await, Notify::NotAsked),
         };
         self.learn(&request, &reply);
         let reply = self.complete(reply).await;
-        Ok((request, reply, ear))
+        Ok((request, reply, notify))
     }
 
     /// Reads on where a reply has only the beginning of the value.
@@ -87,7 +87,12 @@ impl Attempt {
     /// Takes in the reply, and does what the spin makes of it.
     ///
     /// Every way out ends the pending request: it is settled, or taken back.
-    pub(super) fn take(&mut self, request: Request, reply: Result<Acquired>, ear: Ear) -> Result<Progress> {
+    pub(super) fn take(
+        &mut self,
+        request: Request,
+        reply: Result<Acquired>,
+        notify: Notify,
+    ) -> Result<Progress> {
         let (reply, repeated) = match reply {
             Ok(reply) => reply.unwrap_repeated(),
             Err(error) => {
@@ -107,7 +112,7 @@ impl Attempt {
         let to_take_back =
             repeated || matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, ear };
+        let moment = Moment { now: Tick::now(), jitter, notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);

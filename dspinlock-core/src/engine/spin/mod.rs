@@ -8,7 +8,7 @@ use crate::format::envelope::{Label, Payload};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
 use crate::options::Options;
-use crate::store::{Acquired, Ear, Excerpt, Replace};
+use crate::store::{Acquired, Excerpt, Notify, Replace};
 use std::time::Duration;
 
 /// A Python process's release raises if its COMPUTED record is replaced within its next round trips.
@@ -137,7 +137,7 @@ pub(crate) struct Spin {
 pub(crate) struct Moment {
     pub(crate) now: Tick,
     pub(crate) jitter: Duration,
-    pub(crate) ear: Ear,
+    pub(crate) notify: Notify,
 }
 
 impl Spin {
@@ -270,16 +270,16 @@ impl Spin {
         }
         let free_in = remaining.map(|remaining| remaining + moment.jitter);
         let timers = [free_in, stale_in].into_iter().flatten();
-        let sleep = match moment.ear {
+        let sleep = match moment.notify {
             // A turn that has just begun may soon be over, and the lock another's again.
-            Ear::Deaf => {
+            Notify::Never => {
                 let held_for = record.timestamp.until(server);
                 Some(timers.fold(self.sleep.min((held_for / 2).max(SHORTEST_PAUSE)), Duration::min))
             }
             // Stand in line, look again at once, and ask to be told.
-            Ear::Closed => Some(Duration::ZERO),
+            Notify::NotAsked => Some(Duration::ZERO),
             // Nobody tells of a holder's end by expiry in time.
-            Ear::Open => timers.min(),
+            Notify::OnChange => timers.min(),
         };
         let at = sleep.map_or(self.deadline, |sleep| self.deadline.min(moment.now + sleep));
         Ok(Step::Again { at, replace: None })

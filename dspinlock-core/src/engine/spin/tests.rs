@@ -23,7 +23,7 @@ fn spin(policy: Policy, options: &Options) -> Spin {
 }
 
 fn at(now: Tick) -> Moment {
-    Moment { now, jitter: 3 * MS, ear: Ear::Deaf }
+    Moment { now, jitter: 3 * MS, notify: Notify::Never }
 }
 
 fn again(at: Tick) -> Step {
@@ -157,14 +157,14 @@ fn a_late_attempt_is_repeated_a_few_times() {
 fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
     let options = Options::new().sleep(100 * MS).wait(5_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
-    let mut next = |ear, remaining| {
-        let moment = Moment { ear, ..at(T0) };
+    let mut next = |notify, remaining| {
+        let moment = Moment { notify, ..at(T0) };
         spin.next(held(OURS, MS, '0', remaining), ",", moment).unwrap()
     };
-    assert_eq!(next(Ear::Closed, Some(3_000 * MS)), again(T0), "look again at once, to be told");
-    assert_eq!(next(Ear::Open, Some(3_000 * MS)), again(T0 + 3_003 * MS));
-    assert_eq!(next(Ear::Open, Some(10_000 * MS)), again(T0 + 5_000 * MS));
-    assert_eq!(next(Ear::Open, None), again(T0 + 5_000 * MS));
+    assert_eq!(next(Notify::NotAsked, Some(3_000 * MS)), again(T0), "look again at once, to be told");
+    assert_eq!(next(Notify::OnChange, Some(3_000 * MS)), again(T0 + 3_003 * MS));
+    assert_eq!(next(Notify::OnChange, Some(10_000 * MS)), again(T0 + 5_000 * MS));
+    assert_eq!(next(Notify::OnChange, None), again(T0 + 5_000 * MS));
 }
 
 #[test]
