@@ -269,3 +269,34 @@ fn not_ours(spec: &Spec, raw: &[u8]) -> Error {
 fn is_unconfirmed(error: &Error) -> bool {
     error.kind() == ErrorKind::Backend
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+    use std::thread;
+
+    #[test]
+    fn a_lock_that_was_handed_off_and_not_taken_is_given_back_and_keeps_no_client_alive() {
+        let client = Client::memory();
+        let core = client.core();
+        let guard = client.lock("key").acquire_blocking().unwrap();
+        let first = guard.grant();
+        let (spec, tag) = (Arc::clone(&first.spec), first.tag.clone().unwrap());
+        let grant = Grant::new(Arc::clone(&spec), tag, first.fence, Tick::now(), 1);
+        let hold = Hold::new(Arc::clone(&core), Arc::new(grant));
+        core.renewer.add(&hold.grant);
+        hold.enter();
+        let queued = core.queues.join(&spec.names.record, Some(Arc::clone(&spec)));
+        assert!(!hold.leave(&Ending::Release), "it is handed off");
+        assert!(client.lock("key").try_acquire_blocking().unwrap().is_none());
+        drop(queued);
+        let next = client.lock("key").acquire_blocking().unwrap();
+        next.release_blocking().unwrap();
+        let freed = Arc::downgrade(&core);
+        drop((client, core, guard, hold));
+        while freed.upgrade().is_some() {
+            thread::yield_now();
+        }
+    }
+}
