@@ -3,7 +3,7 @@
 //!
 //! The model drives the library's own code. The server is the embedded store's [`Entries`] with its operations, at a given
 //! time; a process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and takes back a request by
-//! [`refused_from`](crate::engine::pending::refused_from). What the model adds is what their drivers (`attempt`, `hold`, `renewer`,
+//! [`late_from`](crate::engine::pending::late_from). What the model adds is what their drivers (`attempt`, `hold`, `renewer`,
 //! `pending`) do between them, in a few lines each, and all that can go wrong: a request or its reply may be late, arrive
 //! out of order, or never; a client may send a request twice, or give up; a process may stop for any time, or die; the
 //! server may lose all keys.

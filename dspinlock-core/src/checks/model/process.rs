@@ -5,7 +5,7 @@ use super::server::Letter;
 use super::world::{Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::engine::lease::Lease;
-use crate::engine::pending::refused_from;
+use crate::engine::pending::late_from;
 use crate::engine::spin::{Moment, Spin, Step};
 use crate::store::{Acquired, Notify, Replace};
 use std::time::Duration;
@@ -204,6 +204,6 @@ impl Protocol {
 
     /// From when on the server refuses it.
     fn refused(&self, world: &World, sent: Tick) -> Tick {
-        refused_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
+        late_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
     }
 }

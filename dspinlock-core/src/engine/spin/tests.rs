@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
