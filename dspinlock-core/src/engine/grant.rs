@@ -8,7 +8,7 @@ use crate::format::record::Tag;
 use crate::sync::lock;
 use crate::worker::check_process;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -98,8 +98,14 @@ impl Grant {
         }
     }
 
-    pub(crate) fn lease(&self) -> MutexGuard<'_, Lease> {
-        lock(&self.lease)
+    /// The lease as it is now. A copy, so that no caller keeps the mutex locked.
+    pub(crate) fn lease(&self) -> Lease {
+        *lock(&self.lease)
+    }
+
+    /// Extends the lease by a renewal; see [`Lease::renewed`].
+    pub(crate) fn renewed(&self, life: Duration, sent: Tick) -> bool {
+        lock(&self.lease).renewed(life, sent, Tick::now())
     }
 
     /// Notes when the renewer will renew the lease, and returns what was noted before.

@@ -174,7 +174,7 @@ impl Renewer {
         if grant.is_over() || grant.tag.is_none() {
             return None;
         }
-        let lease = *grant.lease();
+        let lease = grant.lease();
         let life = lease.renewal(now);
         if life.is_none() {
             self.let_run_out(grant, lease.remaining(now), now);
@@ -202,7 +202,7 @@ impl Renewer {
         match self.0.store.call(&request).await {
             Ok(renewed) => {
                 for (&(grant, life), renewed) in asked.iter().zip(renewed) {
-                    let in_time = renewed && grant.lease().renewed(life, sent, Tick::now());
+                    let in_time = renewed && grant.renewed(life, sent);
                     self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()));
                 }
             }
@@ -210,7 +210,7 @@ impl Renewer {
                 tracing::warn!(target: "dspinlock", %error, locks = asked.len(), "could not renew; trying again");
                 let now = Tick::now();
                 for &(grant, _) in asked {
-                    let lease = *grant.lease();
+                    let lease = grant.lease();
                     self.again_or_lose(grant, lease.is_valid(now).then(|| lease.retry_at(now)));
                 }
             }
@@ -247,4 +247,54 @@ impl Renewer {
 fn renewal(grant: &Grant, life: Duration) -> Option<RenewOne<'_>> {
     let (spec, tag) = (&grant.spec, grant.tag.as_ref()?);
     Some(RenewOne { names: &spec.names, tag, life, fence_life: spec.options.fence_life() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+
+    const LEASE: Duration = Duration::from_secs(10);
+
+    /// Held since half a lease ago, and by whose turn the server knows it.
+    fn held(client: &Client, max_block: Duration) -> (crate::Guard, Arc<Grant>) {
+        let guard = client.lock("key").lease(LEASE).max_block(max_block).acquire_blocking().unwrap();
+        let first = guard.grant();
+        let (spec, tag) = (Arc::clone(&first.spec), first.tag.clone().unwrap());
+        let sent = Tick::now().before(LEASE / 2);
+        let grant = Arc::new(Grant::new(spec, tag, first.fence, sent, 0));
+        (guard, grant)
+    }
+
+    #[tokio::test]
+    async fn a_renewal_extends_the_lease_and_is_scheduled_again() {
+        let client = Client::memory();
+        let (_guard, grant) = held(&client, 6 * LEASE);
+        let renewer = &client.core().renewer;
+        renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(grant.lease().remaining(Tick::now()) > LEASE / 2);
+        assert!(renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+        renewer.end(&grant);
+        assert!(!renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+    }
+
+    #[tokio::test]
+    async fn a_lease_at_its_cap_is_kept_until_its_end_and_not_renewed() {
+        let client = Client::memory();
+        let (_guard, grant) = held(&client, LEASE);
+        let renewer = &client.core().renewer;
+        renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(grant.is_held() && grant.lease().remaining(Tick::now()) <= LEASE / 2);
+        assert!(renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+        renewer.end(&grant);
+    }
+
+    #[tokio::test]
+    async fn a_lock_whose_record_is_gone_is_lost() {
+        let client = Client::memory();
+        let (guard, grant) = held(&client, 6 * LEASE);
+        guard.release().await.unwrap();
+        client.core().renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(!grant.is_held() && !grant.is_over());
+    }
 }
