@@ -256,7 +256,7 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(10);
 
-    /// Held since half a lease ago, and by whose turn the server knows it.
+    /// A grant that is half a lease old, of a turn that the server knows.
     fn held(client: &Client, max_block: Duration) -> (crate::Guard, Arc<Grant>) {
         let guard = client.lock("key").lease(LEASE).max_block(max_block).acquire_blocking().unwrap();
         let first = guard.grant();
