@@ -55,13 +55,13 @@ impl Hash for Identity {
 }
 
 /// What was derived for a call.
-pub(crate) struct MemoEntry {
+pub(crate) struct Derived {
     pub(crate) spec: Arc<Spec>,
     pub(crate) label: Option<Label>,
 }
 
 /// The recent calls on one client.
-pub(crate) struct Memo(Cache<Identity, Arc<MemoEntry>>);
+pub(crate) struct Memo(Cache<Identity, Arc<Derived>>);
 
 impl Default for Memo {
     fn default() -> Self {
@@ -70,13 +70,13 @@ impl Default for Memo {
 }
 
 impl Memo {
-    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<MemoEntry>> {
+    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Derived>> {
         self.0.get(call)
     }
 
-    pub(crate) fn keep(&self, call: Identity, entry: Arc<MemoEntry>) {
+    pub(crate) fn keep(&self, call: Identity, derived: Arc<Derived>) {
         if call.key.canonical().len() <= LONGEST_KEY {
-            self.0.insert(call, entry);
+            self.0.insert(call, derived);
         }
     }
 }

@@ -126,7 +126,7 @@ impl Protocol {
             self.take_back(world, turn, sent);
             return;
         }
-        let moment = Moment { now, jitter: Duration::ZERO, notify: Notify::Never };
+        let moment = Moment { sent, now, jitter: Duration::ZERO, notify: Notify::Never };
         let stage = match spin.next(reply, &self.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let hold = Hold { fence, lease, epoch: 0, lost: false, renewal: None, renewed: false };

@@ -13,7 +13,7 @@ use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Spin, Wanted};
 use crate::engine::waits::{Caller, Waiting};
 use crate::error::Result;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
 use crate::options::Caching;
@@ -36,10 +36,10 @@ pub(crate) enum Outcome {
 /// What came in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// The value, the record it belongs to, and until when that lives.
-    Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
+    /// The value.
+    Value(Stored),
     /// A value that expires soon. This caller computes the next one; the guard keeps others from doing so.
-    RefreshAhead { payload: Payload, record: Vec<u8>, mark: Guard },
+    RefreshAhead { stored: Stored, mark: Guard },
     /// The turn that was waited for has no value for others.
     Noted(Note),
 }
@@ -202,7 +202,7 @@ impl Attempt {
         if let (
             Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
             Some(listener),
-            Outcome::Fetched(Fetched::Value { payload, until, .. }),
+            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
         ) = (&self.fetch, listener, outcome)
         {
             let at_most = Tick::now() + *local;

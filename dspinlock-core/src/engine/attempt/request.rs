@@ -8,8 +8,7 @@ use crate::engine::pending::{Pending, take_back_after};
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::error::{ErrorKind, Result};
-use crate::format::owner::owner;
-use crate::format::record::Tag;
+use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
@@ -112,7 +111,7 @@ impl Attempt {
         let to_take_back =
             repeated || matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, notify };
+        let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);
@@ -123,16 +122,13 @@ impl Attempt {
                 );
                 return Ok(Progress::Done(Outcome::Entered(guard)));
             }
-            Ok(Step::RefreshAhead { payload, record, fence }) => {
+            Ok(Step::RefreshAhead { stored, fence }) => {
                 let spec = Arc::new(self.spec.of_the_mark());
                 let mark = self.granted(request, spec, fence, 0, repeated)?;
-                return Ok(fetched(Fetched::RefreshAhead { payload, record, mark }));
+                return Ok(fetched(Fetched::RefreshAhead { stored, mark }));
             }
             Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
-            Ok(Step::Take { payload, record, remaining }) => {
-                let until = remaining.map(|remaining| request.sent + remaining);
-                Ok(fetched(Fetched::Value { payload, record, until }))
-            }
+            Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value(stored))),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
                 tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");

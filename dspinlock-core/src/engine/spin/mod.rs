@@ -8,7 +8,7 @@ mod policy;
 mod tests;
 
 use crate::clock::{ServerTime, Tick};
-use crate::format::envelope::Payload;
+use crate::format::envelope::{Payload, Stored};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
 use crate::options::Options;
@@ -39,10 +39,10 @@ pub(crate) enum Step {
     /// Go away without the lock. The record says whether the key is BLOCKED or COMPUTED.
     TurnedAway(Record),
     /// Take the value that came with the reply.
-    Take { payload: Payload, record: Vec<u8>, remaining: Option<Duration> },
+    Take(Stored),
     /// Compute the next value ahead of the expiry of this one. The fencing token belongs to the mark that keeps others from
     /// doing the same.
-    RefreshAhead { payload: Payload, record: Vec<u8>, fence: u64 },
+    RefreshAhead { stored: Stored, fence: u64 },
     /// Give up waiting for a value: the turn has none for others.
     Noted(Note),
     /// Sleep until then, or until a wake-up, and ask again. `replace` is a record that the request may replace.
@@ -87,6 +87,8 @@ pub(crate) struct Spin {
 /// The circumstances of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
+    /// When the request was sent. A remaining life in the reply counts from then.
+    pub(crate) sent: Tick,
     pub(crate) now: Tick,
     /// Random, so that the waiters for one expiry do not come all at once.
     pub(crate) jitter: Duration,
@@ -146,7 +148,10 @@ impl Spin {
                 }
             }
             Acquired::Refresh { fence, raw, value, .. } => Ok(match self.open(value, &raw, separator) {
-                Some(payload) => Step::RefreshAhead { payload, record: raw, fence },
+                Some(payload) => {
+                    let stored = Stored { payload, record: Some(raw.into()), until: None };
+                    Step::RefreshAhead { stored, fence }
+                }
                 // There is no old value to serve meanwhile, so the next one is computed under the lock itself.
                 None => replace(raw, moment.now),
             }),
@@ -179,7 +184,10 @@ impl Spin {
             OnComputed::Relock => Ok(self.relock(record, moment)),
             OnComputed::TurnAway if self.wanted.is_none() => Ok(Step::TurnedAway(record)),
             OnComputed::TurnAway => Ok(match self.open(value, &record.raw, separator) {
-                Some(payload) => Step::Take { payload, record: record.raw, remaining },
+                Some(payload) => {
+                    let until = remaining.map(|remaining| moment.sent + remaining);
+                    Step::Take(Stored { payload, record: Some(record.raw.into()), until })
+                }
                 None => self.relock(record, moment),
             }),
         }

@@ -24,7 +24,7 @@ fn spin(policy: Policy, options: &Options) -> Spin {
 }
 
 fn at(now: Tick) -> Moment {
-    Moment { now, jitter: 3 * MS, notify: Notify::Never }
+    Moment { sent: now, now, jitter: 3 * MS, notify: Notify::Never }
 }
 
 fn again(at: Tick) -> Step {
@@ -234,8 +234,10 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
     };
     let (mut spin, record, value) = wanting(false);
     let payload = Payload::new(b"7".to_vec());
-    let taken = Step::Take { payload, record: record.clone(), remaining: Some(9_000 * MS) };
-    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", at(T0)), Ok(taken));
+    let (record_of, until) = (Some(record.clone().into()), Some(T0 + 9_000 * MS));
+    let taken = Step::Take(Stored { payload, record: record_of, until });
+    let moment = Moment { sent: T0, ..at(T0 + 20 * MS) };
+    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", moment), Ok(taken));
     let relocked =
         || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
     for other in [None, Some(b"no envelope".to_vec())] {
@@ -262,8 +264,8 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
         Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
     };
     let payload = Payload::new(b"7".to_vec());
-    let renewed = Step::RefreshAhead { payload, record: raw.clone(), fence: 9 };
-    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
+    let stored = Stored { payload, record: Some(raw.clone().into()), until: None };
+    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(Step::RefreshAhead { stored, fence: 9 }));
     let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
     assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
 }
