@@ -176,7 +176,9 @@ impl Renewer {
         if grant.is_over() || grant.tag.is_none() {
             return None;
         }
-        let (life, rest) = (grant.lease().renewal(now), grant.lease().remaining(now));
+        // One lock at a time: in one expression the first guard would live on.
+        let lease = *grant.lease();
+        let (life, rest) = (lease.renewal(now), lease.remaining(now));
         if life.is_some() {
             return life;
         }
