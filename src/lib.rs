@@ -43,8 +43,8 @@
 
 pub use dspinlock_core::{
     CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json, Key,
-    KeyEncoder, LockHandle, LockKey, MAX_DURATION, OnOutage, Options, RecordInfo, Result, Scheme, State,
-    StoredEntry, Turn, Wakeup, client, init, shutdown, shutdown_blocking, testing,
+    KeyEncoder, LockHandle, LockKey, OnOutage, Options, RecordInfo, Result, Scheme, State, Turn, Wakeup,
+    current_client, init, shutdown, shutdown_blocking, testing,
 };
 
 #[cfg(feature = "msgpack")]

@@ -34,12 +34,13 @@ mod worker;
 pub mod __private {
     pub use crate::attribute::*;
 }
+pub use api::acquire::Entry;
 pub use api::client::Client;
 pub use api::config::{Config, Wakeup};
-pub use api::entry::{CachedEntry, StoredEntry};
-pub use api::global::{client, init, shutdown, shutdown_blocking};
+pub use api::entry::CachedEntry;
+pub use api::global::{current_client, init, shutdown, shutdown_blocking};
 pub use api::inspect::{Inspection, RecordInfo};
-pub use api::lock::{DSpinlock, Entry};
+pub use api::lock::DSpinlock;
 #[cfg(feature = "redis")]
 pub use api::redis_1;
 pub use api::testing;
@@ -48,7 +49,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::key::{Key, KeyEncoder, LockKey};
 pub use format::record::State;
 pub use format::scheme::{Scheme, Turn};
-pub use options::{MAX_DURATION, OnOutage, Options};
+pub use options::{OnOutage, Options};
 #[cfg(feature = "msgpack")]
 pub use value::codec::MessagePack;
 pub use value::codec::{Codec, Json};

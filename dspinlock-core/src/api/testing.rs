@@ -101,7 +101,7 @@ pub fn scope_async<F: Future>(client: &Client, future: F) -> impl Future<Output 
 ///
 /// ```
 /// # use dspinlock::{Client, testing};
-/// let of_the_test = || dspinlock::client().map(|client| client.is_memory());
+/// let of_the_test = || dspinlock::current_client().map(|client| client.is_memory());
 /// testing::scope(&Client::memory(), || {
 ///     assert!(std::thread::spawn(of_the_test).join().unwrap().is_err(), "lost, and told so");
 ///     assert!(std::thread::spawn(testing::carry(of_the_test)).join().unwrap().unwrap());

@@ -172,7 +172,9 @@ mod tests {
             "redis+unix:///run/redis.sock",
             "unix:///run/@redis.sock?db=2&user=me&pass=p%26w&protocol=3",
         ] {
-            Config::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            if let Err(error) = Config::from_url(url) {
+                panic!("{url}: {error}");
+            }
         }
         Client::connect("memory://").unwrap();
     }

@@ -122,42 +122,42 @@ impl Call {
         self
     }
 
-    /// See [`Options::sleep`].
+    /// See [`Options::with_sleep`].
     #[must_use]
     pub fn sleep(mut self, sleep: Duration) -> Self {
         self.options.sleep = sleep;
         self
     }
 
-    /// See [`Options::wait`].
+    /// See [`Options::with_wait`].
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.budget = Some(Budget::Wait(wait));
         self
     }
 
-    /// See [`Options::tries`].
+    /// See [`Options::with_tries`].
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.budget = Some(Budget::Tries(tries));
         self
     }
 
-    /// See [`Options::expire`].
+    /// See [`Options::with_expire`].
     #[must_use]
     pub fn expire(mut self, expire: Duration) -> Self {
         self.expire = Some(expire);
         self
     }
 
-    /// See [`Options::max_block`].
+    /// See [`Options::with_max_block`].
     #[must_use]
     pub fn max_block(mut self, max_block: Duration) -> Self {
         self.options.max_block = max_block;
         self
     }
 
-    /// See [`Options::lease`].
+    /// See [`Options::with_lease`].
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
@@ -232,7 +232,7 @@ impl Call {
         let Resolved { fallback, policy } = self.resolve(&client)?;
         let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
         check_recursion(core.address(), &spec)?;
-        let wait = spec.options.wait_budget();
+        let wait = spec.options.wait();
         Ok((Attempt::new(core, spec, policy, wait), fallback))
     }
 
@@ -314,7 +314,7 @@ impl Call {
     }
 
     fn in_force(&self) -> Result<Client> {
-        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
+        self.client.clone().map_or_else(global::current_client, Ok).map_err(|error| error.with_key(&self.key))
     }
 
     /// The attribute's options, with its defaults.

@@ -47,7 +47,7 @@ pub fn run<R>(
         Ok(Way::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     let returned = within(caller.holding(&guard.grant().spec), || body(Some(handle)));
     drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
@@ -72,13 +72,13 @@ pub async fn run_async<R, F: Future<Output = R>>(
         Ok(Way::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     // Made in scope as well: an argument's default may lock before the first await.
     let scope = caller.holding(&guard.grant().spec);
     let future = within(scope.clone(), || body(Some(handle)));
     let future = Within::new(scope, future);
-    let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
-        return on_error(cancelled(&guard));
+    let Some(returned) = UnlessLost::new(future, &guard.handle(), on_lost).await else {
+        return on_error(cancelled(&guard.handle()));
     };
     // What is left is done by the library's own thread.
     drop(caller);

@@ -5,7 +5,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Whether somebody holds the key, or the work has been done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum State {
     /// Somebody holds the lock (`0` in the record).
     Blocked,

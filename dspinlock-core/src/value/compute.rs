@@ -80,12 +80,12 @@ where
             Ok(leader) => leader,
             Err(handle) => return inside(caller.unlocked(), handle, body).await,
         };
-        let handle = LockHandle::clone(leader.guard());
+        let handle = leader.guard().handle();
         // What is not locked is not lost.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { wish.on_lost };
         let future = inside(scope_of(&caller, &leader), handle, body);
-        let Some(returned) = UnlessLost::new(future, leader.guard(), on_lost).await else {
-            return on_error(cancelled(leader.guard()));
+        let Some(returned) = UnlessLost::new(future, &leader.guard().handle(), on_lost).await else {
+            return on_error(cancelled(&leader.guard().handle()));
         };
         // What is left is done by the library's own thread.
         drop(caller);
@@ -134,7 +134,7 @@ where
             Ok(leader) => leader,
             Err(handle) => return within(caller.unlocked(), || body(handle)),
         };
-        let handle = LockHandle::clone(leader.guard());
+        let handle = leader.guard().handle();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
         let (verdict, sharing) = self.judge(&wish, &returned);
@@ -243,7 +243,7 @@ impl Wish {
 
 /// What surrounds the leader's body: the lock, where it has one.
 fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
-    if leader.guard().is_unlocked() {
+    if leader.guard().handle().is_unlocked() {
         caller.unlocked()
     } else {
         caller.holding(&leader.guard().grant().spec)
@@ -322,7 +322,7 @@ mod tests {
             let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&first)).await else {
                 panic!("nobody else is there")
             };
-            assert_eq!(leader.guard().is_unlocked(), known);
+            assert_eq!(leader.guard().handle().is_unlocked(), known);
             let mut follower = pin!(wish.clone().start(Arc::downgrade(&second)));
             assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
             let (verdict, sharing) = terms.judge(&wish, &value);
@@ -363,7 +363,7 @@ mod tests {
         let Ok(Start::Lead(leader)) = wish.clone().start(Arc::downgrade(&caller)).await else {
             panic!("nobody else is there")
         };
-        assert!(!leader.guard().is_unlocked(), "it is time to try again");
+        assert!(!leader.guard().handle().is_unlocked(), "it is time to try again");
         let (verdict, _) = terms::<Whole<f64, Json>>().judge(&wish, &value);
         leader.finish(wish.clone(), verdict).await.unwrap();
         assert!(!wish.core.unshared.is_known(record, label, Reach::Process, Tick::now()));

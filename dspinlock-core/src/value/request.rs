@@ -48,7 +48,7 @@ impl Wish {
     /// A wish that begins now, and is given up after the lock's own budget.
     pub(crate) fn new(lock: Fallback, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
         let Fallback { core, spec, on_outage } = lock;
-        let deadline = Tick::now() + spec.options.wait_budget();
+        let deadline = Tick::now() + spec.options.wait();
         Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: Distrust::Nothing }
     }
 
@@ -290,7 +290,7 @@ impl Wish {
     /// How the holding ends, and what the callers of this process get.
     fn plan(&self, guard: &Guard, verdict: Verdict) -> (Ending, Option<Landing>) {
         match verdict {
-            Verdict::Store(payload) if guard.is_unlocked() => {
+            Verdict::Store(payload) if guard.handle().is_unlocked() => {
                 // It could be stored, so that the next caller takes the lock for that.
                 self.core.unshared.can_be_stored(&self.spec.names.record);
                 (Ending::Release, Some(Landing::Value { payload, record: None }))
