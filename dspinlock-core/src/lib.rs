@@ -1,6 +1,6 @@
-//! The lock engine behind [`dspinlock`](https://docs.rs/dspinlock): use it through that crate.
+//! The lock engine of [`dspinlock`](https://docs.rs/dspinlock). Use it through that crate.
 //!
-//! The floors. Imports run downwards only, and `scripts/floors` checks that.
+//! The crate is laid out in floors. Imports run downwards only; `scripts/floors` checks that.
 //!
 //! | floor | what is there |
 //! | --- | --- |
@@ -53,3 +53,32 @@ pub use options::{OnOutage, Options};
 #[cfg(feature = "msgpack")]
 pub use value::codec::MessagePack;
 pub use value::codec::{Codec, Json};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    /// Every public type can be shown, and shared between threads; every public future can be spawned.
+    #[test]
+    fn public_types_are_send_sync_and_debug() {
+        fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
+        fn sent(_: impl Send) {}
+        shared::<(Client, Config, Wakeup, DSpinlock, Entry, Options, OnOutage)>();
+        shared::<(CachedEntry<Result<u8>>, Inspection, RecordInfo, State)>();
+        shared::<(Guard, LockHandle, Error, ErrorKind)>();
+        shared::<(Key, Turn, Box<dyn Scheme>, Json)>();
+
+        let client = Client::memory();
+        let lock = client.lock("key");
+        sent((
+            client.ping(),
+            lock.acquire(),
+            lock.try_acquire(),
+            lock.enter(),
+            lock.inspect(),
+            lock.forget(),
+        ));
+        sent((lock.get_or_compute(async || Ok::<u8, Error>(1)), client.shutdown(std::time::Duration::ZERO)));
+    }
+}

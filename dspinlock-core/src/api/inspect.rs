@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 /// assert!(record.since().elapsed().unwrap().as_secs() < 60);
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordInfo {
     state: State,
     holder: String,
@@ -64,7 +64,7 @@ impl From<Record> for RecordInfo {
 /// println!("{} holds it for {:?} unless it is renewed", found.holder(), found.remaining());
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inspection {
     record: RecordInfo,
     remaining: Option<Duration>,
