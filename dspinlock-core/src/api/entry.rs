@@ -24,8 +24,6 @@ use std::sync::Arc;
 /// | remove the value and the record | [`forget`](Self::forget) |
 ///
 /// ```
-/// # #[cfg(feature = "macros")]
-/// # fn main() -> Result<(), dspinlock::Error> {
 /// use dspinlock::{Client, dspinlock, testing};
 ///
 /// #[dspinlock(key = n, expire = "10m", cached(entry = square_entry))]
@@ -42,9 +40,7 @@ use std::sync::Arc;
 ///     assert_eq!(entry.get_ok_blocking()?, None);
 ///     Ok(())
 /// })
-/// # }
-/// # #[cfg(not(feature = "macros"))]
-/// # fn main() {}
+/// # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 /// ```
 pub struct CachedEntry<R> {
     record: RecordRef,
