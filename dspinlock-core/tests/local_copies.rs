@@ -95,7 +95,7 @@ fn a_connection_that_dies_in_silence_drops_every_copy() {
 #[test]
 fn without_word_from_the_server_the_given_time_is_the_bound() {
     let server = Server::start();
-    let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
     let client = Client::from_config(&config).unwrap();
     let brief = Duration::from_millis(50);
     get(&client, "k", brief, 1);
@@ -114,7 +114,7 @@ fn without_word_from_the_server_the_given_time_is_the_bound() {
 fn a_copy_ends_with_its_record() {
     let server = Server::start();
     // With no word of the expiry, which would end it as well.
-    let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
     let client = Client::from_config(&config).unwrap();
     get(&client, "k", MINUTE, 1);
     let record = client.lock("k").namespace("local").record_key().unwrap().to_owned();

@@ -109,13 +109,13 @@ impl Call {
         mode(Mode) => mode;
         /// The type name of a closure in the function, which says what encloses the function.
         place(&'static str) => closure;
-        /// See [`Options::sleep`].
+        /// See [`Options::with_sleep`].
         sleep(Duration) => options.sleep;
-        /// See [`Options::expire`].
+        /// See [`Options::with_expire`].
         expire(Duration) => expire;
-        /// See [`Options::max_block`].
+        /// See [`Options::with_max_block`].
         max_block(Duration) => options.max_block;
-        /// See [`Options::lease`].
+        /// See [`Options::with_lease`].
         lease(Duration) => options.lease;
         /// What happens if the lock was lost.
         on_lost(OnLost) => on_lost;
@@ -135,14 +135,14 @@ impl Call {
         schema(&'static str) => schema;
     }
 
-    /// See [`Options::wait`].
+    /// See [`Options::with_wait`].
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.budget = Some(Budget::Wait(wait));
         self
     }
 
-    /// See [`Options::tries`].
+    /// See [`Options::with_tries`].
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.budget = Some(Budget::Tries(tries));
@@ -190,7 +190,7 @@ impl Call {
         let lock = self.on(&client, self.spec(&client)?);
         let (core, spec) = (Arc::clone(&lock.core), Arc::clone(&lock.spec));
         check_recursion(core.address(), &spec)?;
-        let wait = spec.options.wait_budget();
+        let wait = spec.options.wait();
         Ok((Attempt::new(core, spec, self.mode.policy(), wait), lock))
     }
 
@@ -230,7 +230,7 @@ impl Call {
     }
 
     fn client_in_use(&self) -> Result<Client> {
-        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
+        self.client.clone().map_or_else(global::current_client, Ok).map_err(|error| error.with_key(&self.key))
     }
 
     /// The lock on a client, with the way in without it.

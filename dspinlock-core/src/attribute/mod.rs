@@ -52,7 +52,7 @@ pub fn run<R>(
         Ok(Entered::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     let returned = within(caller.holding(&guard.grant().spec), || body(Some(handle)));
     drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
@@ -77,13 +77,13 @@ pub async fn run_async<R, F: Future<Output = R>>(
         Ok(Entered::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     // The body is also created in its scope: a default argument may lock before the first await.
     let scope = caller.holding(&guard.grant().spec);
     let future = within(scope.clone(), || body(Some(handle)));
     let future = Within::new(scope, future);
-    let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
-        return on_error(cancelled(&guard));
+    let Some(returned) = UnlessLost::new(future, &guard.handle(), on_lost).await else {
+        return on_error(cancelled(&guard.handle()));
     };
     // The library's own thread does the rest.
     drop(caller);

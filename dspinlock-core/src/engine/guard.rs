@@ -8,7 +8,6 @@ use crate::engine::spec::Spec;
 use crate::error::{ErrorKind, Result};
 use crate::worker::Attended;
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +83,60 @@ impl Guard {
         Ok(Self::of(Arc::clone(&self.handle.0)))
     }
 
+    /// A handle of this lock, to pass to another task or thread. It does not keep the lock held.
+    pub fn handle(&self) -> LockHandle {
+        self.handle.clone()
+    }
+
+    /// The key as text of at most 64 characters.
+    pub fn key(&self) -> &str {
+        self.handle.key()
+    }
+
+    /// The name of the record in Redis.
+    pub fn record_key(&self) -> &str {
+        self.handle.record_key()
+    }
+
+    /// A number that is higher for every later holder of this key. See [`LockHandle::fencing_token`].
+    pub fn fencing_token(&self) -> u64 {
+        self.handle.fencing_token()
+    }
+
+    /// Whether the lock is known to be held. See [`LockHandle::is_held`].
+    pub fn is_held(&self) -> bool {
+        self.handle.is_held()
+    }
+
+    /// How long the lock is known to be held if no renewal succeeds; zero if it is not.
+    pub fn remaining(&self) -> Duration {
+        self.handle.remaining()
+    }
+
+    /// How long ago the lock was granted.
+    pub fn held_for(&self) -> Duration {
+        self.handle.held_for()
+    }
+
+    /// Checks that the lock is known to be held, for a body to call before it does what can't be undone.
+    ///
+    /// # Errors
+    ///
+    /// `Lost` if [`is_held`](Self::is_held) is false.
+    pub fn ensure_held(&self) -> Result<()> {
+        self.handle.ensure_held()
+    }
+
+    /// Waits until the lock is not known to be held any more. See [`LockHandle::lost`].
+    pub async fn lost(&self) {
+        self.handle.lost().await;
+    }
+
+    /// [`lost`](Self::lost), blocking the calling thread for at most `limit`. Says whether the lock is lost.
+    pub fn lost_blocking(&self, limit: Duration) -> bool {
+        self.handle.lost_blocking(limit)
+    }
+
     pub(crate) fn grant(&self) -> &Arc<Grant> {
         &self.handle.0.grant
     }
@@ -150,7 +203,7 @@ impl Guard {
             return Ok(());
         }
         if self.grant().is_revoked() {
-            return Err(self.loss("was given back when the client was shut down"));
+            return Err(self.handle.loss("was given back when the client was shut down"));
         }
         // What was given back in the meantime was so by another guard, or went to the next caller.
         if self.grant().is_over() { Ok(()) } else { self.ensure_held() }
@@ -171,14 +224,6 @@ impl Drop for Guard {
     }
 }
 
-impl Deref for Guard {
-    type Target = LockHandle;
-
-    fn deref(&self) -> &LockHandle {
-        &self.handle
-    }
-}
-
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handle.fmt(f)
@@ -187,13 +232,13 @@ impl fmt::Debug for Guard {
 
 /// A view of a lock that is, or was, held: it can be cloned and passed on, and giving it up releases nothing.
 ///
-/// A [`Guard`] derefs to it, and `guard = NAME` in the attribute binds it inside the body.
+/// [`Guard::handle`] returns one, and `guard = NAME` in the attribute binds one inside the body.
 ///
 /// ```
-/// use dspinlock::{Client, LockHandle};
+/// use dspinlock::Client;
 ///
 /// let guard = Client::memory().lock("example").acquire_blocking()?;
-/// let handle = LockHandle::clone(&guard);
+/// let handle = guard.handle();
 /// let work = std::thread::spawn(move || {
 ///     handle.ensure_held()?; // before what can't be undone
 ///     Ok::<_, dspinlock::Error>(handle.fencing_token()) // for the resource to refuse lower ones
@@ -271,11 +316,11 @@ impl LockHandle {
     /// within half a second after that. Needs no runtime of its own. The future may be dropped at any point.
     ///
     /// ```
-    /// # use dspinlock::{Client, ErrorKind, LockHandle};
+    /// # use dspinlock::{Client, ErrorKind};
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let client = Client::memory();
     /// let guard = client.lock("example").acquire().await?;
-    /// let handle = LockHandle::clone(&guard); // for another task, which stops when the lock is gone
+    /// let handle = guard.handle(); // for another task, which stops when the lock is gone
     /// guard.release().await?;
     /// handle.lost().await;
     /// assert_eq!(handle.ensure_held().unwrap_err().kind(), ErrorKind::Lost);

@@ -62,7 +62,7 @@ impl Spec {
     /// The lock at the key `:refresh`, held by the one who computes a value anew while the old one is served.
     pub(crate) fn of_the_mark(&self) -> Self {
         let names = self.names.of_the_mark();
-        let options = self.options.clone().expire(None).local_handoffs(0);
+        let options = self.options.clone().with_expire(None).with_local_handoffs(0);
         Self {
             key: self.key.clone(),
             text: OnceCell::new(),

@@ -103,7 +103,7 @@ impl CacheRequest {
     /// The ending of a turn that has a value to store.
     fn with_value(&self, guard: &Guard, payload: &Payload) -> Ending {
         let (unshared, record) = (&self.core.unshared, &self.spec.names.record);
-        if guard.is_unlocked() {
+        if guard.handle().is_unlocked() {
             // The next caller takes the lock, and stores its value.
             unshared.can_be_stored(record);
             return Ending::Release;

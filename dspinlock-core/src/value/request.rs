@@ -67,7 +67,7 @@ impl CacheRequest {
     /// A request that begins now. The caller waits as long as the options of the lock say.
     pub(crate) fn new(lock: Resolved, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
         let Resolved { core, spec, on_outage } = lock;
-        let deadline = Tick::now() + spec.options.wait_budget();
+        let deadline = Tick::now() + spec.options.wait();
         Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: Distrust::Nothing }
     }
 

@@ -58,7 +58,7 @@ fn a_first_piece_that_comes_late_spoils_no_value() {
         }
         Verdict::Pass
     });
-    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(2_000 * MS);
+    let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(2_000 * MS);
     let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
     let runs = AtomicU32::new(0);
     for client in [&ours, &theirs] {
@@ -160,8 +160,10 @@ fn a_value_that_takes_long_to_read_makes_nobody_misjudge_the_clock() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     slow(&Client::connect(&server.url()).unwrap()).unwrap();
-    let config =
-        Config::from_url(&proxy.url()).unwrap().connect_timeout(500 * MS).response_timeout(1_000 * MS);
+    let config = Config::from_url(&proxy.url())
+        .unwrap()
+        .with_connect_timeout(500 * MS)
+        .with_response_timeout(1_000 * MS);
     let client = Client::from_config(&config).unwrap();
     client.lock("before").acquire_blocking().unwrap().release_blocking().unwrap();
     proxy.throttle(Direction::Replies, Some(1_000_000));

@@ -98,11 +98,7 @@ fn those_who_waited_for_it_and_those_who_come_later_run_at_once() {
             leader.join().unwrap();
             waiters.join().unwrap();
         });
-        assert_eq!(
-            nan_entry(&rig.ours, &|_| {}).unwrap().peek_blocking().unwrap(),
-            None,
-            "nothing is stored"
-        );
+        assert_eq!(nan_entry(&rig.ours, &|_| {}).unwrap().get_blocking().unwrap(), None, "nothing is stored");
         meet(&rig, MANY, |client, work| assert!(not_a_number(client, &|_| work()).is_nan()));
     }
 }

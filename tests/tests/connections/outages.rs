@@ -13,7 +13,8 @@ const LIMIT: Duration = ms(500);
 fn behind_a_wire() -> (Server, Proxy, Client) {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let config =
+        Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
     let client = Client::from_config(&config).unwrap();
     client.ping_blocking().unwrap();
     (server, proxy, client)

@@ -78,8 +78,10 @@ fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
 }
 
 fn impatient(server: &Server) -> Client {
-    let config =
-        Config::from_url(&server.url()).unwrap().connect_timeout(ms(1_000)).response_timeout(ms(1_000));
+    let config = Config::from_url(&server.url())
+        .unwrap()
+        .with_connect_timeout(ms(1_000))
+        .with_response_timeout(ms(1_000));
     Client::from_config(&config).unwrap()
 }
 

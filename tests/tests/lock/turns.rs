@@ -1,6 +1,6 @@
 //! One turn after the other: taking, giving back, looking, forgetting.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State};
+use dspinlock::{Client, ErrorKind, State};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Rig, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -167,7 +167,7 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
     assert!(guard.is_held() && guard.ensure_held().is_ok());
     assert!(guard.remaining() <= Duration::from_secs(4) && guard.remaining() > Duration::from_secs(3));
 
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     rig.release(guard).unwrap();
     assert!(!handle.is_held());
     assert_eq!(handle.remaining(), Duration::ZERO);

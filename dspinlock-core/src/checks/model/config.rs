@@ -99,10 +99,10 @@ impl Protocol {
         };
         let tags = (0..bounds.requests).map(tag).collect();
         let options = Options::new()
-            .lease(TICK * times.lease)
-            .max_block(TICK * times.max_block)
-            .sleep(TICK)
-            .expire(bounds.computed.then_some(2 * TICK));
+            .with_lease(TICK * times.lease)
+            .with_max_block(TICK * times.max_block)
+            .with_sleep(TICK)
+            .with_expire(bounds.computed.then_some(2 * TICK));
         Self { bounds, flaw, options, patience: TICK * times.patience, names, tags }
     }
 

@@ -20,7 +20,7 @@ fn held(owner: &str, age: Duration, state: char, remaining: Option<Duration>) ->
 }
 
 fn spin(policy: Policy, options: &Options) -> Spin {
-    Spin::new(policy, options, options.wait_budget(), T0)
+    Spin::new(policy, options, options.wait(), T0)
 }
 
 fn at(now: Tick) -> Moment {
@@ -40,7 +40,7 @@ fn a_grant_enters() {
 
 #[test]
 fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(1_000 * MS);
+    let options = Options::new().with_sleep(100 * MS).with_wait(1_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let long = 10_000 * MS;
     let mut next = |remaining, now| spin.next(held(OURS, long, '0', remaining), ",", at(now)).unwrap();
@@ -61,7 +61,7 @@ fn looks_again_sooner_the_shorter_the_key_has_been_held() {
 
 #[test]
 fn gives_up_at_the_deadline_and_not_before() {
-    let options = Options::new().sleep(100 * MS).tries(3);
+    let options = Options::new().with_sleep(100 * MS).with_tries(3);
     let mut spin = spin(Policy::WAIT, &options);
     assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0 + 299 * MS)).is_ok());
     let refusal = spin.next(held(OURS, MS, '0', None), ",", at(T0 + 300 * MS)).unwrap_err();
@@ -70,7 +70,7 @@ fn gives_up_at_the_deadline_and_not_before() {
 
 #[test]
 fn no_wait_is_one_attempt() {
-    let mut spin = spin(Policy::WAIT, &Options::new().wait(Duration::ZERO));
+    let mut spin = spin(Policy::WAIT, &Options::new().with_wait(Duration::ZERO));
     assert!(matches!(spin.next(held(OURS, MS, '0', None), ",", at(T0)), Err(Refusal::Contended(_))));
 }
 
@@ -107,7 +107,7 @@ fn a_computed_record_of_python_is_left_alone_for_a_moment() {
 #[test]
 fn a_stale_record_of_python_is_taken_over_by_timestamp_and_remaining_life() {
     let minute = 60_000 * MS;
-    let options = Options::new().max_block(30 * minute);
+    let options = Options::new().with_max_block(30 * minute);
     let next = |owner, age, remaining| {
         spin(Policy::WAIT, &options).next(held(owner, age, '0', remaining), ",", at(T0))
     };
@@ -156,7 +156,7 @@ fn a_late_attempt_is_repeated_a_few_times() {
 
 #[test]
 fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(5_000 * MS);
+    let options = Options::new().with_sleep(100 * MS).with_wait(5_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let mut next = |notify, remaining| {
         let moment = Moment { notify, ..at(T0) };
@@ -170,14 +170,14 @@ fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
 
 #[test]
 fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_deadline() {
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     for _ in 0..MAX_LATE {
         assert_eq!(slow.too_slow(T0), Ok(()));
         // The grant that was too slow stands there until it is given back.
         assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
     }
     assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     assert_eq!(slow.too_slow(T0 + 999 * MS), Ok(()));
     assert_eq!(slow.too_slow(T0 + 1_000 * MS), Err(Refusal::Slow));
 }
@@ -195,7 +195,7 @@ fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
 
 #[test]
 fn only_who_waits_has_patience() {
-    let options = Options::new().wait(1_000 * MS);
+    let options = Options::new().with_wait(1_000 * MS);
     assert_eq!(spin(Policy::WAIT, &options).patience(), Some(T0 + 1_000 * MS));
     assert_eq!(spin(Policy::CACHED, &options).patience(), Some(T0 + 1_000 * MS));
     for policy in [Policy::TRY, Policy::ONCE, Policy::FAIL] {
