@@ -7,14 +7,14 @@ use crate::error::{Error, ErrorKind, Result};
 pub enum OnLost {
     /// Returns an error in place of the body's value.
     Error,
-    /// Drops the body at its next await, and returns an error.
+    /// Drops the body at its next await and returns an error.
     Cancel,
     /// Returns the body's value, and logs the loss.
     Continue,
 }
 
 impl OnLost {
-    /// The error that the caller gets in place of what the body returned, if there is one.
+    /// The error that the caller gets in place of the body's value. `None` if it gets the value; then a failed release is logged.
     pub(crate) fn into_caller_error(self, ending: Result<()>) -> Option<Error> {
         let error = ending.err()?;
         let lost = matches!(error.kind(), ErrorKind::Lost | ErrorKind::NotOwner | ErrorKind::Foreign);

@@ -1,4 +1,4 @@
-//! The server: the embedded store's own operations, and what is on its way to them.
+//! The server: the operations of the memory store, and the requests on their way.
 
 use super::config::{Flaw, Protocol, server, tick};
 use super::process::Stage;
@@ -12,10 +12,10 @@ use std::time::Duration;
 /// The fence outlives every check.
 const FENCE_LIFE: Duration = Duration::MAX;
 
-/// A request on its way, for as long as it takes. One that is never delivered is lost.
+/// A request on its way. It may take any time; one that is never delivered is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Letter {
-    /// The second copy of two is the one whose reply counts: the first one's connection is gone.
+    /// Only the reply to the second of two copies counts: the connection of the first one is gone.
     Acquire {
         turn: TurnId,
         second: bool,
@@ -27,17 +27,17 @@ pub(super) enum Letter {
         sent: Tick,
         life: Duration,
     },
-    /// Tried again where the reply is lost.
+    /// Sent again if the reply is lost.
     Release {
         turn: TurnId,
         again: bool,
     },
-    /// Sent at that moment or later.
+    /// Sent at `from` or later.
     Abandon {
         turn: TurnId,
         from: Tick,
     },
-    /// The same, if the turn is being given back by then, and after the answer to that.
+    /// Sent at `from` or later, if the turn is being given back by then, and after the answer to that.
     TakeBack {
         turn: TurnId,
         from: Tick,
@@ -86,7 +86,7 @@ impl Letter {
 }
 
 impl Protocol {
-    /// Looks whose record stands at the key.
+    /// The record at the key.
     fn look(&self, world: &mut World) -> Option<(TurnId, State)> {
         let now = now(world);
         match Read(&self.names).apply(&mut world.entries, now) {
@@ -103,7 +103,7 @@ impl Protocol {
                 let mut reply = self.acquire(world, turn, not_after, replace);
                 match &mut reply {
                     Acquired::Granted { fence, .. } => self.check_token(world, turn, *fence),
-                    // For how long a caller sleeps does not matter here: it may wake up at any time.
+                    // How long a caller sleeps does not matter: it may wake up at any time.
                     Acquired::Held { remaining, now, .. } => (*remaining, *now) = (None, server(0)),
                     _ => {}
                 }
@@ -152,7 +152,7 @@ impl Protocol {
         }
     }
 
-    /// A token is higher than all before, unless it is the same turn's own once more.
+    /// Checks that a token is higher than all before, unless the same turn is granted again.
     fn check_token(&self, world: &mut World, turn: TurnId, fence: u64) {
         let top = Some(fence + u64::from(self.handoffs()));
         let is_repeat = world.standing == Some((turn, State::Blocked));
@@ -187,7 +187,7 @@ impl Protocol {
             lease: self.options.first_lease(),
             fence_life: FENCE_LIFE,
             not_after,
-            // As with a scheme whose records the script can't tell: COMPUTED is replaced by what was seen.
+            // As with a custom scheme: a COMPUTED record is replaced only by a caller that has seen it.
             relock: false,
             replace: replace.as_ref(),
             reserve: if self.has(Flaw::NoReserve) { 0 } else { self.handoffs() },
@@ -223,7 +223,7 @@ impl Protocol {
         }
     }
 
-    /// Puts the world into its plainest form: without what has expired, and without letters that can't do anything.
+    /// Brings the world into its plainest form: without expired records, and without letters that have no effect.
     pub(super) fn tidy(&self, world: &mut World) {
         world.entries.sweep(tick(world.time));
         world.entries.take_changed();

@@ -1,4 +1,4 @@
-//! All there is at one moment of the model.
+//! The state of the model.
 
 use super::config::{Bounds, tick};
 use super::process::{Hold, Process, Stage};
@@ -7,46 +7,46 @@ use crate::clock::Tick;
 use crate::format::record::State;
 use crate::store::memory::Entries;
 
-/// One turn: a request with a tag of its own, and what comes of it.
+/// One turn: a request with a tag of its own, and the holding that may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct TurnId(pub(super) u8);
 
 impl TurnId {
-    /// Whose record this is.
+    /// The turn that this record belongs to.
     pub(super) fn of(raw: &[u8]) -> Self {
         Self(raw[0] - b'0')
     }
 }
 
-/// What has become of a turn.
+/// The state of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fate {
-    /// Its caller asks, or holds.
+    /// Its caller asks for the lock, or holds it.
     Open,
-    /// On its way back: the server has not answered.
+    /// The lock is on its way back, and the server has not answered.
     Ending,
-    /// Given back, and the server has said so.
+    /// The lock was given back, and the server has answered.
     Over,
-    /// Its caller was told "no", or an error, or has gone.
+    /// Its caller was refused, got an error, or has gone.
     Refused,
-    /// Refused, and what it had taken all the same was given back just now.
+    /// It was refused, but had taken the lock, which was given back just now.
     TakenBack,
     /// Its process has crashed.
     Crashed,
-    /// Nothing is left of it, and its number is free for another one.
+    /// Nothing is left of it, and another turn may have its number.
     Forgotten,
 }
 
-/// All there is at one moment.
+/// The state of the model at one moment.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct World {
     pub(super) time: u8,
     pub(super) entries: Entries,
-    /// Whose record that is.
+    /// The record at the key.
     pub(super) standing: Option<(TurnId, State)>,
-    /// On their way to the server.
+    /// The requests on their way to the server.
     pub(super) letters: Vec<Letter>,
-    /// Those that are at something; an idle one is like any other.
+    /// The processes with a turn under way. An idle one is like any other.
     pub(super) processes: Vec<Process>,
     pub(super) fates: Vec<Fate>,
     /// What may still happen.
@@ -58,14 +58,14 @@ pub(super) struct World {
     pub(super) breach: Option<Breach>,
 }
 
-/// What should never happen.
+/// An event that must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Breach {
-    /// A token was given that is not higher than all before.
+    /// A token was granted that is not higher than all before.
     Token,
-    /// A release or its like has changed the record of another turn.
+    /// A release, abandon or renewal has changed the record of another turn.
     Foreign,
-    /// A turn was taken back while its holder's release was on its way, which then found nothing.
+    /// A turn was taken back while its release was on its way. The release then found nothing.
     Overtaken,
 }
 
@@ -126,7 +126,7 @@ impl World {
         })
     }
 
-    /// Whether anything still speaks of this turn.
+    /// Whether anything still refers to this turn.
     pub(super) fn is_named(&self, turn: TurnId) -> bool {
         let replaces =
             |stage: &Stage| matches!(stage, Stage::Waiting { replace: Some(other), .. } if *other == turn);
@@ -142,12 +142,12 @@ impl World {
         })
     }
 
-    /// Those who believe that they hold the lock.
+    /// The processes that believe that they hold the lock.
     pub(super) fn believers(&self) -> impl Iterator<Item = &Hold> {
         self.holds().filter(|hold| hold.is_held(tick(self.time)))
     }
 
-    /// Whether a turn is like an earlier one in all but its number: nothing has come of either request yet.
+    /// Whether a turn is like an earlier one in all but its number: both requests are still on their way.
     pub(super) fn has_twin(&self, turn: TurnId) -> bool {
         let untouched = |process: &&Process| match &process.stage {
             Stage::Asking(asking) => {
