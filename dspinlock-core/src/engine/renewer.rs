@@ -182,7 +182,7 @@ impl Renewer {
         life
     }
 
-    /// Leaves a lease at its cap, of which so much is left, to its end.
+    /// Lets a lease at its cap run out. `rest` of it is left.
     fn let_run_out(&self, grant: &Arc<Grant>, rest: Duration, now: Tick) {
         if rest.is_zero() {
             self.lose(grant);

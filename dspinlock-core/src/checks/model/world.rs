@@ -53,7 +53,7 @@ pub(super) struct World {
     pub(super) left: Bounds,
     /// The highest fencing token that was given or reserved.
     pub(super) top: Option<u64>,
-    /// The highest that a holder has entered with: what a register that checks tokens has accepted.
+    /// The highest token that a holder has entered with, as a register that checks tokens knows it.
     pub(super) entered: u64,
     pub(super) breach: Option<Breach>,
 }

@@ -85,7 +85,7 @@ impl Attempt {
 
     /// Takes in the reply, and does what the spin makes of it.
     ///
-    /// Every way out ends the pending request: it is settled, or taken back.
+    /// Every way out of here and of [`follow`](Self::follow) ends the pending request: it is settled, or taken back.
     pub(super) fn take(
         &mut self,
         request: Request,
@@ -107,15 +107,25 @@ impl Attempt {
             request.pending.take_back();
             return self.lease_was_spent();
         }
-        // What the server has taken, or may still take where the request was sent twice.
+        self.follow(request, reply, repeated, notify)
+    }
+
+    /// Does the step that follows from a reply. `repeated` says that the request was sent twice.
+    fn follow(
+        &mut self,
+        request: Request,
+        reply: Acquired,
+        repeated: bool,
+        notify: Notify,
+    ) -> Result<Progress> {
+        // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
         let to_take_back =
             repeated || matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
         let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
-                let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);
-                let guard = self.granted(request, spec, fence, handoffs, repeated)?;
+                let guard = self.granted(request, Arc::clone(&self.spec), fence, repeated)?;
                 tracing::debug!(
                     target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
                     waited = ?self.waited(), "entered"
@@ -124,7 +134,7 @@ impl Attempt {
             }
             Ok(Step::RefreshAhead { stored, fence }) => {
                 let spec = Arc::new(self.spec.of_the_mark());
-                let mark = self.granted(request, spec, fence, 0, repeated)?;
+                let mark = self.granted(request, spec, fence, repeated)?;
                 return Ok(fetched(Fetched::RefreshAhead { stored, mark }));
             }
             Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
@@ -154,14 +164,9 @@ impl Attempt {
     }
 
     /// The guard of what the request was granted: the lock itself, or the mark of the caller that refreshes ahead.
-    fn granted(
-        &self,
-        request: Request,
-        spec: Arc<Spec>,
-        fence: u64,
-        handoffs: u32,
-        repeated: bool,
-    ) -> Result<Guard> {
+    fn granted(&self, request: Request, spec: Arc<Spec>, fence: u64, repeated: bool) -> Result<Guard> {
+        // The mark is never handed off.
+        let handoffs = request.reserve.min(spec.handoffs());
         let grant = Arc::new(Grant::new(spec, request.pending.settle(), fence, request.sent, handoffs));
         self.core.renewer.add(&grant);
         if repeated {
@@ -188,14 +193,15 @@ impl Attempt {
                 self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
             }
             Refusal::KeyExists(record) => {
-                let what = format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
+                let what =
+                    format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
                 self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
             }
             Refusal::Foreign(found) => self.spec.foreign(&found),
             Refusal::StrangeFence(kind) => self.spec.strange_fence(&kind),
             Refusal::Clock => self.spec.error(
                 ErrorKind::Backend,
-                "the server's clock is ahead of what it told us, again and again; every request came too late",
+                "the server's clock keeps running ahead of the estimate; every request came too late",
             ),
             Refusal::Slow => self.spec.error(
                 ErrorKind::Backend,

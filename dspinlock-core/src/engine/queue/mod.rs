@@ -114,7 +114,7 @@ impl Queues {
         !self.is_empty() && self.map().contains_key(record)
     }
 
-    /// Joins the queue. The first is told to look at once.
+    /// Joins the queue. The first caller gets a message to look at once.
     pub(crate) fn join(&self, record: &str, takes: Option<Arc<Spec>>) -> Queued {
         let waiter = Arc::new(Waiter { takes, ..Waiter::default() });
         let mut map = self.map();
@@ -168,8 +168,8 @@ impl Queues {
         self.0.stand_back.turn_passed(record, Tick::now());
     }
 
-    /// Tells the first of the queue to look: the lock was given back after a turn of this length, or is lost. Where `others`
-    /// wait in other processes, their turns come first.
+    /// Tells the first of the queue to look: the lock was given back after a turn of this length, or is lost. If `others` wait
+    /// in other processes, their turns come first.
     pub(crate) fn wake_first(&self, record: &str, others: u64, turn: Duration) {
         if others > 0 {
             let now = Tick::now();
@@ -224,7 +224,7 @@ impl Queued {
         }
     }
 
-    /// Leaves the queue with the lock held. The next one is told to look when the lock is given back.
+    /// Leaves the queue with the lock held. The next one gets its message when the lock is given back.
     pub(crate) fn leave_with_lock(mut self) {
         self.has_lock = true;
     }
