@@ -55,7 +55,7 @@ impl Client {
     ///
     /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. A server that is not there is
     /// an error of the first use.
-    pub fn connect(url: &str) -> Result<Self> {
+    pub fn from_url(url: &str) -> Result<Self> {
         if url == "memory://" {
             return Ok(Self::on(Store::memory(), Worker::get()?));
         }
@@ -66,10 +66,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect). An error about the variable's value names the variable.
+    /// As [`from_url`](Self::from_url). An error about the variable's value names the variable.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
+            Ok(url) => Self::from_url(&url).map_err(|error| match error.kind() {
                 ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
                 _ => error,
             }),
@@ -84,7 +84,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As [`from_url`](Self::from_url).
     pub fn from_config(config: &Config) -> Result<Self> {
         let worker = Worker::get()?;
         Ok(Self::on(server::store(config, &worker)?, worker))
@@ -94,10 +94,10 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
+    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`from_url`](Self::from_url) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::connect("memory://") {
+        match Self::from_url("memory://") {
             Ok(client) => client,
             Err(error) => panic!("{error}"),
         }

@@ -176,6 +176,6 @@ mod tests {
                 panic!("{url}: {error}");
             }
         }
-        Client::connect("memory://").unwrap();
+        Client::from_url("memory://").unwrap();
     }
 }
