@@ -10,7 +10,7 @@
 //! | `engine` | one lock's life: the spin, attempts, the local queue, flights, grants, guards, the watchdog |
 //! | `store` | the atomic operations, on Redis and in memory; wake-ups and local copies |
 //! | `format` | what stands in Redis: keys, names, records, values, notes |
-//! | `error`, `clock`, `options`, `worker`, `drops` | the ground |
+//! | `error`, `clock`, `options`, `worker`, `drops`, `sync` | the ground |
 //!
 //! `checks` has what tests the floors together: the model, the conformance suite, random input.
 
@@ -27,6 +27,7 @@ mod error;
 mod format;
 mod options;
 mod store;
+mod sync;
 mod value;
 mod worker;
 

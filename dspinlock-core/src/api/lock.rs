@@ -3,7 +3,7 @@
 use crate::api::client::Client;
 use crate::api::global;
 use crate::api::inspect::{Inspection, RecordRef};
-use crate::engine::fallback::Fallback;
+use crate::engine::fallback::Resolved;
 use crate::engine::spec::Spec;
 use crate::error::Result;
 use crate::format::key::{Key, LockKey};
@@ -210,9 +210,9 @@ impl DSpinlock {
     }
 
     /// The lock with everything derived.
-    pub(crate) fn resolved(&self) -> Result<Fallback> {
+    pub(crate) fn resolved(&self) -> Result<Resolved> {
         let client = self.client()?;
-        Ok(Fallback { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
+        Ok(Resolved { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
     }
 }
 

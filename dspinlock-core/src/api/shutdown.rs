@@ -16,9 +16,9 @@ async fn shut_down(core: Arc<Core>, deadline: Duration) -> Result<()> {
     }
     // Waiters see that the client is closed.
     core.store.wakeups().wake_all();
-    core.lines.call_all();
+    core.queues.wake_each_first();
     tokio::time::timeout(deadline, core.closing.settled()).await.map_err(|_| {
-        let left = core.closing.on_their_way();
+        let left = core.closing.number();
         let what =
             format!("{left} lock(s) could not be given back within {deadline:?}; they end with their leases");
         Error::new(ErrorKind::Backend, what)

@@ -14,13 +14,13 @@ use std::task::{Context, Poll};
 
 /// The way in for a call that can't have its lock.
 #[derive(Clone, Debug)]
-pub(crate) struct Fallback {
+pub(crate) struct Resolved {
     pub(crate) core: Arc<Core>,
     pub(crate) spec: Arc<Spec>,
     pub(crate) on_outage: OnOutage,
 }
 
-impl Fallback {
+impl Resolved {
     /// What a body that runs unlocked has in hand, or the error again where none is to.
     pub(crate) fn unlocked(self, error: Error) -> Result<LockHandle> {
         if self.on_outage != OnOutage::RunUnlocked || error.kind() != ErrorKind::Backend {

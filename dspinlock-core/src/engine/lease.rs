@@ -49,7 +49,7 @@ impl Lease {
     }
 
     /// The lease in the hands of another holder, from `now` on: as valid as it was, and with a cap of its own.
-    pub(crate) fn handed_on(self, max_block: Duration, now: Tick) -> Self {
+    pub(crate) fn handed_off(self, max_block: Duration, now: Tick) -> Self {
         Self { ends_at: now + max_block, ..self }
     }
 
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_is_handed_on_stays_as_valid_and_has_a_cap_of_its_own() {
-        let lease = Lease::granted(10 * S, 60 * S, T0).handed_on(60 * S, T0 + 4 * S);
+        let lease = Lease::granted(10 * S, 60 * S, T0).handed_off(60 * S, T0 + 4 * S);
         assert_eq!(lease.remaining(T0 + 4 * S), 6 * S);
         assert!(lease.is_fresh(T0 + 4 * S) && !lease.is_fresh(T0 + 5 * S));
         assert_eq!(lease.renewal(T0 + 55 * S), Some(9 * S));

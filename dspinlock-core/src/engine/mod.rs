@@ -2,7 +2,6 @@
 //! clients only as the [`Core`](core::Core) that their clones share.
 
 pub(crate) mod attempt;
-pub(crate) mod closing;
 pub(crate) mod core;
 pub(crate) mod fallback;
 pub(crate) mod flight;
@@ -10,14 +9,12 @@ pub(crate) mod grant;
 pub(crate) mod guard;
 pub(crate) mod hold;
 pub(crate) mod lease;
-pub(crate) mod line;
 pub(crate) mod memo;
 pub(crate) mod pending;
+pub(crate) mod queue;
 pub(crate) mod renewer;
 pub(crate) mod scope;
 pub(crate) mod spec;
 pub(crate) mod spin;
-mod stand_back;
-mod turn;
 pub(crate) mod unshared;
 pub(crate) mod waits;

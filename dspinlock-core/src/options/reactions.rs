@@ -15,7 +15,7 @@ pub enum OnLost {
 
 impl OnLost {
     /// The error that the caller gets in place of what the body returned, if there is one.
-    pub(crate) fn minds(self, ending: Result<()>) -> Option<Error> {
+    pub(crate) fn into_caller_error(self, ending: Result<()>) -> Option<Error> {
         let error = ending.err()?;
         let lost = matches!(error.kind(), ErrorKind::Lost | ErrorKind::NotOwner | ErrorKind::Foreign);
         if lost && self != Self::Continue {

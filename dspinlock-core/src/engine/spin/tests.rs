@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
@@ -23,7 +24,7 @@ fn spin(policy: Policy, options: &Options) -> Spin {
 }
 
 fn at(now: Tick) -> Moment {
-    Moment { now, jitter: 3 * MS, ear: Ear::Deaf }
+    Moment { sent: now, now, jitter: 3 * MS, notify: Notify::Never }
 }
 
 fn again(at: Tick) -> Step {
@@ -157,14 +158,14 @@ fn a_late_attempt_is_repeated_a_few_times() {
 fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
     let options = Options::new().with_sleep(100 * MS).with_wait(5_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
-    let mut next = |ear, remaining| {
-        let moment = Moment { ear, ..at(T0) };
+    let mut next = |notify, remaining| {
+        let moment = Moment { notify, ..at(T0) };
         spin.next(held(OURS, MS, '0', remaining), ",", moment).unwrap()
     };
-    assert_eq!(next(Ear::Closed, Some(3_000 * MS)), again(T0), "look again at once, to be told");
-    assert_eq!(next(Ear::Open, Some(3_000 * MS)), again(T0 + 3_003 * MS));
-    assert_eq!(next(Ear::Open, Some(10_000 * MS)), again(T0 + 5_000 * MS));
-    assert_eq!(next(Ear::Open, None), again(T0 + 5_000 * MS));
+    assert_eq!(next(Notify::NotAsked, Some(3_000 * MS)), again(T0), "look again at once, to be told");
+    assert_eq!(next(Notify::OnChange, Some(3_000 * MS)), again(T0 + 3_003 * MS));
+    assert_eq!(next(Notify::OnChange, Some(10_000 * MS)), again(T0 + 5_000 * MS));
+    assert_eq!(next(Notify::OnChange, None), again(T0 + 5_000 * MS));
 }
 
 #[test]
@@ -233,8 +234,10 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
     };
     let (mut spin, record, value) = wanting(false);
     let payload = Payload::new(b"7".to_vec());
-    let taken = Step::Take { payload, record: record.clone(), remaining: Some(9_000 * MS) };
-    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", at(T0)), Ok(taken));
+    let (record_of, until) = (Some(record.clone().into()), Some(T0 + 9_000 * MS));
+    let taken = Step::Take(Stored { payload, record: record_of, until });
+    let moment = Moment { sent: T0, ..at(T0 + 20 * MS) };
+    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", moment), Ok(taken));
     let relocked =
         || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
     for other in [None, Some(b"no envelope".to_vec())] {
@@ -261,8 +264,8 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
         Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
     };
     let payload = Payload::new(b"7".to_vec());
-    let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
-    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
+    let stored = Stored { payload, record: Some(raw.clone().into()), until: None };
+    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(Step::RefreshAhead { stored, fence: 9 }));
     let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
     assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
 }
