@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Each kind calls for a different reaction.
+/// What went wrong. Each kind calls for a different reaction; [`Error`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

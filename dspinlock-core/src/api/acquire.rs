@@ -10,6 +10,17 @@ use crate::error::{ErrorKind, Result};
 use std::sync::Arc;
 
 /// What [`DSpinlock::enter`] found.
+///
+/// ```
+/// use dspinlock::{Client, Entry};
+///
+/// let lock = Client::memory().lock("example").cached_if_computed(true);
+/// if let Entry::Locked(guard) = lock.enter_blocking()? {
+///     guard.release_blocking()?; // the work is done
+/// }
+/// assert!(matches!(lock.enter_blocking()?, Entry::Computed(_)));
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "a guard that is dropped at once gives the lock back at once"]
@@ -51,6 +62,16 @@ impl DSpinlock {
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire), without `Contended`.
+    ///
+    /// ```
+    /// # use dspinlock::Client;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let client = Client::memory();
+    /// let guard = client.lock("example").try_acquire().await?.expect("it is free");
+    /// assert!(client.lock("example").try_acquire().await?.is_none());
+    /// guard.release().await
+    /// # }).unwrap();
+    /// ```
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
     }

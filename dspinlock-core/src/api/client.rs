@@ -55,6 +55,13 @@ impl Client {
     ///
     /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. A server that is not there is
     /// an error of the first use.
+    ///
+    /// ```
+    /// # use dspinlock::{Client, ErrorKind};
+    /// assert!(Client::from_url("memory://")?.is_memory());
+    /// assert_eq!(Client::from_url("http://localhost").unwrap_err().kind(), ErrorKind::Config);
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     pub fn from_url(url: &str) -> Result<Self> {
         if url == "memory://" {
             return Ok(Self::on(Store::memory(), Worker::get()?));
@@ -105,6 +112,13 @@ impl Client {
 
     /// Sets the default options of the locks made on this client. Annotated functions have defaults of their own, and take
     /// only [`replicas`](Options::with_replicas) from here.
+    ///
+    /// ```
+    /// # use dspinlock::{Client, Options};
+    /// # use std::time::Duration;
+    /// let client = Client::memory().with_defaults(Options::new().with_lease(Duration::from_secs(30)));
+    /// assert_eq!(client.defaults().lease(), Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn with_defaults(mut self, defaults: Options) -> Self {
         self.defaults = defaults;

@@ -239,6 +239,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_setter_sets_its_own_setting() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let set = Config::new()
+            .with_host("host")
+            .with_port(1)
+            .with_db(2)
+            .with_username("me")
+            .with_connect_timeout(3 * SECOND)
+            .with_response_timeout(4 * SECOND)
+            .with_pool_size(5)
+            .with_wakeup(Wakeup::Poll);
+        assert_eq!((set.host(), set.port(), set.db()), (Some("host"), Some(1), Some(2)));
+        assert_eq!((set.username(), set.pool_size(), set.wakeup()), (Some("me"), 5, Wakeup::Poll));
+        assert_eq!((set.connect_timeout(), set.response_timeout()), (3 * SECOND, 4 * SECOND));
+
+        let url = Config::from_url("redis://me@host:1/2").unwrap();
+        assert_eq!((url.host(), url.port(), url.db(), url.username()), (None, None, None, None));
+        let replaced = url.with_port(7);
+        assert_eq!((replaced.host(), replaced.port(), replaced.db()), (Some("127.0.0.1"), Some(7), Some(0)));
+    }
+
+    #[test]
     fn shows_no_credentials() {
         let config = Config::from_url("redis://me:hunter2@host:1/2")
             .unwrap()

@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// | remove the value and the record | [`forget`](Self::forget) |
 ///
 /// ```
-/// use dspinlock::{Client, dspinlock, testing};
+/// use dspinlock::{Client, State, dspinlock, testing};
 ///
 /// #[dspinlock(key = n, expire = "10m", cached(entry = square_entry))]
 /// fn square(n: u64) -> Result<u64, dspinlock::Error> {
@@ -36,6 +36,8 @@ use std::sync::Arc;
 ///     assert_eq!(entry.get_ok_blocking()?, None);
 ///     square(5)?;
 ///     assert_eq!(entry.get_ok_blocking()?, Some(25));
+///     assert!(matches!(entry.get_blocking()?, Some(Ok(25))));
+///     assert_eq!(entry.inspect_blocking()?.map(|seen| seen.state()), Some(State::Computed));
 ///     assert!(entry.forget_blocking()?);
 ///     assert_eq!(entry.get_ok_blocking()?, None);
 ///     Ok(())

@@ -177,6 +177,15 @@ impl DSpinlock {
     ///
     /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
     /// be used.
+    ///
+    /// ```
+    /// # use dspinlock::Client;
+    /// let lock = Client::memory().lock("example");
+    /// lock.acquire_blocking()?.release_blocking()?; // COMPUTED for an hour
+    /// assert!(lock.forget_blocking()?);
+    /// assert!(lock.inspect_blocking()?.is_none());
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     pub async fn forget(&self) -> Result<bool> {
         self.record()?.forget().await
     }
@@ -223,5 +232,32 @@ impl fmt::Debug for DSpinlock {
             .field("namespace", &self.namespace)
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setter_sets_its_own_option() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let lock = Client::memory()
+            .lock("key")
+            .sleep(SECOND)
+            .wait(2 * SECOND)
+            .expire(3 * SECOND)
+            .max_block(4 * SECOND)
+            .lease(5 * SECOND)
+            .fail_if_key_exists(true)
+            .cached_if_computed(true)
+            .local_handoffs(6)
+            .replicas(7, 8 * SECOND);
+        let set = &lock.options;
+        assert_eq!((set.sleep(), set.wait(), set.tries()), (SECOND, 2 * SECOND, None));
+        assert_eq!((set.expire(), set.max_block(), set.lease()), (Some(3 * SECOND), 4 * SECOND, 5 * SECOND));
+        assert!(set.fail_if_key_exists() && set.cached_if_computed());
+        assert_eq!((set.local_handoffs(), set.replicas()), (6, Some((7, 8 * SECOND))));
+        assert_eq!(lock.tries(9).options.tries(), Some(9));
     }
 }

@@ -31,6 +31,13 @@ impl OnLost {
 ///
 /// [`Client::with_on_outage`](crate::Client::with_on_outage) sets it for all functions of a client, and `on_outage = "…"` in
 /// the attribute for one function.
+///
+/// ```
+/// use dspinlock::{Client, OnOutage};
+///
+/// let client = Client::memory().with_on_outage(OnOutage::RunUnlocked);
+/// assert_eq!(client.on_outage(), OnOutage::RunUnlocked);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnOutage {
