@@ -45,7 +45,8 @@ pub use api::lock::DSpinlock;
 #[cfg(feature = "redis")]
 pub use api::redis_1;
 pub use api::testing;
-pub use engine::guard::{Guard, LockHandle};
+pub use engine::guard::Guard;
+pub use engine::handle::LockHandle;
 pub use error::{Error, ErrorKind, Result};
 pub use format::key::{Key, KeyEncoder, LockKey};
 pub use format::record::State;

@@ -12,7 +12,8 @@ mod site;
 
 use crate::engine::attempt::Outcome;
 use crate::engine::fallback::{UnlessLost, cancelled};
-use crate::engine::guard::{Guard, LockHandle};
+use crate::engine::guard::Guard;
+use crate::engine::handle::LockHandle;
 use crate::engine::scope::{Within, within};
 use crate::engine::waits::Caller;
 use crate::error::{Error, Result};

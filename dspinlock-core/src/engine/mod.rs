@@ -1,5 +1,5 @@
-//! One lock's life, from the first attempt to the last confirmation. It knows locks by their [`Spec`](spec::Spec), and
-//! clients only as the [`Core`](core::Core) that their clones share.
+//! One lock's life, from the first attempt to the last confirmation. The engine knows a lock by its [`Spec`](spec::Spec), and
+//! a client only by the [`Core`](core::Core) that its clones share.
 
 pub(crate) mod attempt;
 pub(crate) mod core;
@@ -7,6 +7,7 @@ pub(crate) mod fallback;
 pub(crate) mod flight;
 pub(crate) mod grant;
 pub(crate) mod guard;
+pub(crate) mod handle;
 pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod memo;

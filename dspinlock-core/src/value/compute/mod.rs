@@ -2,7 +2,7 @@
 
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
-use crate::engine::guard::LockHandle;
+use crate::engine::handle::LockHandle;
 use crate::engine::scope::{Within, within};
 use crate::engine::spin::Distrust;
 use crate::engine::waits::{Caller, Run};
