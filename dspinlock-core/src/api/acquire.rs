@@ -40,8 +40,8 @@ impl DSpinlock {
     ///
     /// `Contended` after the time of [`wait`](Self::wait) or [`tries`](Self::tries), `KeyExists` with
     /// [`fail_if_key_exists`](Self::fail_if_key_exists), `Foreign` if the key holds something else, `Backend` without a
-    /// reply, `Config` for options that can't be used, `Misuse` inside an annotated function that holds this key, `Closed`
-    /// once the client is shut down.
+    /// reply, `Config` for options that can't be used, `Misuse` inside an annotated function that holds this key,
+    /// `Closed` once the client is shut down.
     pub async fn acquire(&self) -> Result<Guard> {
         self.guard(self.attend(self.policy(Policy::WAIT)).await?)
     }
@@ -85,8 +85,8 @@ impl DSpinlock {
         Ok(entered(self.attend_blocking(self.policy(Policy::TRY))?))
     }
 
-    /// Waits for the lock and takes it. With [`cached_if_computed`](Self::cached_if_computed), it returns without the lock if
-    /// the key is COMPUTED or becomes COMPUTED meanwhile.
+    /// Waits for the lock and takes it. With [`cached_if_computed`](Self::cached_if_computed), it returns without the
+    /// lock if the key is COMPUTED or becomes COMPUTED meanwhile.
     ///
     /// Dropping the future gives back what it may have taken, without blocking.
     ///

@@ -40,12 +40,13 @@ pub fn init(client: Client) -> Result<()> {
     })
 }
 
-/// The client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global one.
+/// Returns the client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global
+/// one.
 ///
 /// # Errors
 ///
-/// As [`Client::from_env`], if this call makes the global client. `Misuse` outside of all scopes in a process where one was
-/// opened, unless [`init`] was called: the scope may have been lost on the way here.
+/// As [`Client::from_env`], if this call makes the global client. `Misuse` outside of all scopes in a process where one
+/// was opened, unless [`init`] was called: the scope may have been lost on the way here.
 ///
 /// ```
 /// use dspinlock::{Client, current_client, testing};

@@ -26,14 +26,14 @@ use std::time::Duration;
 /// | compute a value once for all callers | [`get_or_compute`](Self::get_or_compute) |
 /// | look at the key, or remove it | [`inspect`](Self::inspect), [`forget`](Self::forget) |
 ///
-/// Each has a `_blocking` twin. A blocking method may be called from async code: it blocks the executor's thread, but neither
-/// panics nor needs a runtime.
+/// Each has a `_blocking` twin. A blocking method may be called from async code: it blocks the executor's thread, but
+/// neither panics nor needs a runtime.
 ///
-/// A lock without a [`namespace`](Self::namespace) is *bare*: it and Python's `HashDSpinlock` of the same value exclude each
-/// other.
+/// A lock without a [`namespace`](Self::namespace) is *bare*: it and Python's `HashDSpinlock` of the same value exclude
+/// each other.
 ///
-/// Acquiring a lock that is held waits, whoever holds it, even if that is this instance on this thread. Code that runs while
-/// the lock is held shares the turn by [`Guard::nested`](crate::Guard::nested).
+/// Acquiring a lock that is held waits, whoever holds it, even if that is this instance on this thread. Code that runs
+/// while the lock is held shares the turn by [`Guard::nested`](crate::Guard::nested).
 ///
 /// The setters are those of [`Options`], and [`options`](Self::options) sets all of them.
 ///
@@ -139,7 +139,7 @@ impl DSpinlock {
         self.change(|lock| lock.options = options)
     }
 
-    /// The name of the record in Redis.
+    /// Returns the name of the record in Redis.
     ///
     /// # Errors
     ///
@@ -175,8 +175,8 @@ impl DSpinlock {
     ///
     /// # Errors
     ///
-    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
-    /// be used.
+    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that
+    /// can't be used.
     ///
     /// ```
     /// # use dspinlock::Client;
