@@ -67,7 +67,7 @@ impl<R> CachedEntry<R> {
         self.record.spec.text()
     }
 
-    /// Returns the name of the record in Redis. The value stands beside it, at `{<this>}:value`.
+    /// Returns the name of the record in Redis. The value is beside it, at `{<this>}:value`.
     pub fn record_key(&self) -> &str {
         &self.record.spec.names.record
     }

@@ -35,7 +35,7 @@ pub fn init(client: Client) -> Result<()> {
     GLOBAL.set(Global { client, chosen: true }).map_err(|_| {
         Error::new(
             ErrorKind::Misuse,
-            "the global client is there already: call `init` once, before the first lock is used",
+            "there is a global client already: call `init` once, before the first lock is used",
         )
     })
 }

@@ -1,4 +1,4 @@
-//! What stands at a key, as users see it.
+//! What is at a key, as users see it.
 
 use crate::clock::ServerTime;
 use crate::engine::core::Core;

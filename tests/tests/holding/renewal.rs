@@ -113,7 +113,7 @@ fn many_leases_are_renewed_together() {
     let before = scripts(&server);
     hold(&guards[0], ms(2_800));
     let renewals = scripts(&server) - before;
-    assert!(guards.iter().all(|guard| guard.is_held()));
+    assert!(guards.iter().all(Guard::is_held));
     assert!((3..=27).contains(&renewals), "{renewals} commands for 50 leases, nine times");
 }
 
