@@ -1,6 +1,6 @@
 //! One attribute makes a function run once across a fleet: a process that calls it with the same key waits, is turned
-//! away, or gets the value that another process computes. The lock is in Redis or Valkey, and can be shared with Python's
-//! `py-dspinlock`.
+//! away, or gets the value that another process computes. The lock is in Redis or Valkey, and can be shared with
+//! Python's `py-dspinlock`.
 //!
 //! ```
 //! use dspinlock::{dspinlock, Client};
@@ -35,10 +35,10 @@
 //!
 //! # What a lock on Redis can promise
 //!
-//! It makes it *very unlikely* that two processes work at once, and a holder learns that it has lost its lock. It can't make
-//! it impossible: a process can be paused for longer than its lease at any point, and a server that fails over can lose the
-//! newest records. If two holders would do damage, pass the [fencing token](LockHandle::fencing_token) to the resource and let
-//! it refuse lower ones.
+//! It makes it *very unlikely* that two processes work at once, and a holder learns that it has lost its lock. It can't
+//! make it impossible: a process can be paused for longer than its lease at any point, and a server that fails over can
+//! lose the newest records. If two holders would do damage, pass the [fencing token](LockHandle::fencing_token) to the
+//! resource and let it refuse lower ones.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,11 +5,11 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Shows this library's events, down to `DEBUG`, on standard error if the environment variable `SL_LOG_ENABLED` is set to any
-/// value. Says whether it does.
+/// Shows this library's events, down to `DEBUG`, on standard error if the environment variable `SL_LOG_ENABLED` is set
+/// to any value. Says whether it does.
 ///
-/// It is for programs without a `tracing` subscriber of their own. A program that has one needs nothing from here: the events
-/// have the target `dspinlock`. If there is a subscriber already, this changes nothing and returns `false`.
+/// It is for programs without a `tracing` subscriber of their own. A program that has one needs nothing from here: the
+/// events have the target `dspinlock`. If there is a subscriber already, this changes nothing and returns `false`.
 ///
 /// ```
 /// dspinlock::logging::init();

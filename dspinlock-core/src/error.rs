@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong. Each kind calls for a different reaction.
+/// What went wrong. Each kind calls for a different reaction; [`Error`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -35,7 +35,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The kind in a word or two, as logs show it.
+    /// Returns the kind in a word or two, as logs show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Contended => "contended",
@@ -60,9 +60,9 @@ impl fmt::Display for ErrorKind {
 
 /// An error of the lock. [`kind`](Self::kind) says how to react.
 ///
-/// It names the key, in at most 64 characters, and the cause. It never holds a password. An error of the system or the server
-/// is its [`source`](std::error::Error::source), for a failed connection a [`std::io::Error`]; the message already has its
-/// text. An `Error` is one pointer wide.
+/// It names the key, in at most 64 characters, and the cause. It never holds a password. An error of the system or the
+/// server is its [`source`](std::error::Error::source), for a failed connection a [`std::io::Error`]; the message
+/// already has its text. An `Error` is one pointer wide.
 ///
 /// ```
 /// use dspinlock::{Client, ErrorKind};
@@ -159,40 +159,40 @@ impl Error {
         self
     }
 
-    /// The kind of error.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The key that the caller locked, as text of at most 64 characters; `None` if no key was involved.
+    /// Returns the key that the caller locked, as text of at most 64 characters; `None` if no key was involved.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
     }
 
-    /// The name of the record in Redis, to look at with `redis-cli`; `None` if no key was involved.
+    /// Returns the name of the record in Redis, to look at with `redis-cli`; `None` if no key was involved.
     pub fn record_key(&self) -> Option<&str> {
         self.0.record_key.as_deref()
     }
 
-    /// The holder of the lock when it was last seen: host, process and function, as far as they are known.
+    /// Returns the holder of the lock when it was last seen: host, process and function, as far as they are known.
     pub fn holder(&self) -> Option<&str> {
         self.0.holder.as_deref()
     }
 
-    /// How long the caller waited before this error.
+    /// Returns how long the caller waited before this error.
     pub fn waited(&self) -> Duration {
         self.0.waited
     }
 
-    /// How often the lock was tried before this error.
+    /// Returns how often the lock was tried before this error.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Whether the same call may succeed a moment later, because the lock was held or the server out of reach.
+    /// Returns whether the same call may succeed a moment later, because the lock was held or the server out of reach.
     ///
-    /// False for a server that refuses the password, or a command or key that its access list does not allow: that does not
-    /// pass by itself.
+    /// False for a server that refuses the password, or a command or key that its access list does not allow: that does
+    /// not pass by itself.
     pub fn is_retryable(&self) -> bool {
         let passes = matches!(
             self.0.kind,

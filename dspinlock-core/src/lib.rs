@@ -9,7 +9,7 @@
 //! | `value` | one caller computes, all get it: codecs, requests for a value, the computation |
 //! | `engine` | one lock's life: the spin, attempts, the local queue, flights, grants, guards, the watchdog |
 //! | `store` | the atomic operations, on Redis and in memory; wake-ups and local copies |
-//! | `format` | what stands in Redis: keys, names, records, values, notes |
+//! | `format` | what is stored in Redis: keys, names, records, values, notes |
 //! | `error`, `clock`, `options`, `worker`, `drops`, `sync` | the ground |
 //!
 //! `checks` has what tests the floors together: the model, the conformance suite, random input.

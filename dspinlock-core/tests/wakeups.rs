@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(30);
 
 fn client(server: &Server) -> Client {
-    Client::connect(&server.url()).unwrap()
+    Client::from_url(&server.url()).unwrap()
 }
 
 fn hold(client: &Client) -> Guard {

@@ -10,6 +10,17 @@ use crate::error::{ErrorKind, Result};
 use std::sync::Arc;
 
 /// What [`DSpinlock::enter`] found.
+///
+/// ```
+/// use dspinlock::{Client, Entry};
+///
+/// let lock = Client::memory().lock("example").cached_if_computed(true);
+/// if let Entry::Locked(guard) = lock.enter_blocking()? {
+///     guard.release_blocking()?; // the work is done
+/// }
+/// assert!(matches!(lock.enter_blocking()?, Entry::Computed(_)));
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "a guard that is dropped at once gives the lock back at once"]
@@ -29,8 +40,8 @@ impl DSpinlock {
     ///
     /// `Contended` after the time of [`wait`](Self::wait) or [`tries`](Self::tries), `KeyExists` with
     /// [`fail_if_key_exists`](Self::fail_if_key_exists), `Foreign` if the key holds something else, `Backend` without a
-    /// reply, `Config` for options that can't be used, `Misuse` inside an annotated function that holds this key, `Closed`
-    /// once the client is shut down.
+    /// reply, `Config` for options that can't be used, `Misuse` inside an annotated function that holds this key,
+    /// `Closed` once the client is shut down.
     pub async fn acquire(&self) -> Result<Guard> {
         self.guard(self.attend(self.policy(Policy::WAIT)).await?)
     }
@@ -51,6 +62,16 @@ impl DSpinlock {
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire), without `Contended`.
+    ///
+    /// ```
+    /// # use dspinlock::Client;
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let client = Client::memory();
+    /// let guard = client.lock("example").try_acquire().await?.expect("it is free");
+    /// assert!(client.lock("example").try_acquire().await?.is_none());
+    /// guard.release().await
+    /// # }).unwrap();
+    /// ```
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
     }
@@ -64,8 +85,8 @@ impl DSpinlock {
         Ok(entered(self.attend_blocking(self.policy(Policy::TRY))?))
     }
 
-    /// Waits for the lock and takes it. With [`cached_if_computed`](Self::cached_if_computed), it returns without the lock if
-    /// the key is COMPUTED or becomes COMPUTED meanwhile.
+    /// Waits for the lock and takes it. With [`cached_if_computed`](Self::cached_if_computed), it returns without the
+    /// lock if the key is COMPUTED or becomes COMPUTED meanwhile.
     ///
     /// Dropping the future gives back what it may have taken, without blocking.
     ///

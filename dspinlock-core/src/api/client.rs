@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// [`ping`](Self::ping) does. One connection serves all async callers; renewals and the values of cached functions have
 /// connections of their own, and blocking callers open up to `pool_size` more.
 ///
-/// Connections are used from the library's own thread or from the caller's. So a client works from plain threads and from any
-/// number of runtimes, also after the one in which it was first used has ended.
+/// Connections are used from the library's own thread or from the caller's. So a client works from plain threads and
+/// from any number of runtimes, also after the one in which it was first used has ended.
 ///
 /// Every call ends within its time limits. A connection that does not answer in time is replaced.
 ///
@@ -47,7 +47,8 @@ impl Client {
         }
     }
 
-    /// A client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or `memory://`.
+    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or
+    /// `memory://`.
     ///
     /// It connects when it is first used.
     ///
@@ -55,21 +56,29 @@ impl Client {
     ///
     /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. A server that is not there is
     /// an error of the first use.
-    pub fn connect(url: &str) -> Result<Self> {
+    ///
+    /// ```
+    /// # use dspinlock::{Client, ErrorKind};
+    /// assert!(Client::from_url("memory://")?.is_memory());
+    /// assert_eq!(Client::from_url("http://localhost").unwrap_err().kind(), ErrorKind::Config);
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
+    pub fn from_url(url: &str) -> Result<Self> {
         if url == "memory://" {
             return Ok(Self::on(Store::memory(), Worker::get()?));
         }
         Self::from_config(&Config::from_url(url)?)
     }
 
-    /// A client of the URL in the environment variable `DSPINLOCK_URL`; without it, of `redis://127.0.0.1:6379/0`.
+    /// Makes a client of the URL in the environment variable `DSPINLOCK_URL`; without it, of
+    /// `redis://127.0.0.1:6379/0`.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect). An error about the variable's value names the variable.
+    /// As [`from_url`](Self::from_url). An error about the variable's value names the variable.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
+            Ok(url) => Self::from_url(&url).map_err(|error| match error.kind() {
                 ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
                 _ => error,
             }),
@@ -80,31 +89,38 @@ impl Client {
         }
     }
 
-    /// A client of the server that `config` describes.
+    /// Makes a client of the server that `config` describes.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As [`from_url`](Self::from_url).
     pub fn from_config(config: &Config) -> Result<Self> {
         let worker = Worker::get()?;
         Ok(Self::on(server::store(config, &worker)?, worker))
     }
 
-    /// A client of a new embedded store, for tests and for single processes. Only its clones share its locks.
+    /// Makes a client of a new embedded store, for tests and for single processes. Only its clones share its locks.
     ///
     /// # Panics
     ///
-    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
+    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`from_url`](Self::from_url) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::connect("memory://") {
+        match Self::from_url("memory://") {
             Ok(client) => client,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Sets the default options of the locks made on this client. Annotated functions have defaults of their own, and take
-    /// only [`replicas`](Options::with_replicas) from here.
+    /// Sets the default options of the locks made on this client. Annotated functions have defaults of their own, and
+    /// take only [`replicas`](Options::with_replicas) from here.
+    ///
+    /// ```
+    /// # use dspinlock::{Client, Options};
+    /// # use std::time::Duration;
+    /// let client = Client::memory().with_defaults(Options::new().with_lease(Duration::from_secs(30)));
+    /// assert_eq!(client.defaults().lease(), Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn with_defaults(mut self, defaults: Options) -> Self {
         self.defaults = defaults;
@@ -120,14 +136,14 @@ impl Client {
         self
     }
 
-    /// Bounds the copies that `cached(local = …)` keeps in this process: about `number` at most, and `bytes` in all. The
-    /// defaults are 10,000 and 64 MiB. Clones of the client share the copies and their bounds. Copies made before are
-    /// dropped.
+    /// Bounds the copies that `cached(local = …)` keeps in this process: about `number` at most, and `bytes` in all.
+    /// The defaults are 10,000 and 64 MiB. Clones of the client share the copies and their bounds. Copies made before
+    /// are dropped.
     ///
-    /// A copy weighs what it occupies in memory: the name of its record, the encoded value, and, for a function that returns
-    /// an `Arc<T>`, the decoded `T`, which all hits share. The library sees only the encoding of a `T`, so it assumes that
-    /// length again plus the size of a `T`; [`with_weight`](Self::with_weight) replaces this estimate. A single copy of more
-    /// than a sixteenth of `bytes` may not be kept.
+    /// A copy weighs what it occupies in memory: the name of its record, the encoded value, and, for a function that
+    /// returns an `Arc<T>`, the decoded `T`, which all hits share. The library sees only the encoding of a `T`, so it
+    /// assumes that length again plus the size of a `T`; [`with_weight`](Self::with_weight) replaces this estimate. A
+    /// single copy of more than a sixteenth of `bytes` may not be kept.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -140,9 +156,9 @@ impl Client {
         self
     }
 
-    /// Sets how many bytes of memory a `T` occupies, itself included, where copies for `cached(local = …)` keep an `Arc<T>`.
-    /// For values with much in memory that is not stored, such as an index, or fields with `#[serde(skip)]`. Clones of the
-    /// client share it.
+    /// Sets how many bytes of memory a `T` occupies, itself included, where copies for `cached(local = …)` keep an
+    /// `Arc<T>`. For values with much in memory that is not stored, such as an index, or fields with `#[serde(skip)]`.
+    /// Clones of the client share it.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -162,8 +178,8 @@ impl Client {
         self
     }
 
-    /// Sets the first part of all keys, `dspinlock` by default, so that environments can share a server. Python processes
-    /// have to set the same `_key_prefix`.
+    /// Sets the first part of all keys, `dspinlock` by default, so that environments can share a server. Python
+    /// processes have to set the same `_key_prefix`.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         self.with_scheme(StandardScheme::new(prefix))
@@ -176,17 +192,17 @@ impl Client {
         self
     }
 
-    /// The default options of the locks made on this client.
+    /// Returns the default options of the locks made on this client.
     pub fn defaults(&self) -> &Options {
         &self.defaults
     }
 
-    /// What annotated functions do while the server can't be asked for the lock.
+    /// Returns what annotated functions do while the server can't be asked for the lock.
     pub fn on_outage(&self) -> OnOutage {
         self.on_outage
     }
 
-    /// Whether the store is the embedded one of this process.
+    /// Returns whether the store is the embedded one of this process.
     pub fn is_memory(&self) -> bool {
         self.core.store.is_memory()
     }

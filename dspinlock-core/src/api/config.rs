@@ -71,7 +71,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// `127.0.0.1:6379`, database 0, no credentials; 1 s to connect, 1 s for a reply, 16 pooled connections.
+    /// Returns the defaults: `127.0.0.1:6379`, database 0, no credentials; 1 s to connect, 1 s for a reply, 16 pooled
+    /// connections.
     pub fn new() -> Self {
         Self {
             address: Address::Parts { host: "127.0.0.1".to_owned(), port: 6379, db: 0 },
@@ -84,14 +85,14 @@ impl Config {
         }
     }
 
-    /// The server at a `redis://` or `redis+unix://` URL, or one of their `valkey` spellings:
-    /// `redis://[user[:password]@]host[:port][/db]`, or `redis+unix:///path[?db=…&user=…&pass=…]`. User and password are
-    /// percent-encoded. Both forms take the parameter `protocol=resp2` or `protocol=resp3`.
+    /// Makes a configuration of the server at a `redis://` or `redis+unix://` URL, or one of their `valkey` spellings:
+    /// `redis://[user[:password]@]host[:port][/db]`, or `redis+unix:///path[?db=…&user=…&pass=…]`. User and password
+    /// are percent-encoded. Both forms take the parameter `protocol=resp2` or `protocol=resp3`.
     ///
     /// # Errors
     ///
-    /// `Config` for any other URL: what can't be understood is refused, and never taken for a part of the host. The message
-    /// never repeats the URL, which may hold a password.
+    /// `Config` for any other URL: what can't be understood is refused, and never taken for a part of the host. The
+    /// message never repeats the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
         url::check(url).map_err(config_error)?;
         #[cfg(feature = "redis")]
@@ -148,8 +149,8 @@ impl Config {
         self
     }
 
-    /// Sets how many connections blocking callers may have at most, 16 by default. Further callers, and all of them with
-    /// zero, share the connection of the async callers. No caller waits for a connection.
+    /// Sets how many connections blocking callers may have at most, 16 by default. Further callers, and all of them
+    /// with zero, share the connection of the async callers. No caller waits for a connection.
     pub fn with_pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
@@ -161,7 +162,7 @@ impl Config {
         self
     }
 
-    /// The host's name or address; `None` for a URL, which is not taken apart, since it may hold a password.
+    /// Returns the host's name or address; `None` for a URL, which is not taken apart, since it may hold a password.
     pub fn host(&self) -> Option<&str> {
         match &self.address {
             Address::Parts { host, .. } => Some(host),
@@ -169,7 +170,7 @@ impl Config {
         }
     }
 
-    /// The port; `None` for a URL.
+    /// Returns the port; `None` for a URL.
     pub fn port(&self) -> Option<u16> {
         match self.address {
             Address::Parts { port, .. } => Some(port),
@@ -177,7 +178,7 @@ impl Config {
         }
     }
 
-    /// The number of the database; `None` for a URL.
+    /// Returns the number of the database; `None` for a URL.
     pub fn db(&self) -> Option<u32> {
         match self.address {
             Address::Parts { db, .. } => Some(db),
@@ -185,27 +186,27 @@ impl Config {
         }
     }
 
-    /// The user that [`with_username`](Self::with_username) set, if it did.
+    /// Returns the user that [`with_username`](Self::with_username) set, if it did.
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()
     }
 
-    /// How long connecting may take.
+    /// Returns how long connecting may take.
     pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// How long a reply may take.
+    /// Returns how long a reply may take.
     pub fn response_timeout(&self) -> Duration {
         self.response_timeout
     }
 
-    /// How many connections blocking callers may have at most.
+    /// Returns how many connections blocking callers may have at most.
     pub fn pool_size(&self) -> usize {
         self.pool_size
     }
 
-    /// How waiters learn that a lock was released.
+    /// Returns how waiters learn that a lock was released.
     pub fn wakeup(&self) -> Wakeup {
         self.wakeup
     }
@@ -237,6 +238,28 @@ fn config_error(message: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_setter_sets_its_own_setting() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let set = Config::new()
+            .with_host("host")
+            .with_port(1)
+            .with_db(2)
+            .with_username("me")
+            .with_connect_timeout(3 * SECOND)
+            .with_response_timeout(4 * SECOND)
+            .with_pool_size(5)
+            .with_wakeup(Wakeup::Poll);
+        assert_eq!((set.host(), set.port(), set.db()), (Some("host"), Some(1), Some(2)));
+        assert_eq!((set.username(), set.pool_size(), set.wakeup()), (Some("me"), 5, Wakeup::Poll));
+        assert_eq!((set.connect_timeout(), set.response_timeout()), (3 * SECOND, 4 * SECOND));
+
+        let url = Config::from_url("redis://me@host:1/2").unwrap();
+        assert_eq!((url.host(), url.port(), url.db(), url.username()), (None, None, None, None));
+        let replaced = url.with_port(7);
+        assert_eq!((replaced.host(), replaced.port(), replaced.db()), (Some("127.0.0.1"), Some(7), Some(0)));
+    }
 
     #[test]
     fn shows_no_credentials() {

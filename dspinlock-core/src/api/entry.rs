@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// The stored value of one call of a cached function that returns `R`.
 ///
-/// The companion that `#[dspinlock(cached(entry = NAME), …)]` makes returns one, for the same arguments as the function. It
-/// never computes, and neither takes the lock nor waits for it.
+/// The companion that `#[dspinlock(cached(entry = NAME), …)]` makes returns one, for the same arguments as the
+/// function. It never computes, and neither takes the lock nor waits for it.
 ///
 /// | to | call |
 /// | --- | --- |
@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// | remove the value and the record | [`forget`](Self::forget) |
 ///
 /// ```
-/// use dspinlock::{Client, dspinlock, testing};
+/// use dspinlock::{Client, State, dspinlock, testing};
 ///
 /// #[dspinlock(key = n, expire = "10m", cached(entry = square_entry))]
 /// fn square(n: u64) -> Result<u64, dspinlock::Error> {
@@ -36,6 +36,8 @@ use std::sync::Arc;
 ///     assert_eq!(entry.get_ok_blocking()?, None);
 ///     square(5)?;
 ///     assert_eq!(entry.get_ok_blocking()?, Some(25));
+///     assert!(matches!(entry.get_blocking()?, Some(Ok(25))));
+///     assert_eq!(entry.inspect_blocking()?.map(|seen| seen.state()), Some(State::Computed));
 ///     assert!(entry.forget_blocking()?);
 ///     assert_eq!(entry.get_ok_blocking()?, None);
 ///     Ok(())
@@ -60,20 +62,20 @@ impl<R> CachedEntry<R> {
         Self { record: RecordRef { core, spec }, label, decode, done: || S::new().done() }
     }
 
-    /// The key as text of at most 64 characters.
+    /// Returns the key as text of at most 64 characters.
     pub fn key(&self) -> &str {
         self.record.spec.text()
     }
 
-    /// The name of the record in Redis. The value stands beside it, at `{<this>}:value`.
+    /// Returns the name of the record in Redis. The value is beside it, at `{<this>}:value`.
     pub fn record_key(&self) -> &str {
         &self.record.spec.names.record
     }
 
     /// Reads the value that a call would be served now, as the function returns it; `None` if there is none.
     ///
-    /// If the function returns a `Result`, the value is always an `Ok`, and [`get_ok`](Self::get_ok) is simpler. One round
-    /// trip, and more for a large value. Dropping the future leaves nothing behind.
+    /// If the function returns a `Result`, the value is always an `Ok`, and [`get_ok`](Self::get_ok) is simpler. One
+    /// round trip, and more for a large value. Dropping the future leaves nothing behind.
     ///
     /// # Errors
     ///
@@ -92,7 +94,8 @@ impl<R> CachedEntry<R> {
         self.read(self.record.core.worker.block_on(look(self.record.clone(), self.label.clone())))
     }
 
-    /// Looks at the record: who computes or has computed the value, since when, and for how long; `None` if there is none.
+    /// Looks at the record: who computes or has computed the value, since when, and for how long; `None` if there is
+    /// none.
     ///
     /// Dropping the future leaves nothing behind.
     ///
@@ -116,10 +119,10 @@ impl<R> CachedEntry<R> {
     ///
     /// A caller that is computing at the moment loses its lock, and its value is not stored.
     ///
-    /// In this process, calls that begin after this one has ended are served nothing older. In other processes that holds
-    /// from the moment at which the server's notification reaches them: until then they serve their `local` copies, and a
-    /// caller there may join one that read or began to compute the old value. If the future is dropped, the value may or may
-    /// not be removed.
+    /// In this process, calls that begin after this one has ended are served nothing older. In other processes that
+    /// holds from the moment at which the server's notification reaches them: until then they serve their `local`
+    /// copies, and a caller there may join one that read or began to compute the old value. If the future is dropped,
+    /// the value may or may not be removed.
     ///
     /// # Errors
     ///
@@ -152,7 +155,8 @@ impl<R> CachedEntry<R> {
 }
 
 impl<T, E> CachedEntry<std::result::Result<T, E>> {
-    /// Reads the value that a call would be served now in `Ok`; `None` if there is none. Otherwise as [`get`](Self::get).
+    /// Reads the value that a call would be served now in `Ok`; `None` if there is none. Otherwise as
+    /// [`get`](Self::get).
     ///
     /// # Errors
     ///

@@ -18,14 +18,16 @@ use std::future::Future;
 impl DSpinlock {
     /// Returns the value that `body` computes, or that a caller in this or another process has computed before.
     ///
-    /// One caller in the fleet runs `body`. The others wait while it works, for at most `max_block`, and get its value; later
-    /// callers get it until `expire` has passed. If `body` fails, those who wait get an error of kind `LeaderFailed`, and
-    /// nothing is remembered. (py-dspinlock has no values: it knows only *that* something was computed.)
+    /// One caller in the fleet runs `body`. The others wait while it works, for at most `max_block`, and get its value;
+    /// later callers get it until `expire` has passed. If `body` fails, those who wait get an error of kind
+    /// `LeaderFailed`, and nothing is remembered. (py-dspinlock has no values: it knows only *that* something was
+    /// computed.)
     ///
     /// Values are stored as JSON; the attribute can use other [codecs](crate::Codec). A value that would not read back
     /// as it was, such as a NaN, is returned and not shared: then callers run `body` at once, beside each other.
     ///
-    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes
+    /// over.
     ///
     /// # Errors
     ///

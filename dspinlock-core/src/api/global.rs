@@ -35,17 +35,18 @@ pub fn init(client: Client) -> Result<()> {
     GLOBAL.set(Global { client, chosen: true }).map_err(|_| {
         Error::new(
             ErrorKind::Misuse,
-            "the global client is there already: call `init` once, before the first lock is used",
+            "there is a global client already: call `init` once, before the first lock is used",
         )
     })
 }
 
-/// The client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global one.
+/// Returns the client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global
+/// one.
 ///
 /// # Errors
 ///
-/// As [`Client::from_env`], if this call makes the global client. `Misuse` outside of all scopes in a process where one was
-/// opened, unless [`init`] was called: the scope may have been lost on the way here.
+/// As [`Client::from_env`], if this call makes the global client. `Misuse` outside of all scopes in a process where one
+/// was opened, unless [`init`] was called: the scope may have been lost on the way here.
 ///
 /// ```
 /// use dspinlock::{Client, current_client, testing};

@@ -1,4 +1,4 @@
-//! What stands at a key, as users see it.
+//! What is at a key, as users see it.
 
 use crate::clock::ServerTime;
 use crate::engine::core::Core;
@@ -30,17 +30,17 @@ pub struct RecordInfo {
 }
 
 impl RecordInfo {
-    /// Whether the key is held or COMPUTED.
+    /// Returns whether the key is held or COMPUTED.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The writer of the record: host, process and function, or the id of a Python instance.
+    /// Returns the writer of the record: host, process and function, or the id of a Python instance.
     pub fn holder(&self) -> &str {
         &self.holder
     }
 
-    /// When the writer took the lock, by the server's clock.
+    /// Returns when the writer took the lock, by the server's clock.
     pub fn since(&self) -> SystemTime {
         self.since.to_system_time()
     }
@@ -52,7 +52,8 @@ impl From<Record> for RecordInfo {
     }
 }
 
-/// A look at a key, from [`DSpinlock::inspect`](crate::DSpinlock::inspect) or [`CachedEntry::inspect`](crate::CachedEntry::inspect).
+/// A look at a key, from [`DSpinlock::inspect`](crate::DSpinlock::inspect) or
+/// [`CachedEntry::inspect`](crate::CachedEntry::inspect).
 ///
 /// ```
 /// use dspinlock::{Client, State};
@@ -72,32 +73,32 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// The contents of the record.
+    /// Returns the contents of the record.
     pub fn record(&self) -> &RecordInfo {
         &self.record
     }
 
-    /// Whether the key is held or COMPUTED.
+    /// Returns whether the key is held or COMPUTED.
     pub fn state(&self) -> State {
         self.record.state
     }
 
-    /// The writer of the record: host, process and function, or the id of a Python instance.
+    /// Returns the writer of the record: host, process and function, or the id of a Python instance.
     pub fn holder(&self) -> &str {
         &self.record.holder
     }
 
-    /// When the writer took the lock, by the server's clock.
+    /// Returns when the writer took the lock, by the server's clock.
     pub fn since(&self) -> SystemTime {
         self.record.since()
     }
 
-    /// How long the record lives unless it is renewed; `None` if it never expires.
+    /// Returns how long the record lives unless it is renewed; `None` if it never expires.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining
     }
 
-    /// The highest fencing token given for this key; `None` if none is remembered.
+    /// Returns the highest fencing token given for this key; `None` if none is remembered.
     pub fn fencing_token(&self) -> Option<u64> {
         self.fencing_token
     }

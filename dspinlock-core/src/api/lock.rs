@@ -26,14 +26,14 @@ use std::time::Duration;
 /// | compute a value once for all callers | [`get_or_compute`](Self::get_or_compute) |
 /// | look at the key, or remove it | [`inspect`](Self::inspect), [`forget`](Self::forget) |
 ///
-/// Each has a `_blocking` twin. A blocking method may be called from async code: it blocks the executor's thread, but neither
-/// panics nor needs a runtime.
+/// Each has a `_blocking` twin. A blocking method may be called from async code: it blocks the executor's thread, but
+/// neither panics nor needs a runtime.
 ///
-/// A lock without a [`namespace`](Self::namespace) is *bare*: it and Python's `HashDSpinlock` of the same value exclude each
-/// other.
+/// A lock without a [`namespace`](Self::namespace) is *bare*: it and Python's `HashDSpinlock` of the same value exclude
+/// each other.
 ///
-/// Acquiring a lock that is held waits, whoever holds it, even if that is this instance on this thread. Code that runs while
-/// the lock is held shares the turn by [`Guard::nested`](crate::Guard::nested).
+/// Acquiring a lock that is held waits, whoever holds it, even if that is this instance on this thread. Code that runs
+/// while the lock is held shares the turn by [`Guard::nested`](crate::Guard::nested).
 ///
 /// The setters are those of [`Options`], and [`options`](Self::options) sets all of them.
 ///
@@ -139,7 +139,7 @@ impl DSpinlock {
         self.change(|lock| lock.options = options)
     }
 
-    /// The name of the record in Redis.
+    /// Returns the name of the record in Redis.
     ///
     /// # Errors
     ///
@@ -175,8 +175,17 @@ impl DSpinlock {
     ///
     /// # Errors
     ///
-    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
-    /// be used.
+    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that
+    /// can't be used.
+    ///
+    /// ```
+    /// # use dspinlock::Client;
+    /// let lock = Client::memory().lock("example");
+    /// lock.acquire_blocking()?.release_blocking()?; // COMPUTED for an hour
+    /// assert!(lock.forget_blocking()?);
+    /// assert!(lock.inspect_blocking()?.is_none());
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     pub async fn forget(&self) -> Result<bool> {
         self.record()?.forget().await
     }
@@ -223,5 +232,32 @@ impl fmt::Debug for DSpinlock {
             .field("namespace", &self.namespace)
             .field("options", &self.options)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setter_sets_its_own_option() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let lock = Client::memory()
+            .lock("key")
+            .sleep(SECOND)
+            .wait(2 * SECOND)
+            .expire(3 * SECOND)
+            .max_block(4 * SECOND)
+            .lease(5 * SECOND)
+            .fail_if_key_exists(true)
+            .cached_if_computed(true)
+            .local_handoffs(6)
+            .replicas(7, 8 * SECOND);
+        let set = &lock.options;
+        assert_eq!((set.sleep(), set.wait(), set.tries()), (SECOND, 2 * SECOND, None));
+        assert_eq!((set.expire(), set.max_block(), set.lease()), (Some(3 * SECOND), 4 * SECOND, 5 * SECOND));
+        assert!(set.fail_if_key_exists() && set.cached_if_computed());
+        assert_eq!((set.local_handoffs(), set.replicas()), (6, Some((7, 8 * SECOND))));
+        assert_eq!(lock.tries(9).options.tries(), Some(9));
     }
 }

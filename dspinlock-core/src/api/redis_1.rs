@@ -20,8 +20,8 @@ const LIMITS: Limits = Limits {
     pool_size: 16,
 };
 
-/// A client that opens its connections by `client`, with the address, credentials and settings of that, and with the limits
-/// of [`Config::new`](crate::Config::new).
+/// Makes a client that opens its connections by `client`, with the address, credentials and settings of that, and with
+/// the limits of [`Config::new`](crate::Config::new).
 ///
 /// ```no_run
 /// let theirs = redis::Client::open("redis://redis.internal/2")?;
@@ -44,13 +44,14 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     Ok(Client::on(Store::redis(redis), worker))
 }
 
-/// A client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or anything that
-/// is cloned as cheaply. Blocking callers wait while the library's thread uses it.
+/// Makes a client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or
+/// anything that is cloned as cheaply. Blocking callers wait while the library's thread uses it.
 ///
-/// Locks and values share the connection. Large values go in pieces of 256 KiB, two values at a time, and a lock waits behind
-/// them for a moment. Use [`from_client`] if that is too long: it has separate connections for values.
+/// Locks and values share the connection. Large values go in pieces of 256 KiB, two values at a time, and a lock waits
+/// behind them for a moment. Use [`from_client`] if that is too long: it has separate connections for values.
 ///
-/// The runtime that drives the connection must live, and run, as long as the locks do. There are no wake-ups: waiters poll.
+/// The runtime that drives the connection must live, and run, as long as the locks do. There are no wake-ups: waiters
+/// poll.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -73,11 +74,11 @@ where
     Ok(Client::on(Store::redis(redis), worker))
 }
 
-/// A client that takes each connection from a pool: `get` returns one, and dropping it puts it back. Async callers use it on
-/// a helper thread of the library's.
+/// Makes a client that takes each connection from a pool: `get` returns one, and dropping it puts it back. Async
+/// callers use it on a helper thread of the library's.
 ///
-/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values take a
-/// connection for each piece of 256 KiB, two at a time. There are no wake-ups: waiters poll.
+/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values
+/// take a connection for each piece of 256 KiB, two at a time. There are no wake-ups: waiters poll.
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)

@@ -26,12 +26,12 @@ async fn shut_down(core: Arc<Core>, deadline: Duration) -> Result<()> {
 }
 
 impl Client {
-    /// Gives back all locks that this client and its clones hold, and takes no more. For the end of a process, so that no other
-    /// process has to wait for its leases.
+    /// Gives back all locks that this client and its clones hold, and takes no more. For the end of a process, so that
+    /// no other process has to wait for its leases.
     ///
-    /// It waits for the server's confirmation, for at most `deadline`. It does not wait for holders: from this moment their
-    /// guards are not held, [`lost`] completes, and a release returns `Lost`. So let running work finish first, as far as
-    /// there is time. Callers that wait for a lock, and later ones, get an error of kind `Closed`.
+    /// It waits for the server's confirmation, for at most `deadline`. It does not wait for holders: from this moment
+    /// their guards are not held, [`lost`] completes, and a release returns `Lost`. So let running work finish first,
+    /// as far as there is time. Callers that wait for a lock, and later ones, get an error of kind `Closed`.
     ///
     /// Dropping the future does not stop it.
     ///

@@ -12,9 +12,9 @@
 //!
 //! # Threads and tasks
 //!
-//! A scope applies to its thread, or to its future. Threads and tasks that start inside do not inherit it, since Rust has no
-//! hook for that. [`carry`] and [`carry_async`] take the scope along. Outside of a scope they do nothing, so they can stay in
-//! the code under test:
+//! A scope applies to its thread, or to its future. Threads and tasks that start inside do not inherit it, since Rust
+//! has no hook for that. [`carry`] and [`carry_async`] take the scope along. Outside of a scope they do nothing, so
+//! they can stay in the code under test:
 //!
 //! ```
 //! use dspinlock::{Client, DSpinlock, testing};
@@ -29,9 +29,10 @@
 //! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 //! ```
 //!
-//! A thread or task without the scope never reaches a server silently. From the first scope on, a call outside of all scopes
-//! that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a client from the
-//! environment. After an [`init`](crate::init) it uses that client, and the first such call is logged as a warning.
+//! A thread or task without the scope never reaches a server silently. From the first scope on, a call outside of all
+//! scopes that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a
+//! client from the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged
+//! as a warning.
 
 use crate::api::client::Client;
 use crate::engine::scope::{Scope, Stack, Within, within};
@@ -84,8 +85,8 @@ pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
 
 /// Runs `future` with `client` in place of the global client, on whichever thread polls it.
 ///
-/// Tasks that it spawns do not inherit the scope: see [`carry_async`]. Dropping the returned future drops `future` within the
-/// scope.
+/// Tasks that it spawns do not inherit the scope: see [`carry_async`]. Dropping the returned future drops `future`
+/// within the scope.
 ///
 /// ```
 /// # use dspinlock::{Client, DSpinlock, testing};
@@ -103,8 +104,8 @@ pub fn scope_async<F: Future>(client: &Client, future: F) -> impl Future<Output 
     Within::new(scope_of(client), future)
 }
 
-/// Takes the current scope along to wherever `body` runs, for `thread::spawn` and `spawn_blocking`. Outside of all scopes it
-/// changes nothing.
+/// Takes the current scope along to wherever `body` runs, for `thread::spawn` and `spawn_blocking`. Outside of all
+/// scopes it changes nothing.
 ///
 /// ```
 /// # use dspinlock::{Client, testing};
@@ -122,7 +123,8 @@ pub fn carry<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
     }
 }
 
-/// Takes the current scope along to whatever polls `future`, for `tokio::spawn`. Outside of all scopes it changes nothing.
+/// Takes the current scope along to whatever polls `future`, for `tokio::spawn`. Outside of all scopes it changes
+/// nothing.
 ///
 /// Dropping the returned future drops `future` within the scope.
 ///

@@ -1,7 +1,8 @@
-//! Which URLs are accepted. The parser of the `redis` crate is lenient: it drops parameters that it does not know, and takes
-//! an unescaped password for the host.
+//! Which URLs are accepted. The parser of the `redis` crate is lenient: it drops parameters that it does not know, and
+//! takes an unescaped password for the host.
 
-/// The message for a URL that can't be parsed. No part of a URL is ever repeated, since any part may belong to a password.
+/// The message for a URL that can't be parsed. No part of a URL is ever repeated, since any part may belong to a
+/// password.
 #[cfg(feature = "redis")]
 pub(super) const UNREADABLE: &str = "the URL can't be read: write `redis://[user[:password]@]host[:port][/db]`, user and password percent-encoded";
 
@@ -176,6 +177,6 @@ mod tests {
                 panic!("{url}: {error}");
             }
         }
-        Client::connect("memory://").unwrap();
+        Client::from_url("memory://").unwrap();
     }
 }

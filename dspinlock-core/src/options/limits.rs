@@ -8,7 +8,8 @@ pub(super) const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 60 * 60
 /// The shortest duration of any option but `wait`: the server counts in milliseconds.
 pub(super) const MIN_DURATION: Duration = Duration::from_millis(1);
 
-/// Refuses a duration that the server, which counts in milliseconds, can't be told. `or` names what else may be written.
+/// Refuses a duration that the server, which counts in milliseconds, can't be told. `or` names what else may be
+/// written.
 pub(crate) fn check_duration(name: &str, duration: Duration, or: &str) -> Result<()> {
     if duration.is_zero() {
         return Err(refused(format!("{name} is zero; {or}write at least one millisecond")));

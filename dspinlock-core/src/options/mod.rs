@@ -14,8 +14,8 @@ use crate::error::Result;
 use limits::{check_limit, refused};
 use std::time::Duration;
 
-/// The most local hand-offs of a turn. Their fencing tokens run ahead of the clock by a microsecond each, and must not run
-/// ahead by more than a minute.
+/// The most local hand-offs of a turn. Their fencing tokens run ahead of the clock by a microsecond each, and must not
+/// run ahead by more than a minute.
 const MAX_HANDOFFS: u32 = 60_000_000;
 
 /// The longest `max_block` of a bare key: Python takes over a lock that looks older.
@@ -32,10 +32,11 @@ pub(crate) enum Budget {
 
 /// The options of a lock. The defaults are py-dspinlock's, plus a lease of ten seconds, which it does not have.
 ///
-/// Each option has a setter, `with_…`, and a getter. A [`DSpinlock`](crate::DSpinlock) takes the same options one by one.
+/// Each option has a setter, `with_…`, and a getter. A [`DSpinlock`](crate::DSpinlock) takes the same options one by
+/// one.
 ///
-/// Options are validated when a lock is used. Less than a millisecond for `sleep`, `expire`, `max_block`, `lease` or the time
-/// of `replicas`, zero `tries`, and anything above [`MAX_DURATION`](Self::MAX_DURATION) are errors of kind
+/// Options are validated when a lock is used. Less than a millisecond for `sleep`, `expire`, `max_block`, `lease` or
+/// the time of `replicas`, zero `tries`, and anything above [`MAX_DURATION`](Self::MAX_DURATION) are errors of kind
 /// [`Config`](crate::ErrorKind::Config).
 ///
 /// ```
@@ -82,8 +83,8 @@ impl Options {
     /// The longest duration that any option takes: 365 days.
     pub const MAX_DURATION: Duration = limits::MAX_DURATION;
 
-    /// The defaults: `sleep` 500 ms, `tries` 10, `expire` 1 h, `max_block` 30 min, `lease` 10 s, `local_handoffs` 64, no
-    /// `replicas`, both flags off.
+    /// Returns the defaults: `sleep` 500 ms, `tries` 10, `expire` 1 h, `max_block` 30 min, `lease` 10 s,
+    /// `local_handoffs` 64, no `replicas`, both flags off.
     pub const fn new() -> Self {
         Self {
             sleep: Duration::from_millis(500),
@@ -98,8 +99,8 @@ impl Options {
         }
     }
 
-    /// Sets how long a waiter sleeps at most before it looks at the key again (py-dspinlock's `spinlock_sleep_thresh`). A
-    /// wake-up ends the sleep early.
+    /// Sets how long a waiter sleeps at most before it looks at the key again (py-dspinlock's `spinlock_sleep_thresh`).
+    /// A wake-up ends the sleep early.
     pub const fn with_sleep(mut self, sleep: Duration) -> Self {
         self.sleep = sleep;
         self
@@ -111,8 +112,8 @@ impl Options {
         self
     }
 
-    /// Sets how long a caller waits in all, as a multiple of [`sleep`](Self::with_sleep) (`max_spinlock_tries`). Replaces
-    /// [`with_wait`](Self::with_wait).
+    /// Sets how long a caller waits in all, as a multiple of [`sleep`](Self::with_sleep) (`max_spinlock_tries`).
+    /// Replaces [`with_wait`](Self::with_wait).
     pub const fn with_tries(mut self, tries: u32) -> Self {
         self.budget = Budget::Tries(tries);
         self
@@ -159,24 +160,24 @@ impl Options {
     }
 
     /// Requires `count` replicas to confirm a grant before it counts (Redis' `WAIT`). A grant that is not confirmed
-    /// within this time, rounded up to a millisecond and at most half of the client's response timeout, is given back and
-    /// is an error of kind [`Backend`](crate::ErrorKind::Backend). Zero replicas, the default, asks none.
+    /// within this time, rounded up to a millisecond and at most half of the client's response timeout, is given back
+    /// and is an error of kind [`Backend`](crate::ErrorKind::Backend). Zero replicas, the default, asks none.
     ///
-    /// This makes it less likely that a failover forgets a lock. It costs one round trip from the server to its replicas for
-    /// each grant, one grant at a time on a connection of its own. It does not make the lock safe: a replica that has
-    /// confirmed need not be the one that is promoted, and renewals and releases are not waited for. See
-    /// `docs/holding.md`.
+    /// This makes it less likely that a failover forgets a lock. It costs one round trip from the server to its
+    /// replicas for each grant, one grant at a time on a connection of its own. It does not make the lock safe: a
+    /// replica that has confirmed need not be the one that is promoted, and renewals and releases are not waited for.
+    /// See `docs/holding.md`.
     pub const fn with_replicas(mut self, count: u32, within: Duration) -> Self {
         self.replicas = if count == 0 { None } else { Some(Replicas { count, within }) };
         self
     }
 
-    /// How long a waiter sleeps at most before it looks at the key again.
+    /// Returns how long a waiter sleeps at most before it looks at the key again.
     pub const fn sleep(&self) -> Duration {
         self.sleep
     }
 
-    /// How long a caller waits in all, also where that was set by [`with_tries`](Self::with_tries).
+    /// Returns how long a caller waits in all, also where that was set by [`with_tries`](Self::with_tries).
     pub const fn wait(&self) -> Duration {
         match self.budget {
             Budget::Wait(wait) => wait,
@@ -184,7 +185,7 @@ impl Options {
         }
     }
 
-    /// How many times [`sleep`](Self::sleep) a caller waits; `None` if [`with_wait`](Self::with_wait) was set.
+    /// Returns how many times [`sleep`](Self::sleep) a caller waits; `None` if [`with_wait`](Self::with_wait) was set.
     pub const fn tries(&self) -> Option<u32> {
         match self.budget {
             Budget::Wait(_) => None,
@@ -192,37 +193,37 @@ impl Options {
         }
     }
 
-    /// How long a released key stays COMPUTED; `None` if a release removes it.
+    /// Returns how long a released key stays COMPUTED; `None` if a release removes it.
     pub const fn expire(&self) -> Option<Duration> {
         self.expire
     }
 
-    /// The longest that a lock may be held.
+    /// Returns the longest that a lock may be held.
     pub const fn max_block(&self) -> Duration {
         self.max_block
     }
 
-    /// How long a holder's record lives without renewal.
+    /// Returns how long a holder's record lives without renewal.
     pub const fn lease(&self) -> Duration {
         self.lease
     }
 
-    /// Whether an acquisition fails if the key is held or COMPUTED.
+    /// Returns whether an acquisition fails if the key is held or COMPUTED.
     pub const fn fail_if_key_exists(&self) -> bool {
         self.fail_if_key_exists
     }
 
-    /// Whether [`enter`](crate::DSpinlock::enter) returns without the lock if the key is COMPUTED.
+    /// Returns whether [`enter`](crate::DSpinlock::enter) returns without the lock if the key is COMPUTED.
     pub const fn cached_if_computed(&self) -> bool {
         self.cached_if_computed
     }
 
-    /// How often a lock may pass from one caller of this process to the next without the server.
+    /// Returns how often a lock may pass from one caller of this process to the next without the server.
     pub const fn local_handoffs(&self) -> u32 {
         self.local_handoffs
     }
 
-    /// How many replicas must confirm a grant, and within what time; `None` if none is asked.
+    /// Returns how many replicas must confirm a grant, and within what time; `None` if none is asked.
     pub const fn replicas(&self) -> Option<(u32, Duration)> {
         match self.replicas {
             Some(Replicas { count, within }) => Some((count, within)),

@@ -29,15 +29,22 @@ impl OnLost {
 /// What annotated functions do if the server is out of reach or refuses the command, which is an error of the kind
 /// [`Backend`](ErrorKind::Backend).
 ///
-/// [`Client::with_on_outage`](crate::Client::with_on_outage) sets it for all functions of a client, and `on_outage = "…"` in
-/// the attribute for one function.
+/// [`Client::with_on_outage`](crate::Client::with_on_outage) sets it for all functions of a client, and
+/// `on_outage = "…"` in the attribute for one function.
+///
+/// ```
+/// use dspinlock::{Client, OnOutage};
+///
+/// let client = Client::memory().with_on_outage(OnOutage::RunUnlocked);
+/// assert_eq!(client.on_outage(), OnOutage::RunUnlocked);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnOutage {
     /// The call returns the error, and the body does not run.
     #[default]
     Fail,
-    /// The body runs without the lock, possibly beside others. For work that is better done twice than not at all. Each such
-    /// run is logged as a warning, and its `guard` is never held.
+    /// The body runs without the lock, possibly beside others. For work that is better done twice than not at all. Each
+    /// such run is logged as a warning, and its `guard` is never held.
     RunUnlocked,
 }

@@ -39,7 +39,7 @@ impl Wire {
 
     /// What stands at a key, as the server itself says.
     fn state(&self, name: &str) -> Option<State> {
-        let direct = Client::connect(&self.server.url()).unwrap();
+        let direct = Client::from_url(&self.server.url()).unwrap();
         direct.lock(self.rig.key(name)).inspect_blocking().unwrap().map(|seen| seen.state())
     }
 }
@@ -208,7 +208,7 @@ fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
             }
             Verdict::Pass
         });
-        let client = Client::connect(&proxy.url()).unwrap();
+        let client = Client::from_url(&proxy.url()).unwrap();
         let lock = client.lock("flushed").expire(None);
         for _ in 0..2 {
             lock.acquire_blocking().unwrap().release_blocking().unwrap();

@@ -181,7 +181,7 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
 #[test]
 fn a_turn_is_two_commands() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("commands");
     lock.acquire_blocking().unwrap().release_blocking().unwrap();
     // The first answer has the client look, beside the caller, what is wrong with the server.

@@ -54,7 +54,7 @@ impl Job {
 
     pub(crate) fn work(self) {
         hide_panics_on_purpose();
-        let (client, log) = (Client::connect(&self.url).unwrap(), Arc::new(Log::open(&self.log)));
+        let (client, log) = (Client::from_url(&self.url).unwrap(), Arc::new(Log::open(&self.log)));
         let actor = |number| Actor {
             client: client.clone(),
             log: Arc::clone(&log),
