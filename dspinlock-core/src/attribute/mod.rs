@@ -5,7 +5,7 @@
 //! expansions.
 
 mod call;
-mod place;
+mod enclosing;
 mod returns;
 pub mod sharing;
 mod site;

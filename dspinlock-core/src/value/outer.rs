@@ -125,9 +125,9 @@ impl<S: Serializer> Serializer for Unwrapping<'_, S> {
 }
 
 /// A value that is deserialized from the content of its outer `Option`, if it has one.
-pub(super) struct Whole<T>(pub(super) T);
+pub(super) struct FromContent<T>(pub(super) T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for FromContent<T> {
     fn deserialize<D: Deserializer<'de>>(inner: D) -> Result<Self, D::Error> {
         T::deserialize(Wrapping(inner)).map(Self)
     }
@@ -195,13 +195,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Wrapping<D> {
 ///
 /// The type is not an `Option`.
 pub(super) fn none<T: DeserializeOwned>() -> Result<T, Absent> {
-    T::deserialize(Nothing)
+    T::deserialize(AlwaysNone)
 }
 
 /// A deserializer that answers every request with `None`.
-struct Nothing;
+struct AlwaysNone;
 
-impl<'de> Deserializer<'de> for Nothing {
+impl<'de> Deserializer<'de> for AlwaysNone {
     type Error = Absent;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Absent> {

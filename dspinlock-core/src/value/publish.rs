@@ -16,7 +16,7 @@ use std::time::Duration;
 const NOTE_LIFE: Duration = Duration::from_secs(10);
 
 /// What a computation gave the callers that want its value.
-pub(crate) enum Computed {
+pub(crate) enum ComputeResult {
     /// A value to store and to share.
     Store(Payload),
     /// A value that is not stored, and only shared in this process if that is possible. `lasts` if the next value is likely
@@ -46,23 +46,23 @@ impl CacheRequest {
     /// # Errors
     ///
     /// The loss of the lock, unless `on_lost` ignores it. Then nothing is shared, and another caller leads next.
-    pub(crate) async fn finish(self, leader: Leader, computed: Computed) -> Result<Option<Payload>> {
+    pub(crate) async fn finish(self, leader: Leader, computed: ComputeResult) -> Result<Option<Payload>> {
         let Leader { role, guard } = leader;
         match role {
             Role::First(lead) => self.publish(lead, guard, computed).await,
             Role::Ahead(old) => {
-                if let Computed::Store(payload) = &computed {
+                if let ComputeResult::Store(payload) = &computed {
                     self.replace(&guard, &old, payload).await;
                 }
                 // The replacement has removed the mark, or this does.
                 drop(guard);
-                Ok(matches!(computed, Computed::Failed(_)).then_some(old.payload))
+                Ok(matches!(computed, ComputeResult::Failed(_)).then_some(old.payload))
             }
         }
     }
 
-    async fn publish(&self, lead: Lead, guard: Guard, computed: Computed) -> Result<Option<Payload>> {
-        let failed = matches!(computed, Computed::Failed(_));
+    async fn publish(&self, lead: Lead, guard: Guard, computed: ComputeResult) -> Result<Option<Payload>> {
+        let failed = matches!(computed, ComputeResult::Failed(_));
         let (ending, result) = self.plan(&guard, computed);
         // While the lock is still held, its lease is renewed.
         let ending = self.send_ahead(&guard, ending).await;
@@ -83,20 +83,20 @@ impl CacheRequest {
     }
 
     /// Decides how the hold ends, and what the callers of this process get.
-    fn plan(&self, guard: &Guard, computed: Computed) -> (Ending, FlightResult) {
+    fn plan(&self, guard: &Guard, computed: ComputeResult) -> (Ending, FlightResult) {
         match computed {
-            Computed::Store(payload) => {
+            ComputeResult::Store(payload) => {
                 (self.with_value(guard, &payload), FlightResult::Value(Stored::alone(payload)))
             }
-            Computed::Unstored { payload: Some(payload), lasts } => {
+            ComputeResult::Unstored { payload: Some(payload), lasts } => {
                 let ending = self.without_value(guard, Reach::Process, lasts, false);
                 (ending, FlightResult::Value(Stored::alone(payload)))
             }
-            Computed::Unstored { payload: None, lasts } => {
+            ComputeResult::Unstored { payload: None, lasts } => {
                 (self.without_value(guard, Reach::Caller, lasts, false), FlightResult::Unshared)
             }
-            Computed::Done => (Ending::Release, FlightResult::Done),
-            Computed::Failed(failure) => self.with_failure(guard, failure),
+            ComputeResult::Done => (Ending::Release, FlightResult::Done),
+            ComputeResult::Failed(failure) => self.with_failure(guard, failure),
         }
     }
 

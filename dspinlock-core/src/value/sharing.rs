@@ -108,7 +108,7 @@ fn reads_back<C: Codec, T: CachedValue>(value: &T, payload: &Payload) -> Result<
 fn decode<C: Codec, T: DeserializeOwned>(payload: &Payload) -> Result<T, String> {
     match payload.encoded() {
         Encoded::Bytes(bytes) => {
-            let outer::Whole(value) = C::decode(bytes).map_err(|error| text(&error))?;
+            let outer::FromContent(value) = C::decode(bytes).map_err(|error| text(&error))?;
             Ok(value)
         }
         Encoded::None => outer::none().map_err(|error| text(&error)),

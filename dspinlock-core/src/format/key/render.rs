@@ -19,7 +19,7 @@ pub(super) fn render(value: &[u8]) -> String {
 /// The text has reached its limit.
 struct Full;
 
-type Outcome = Result<(), Full>;
+type Pushed = Result<(), Full>;
 
 /// A text that takes pieces until it is full. It never cuts a piece, so no half of an escape is shown.
 #[derive(Default)]
@@ -31,7 +31,7 @@ struct Bounded {
 }
 
 impl Bounded {
-    fn push(&mut self, piece: &str) -> Outcome {
+    fn push(&mut self, piece: &str) -> Pushed {
         let characters = self.characters + piece.chars().count();
         if characters > LIMIT {
             self.shown.truncate(self.cut);
@@ -46,12 +46,12 @@ impl Bounded {
         Ok(())
     }
 
-    fn push_all(&mut self, pieces: impl IntoIterator<Item: ToString>) -> Outcome {
+    fn push_all(&mut self, pieces: impl IntoIterator<Item: ToString>) -> Pushed {
         pieces.into_iter().try_for_each(|piece| self.push(&piece.to_string()))
     }
 
     /// Pushes text, and escapes quotes, backslashes and unprintable characters.
-    fn push_text(&mut self, utf8: &[u8]) -> Outcome {
+    fn push_text(&mut self, utf8: &[u8]) -> Pushed {
         self.push("\"")?;
         // A character has at most four bytes, so the rest can't be shown.
         let head = &utf8[..utf8.len().min(4 * LIMIT)];
@@ -66,7 +66,7 @@ impl Bounded {
         self.push("\"")
     }
 
-    fn push_bytes(&mut self, bytes: &[u8]) -> Outcome {
+    fn push_bytes(&mut self, bytes: &[u8]) -> Pushed {
         self.push("b\"")?;
         self.push_all(bytes.iter().map(|byte| byte.escape_ascii()))?;
         self.push("\"")
@@ -97,7 +97,7 @@ fn first<'a>(text: &mut Bounded, bytes: &'a [u8]) -> Result<&'a [u8], Full> {
     Ok(rest)
 }
 
-fn enclosed(text: &mut Bounded, open: &str, mut items: &[u8], close: &str) -> Outcome {
+fn enclosed(text: &mut Bounded, open: &str, mut items: &[u8], close: &str) -> Pushed {
     text.push(open)?;
     let mut separator = "";
     while !items.is_empty() {
@@ -108,12 +108,12 @@ fn enclosed(text: &mut Bounded, open: &str, mut items: &[u8], close: &str) -> Ou
     text.push(close)
 }
 
-fn tuple(text: &mut Bounded, items: &[u8]) -> Outcome {
+fn tuple(text: &mut Bounded, items: &[u8]) -> Pushed {
     let single = Value::split(items).is_some_and(|(_, rest)| rest.is_empty());
     enclosed(text, "(", items, if single { ",)" } else { ")" })
 }
 
-fn fields(text: &mut Bounded, tag: u8, mut content: &[u8]) -> Outcome {
+fn fields(text: &mut Bounded, tag: u8, mut content: &[u8]) -> Pushed {
     content = name(text, content)?;
     if matches!(tag, tag::UNNAMED_VARIANT | tag::NAMED_VARIANT) {
         text.push("::")?;

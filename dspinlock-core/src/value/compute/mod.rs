@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Payload;
 use crate::format::note::Failure;
 use crate::options::OnLost;
-use crate::value::publish::Computed;
+use crate::value::publish::ComputeResult;
 use crate::value::request::{Assignment, CacheRequest, Leader};
 use crate::value::sharing::{Sharing, Unwritable};
 use std::future::Future;
@@ -88,7 +88,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         };
         // The library's own thread does the rest.
         drop(caller);
-        let (request, sharing, computed) = self.computed(&returned);
+        let (request, sharing, computed) = self.compute_result(&returned);
         let stand_in = worker.finish(request.finish(leader, computed)).await;
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
@@ -120,7 +120,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let handle = leader.guard().handle();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
-        let (request, sharing, computed) = self.computed(&returned);
+        let (request, sharing, computed) = self.compute_result(&returned);
         let stand_in = worker.block_on(request.finish(leader, computed));
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
@@ -177,22 +177,22 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     }
 
     /// Decides what the other callers get for what the body returned.
-    fn computed(self, returned: &S::Return) -> (CacheRequest, S, Computed) {
+    fn compute_result(self, returned: &S::Return) -> (CacheRequest, S, ComputeResult) {
         let Self { request, sharing, judge, .. } = self;
         let keep = match judge(&sharing, returned) {
             Judgement::Failed(message) => {
                 let failure = Failure::new(&message, request.spec.function);
-                return (request, sharing, Computed::Failed(failure));
+                return (request, sharing, ComputeResult::Failed(failure));
             }
             Judgement::Keep => true,
             Judgement::DontKeep => false,
         };
         let computed = match sharing.encode(returned) {
-            None => Computed::Done,
+            None => ComputeResult::Done,
             // The next value may be kept.
             Some(encoded) if !keep => {
                 let payload = encoded.map_or_else(|unwritable| unwritable.shared, Some);
-                Computed::Unstored { payload, lasts: false }
+                ComputeResult::Unstored { payload, lasts: false }
             }
             Some(Ok(payload)) => request.fits(payload),
             Some(Err(unwritable)) => request.cannot_write(unwritable, sharing.kind()),
@@ -202,7 +202,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
 }
 
 impl CacheRequest {
-    fn cannot_write(&self, unwritable: Unwritable, kind: Option<(&str, &str)>) -> Computed {
+    fn cannot_write(&self, unwritable: Unwritable, kind: Option<(&str, &str)>) -> ComputeResult {
         let Unwritable { why, shared } = unwritable;
         if self.is_news("can't be stored") {
             let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
@@ -211,7 +211,7 @@ impl CacheRequest {
                 "the value can't be stored: its callers compute it without waiting for each other (logged once)"
             );
         }
-        Computed::Unstored { payload: shared, lasts: true }
+        ComputeResult::Unstored { payload: shared, lasts: true }
     }
 
     fn cannot_read(&self, why: &str, kind: Option<(&str, &str)>) {
@@ -226,10 +226,10 @@ impl CacheRequest {
     }
 
     /// A value that is too large is shared, and not stored.
-    fn fits(&self, payload: Payload) -> Computed {
+    fn fits(&self, payload: Payload) -> ComputeResult {
         let (bytes, limit) = (payload.len(), self.caching.max_value);
         if bytes <= limit {
-            return Computed::Store(payload);
+            return ComputeResult::Store(payload);
         }
         if self.is_news("is too large") {
             let (key, function) = (&self.spec.key, self.spec.function);
@@ -238,7 +238,7 @@ impl CacheRequest {
                 "the value is larger than `max_value` and is not stored: each process computes its own (logged once)"
             );
         }
-        Computed::Unstored { payload: Some(payload), lasts: true }
+        ComputeResult::Unstored { payload: Some(payload), lasts: true }
     }
 }
 

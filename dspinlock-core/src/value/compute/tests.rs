@@ -63,7 +63,7 @@ async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
         assert_eq!(leader.guard().handle().is_unlocked(), known);
         let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
-        let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).computed(&value);
+        let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).compute_result(&value);
         request.clone().finish(leader, computed).await.unwrap();
         let Ok(Assignment::Use(FlightResult::Value(Stored { payload, .. }))) = follower.await else {
             panic!("no value")
@@ -83,7 +83,7 @@ async fn a_value_that_can_not_be_shared_at_all_has_no_followers_the_next_time() 
     assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
     assert!(request.at_hand().is_none());
     let computation = computation::<InOk<Whole<f64, Json>, Error>>(&request);
-    let (_, _, computed) = computation.computed(&Ok(f64::NAN));
+    let (_, _, computed) = computation.compute_result(&Ok(f64::NAN));
     request.clone().finish(leader, computed).await.unwrap();
     assert!(matches!(follower.await, Ok(Assignment::Use(FlightResult::Unshared))));
     assert!(matches!(request.at_hand(), Some(FlightResult::Unshared)));
@@ -98,7 +98,7 @@ async fn a_value_that_is_stored_at_last_is_stored_from_then_on() {
     let [caller, _] = callers(&request);
     let leader = lead(&request, &caller).await;
     assert!(!leader.guard().handle().is_unlocked(), "it is time to try again");
-    let (_, _, computed) = computation::<Whole<f64, Json>>(&request).computed(&0.5);
+    let (_, _, computed) = computation::<Whole<f64, Json>>(&request).compute_result(&0.5);
     request.clone().finish(leader, computed).await.unwrap();
     assert!(!request.core.unshared.is_known(record, label, Reach::Process, Tick::now()));
 }
@@ -118,7 +118,7 @@ async fn a_failure_of_several_lines_reaches_the_followers_whole_with_and_without
         let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let failure = Failure::new("no luck:\n\nunshared\n", None);
-        request.clone().finish(leader, Computed::Failed(failure.clone())).await.unwrap();
+        request.clone().finish(leader, ComputeResult::Failed(failure.clone())).await.unwrap();
         let Ok(Assignment::Use(FlightResult::Failed(read))) = follower.await else { panic!("no failure") };
         assert_eq!(read.message, failure.message);
         assert_eq!(read.holder.is_none(), unlocked);
@@ -130,7 +130,7 @@ fn a_value_that_the_function_rejects_is_not_warned_of() {
     let request = request(&Client::memory(), "k");
     let judge = |_: &_, value: &f64| if value.is_finite() { Judgement::Keep } else { Judgement::DontKeep };
     let computation = Computation::new(request.clone(), Whole::<f64, Json>::new(), judge);
-    let (_, _, computed) = computation.computed(&f64::NAN);
-    assert!(matches!(computed, Computed::Unstored { payload: None, lasts: false }));
+    let (_, _, computed) = computation.compute_result(&f64::NAN);
+    assert!(matches!(computed, ComputeResult::Unstored { payload: None, lasts: false }));
     assert!(request.is_news("can't be stored"));
 }

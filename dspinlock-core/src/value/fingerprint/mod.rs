@@ -4,11 +4,11 @@
 //! no `PartialEq`. The items of a collection count in any order, the items of a tuple in their own, and fields with their
 //! names. Content that serde does not see, as with `#[serde(skip)]`, does not count. Nothing is allocated.
 
+mod compound;
 mod number;
-mod parts;
 
+use compound::Compound;
 use number::{Fingerprint, Kind};
-use parts::Parts;
 use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
 use std::cell::Cell;
@@ -17,7 +17,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 /// What serde saw of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) fingerprint: u64,
     /// There is a NaN or an infinity in it.
     pub(super) not_finite: bool,
@@ -30,11 +30,11 @@ pub(super) struct Seen {
 /// # Errors
 ///
 /// The value's own, if it can't be serialized at all.
-pub(super) fn inspect<T: Serialize + ?Sized>(value: &T) -> Result<Seen, Error> {
+pub(super) fn inspect<T: Serialize + ?Sized>(value: &T) -> Result<Observed, Error> {
     let (not_finite, some_nothing) = (Cell::new(false), Cell::new(false));
     let Fingerprint(fingerprint) =
         value.serialize(Fingerprinter { not_finite: &not_finite, some_nothing: &some_nothing })?;
-    Ok(Seen { fingerprint, not_finite: not_finite.get(), some_nothing: some_nothing.get() })
+    Ok(Observed { fingerprint, not_finite: not_finite.get(), some_nothing: some_nothing.get() })
 }
 
 #[derive(Clone, Copy)]
@@ -46,13 +46,13 @@ struct Fingerprinter<'a> {
 impl Serializer for Fingerprinter<'_> {
     type Ok = Fingerprint;
     type Error = Error;
-    type SerializeSeq = Parts<Self>;
-    type SerializeTuple = Parts<Self>;
-    type SerializeTupleStruct = Parts<Self>;
-    type SerializeTupleVariant = Parts<Self>;
-    type SerializeMap = Parts<Self>;
-    type SerializeStruct = Parts<Self>;
-    type SerializeStructVariant = Parts<Self>;
+    type SerializeSeq = Compound<Self>;
+    type SerializeTuple = Compound<Self>;
+    type SerializeTupleStruct = Compound<Self>;
+    type SerializeTupleVariant = Compound<Self>;
+    type SerializeMap = Compound<Self>;
+    type SerializeStruct = Compound<Self>;
+    type SerializeStructVariant = Compound<Self>;
 
     fn serialize_bool(self, v: bool) -> Result<Fingerprint, Error> {
         Ok(Fingerprint::of(Kind::Bool, v.into()))
@@ -168,16 +168,16 @@ impl Serializer for Fingerprinter<'_> {
         Ok(Fingerprint::of_variant(index, value.serialize(self)?))
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Parts<Self>, Error> {
-        Ok(Parts::unordered(self, None))
+    fn serialize_seq(self, _: Option<usize>) -> Result<Compound<Self>, Error> {
+        Ok(Compound::unordered(self, None))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Parts<Self>, Error> {
-        Ok(Parts::ordered(self, None))
+    fn serialize_tuple(self, _: usize) -> Result<Compound<Self>, Error> {
+        Ok(Compound::ordered(self, None))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Parts<Self>, Error> {
-        Ok(Parts::ordered(self, None))
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Compound<Self>, Error> {
+        Ok(Compound::ordered(self, None))
     }
 
     fn serialize_tuple_variant(
@@ -186,16 +186,16 @@ impl Serializer for Fingerprinter<'_> {
         index: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Parts<Self>, Error> {
-        Ok(Parts::ordered(self, Some(index)))
+    ) -> Result<Compound<Self>, Error> {
+        Ok(Compound::ordered(self, Some(index)))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Parts<Self>, Error> {
-        Ok(Parts::unordered(self, None))
+    fn serialize_map(self, _: Option<usize>) -> Result<Compound<Self>, Error> {
+        Ok(Compound::unordered(self, None))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Parts<Self>, Error> {
-        Ok(Parts::unordered(self, None))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<Self>, Error> {
+        Ok(Compound::unordered(self, None))
     }
 
     fn serialize_struct_variant(
@@ -204,8 +204,8 @@ impl Serializer for Fingerprinter<'_> {
         index: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Parts<Self>, Error> {
-        Ok(Parts::unordered(self, Some(index)))
+    ) -> Result<Compound<Self>, Error> {
+        Ok(Compound::unordered(self, Some(index)))
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<Fingerprint, Error> {

@@ -5,7 +5,7 @@ use serde::de::value::Error;
 use serde::ser::{self, Serialize, Serializer};
 
 /// The fingerprint of a collection, so far.
-pub(super) struct Parts<P> {
+pub(super) struct Compound<P> {
     /// Takes the fingerprint of a part.
     parent: P,
     variant: Option<u32>,
@@ -16,13 +16,13 @@ pub(super) struct Parts<P> {
     key: u64,
 }
 
-impl<P> Parts<P> {
-    /// Parts that count in their order, perhaps in a variant of this index.
+impl<P> Compound<P> {
+    /// Compound that count in their order, perhaps in a variant of this index.
     pub(super) fn ordered(parent: P, variant: Option<u32>) -> Self {
         Self { in_order: true, ..Self::unordered(parent, variant) }
     }
 
-    /// Parts that count in any order, perhaps in a variant of this index.
+    /// Compound that count in any order, perhaps in a variant of this index.
     pub(super) fn unordered(parent: P, variant: Option<u32>) -> Self {
         Self { parent, variant, in_order: false, number: 0, sum: 0, key: 0 }
     }
@@ -50,7 +50,7 @@ impl<P> Parts<P> {
 
 macro_rules! items {
     ($($what:ident::$method:ident();)*) => {
-        $(impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::$what for Parts<P> {
+        $(impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::$what for Compound<P> {
             type Ok = Fingerprint;
             type Error = Error;
 
@@ -75,7 +75,7 @@ items! {
 
 macro_rules! fields {
     ($($what:ident;)*) => {
-        $(impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::$what for Parts<P> {
+        $(impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::$what for Compound<P> {
             type Ok = Fingerprint;
             type Error = Error;
 
@@ -97,7 +97,7 @@ fields! {
     SerializeStructVariant;
 }
 
-impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::SerializeMap for Parts<P> {
+impl<P: Serializer<Ok = Fingerprint, Error = Error> + Copy> ser::SerializeMap for Compound<P> {
     type Ok = Fingerprint;
     type Error = Error;
 
