@@ -159,7 +159,7 @@ use proc_macro::TokenStream;
 /// # testing::scope(&Client::memory(), || {
 /// assert_eq!(usage("acme", 17)?.total, 5);
 /// let stored = usage_entry("acme", 17)?;
-/// assert_eq!(stored.peek_blocking()?.map(|usage| usage.total), Some(5));
+/// assert_eq!(stored.get_ok_blocking()?.map(|usage| usage.total), Some(5));
 /// stored.forget_blocking()?; // The next caller computes.
 /// # Ok::<(), dspinlock::Error>(())
 /// # }).unwrap();
@@ -192,8 +192,8 @@ use proc_macro::TokenStream;
 /// ## Companions
 ///
 /// `entry = NAME` declares a companion beside the function. It has the same visibility, generics, receiver and arguments. It
-/// is never async, and it is unsafe if the function is. It returns a `dspinlock::CachedEntry`: `peek` reads the value that
-/// is stored for these arguments, in one round trip and without a lock, and `forget` removes it.
+/// is never async, and it is unsafe if the function is. It returns a `dspinlock::CachedEntry`: `get` and `get_ok`
+/// read the value that is stored for these arguments, in one round trip and without a lock, and `forget` removes it.
 ///
 /// A companion is an item of its own, so a method in the `impl` of a trait cannot have one. A default method in the trait can.
 ///

@@ -1,13 +1,13 @@
-//! What an annotated function can return: decided by its type, and said in words where the type will not do.
+//! The return types of annotated functions: what each can express, and the compiler's message if it can't.
 //!
-//! The attribute calls these at the place of the user's return type, so that the compiler's report stands there.
+//! The generated code uses these at the position of the user's return type, so the compiler's message points there.
 
 use std::fmt::Debug;
 use std::future::Future;
 
 use crate::{Error, KeyEncoder, LockKey};
 
-/// Return types that can carry an error of the lock: every `Result` whose error is made from it.
+/// A return type that can carry an error of the lock: every `Result` whose error type is `From<Error>`.
 #[diagnostic::on_unimplemented(
     message = "the lock may fail, and `{Self}` cannot carry its error",
     label = "cannot carry an error of the lock",
@@ -24,14 +24,14 @@ impl<T, E: From<Error>> CarriesLockError for Result<T, E> {
     }
 }
 
-/// What a call returns that `skip` or `once` turned away.
+/// A return type of calls that `skip` or `once` turns away.
 #[diagnostic::on_unimplemented(
     message = "a call that is turned away has no `{Self}` to return",
     label = "neither `()` nor an `Option`, nor a `Result` of one",
     note = "write `otherwise = EXPR` to say what a call returns that `skip` or `once` turned away"
 )]
 pub trait TurnedAway {
-    /// The value that says that the body did not run.
+    /// The value that means that the body did not run.
     fn turned_away() -> Self;
 }
 
@@ -51,16 +51,17 @@ impl<T: TurnedAway, E> TurnedAway for Result<T, E> {
     }
 }
 
-/// Stands where a value of a known type is needed and never computed.
+/// Stands for a value of a known type in code that never runs.
 ///
 /// # Panics
-/// Always: the code that calls it is not reached.
+///
+/// Always.
 pub fn never<R>() -> R {
     unreachable!("the attribute generates this call only where it is never reached")
 }
 
-/// One part of a key, as it is. What is no key is reported where the user wrote the part, and only there: whatever the
-/// part was, a [`KeyPart`] is a key.
+/// Wraps one part of a key. If the part is not a key, the compiler reports that where the user wrote it, and only there: a
+/// [`KeyPart`] of any type is a key.
 pub fn key_part<K: LockKey + ?Sized>(part: &K) -> KeyPart<'_, K> {
     KeyPart { part, encode: K::encode }
 }
@@ -83,19 +84,19 @@ pub fn debug_text(value: &impl Debug) -> String {
     format!("{value:?}")
 }
 
-/// Whether a body failed, whatever its `Result` is called.
+/// Finds out whether a body failed, even if its `Result` goes by another name.
 ///
-/// `(&&&&Probe(&returned)).__dspinlock_failed()` takes the first trait that fits the type: futures in a result or an
-/// option and futures themselves, which are refused, then results, then everything else. The number of references decides the order. The method has a long name
-/// because traits of the user are in scope where it is called.
+/// `(&&&&Probe(&returned)).__dspinlock_failed()` uses the first trait that fits the type. Futures, also those in a result or
+/// an option, come first and are refused, then results, then everything else. The number of references decides the order.
+/// The method has a long name because the user's traits are in scope where it is called.
 pub mod probe {
     use super::Future;
 
-    /// What the body returned.
+    /// The return value of the body.
     #[derive(Debug)]
     pub struct Probe<'a, R>(pub &'a R);
 
-    /// Implemented by nothing: a future that is returned runs after its lock was given back.
+    /// Not implemented by any type: a returned future would run after the lock is given back.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is a future: the lock is given back before it runs",
         label = "a future",
@@ -103,9 +104,9 @@ pub mod probe {
     )]
     pub trait RunsUnderTheLock {}
 
-    /// Futures: asking compiles for none of them.
+    /// Futures. The call of the method never compiles.
     pub trait FutureReturn {
-        /// The future, for the compiler's report.
+        /// The future, for the compiler's message.
         type Returned;
         /// Never called.
         fn __dspinlock_failed(&self) -> bool
@@ -143,7 +144,7 @@ pub mod probe {
         }
     }
 
-    /// Results of any name.
+    /// Results, by any name.
     pub trait ResultReturn {
         /// Whether it is an `Err`.
         fn __dspinlock_failed(&self) -> bool;

@@ -1,8 +1,8 @@
-//! How a cached function's values are shared, picked by its return type, and what its failures say.
+//! How a cached function's values are shared, and the messages of its failures, both by its return type.
 //!
-//! Both are found by the compiler's own method lookup, as [`probe`](super::probe) is: it sees through any alias, so that
-//! no name of a type has to be guessed, and there is nothing for the user to say. The number of references decides the
-//! order, and the methods have long names because traits of the user are in scope where they are called.
+//! The compiler's method lookup finds both, as with [`probe`](super::probe). It sees through aliases, so the user has nothing
+//! to declare. The number of references decides the order. The methods have long names because the user's traits are in
+//! scope where they are called.
 
 use crate::value::sharing::{Counted, InOk, Nothing, Whole};
 use std::any::type_name;
@@ -10,20 +10,21 @@ use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// Asks how values of a function that returns `R` are shared by the codec `C`: `(&&&pick::<R, C>()).__dspinlock_sharing()`.
+/// Picks the [`Sharing`](super::Sharing) of a function that returns `R` and uses the codec `C`:
+/// `(&&&pick::<R, C>()).__dspinlock_sharing()`.
 #[derive(Debug)]
 pub struct Pick<R, C>(PhantomData<fn() -> (R, C)>);
 
-/// The question for a type and a codec.
+/// Makes the [`Pick`] of a type and a codec.
 pub fn pick<R, C>() -> Pick<R, C> {
     Pick(PhantomData)
 }
 
-/// Units and counted values, alone and in `Ok`.
+/// Units and values behind an `Arc`, alone and in `Ok`.
 pub trait KnownReturn {
-    /// The way to share them.
+    /// How they are shared.
     type Sharing;
-    /// The way to share them.
+    /// How they are shared.
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
@@ -57,9 +58,9 @@ impl<T, E, C> KnownReturn for &&Pick<Result<Arc<T>, E>, C> {
 
 /// Other results of any name.
 pub trait ResultReturn {
-    /// The way to share what is in `Ok`.
+    /// How the value in `Ok` is shared.
     type Sharing;
-    /// The way to share what is in `Ok`.
+    /// How the value in `Ok` is shared.
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
@@ -72,9 +73,9 @@ impl<T, E, C> ResultReturn for &Pick<Result<T, E>, C> {
 
 /// Everything else.
 pub trait AnyReturn {
-    /// The way to share the whole of it.
+    /// How the whole value is shared.
     type Sharing;
-    /// The way to share the whole of it.
+    /// How the whole value is shared.
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
@@ -85,11 +86,11 @@ impl<T, C> AnyReturn for Pick<T, C> {
     }
 }
 
-/// Asks what the callers that waited are told of a failure: `(&&&Told(&returned)).__dspinlock_message()`.
+/// Finds the message of a failure for the callers that waited: `(&&&Told(&returned)).__dspinlock_message()`.
 #[derive(Debug)]
 pub struct Told<'a, R>(pub &'a R);
 
-/// Errors that say what they are, in their longer form where they have one.
+/// Errors with `Display`, in the alternate form if they have one.
 pub trait DisplayedError {
     /// The message; `None` for a success.
     fn __dspinlock_message(&self) -> Option<String>;
@@ -101,9 +102,9 @@ impl<T, E: Display> DisplayedError for &&&Told<'_, Result<T, E>> {
     }
 }
 
-/// Errors that are only to be debugged.
+/// Errors with `Debug` only.
 pub trait DebuggedError {
-    /// The debug text; `None` for a success.
+    /// The message; `None` for a success.
     fn __dspinlock_message(&self) -> Option<String>;
 }
 
@@ -113,9 +114,9 @@ impl<T, E: Debug> DebuggedError for &&Told<'_, Result<T, E>> {
     }
 }
 
-/// Errors of which only the type is known.
+/// Errors with neither.
 pub trait SilentError {
-    /// The name of the type; `None` for a success.
+    /// A message with the name of the error's type; `None` for a success.
     fn __dspinlock_message(&self) -> Option<String>;
 }
 
@@ -125,7 +126,7 @@ impl<T, E> SilentError for &Told<'_, Result<T, E>> {
     }
 }
 
-/// What is no result.
+/// Everything but a result.
 pub trait NoError {
     /// Always `None`.
     fn __dspinlock_message(&self) -> Option<String>;

@@ -1,13 +1,14 @@
-//! Where an annotated function stands, and the name that follows from it, which no other function in the fleet has.
+//! The site of an annotated function in the source, and the unique name in the fleet that follows from it.
 
-use crate::attribute::place::{Place, may_be_several, without_lifetimes};
+use crate::attribute::enclosing::{Enclosing, is_ambiguous, without_lifetimes};
+use crate::sync::lock;
 use once_cell::sync::{Lazy, OnceCell};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
-/// One annotated function. The generated code has a `static` of it, and its address tells functions apart.
+/// One annotated function. It is a `static` in the generated code, and its address identifies the function.
 #[derive(Debug)]
 pub struct Site {
     /// The function's module path and name.
@@ -16,17 +17,17 @@ pub struct Site {
     line: u32,
     package: Option<&'static str>,
     is_binary: bool,
-    /// Where in the file it is written; more than the line where macros are involved.
+    /// The position in the file. It distinguishes functions that a macro writes on one line.
     position: &'static str,
     is_method: bool,
-    /// Whether this stands beside the function, whose name it has.
+    /// Whether this is the site of a companion, which shares the name of its function.
     is_companion: bool,
-    /// The name, where it is the same for all calls.
+    /// The name, if it is the same for all calls.
     name: OnceCell<Arc<str>>,
 }
 
-/// The names in use in this process.
-static SITES: Lazy<RwLock<HashMap<String, &'static Site>>> = Lazy::new(RwLock::default);
+/// The owners of the names that are in use in this process.
+static OWNERS: Lazy<Mutex<HashMap<Arc<str>, &'static Site>>> = Lazy::new(Mutex::default);
 
 impl Site {
     /// `path` is the function's module path and name.
@@ -44,7 +45,7 @@ impl Site {
         }
     }
 
-    /// The package of the function, and the binary of it, if it is in one: a library and a binary may have one name.
+    /// The package of the function, and its binary, if it is in one: a library and a binary may have the same name.
     #[must_use]
     pub const fn package(mut self, package: Option<&'static str>, binary: Option<&'static str>) -> Self {
         self.package = package;
@@ -52,21 +53,21 @@ impl Site {
         self
     }
 
-    /// Where in its file the function is written.
+    /// The function's position in its file.
     #[must_use]
     pub const fn position(mut self, position: &'static str) -> Self {
         self.position = position;
         self
     }
 
-    /// The function has a receiver.
+    /// Says that the function has a receiver.
     #[must_use]
     pub const fn method(mut self) -> Self {
         self.is_method = true;
         self
     }
 
-    /// The site is that of a function's companion; all else is the function's own.
+    /// Says that this is the site of the function's companion. Everything else is the function's.
     #[must_use]
     pub const fn companion(mut self) -> Self {
         self.is_companion = true;
@@ -77,18 +78,18 @@ impl Site {
         self.path
     }
 
-    /// The name of one instance of the function in the whole fleet: its package, its place, and the types and constants
-    /// that its parameters stand for. `closure` is the type name of a closure in the function.
+    /// The unique name of one instance of the function: its package, its path, and the types and constants that fill in its
+    /// parameters. `closure` is the type name of a closure in the function.
     ///
     /// # Errors
     ///
-    /// Why the compiler's names don't tell it from another.
+    /// The reason why the compiler's names do not distinguish it from another.
     pub(super) fn name(
         &'static self,
         closure: Option<&'static str>,
         qualifiers: &[Cow<'static, str>],
     ) -> Result<Arc<str>, String> {
-        // Where nothing is filled in, there is one instance.
+        // Without parameters, there is one instance.
         if qualifiers.is_empty() && closure.is_none_or(|closure| !closure.contains('<')) {
             return self.name.get_or_try_init(|| self.claim(self.instance(closure, &[])?)).cloned();
         }
@@ -97,62 +98,52 @@ impl Site {
 
     fn instance(&self, closure: Option<&str>, qualifiers: &[Cow<'static, str>]) -> Result<String, String> {
         let (module, function) = self.path.rsplit_once("::").unwrap_or(("", self.path));
-        let place = closure.map_or_else(
-            || Place { around: module.to_owned(), is_single: true },
-            |closure| Place::read(closure, module, self.is_method),
-        );
-        let several = qualifiers.iter().map(|part| &**part).find(|part| may_be_several(part));
-        if let Some(several) = several.or_else(|| place.several()) {
+        let enclosing = match closure {
+            Some(closure) => Enclosing::read(closure, module, self.is_method),
+            None => Enclosing { path: module.to_owned(), is_unique: true },
+        };
+        let ambiguous = qualifiers.iter().map(|part| &**part).find(|part| is_ambiguous(part));
+        if let Some(ambiguous) = ambiguous.or_else(|| enclosing.ambiguous()) {
             return Err(format!(
-                "instances of `{}` can't be told apart: `{several}` may stand for several types or functions",
+                "instances of `{}` can't be told apart: `{ambiguous}` may stand for several types or functions",
                 self.path
             ));
         }
-        let package = self.package.or_else(|| self.path.split("::").next()).unwrap_or_default();
-        let mut name = escape(package);
-        name.push_str(if self.is_binary { "/bin/" } else { "/" });
-        name.push_str(&escape(&place.around));
-        name.push_str("::");
-        name.push_str(&escape(function));
-        if !place.is_single {
-            name.push('@');
-            name.push_str(&escape(self.position));
-        }
-        if !qualifiers.is_empty() {
-            let parts: Vec<_> = qualifiers.iter().map(|part| escape(&without_lifetimes(part))).collect();
-            // Writing to a string does not fail.
-            let _ = write!(name, "<{}>", parts.join(";"));
-        }
-        Ok(name)
+        let package = escape(self.package.or_else(|| self.path.split("::").next()).unwrap_or_default());
+        let target = if self.is_binary { "bin/" } else { "" };
+        let (path, function) = (escape(&enclosing.path), escape(function));
+        let position =
+            if enclosing.is_unique { String::new() } else { format!("@{}", escape(self.position)) };
+        let parameters: Vec<_> = qualifiers.iter().map(|part| escape(&without_lifetimes(part))).collect();
+        let parameters =
+            if parameters.is_empty() { String::new() } else { format!("<{}>", parameters.join(";")) };
+        Ok(format!("{package}/{target}{path}::{function}{position}{parameters}"))
     }
 
-    /// Makes the name this function's own in this process, where two functions may still be of one name: a macro can write
-    /// both at one position.
+    /// Claims the name for this function. Two functions can still have the same name, since a macro can write both at one
+    /// position.
     fn claim(&'static self, name: String) -> Result<Arc<str>, String> {
-        let shared = Arc::from(name.as_str());
+        let name = Arc::from(name);
         if self.is_companion {
-            return Ok(shared);
+            return Ok(name);
         }
-        let known = SITES.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
-        let owner = known.unwrap_or_else(|| {
-            SITES.write().unwrap_or_else(PoisonError::into_inner).entry(name).or_insert(self)
-        });
+        let owner = *lock(&OWNERS).entry(Arc::clone(&name)).or_insert(self);
         if std::ptr::eq(owner, self) {
-            return Ok(shared);
+            return Ok(name);
         }
         Err(format!(
-            "two functions are called `{shared}`, {}:{} and {}:{}",
+            "two functions are called `{name}`, {}:{} and {}:{}",
             owner.file, owner.line, self.file, self.line
         ))
     }
 }
 
-/// Writes what no namespace can have, braces, and what is not printable, as `%` and two digits.
+/// Escapes what a namespace can't have, which is braces and unprintable characters, as `%` and two digits.
 fn escape(text: &str) -> String {
     escape_if(text, |c| !c.is_ascii_graphic() || matches!(c, '{' | '}' | '%' | ';'))
 }
 
-/// A function's name as a namespace, which has no separator: no escape of a separator stands in the name yet.
+/// Makes a namespace of a function's name, and escapes the separator. The name has no escaped separator yet.
 pub(super) fn namespace(name: &str, separator: &str) -> String {
     escape_if(name, |c| separator.contains(c))
 }
@@ -183,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_what_a_namespace_cannot_have() {
+    fn escapes_what_a_namespace_can_not_have() {
         assert_eq!(namespace(&escape("app::load"), ","), "app::load");
         assert_eq!(namespace(&escape("Map<u8, {3}>"), ","), "Map<u8%2c%20%7b3%7d>");
         assert_eq!(namespace(&escape("a::b"), ":"), "a%3a%3ab");
@@ -191,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn qualifiers_tell_instances_apart() {
+    fn instances_with_different_qualifiers_have_different_names() {
         static SITE: Site = Site::new("site::tests::load", "site.rs", 1);
         let name = |parts: &[&'static str]| name(&SITE, "site::tests::load::{{closure}}", parts);
         assert_eq!(name(&[]), "site/site::tests::load");
@@ -200,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_tell_services_apart() {
+    fn services_with_different_packages_have_different_names() {
         const fn load(package: &'static str, binary: Option<&'static str>) -> Site {
             Site::new("server::config::load", "config.rs", 1).package(Some(package), binary)
         }
@@ -214,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_in_a_function_is_known_by_its_position() {
+    fn a_function_in_a_function_has_its_position_in_its_name() {
         static FIRST: Site = Site::new("app::rates", "app.rs", 10).position("10:5");
         static SECOND: Site = Site::new("app::rates", "app.rs", 20).position("20:5");
         static IN_A_MODULE: Site = Site::new("app::eu::rates", "app.rs", 1);
@@ -247,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn two_functions_of_one_name_are_told_both_lines() {
+    fn an_error_names_the_lines_of_two_functions_of_one_name() {
         static FIRST: Site = Site::new("site::tests::twice", "site.rs", 10);
         static SECOND: Site = Site::new("site::tests::twice", "site.rs", 20);
         let closure = "site::tests::outer::twice::{{closure}}";

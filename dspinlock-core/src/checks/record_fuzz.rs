@@ -1,4 +1,4 @@
-//! The parser of records beside a second reader, which knows the form and the calendar from the specification alone.
+//! Random records, parsed by the library and by a second reader that follows the specification alone.
 
 use crate::clock::ServerTime;
 use crate::format::record::{Record, State, Tag};
@@ -17,7 +17,7 @@ const WORDS: [&str; 30] = [
 /// The last microsecond of the year 9999.
 const LAST: u64 = 253_402_300_799_999_999;
 
-/// A record as this library and py-dspinlock write them.
+/// A record as this library or py-dspinlock writes it.
 fn written(separator: &str, owner: &str, time: ServerTime, whole: bool, state: State) -> String {
     let mut time = time.to_string();
     if whole {
@@ -42,7 +42,7 @@ fn states() -> impl Strategy<Value = State> {
 }
 
 #[test]
-fn what_is_accepted_is_canonical() {
+fn an_accepted_record_is_canonical() {
     let separator = || select(&SEPARATORS[..]);
     let input = (separator(), separator()).prop_flat_map(|(separator, other)| {
         let valid =
@@ -64,7 +64,7 @@ fn what_is_accepted_is_canonical() {
         let forms = [false, true].map(|whole| {
             written(separator, &record.owner, record.timestamp, whole, record.state).into_bytes()
         });
-        assert!(forms.contains(&raw), "{record:?} is written in another way");
+        assert!(forms.contains(&raw), "{record:?} is written differently");
         assert!(!record.holder().is_empty() || record.owner.ends_with('@'));
         assert!(!(record.is_python() && record.is_surely_ours()));
         true
@@ -72,10 +72,10 @@ fn what_is_accepted_is_canonical() {
 }
 
 #[test]
-fn what_is_written_is_read_back() {
+fn a_written_record_reads_back() {
     let input = (select(&[",", ";", "::", "\u{2192}"][..]), owners(), times(), states());
     fuzz("written records", &input, |(separator, owner, time, state)| {
-        // Such an owner is one of no scheme with this separator: `:` and `::` can't be told from `::` and `:`.
+        // No scheme with this separator has such an owner: `:` and `::` can't be told from `::` and `:`.
         if format!("{owner}{separator}").find(separator) != Some(owner.len()) {
             return false;
         }
@@ -86,7 +86,7 @@ fn what_is_written_is_read_back() {
     });
 }
 
-/// The time and the state of a record: owner, `YYYY-MM-DDTHH:MM:SS` with `.ffffff` or without, `+00:00`, and a digit.
+/// Reads the time and the state of a record: owner, `YYYY-MM-DDTHH:MM:SS` with or without `.ffffff`, `+00:00`, and a digit.
 fn read(raw: &[u8], separator: &str) -> Option<(ServerTime, State)> {
     let text = str::from_utf8(raw).ok()?;
     let fields: Vec<&str> = text.split(separator).collect();

@@ -1,4 +1,4 @@
-//! Envelopes and notes as they may stand in Redis: written by us, by others, or by nobody who meant one.
+//! Random envelopes and notes: written by this library, by others, or garbage.
 
 use crate::clock::ServerTime;
 use crate::format::envelope::{Label, Payload};
@@ -82,7 +82,7 @@ fn payloads(longest: usize) -> impl Strategy<Value = Payload> {
 }
 
 #[test]
-fn an_envelope_is_opened_only_as_what_it_says() {
+fn an_envelope_opens_only_as_what_its_header_says() {
     let separators = select(&SEPARATORS[..]);
     let sealed = (separators, labels(), any::<u64>(), payloads(16)).prop_flat_map(
         |(separator, label, until, value)| {
@@ -101,23 +101,23 @@ fn an_envelope_is_opened_only_as_what_it_says() {
             assert!(label.open(envelope, b"", separator).is_err());
             return false;
         };
-        // All behind the first line break is the value, whatever it is, unless that is `None`.
+        // Everything after the first line break is the value, unless that is `None`.
         let end = envelope.iter().position(|&byte| byte == b'\n').expect("a header");
         assert!(payload.content().is_none_or(|content| content == &envelope[end + 1..]));
-        // It is that turn's and no other's, and only once the turn is over.
+        // It belongs to that turn only, and only once the turn is over.
         let turn = Tag::new(tag.clone(), separator);
         let open = |label: &Label, record: &str| label.open(envelope.clone(), record.as_bytes(), separator);
         assert_eq!(open(&label, &turn.record(State::Computed)).as_ref(), Ok(&payload));
         assert!(open(&label, &turn.record(State::Blocked)).is_err());
         assert!(open(&label, &Tag::new(format!("{tag}0"), separator).record(State::Computed)).is_err());
-        // It is opened by no other label.
+        // No other label opens it.
         let others = [
             Label { codec: "other", ..label.clone() },
             Label { schema: format!("{}'", label.schema).into(), ..label.clone() },
             Label { key: format!("{}0", label.key).into(), ..label.clone() },
         ];
         assert!(others.iter().all(|other| other.open_any(envelope.clone()).is_err()));
-        // As we write it, it is the same.
+        // Sealed again, it opens to the same value.
         let again = label.seal(&turn, separator, ServerTime(0), &payload);
         assert_eq!(label.open_any(again), Ok((tag, payload)));
         true
@@ -125,7 +125,7 @@ fn an_envelope_is_opened_only_as_what_it_says() {
 }
 
 #[test]
-fn what_is_sealed_is_opened_again() {
+fn a_sealed_value_opens_again() {
     let separators = select(&SEPARATORS[..]);
     let input = separators
         .prop_flat_map(|separator| (Just(separator), labels(), tags(separator), any::<u64>(), payloads(64)));
@@ -138,7 +138,7 @@ fn what_is_sealed_is_opened_again() {
     });
 }
 
-/// The message, where the note is that of a failure.
+/// The message, if the note is that of a failure.
 fn message_of(note: &[u8]) -> Option<String> {
     match Note::read(note, ",") {
         Note::Failed(failure) => Some(failure.message),
@@ -147,7 +147,7 @@ fn message_of(note: &[u8]) -> Option<String> {
 }
 
 #[test]
-fn a_note_is_read_as_it_was_written() {
+fn a_note_reads_back() {
     let at = option::of(Just("jobs::nightly"));
     let written = (tags(","), any::<u64>(), any::<String>(), at).prop_map(|(tag, till, message, at)| {
         let failure = Failure::new(&message, at);

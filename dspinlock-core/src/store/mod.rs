@@ -44,19 +44,19 @@ impl<O: memory::Apply> Operation for O {}
 
 pub(crate) type Reply<O> = <O as memory::Apply>::Reply;
 
-/// Whether word of a change will come.
+/// Whether the store will notify this caller of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ear {
-    /// No: look again after `sleep` at the latest.
+pub(crate) enum Notify {
+    /// The store can't: look again after `sleep` at the latest.
     #[cfg_attr(
         not(any(feature = "redis", test)),
-        expect(dead_code, reason = "the memory store always tells")
+        expect(dead_code, reason = "the memory store always notifies")
     )]
-    Deaf,
-    /// Perhaps: the caller has not asked for it, and stands in no line where word of this process would reach it.
-    Closed,
-    /// The caller has asked for it.
-    Open,
+    Never,
+    /// The caller has not asked for it.
+    NotAsked,
+    /// The caller has asked, and will be notified.
+    OnChange,
 }
 
 /// Where the records stand, and the estimate of that place's clock.
@@ -126,13 +126,13 @@ impl Store {
 
     /// Does `operation`, and has the store tell of later changes to the keys that it reads, if it can.
     #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "the memory store never waits"))]
-    pub(crate) async fn call_tracked<O: Operation>(&self, operation: &O) -> (Result<Reply<O>>, Ear) {
+    pub(crate) async fn call_tracked<O: Operation>(&self, operation: &O) -> (Result<Reply<O>>, Notify) {
         match &self.place {
-            Place::Memory(memory) => (Ok(memory.call(operation)), Ear::Open),
+            Place::Memory(memory) => (Ok(memory.call(operation)), Notify::OnChange),
             #[cfg(feature = "redis")]
             Place::Redis(redis) => match redis.call_tracked(operation).await {
-                (reply, true) => (reply, Ear::Open),
-                (reply, false) => (reply, Ear::Deaf),
+                (reply, true) => (reply, Notify::OnChange),
+                (reply, false) => (reply, Notify::Never),
             },
         }
     }

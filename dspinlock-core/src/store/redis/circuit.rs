@@ -1,7 +1,8 @@
 //! The circuit: while the server is out of reach, callers are told so at once, and a probe finds out when it is back.
 
+use crate::sync::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// So many calls in a row must have found nobody: one lost connection is no outage.
 const OPENS_AFTER: u32 = 3;
@@ -24,8 +25,7 @@ struct Trouble {
 
 impl Circuit {
     fn trouble(&self) -> MutexGuard<'_, Trouble> {
-        // Every change leaves the count and the text in step.
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trouble)
     }
 
     /// Takes in that the server has answered; `true` if that closes the circuit.

@@ -1,8 +1,8 @@
-//! Date-times: one text whatever the crate. The uids were computed by py-dspinlock 0.3.1.
+//! Date-times: the same text from every crate. py-dspinlock 0.3.1 computed the uids.
 
 use crate::format::key::{Key, LockKey};
 
-/// What one date-time is in Python: its text, and the uid that py-dspinlock gives it.
+/// A date-time in Python: its text, and its uid from py-dspinlock.
 struct Python(&'static str, &'static str);
 
 const NAIVE: Python =
@@ -25,7 +25,7 @@ const FIRST: Python =
     Python("0001-01-01T00:00:00", "1513ea25a7ec1855a737a02418e171dc1741afe7322be7b7384d8f8efb8f60f0");
 
 #[track_caller]
-fn meets(date_time: &impl LockKey, Python(text, uid): Python) {
+fn is_the_key_of(date_time: &impl LockKey, Python(text, uid): Python) {
     let key = Key::new(date_time);
     assert_eq!(key.to_string(), text);
     assert_eq!(key.canonical()[..2], *b"\x01d");
@@ -33,16 +33,16 @@ fn meets(date_time: &impl LockKey, Python(text, uid): Python) {
     assert_ne!(key.namespaced_uid(), Key::new(text).namespaced_uid());
 }
 
-/// A fraction below the microsecond counts, except in bare keys, where it is cut off as if Python had never had it.
+/// A fraction below the microsecond counts, except in bare keys: Python has none.
 #[track_caller]
-fn meets_when_cut(date_time: &impl LockKey, shown: &str, Python(_, uid): Python) {
+fn is_the_key_when_cut(date_time: &impl LockKey, shown: &str, Python(_, uid): Python) {
     let key = Key::new(date_time);
     assert_eq!(key.to_string(), shown);
     assert_eq!(key.bare_uid(), uid);
 }
 
 #[track_caller]
-fn is_no_date_time(value: &impl LockKey, tag: u8, shown: &str) {
+fn is_not_a_date_time(value: &impl LockKey, tag: u8, shown: &str) {
     let key = Key::new(value);
     assert_eq!(key.canonical()[..2], [1, tag]);
     assert_eq!(key.to_string(), shown);
@@ -51,37 +51,37 @@ fn is_no_date_time(value: &impl LockKey, tag: u8, shown: &str) {
 
 #[cfg(feature = "chrono")]
 #[test]
-fn date_times_of_chrono_are_those_of_python() {
+fn date_times_of_chrono_match_those_of_python() {
     use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
 
     let day = NaiveDate::from_ymd_opt(2026, 1, 31).unwrap();
     let second = day.and_hms_opt(23, 59, 59).unwrap();
     let west = FixedOffset::west_opt(5 * 3600 + 1800).unwrap();
     let odd = FixedOffset::east_opt(3600 + 24 * 60 + 5).unwrap();
-    meets(&second, NAIVE);
-    meets(&day.and_hms_micro_opt(23, 59, 59, 123).unwrap(), NAIVE_MICROSECONDS);
-    meets(&DateTime::<Utc>::from_naive_utc_and_offset(second, Utc), UTC);
-    meets(&day.and_hms_milli_opt(23, 59, 59, 123).unwrap().and_utc(), UTC_MILLISECONDS);
-    meets(&second.and_local_timezone(west).unwrap(), WEST);
+    is_the_key_of(&second, NAIVE);
+    is_the_key_of(&day.and_hms_micro_opt(23, 59, 59, 123).unwrap(), NAIVE_MICROSECONDS);
+    is_the_key_of(&DateTime::<Utc>::from_naive_utc_and_offset(second, Utc), UTC);
+    is_the_key_of(&day.and_hms_milli_opt(23, 59, 59, 123).unwrap().and_utc(), UTC_MILLISECONDS);
+    is_the_key_of(&second.and_local_timezone(west).unwrap(), WEST);
     let old = NaiveDate::from_ymd_opt(1890, 1, 1).unwrap().and_time(NaiveTime::MIN);
-    meets(&old.and_local_timezone(odd).unwrap(), ODD_OFFSET);
-    meets(&NaiveDate::from_ymd_opt(1, 1, 1).unwrap().and_time(NaiveTime::MIN), FIRST);
+    is_the_key_of(&old.and_local_timezone(odd).unwrap(), ODD_OFFSET);
+    is_the_key_of(&NaiveDate::from_ymd_opt(1, 1, 1).unwrap().and_time(NaiveTime::MIN), FIRST);
 
     let nano = |nanosecond| day.and_hms_nano_opt(23, 59, 59, nanosecond).unwrap();
-    meets_when_cut(&nano(500), "2026-01-31T23:59:59.000000500", NAIVE);
-    meets_when_cut(&nano(123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
-    meets_when_cut(&nano(999).and_utc(), "2026-01-31T23:59:59.000000999+00:00", UTC);
+    is_the_key_when_cut(&nano(500), "2026-01-31T23:59:59.000000500", NAIVE);
+    is_the_key_when_cut(&nano(123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
+    is_the_key_when_cut(&nano(999).and_utc(), "2026-01-31T23:59:59.000000999+00:00", UTC);
     assert_eq!(Key::new(&nano(1_500_000_000)).to_string(), "2026-01-31T23:59:60.500000");
 
-    is_no_date_time(&day, b'D', "2026-01-31");
-    is_no_date_time(&NaiveDate::MAX, b'D', "+262142-12-31");
-    is_no_date_time(&NaiveDate::from_ymd_opt(-44, 3, 15).unwrap(), b'D', "-000044-03-15");
-    is_no_date_time(&second.time(), b'T', "23:59:59");
+    is_not_a_date_time(&day, b'D', "2026-01-31");
+    is_not_a_date_time(&NaiveDate::MAX, b'D', "+262142-12-31");
+    is_not_a_date_time(&NaiveDate::from_ymd_opt(-44, 3, 15).unwrap(), b'D', "-000044-03-15");
+    is_not_a_date_time(&second.time(), b'T', "23:59:59");
 }
 
 #[cfg(feature = "jiff")]
 #[test]
-fn date_times_of_jiff_are_those_of_python() {
+fn date_times_of_jiff_match_those_of_python() {
     use jiff::civil::{date, time};
     use jiff::tz::{Offset, TimeZone};
 
@@ -90,46 +90,46 @@ fn date_times_of_jiff_are_those_of_python() {
     let zoned = |local: jiff::civil::DateTime, offset| {
         local.to_zoned_datetime(TimeZone::fixed(Offset::from_seconds(offset).unwrap()))
     };
-    meets(&second, NAIVE);
-    meets(&day.at(23, 59, 59, 123_000), NAIVE_MICROSECONDS);
-    meets(&zoned(second, 0).unwrap(), UTC);
-    meets(&zoned(second, 0).unwrap().timestamp(), UTC);
-    meets(&zoned(day.at(23, 59, 59, 123_000_000), 0).unwrap().timestamp(), UTC_MILLISECONDS);
-    meets(&zoned(second, -5 * 3600 - 1800).unwrap(), WEST);
-    meets(&zoned(date(1890, 1, 1).at(0, 0, 0, 0), 3600 + 24 * 60 + 5).unwrap(), ODD_OFFSET);
-    meets(&date(1, 1, 1).at(0, 0, 0, 0), FIRST);
+    is_the_key_of(&second, NAIVE);
+    is_the_key_of(&day.at(23, 59, 59, 123_000), NAIVE_MICROSECONDS);
+    is_the_key_of(&zoned(second, 0).unwrap(), UTC);
+    is_the_key_of(&zoned(second, 0).unwrap().timestamp(), UTC);
+    is_the_key_of(&zoned(day.at(23, 59, 59, 123_000_000), 0).unwrap().timestamp(), UTC_MILLISECONDS);
+    is_the_key_of(&zoned(second, -5 * 3600 - 1800).unwrap(), WEST);
+    is_the_key_of(&zoned(date(1890, 1, 1).at(0, 0, 0, 0), 3600 + 24 * 60 + 5).unwrap(), ODD_OFFSET);
+    is_the_key_of(&date(1, 1, 1).at(0, 0, 0, 0), FIRST);
 
-    meets_when_cut(&day.at(23, 59, 59, 500), "2026-01-31T23:59:59.000000500", NAIVE);
-    meets_when_cut(&day.at(23, 59, 59, 123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
+    is_the_key_when_cut(&day.at(23, 59, 59, 500), "2026-01-31T23:59:59.000000500", NAIVE);
+    is_the_key_when_cut(&day.at(23, 59, 59, 123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
 
-    is_no_date_time(&day, b'D', "2026-01-31");
-    is_no_date_time(&date(-44, 3, 15), b'D', "-000044-03-15");
-    is_no_date_time(&time(23, 59, 59, 0), b'T', "23:59:59");
+    is_not_a_date_time(&day, b'D', "2026-01-31");
+    is_not_a_date_time(&date(-44, 3, 15), b'D', "-000044-03-15");
+    is_not_a_date_time(&time(23, 59, 59, 0), b'T', "23:59:59");
 }
 
 #[cfg(feature = "time")]
 #[test]
-fn date_times_of_time_are_those_of_python() {
+fn date_times_of_time_match_those_of_python() {
     use time::{Date, Month, Time, UtcOffset};
 
     let date = |year, month, day| Date::from_calendar_date(year, month, day).unwrap();
     let day = date(2026, Month::January, 31);
     let second = day.with_hms(23, 59, 59).unwrap();
-    meets(&second, NAIVE);
-    meets(&day.with_hms_micro(23, 59, 59, 123).unwrap(), NAIVE_MICROSECONDS);
-    meets(&second.assume_utc(), UTC);
-    meets(&second.as_utc(), UTC);
-    meets(&day.with_hms_milli(23, 59, 59, 123).unwrap().assume_utc(), UTC_MILLISECONDS);
-    meets(&second.assume_offset(UtcOffset::from_hms(-5, -30, 0).unwrap()), WEST);
+    is_the_key_of(&second, NAIVE);
+    is_the_key_of(&day.with_hms_micro(23, 59, 59, 123).unwrap(), NAIVE_MICROSECONDS);
+    is_the_key_of(&second.assume_utc(), UTC);
+    is_the_key_of(&second.as_utc(), UTC);
+    is_the_key_of(&day.with_hms_milli(23, 59, 59, 123).unwrap().assume_utc(), UTC_MILLISECONDS);
+    is_the_key_of(&second.assume_offset(UtcOffset::from_hms(-5, -30, 0).unwrap()), WEST);
     let old = date(1890, Month::January, 1).with_time(Time::MIDNIGHT);
-    meets(&old.assume_offset(UtcOffset::from_hms(1, 24, 5).unwrap()), ODD_OFFSET);
-    meets(&date(1, Month::January, 1).with_time(Time::MIDNIGHT), FIRST);
+    is_the_key_of(&old.assume_offset(UtcOffset::from_hms(1, 24, 5).unwrap()), ODD_OFFSET);
+    is_the_key_of(&date(1, Month::January, 1).with_time(Time::MIDNIGHT), FIRST);
 
     let nano = |nanosecond| day.with_hms_nano(23, 59, 59, nanosecond).unwrap();
-    meets_when_cut(&nano(500), "2026-01-31T23:59:59.000000500", NAIVE);
-    meets_when_cut(&nano(123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
+    is_the_key_when_cut(&nano(500), "2026-01-31T23:59:59.000000500", NAIVE);
+    is_the_key_when_cut(&nano(123_999), "2026-01-31T23:59:59.000123999", NAIVE_MICROSECONDS);
 
-    is_no_date_time(&day, b'D', "2026-01-31");
-    is_no_date_time(&date(-44, Month::March, 15), b'D', "-000044-03-15");
-    is_no_date_time(&second.time(), b'T', "23:59:59");
+    is_not_a_date_time(&day, b'D', "2026-01-31");
+    is_not_a_date_time(&date(-44, Month::March, 15), b'D', "-000044-03-15");
+    is_not_a_date_time(&second.time(), b'T', "23:59:59");
 }

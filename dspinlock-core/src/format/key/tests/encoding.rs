@@ -1,4 +1,4 @@
-//! Known answers: the encoding is frozen, so a change of any of these breaks every lock in use.
+//! Known answers. The encoding is frozen: a change of any of these breaks every lock in use.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::format::key::{Key, KeyEncoder, LockKey};
 
-/// A value as the table of the encoding says: a tag, eight bytes of length, the content.
+/// A value by the table of the encoding: a tag, eight bytes of length, the content.
 fn value(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, 0, 0, 0, 0, 0, 0, 0, u8::try_from(content.len()).unwrap()], content].concat()
 }
@@ -42,7 +42,7 @@ fn values_without_parts_have_the_documented_bytes() {
 
 #[cfg(feature = "uuid")]
 #[test]
-fn a_uuid_is_its_bytes_and_shown_as_usual() {
+fn a_uuid_is_its_bytes_and_is_shown_as_text() {
     let uuid = uuid::uuid!("00112233-4455-6677-8899-aabbccddeeff");
     encodes(uuid, &value(b'u', uuid.as_bytes()));
     assert_eq!(Key::new(&uuid).to_string(), "00112233-4455-6677-8899-aabbccddeeff");
@@ -73,7 +73,7 @@ fn the_longest_tuple_keeps_all_its_items() {
 }
 
 #[test]
-fn integers_of_one_value_meet_whatever_their_type() {
+fn equal_integers_of_all_types_are_the_same_key() {
     let five = value(b'i', b"5");
     encodes(5_u8, &five);
     encodes(5_i8, &five);
@@ -93,7 +93,7 @@ fn integers_of_one_value_meet_whatever_their_type() {
 }
 
 #[test]
-fn text_meets_whatever_holds_it() {
+fn equal_text_in_all_containers_is_the_same_key() {
     let text = value(b't', b"a");
     encodes('a', &text);
     encodes(String::from("a"), &text);
@@ -107,7 +107,7 @@ fn text_meets_whatever_holds_it() {
 }
 
 #[test]
-fn bytes_and_lists_meet_whatever_holds_them() {
+fn equal_bytes_and_lists_in_all_containers_are_the_same_key() {
     let bytes = value(b'y', b"ab");
     encodes([b'a', b'b'], &bytes);
     encodes(vec![b'a', b'b'], &bytes);
@@ -125,7 +125,7 @@ fn bytes_and_lists_meet_whatever_holds_them() {
 }
 
 #[test]
-fn values_that_look_alike_do_not_meet() {
+fn similar_values_are_different_keys() {
     let keys = [
         Key::new("5"),
         Key::new(b"5"),
@@ -159,7 +159,7 @@ fn values_that_look_alike_do_not_meet() {
     }
 }
 
-/// Writes whatever it is told to, however many values that is.
+/// Writes any number of values.
 struct Parts(Vec<&'static str>);
 
 impl LockKey for Parts {
@@ -185,7 +185,7 @@ fn several_values_written_by_hand_are_a_tuple() {
 }
 
 #[test]
-fn nothing_written_by_hand_is_a_value_too() {
+fn no_value_written_by_hand_is_an_empty_tuple() {
     struct NothingAnd(u8);
     impl LockKey for NothingAnd {
         fn encode(&self, encoder: &mut KeyEncoder) {
@@ -197,7 +197,7 @@ fn nothing_written_by_hand_is_a_value_too() {
 }
 
 #[test]
-fn a_key_is_a_key_for_its_value() {
+fn a_key_is_the_key_of_its_value() {
     let day = Key::new(&("acme", 5));
     assert_eq!(Key::new(&day), day);
     assert_eq!(Key::new(&(&day, 1)), Key::new(&(("acme", 5), 1)));

@@ -1,4 +1,4 @@
-//! Tests of the keys: what they are made of, their text forms, and that no two of them meet.
+//! Tests of keys: their encoding, their text forms, and that different values have different keys.
 
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
 mod dates;

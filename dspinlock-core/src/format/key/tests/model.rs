@@ -1,5 +1,5 @@
-//! A model of what keys can hold: made at random, encoded by the implementations that users have, and read back by a
-//! decoder that knows nothing but the table in the documentation. What can be read back can't have met anything else.
+//! A model of the values in keys: random values, encoded by the library, and read back by a decoder that follows only the
+//! table in the documentation. Values that read back have different keys.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(super) enum Value {
     Text(String),
     Bytes(Vec<u8>),
     Signed(i128),
-    /// Only what does not fit the above.
+    /// Only integers that do not fit the other variant.
     Unsigned(u128),
     Bool(bool),
     Duration(Duration),
@@ -117,7 +117,7 @@ impl Value {
     fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            other => panic!("{other:?} is no name"),
+            other => panic!("{other:?} is not a name"),
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
     nested(any::<String>(), any::<Vec<u8>>(), any::<i128>(), any::<u128>())
 }
 
-/// Values made of so few different texts, bytes and numbers that many differ only in where their borders are.
+/// Values of few different texts, bytes and numbers, so that many differ only in their borders.
 pub(super) fn similar_value() -> impl Strategy<Value = Value> {
     let text = prop::sample::select(vec!["", "a", "b", "ab", "1", "t\0\0\0\0\0\0\0\u{1}a", "\0"]);
     let bytes = prop::sample::select(vec![&b""[..], b"a", b"ab", b"\x01", b"\0"]);

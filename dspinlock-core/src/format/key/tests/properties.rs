@@ -1,4 +1,4 @@
-//! What holds for every key.
+//! Properties of all keys.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,7 +9,7 @@ use crate::format::key::Key;
 
 proptest! {
     #[test]
-    fn every_value_can_be_read_back(value in any_value()) {
+    fn every_value_reads_back(value in any_value()) {
         prop_assert_eq!(decode(Key::new(&value).canonical()), value);
     }
 
@@ -22,7 +22,7 @@ proptest! {
     }
 
     #[test]
-    fn a_border_between_two_texts_counts(characters in prop::collection::vec(any::<char>(), 1..8)) {
+    fn the_border_between_two_texts_counts(characters in prop::collection::vec(any::<char>(), 1..8)) {
         let split = |at| {
             let text = |part: &[char]| part.iter().collect::<String>();
             Key::new(&(text(&characters[..at]), text(&characters[at..]))).namespaced_uid()
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_shown_is_short_and_prints(value in any_value()) {
+    fn the_shown_text_is_short_and_printable(value in any_value()) {
         let shown = Key::new(&value).to_string();
         prop_assert!(shown.chars().count() <= 64);
         prop_assert!(!shown.chars().any(char::is_control));

@@ -1,4 +1,4 @@
-//! How keys look in errors and logs.
+//! The text of keys in errors and logs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn shows(value: impl LockKey, expected: &str) {
 }
 
 #[test]
-fn keys_look_like_the_values_they_are_made_of() {
+fn keys_are_shown_as_their_values() {
     shows(("acme", 5), r#"("acme", 5)"#);
     shows((), "()");
     shows((true,), "(true,)");
@@ -25,7 +25,7 @@ fn keys_look_like_the_values_they_are_made_of() {
     shows("", r#""""#);
 }
 
-/// Writes what the derive macro has it write.
+/// Writes the fields as the derive macro does.
 struct Derived(fn(&mut KeyEncoder));
 
 impl LockKey for Derived {
@@ -35,7 +35,7 @@ impl LockKey for Derived {
 }
 
 #[test]
-fn derived_keys_look_like_their_types() {
+fn derived_keys_are_shown_as_their_types() {
     shows(Derived(|to| to.unnamed_fields(&["Unit"], &[])), "Unit");
     shows(Derived(|to| to.unnamed_fields(&["Pair"], &[&7, &"x"])), r#"Pair(7, "x")"#);
     shows(Derived(|to| to.named_fields(&["Report"], &[("tenant", &"acme"), ("year", &2026)])), {
@@ -50,12 +50,12 @@ fn derived_keys_look_like_their_types() {
 }
 
 #[test]
-fn what_does_not_print_is_escaped() {
+fn unprintable_characters_are_escaped() {
     shows("it's \"a\"\n\u{1b}[31m\0\u{202e}", r#""it's \"a\"\n\u{1b}[31m\0\u{202e}""#);
 }
 
 #[test]
-fn a_text_of_the_limit_is_whole_and_a_longer_one_is_cut() {
+fn only_a_text_above_the_limit_is_cut() {
     let whole = "é".repeat(62);
     shows(whole.as_str(), &format!("\"{whole}\""));
     shows(format!("{whole}é"), &format!("\"{whole}…"));
@@ -72,6 +72,6 @@ fn ten_megabytes_are_shown_in_64_characters() {
 }
 
 #[test]
-fn options_of_the_formatter_are_kept() {
+fn options_of_the_formatter_apply() {
     assert_eq!(format!("[{:>4}]", Key::new(&5)), "[   5]");
 }

@@ -1,4 +1,4 @@
-//! Known answers for the two text forms. The ones of bare keys were computed by py-dspinlock 0.3.1.
+//! Known answers for the two text forms. py-dspinlock 0.3.1 computed those of bare keys.
 
 use crate::format::key::{Key, LockKey};
 
@@ -35,13 +35,13 @@ fn bare_integers_beyond_python_hashes_are_a_digest_of_the_encoding() {
     assert!(Key::new(&u128::MAX).bare_uid().starts_with("v1-"));
 }
 
-/// The digest of bytes, by way of the documented uid of bare bytes, which another test pins.
+/// The digest of bytes: the uid of bare bytes, which another test pins.
 fn sha256_of(bytes: &[u8]) -> String {
     Key::new(bytes).bare_uid()
 }
 
 #[test]
-fn all_else_is_a_digest_of_the_encoding() {
+fn other_values_are_a_digest_of_the_encoding() {
     // sha256(b"\x01b\0\0\0\0\0\0\0\x01\x01") and of the others, by Python's hashlib.
     bare(true, "v1-38efb63f873c5112da0029b38fd18b7120542674bb45e615cd8b2dd57fa71bf0");
     bare(("acme", 5), "v1-56c29fe3248908522dc373d77d4a2cb27af9af8b84f389a8adf95b61981e2187");

@@ -1,7 +1,7 @@
-//! The envelope around a stored value. It says what the bytes are, so that a value of another computation, of another
-//! key, of another type or of another format is never taken for the one that was asked for.
+//! The envelope around a stored value. It says what the bytes are: a value of another turn, key, type or format is never
+//! taken for the requested one.
 //!
-//! It is one line of JSON and then the bytes, frozen since other languages read and write it:
+//! It is one line of JSON, followed by the bytes. Other languages read and write it, so its form is frozen:
 //!
 //! ```text
 //! {"v":1,"codec":"json","schema":"usage-2","tag":"<the record's first two fields>","key":"<the key's namespaced uid>",
@@ -9,126 +9,33 @@
 //! [1,2,3]
 //! ```
 
+mod payload;
+
+pub use payload::Payload;
+pub(crate) use payload::{Encoded, Stored};
+
 use crate::clock::ServerTime;
 use crate::format::key::Key;
 use crate::format::record::{State, Tag};
 use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::any::Any;
 use std::borrow::Cow;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The version of the form above.
 const VERSION: u32 = 1;
 
-/// How many bytes a schema has at the most.
+/// The longest schema, in bytes.
 const LONGEST_SCHEMA: usize = 512;
 
-/// What a value must be to be the one that was asked for.
+/// Identifies the requested value beside its record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Label {
     pub(crate) codec: &'static str,
     pub(crate) schema: Cow<'static, str>,
-    /// The key in the form in which no two keys meet, which two bare uids may.
+    /// The key's namespaced uid: two keys may share a bare uid, and never share this one.
     pub(crate) key: Arc<str>,
-}
-
-/// The encoded value, without its envelope. Clones share the bytes, and the value once it is decoded to be shared.
-#[derive(Clone)]
-pub struct Payload {
-    encoded: Encoded,
-    decoded: Arc<OnceLock<Decoded>>,
-}
-
-/// What a value is for those who have nothing but bytes.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Encoded {
-    Bytes(Bytes),
-    /// It is `None`: the outer `Option` is not encoded.
-    None,
-    /// It can't be encoded, and is only shared in memory.
-    Not,
-}
-
-/// A decoded value that its readers share.
-type Decoded = Arc<dyn Any + Send + Sync>;
-
-impl Payload {
-    pub(crate) fn new(bytes: impl Into<Bytes>) -> Self {
-        Self { encoded: Encoded::Bytes(bytes.into()), decoded: Arc::default() }
-    }
-
-    /// The value `None`.
-    pub(crate) fn none() -> Self {
-        Self { encoded: Encoded::None, decoded: Arc::default() }
-    }
-
-    /// A value that can't be encoded, for its readers in this process.
-    pub(crate) fn in_memory<T: Send + Sync + 'static>(value: &Arc<T>) -> Self {
-        let payload = Self { encoded: Encoded::Not, decoded: Arc::default() };
-        payload.keep(value);
-        payload
-    }
-
-    pub(crate) fn encoded(&self) -> &Encoded {
-        &self.encoded
-    }
-
-    /// What is encoded, if anything is.
-    pub(crate) fn content(&self) -> Option<&[u8]> {
-        if let Encoded::Bytes(bytes) = &self.encoded { Some(bytes) } else { None }
-    }
-
-    /// How many bytes it has.
-    pub(crate) fn len(&self) -> usize {
-        self.content().map_or(0, <[u8]>::len)
-    }
-
-    /// The shared value, decoded by the first who asks for it.
-    pub(crate) fn share<T: Send + Sync + 'static>(
-        &self,
-        decode: impl FnOnce(&Self) -> Result<T, String>,
-    ) -> Result<Arc<T>, String> {
-        if let Some(Ok(shared)) = self.decoded.get().map(|decoded| Arc::clone(decoded).downcast()) {
-            return Ok(shared);
-        }
-        let value = Arc::new(decode(self)?);
-        self.keep(&value);
-        Ok(value)
-    }
-
-    /// The value that its readers share, if one of them has decoded it.
-    pub(crate) fn decoded(&self) -> Option<&(dyn Any + Send + Sync)> {
-        self.decoded.get().map(|value| &**value)
-    }
-
-    /// Whether it is a clone of the other.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.decoded, &other.decoded)
-    }
-
-    /// Has readers share this value, which the bytes were made of.
-    pub(crate) fn keep<T: Send + Sync + 'static>(&self, value: &Arc<T>) {
-        // Where two decode at the same moment, each keeps its own.
-        let _ = self.decoded.set(Arc::clone(value) as Decoded);
-    }
-}
-
-impl PartialEq for Payload {
-    fn eq(&self, other: &Self) -> bool {
-        self.encoded == other.encoded
-    }
-}
-
-impl Eq for Payload {}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What users compute is nothing for a log.
-        write!(f, "Payload({} bytes)", self.len())
-    }
 }
 
 impl Label {
@@ -136,27 +43,28 @@ impl Label {
         Self { codec, schema: bounded(schema.into()), key: key.namespaced_uid().into() }
     }
 
-    /// What tells this value from others beside the same record, in one line.
+    /// The label as one line, for notes.
     pub(crate) fn mark(&self) -> String {
         Value::from([self.codec, &*self.schema, &*self.key].map(Value::from).to_vec()).to_string()
     }
 
-    /// Puts a value that the turn of `tag` computed into its envelope. `until` is when its COMPUTED record ends, zero where
-    /// that is not known.
+    /// Puts a value that the turn of `tag` computed into its envelope. `until` is when its COMPUTED record expires, or zero
+    /// if that is not known.
     pub(crate) fn seal(&self, tag: &Tag, separator: &str, until: ServerTime, value: &Payload) -> Vec<u8> {
         let tag = tag.fields(separator);
         let texts = [("codec", self.codec), ("schema", &self.schema), ("tag", tag), ("key", &self.key)];
         let texts = texts.map(|(name, text)| format!("\"{name}\":{}", Value::from(text))).join(",");
-        let (until, none) = (until.0, value.encoded == Encoded::None);
+        let (until, none) = (until.0, *value.encoded() == Encoded::None);
         let header = format!("{{\"v\":{VERSION},{texts},\"until\":{until},\"none\":{none}}}\n");
         [header.as_bytes(), value.content().unwrap_or_default()].concat()
     }
 
-    /// Takes the value out, if it is the one that belongs to `record`, a COMPUTED record as it stands in the store.
+    /// Takes the value out of an envelope, if it is the requested one and belongs to `record`, the COMPUTED record in the
+    /// store.
     ///
     /// # Errors
     ///
-    /// Why it is not.
+    /// The reason why it is not.
     pub(crate) fn open(
         &self,
         envelope: Vec<u8>,
@@ -166,12 +74,12 @@ impl Label {
         Ok(self.header(&envelope, Some((record, separator)))?.content(envelope))
     }
 
-    /// The header of an envelope of which this is the beginning, if the value is one that was asked for and, with a
-    /// record and its separator, belongs to that.
+    /// Reads the header from the beginning of an envelope, if the value is the requested one and belongs to the record,
+    /// where one is given with its separator.
     ///
     /// # Errors
     ///
-    /// Why it is not.
+    /// The reason why it is not.
     pub(crate) fn header(
         &self,
         beginning: &[u8],
@@ -184,11 +92,11 @@ impl Label {
         if record.is_none_or(belongs_to) { Ok(header) } else { Err("another turn's value") }
     }
 
-    /// Takes the value out, whichever turn computed it; with the tag of that.
+    /// Takes the value out of an envelope, whichever turn computed it, and returns it with that turn's tag.
     ///
     /// # Errors
     ///
-    /// Why it is not one that was asked for.
+    /// The reason why it is not the requested value.
     pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
         let header = self.read(&envelope)?;
         Ok((header.tag.clone(), header.content(envelope)))
@@ -215,12 +123,12 @@ impl Label {
     }
 }
 
-/// What an envelope says of the value in it.
+/// The header of an envelope.
 #[derive(Debug)]
 pub(crate) struct Header {
     tag: String,
     none: bool,
-    /// In bytes, with its line break.
+    /// The number of its bytes, with the line break.
     pub(crate) length: usize,
 }
 
@@ -230,7 +138,7 @@ impl Header {
     }
 }
 
-/// The names of types can be very long, and the first line of a value has to be read with its record.
+/// Shortens a long schema: names of types can be very long, and the header is read with every record.
 fn bounded(schema: Cow<'static, str>) -> Cow<'static, str> {
     if schema.len() <= LONGEST_SCHEMA {
         return schema;
@@ -266,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_comes_back_and_is_readable() {
+    fn a_value_reads_back_and_its_envelope_is_readable() {
         let sealed = seal(b"[1,2]\n3");
         assert_eq!(
             label().open(sealed.clone(), &record(), ","),
@@ -285,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_told_by_the_header_alone() {
+    fn the_header_alone_says_none() {
         let sealed = label().seal(&tag(), ",", ServerTime(0), &Payload::none());
         assert!(sealed.ends_with(b"\"until\":0,\"none\":true}\n"));
         assert_eq!(label().open(sealed.clone(), &record(), ","), Ok(Payload::none()));
@@ -297,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_another_is_a_miss() {
+    fn a_value_of_another_label_or_turn_is_a_miss() {
         let sealed = || seal(b"1");
         let other_key = Label::new("json", "usage-2", &Key::new(b"example"));
         let other_schema = Label::new("json", "usage-3", &Key::new("example"));
@@ -316,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_schema_is_cut_and_still_its_own() {
+    fn a_long_schema_is_cut_and_stays_unique() {
         let label = |end: &str| Label::new("json", format!("{}{end}", "é".repeat(400)), &Key::new("k"));
         assert!(label("a").schema.len() <= LONGEST_SCHEMA, "{}", label("a").schema);
         assert_ne!(label("a"), label("b"));
@@ -325,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_value_comes_back(value: Option<Vec<u8>>, schema: String, until: u64) {
+        fn any_value_reads_back(value: Option<Vec<u8>>, schema: String, until: u64) {
             let label = Label::new("json", schema, &Key::new("example"));
             let value = value.map_or_else(Payload::none, Payload::new);
             let opened = label.open(label.seal(&tag(), ",", ServerTime(until), &value), &record(), ",");
@@ -343,7 +251,7 @@ mod tests {
             if at < sealed.len() - 6 && sealed[at] != byte {
                 sealed[at] = byte;
                 if let Ok(payload) = label().open(sealed, &record(), ",") {
-                    // White space and the order of fields are free in JSON; what they say is not.
+                    // JSON leaves white space and the order of fields free, but not their content.
                     prop_assert_eq!(payload, Payload::new(Bytes::from_static(b"value")));
                 }
             }
