@@ -1,14 +1,14 @@
-//! The two clocks of a process: a steady one for deadlines, and an estimate of the server's for what is written down.
+//! The two clocks of a process: a steady one for deadlines, and an estimate of the server's clock for what goes into records.
 
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A moment of this process's steady clock, which never jumps and goes on while the machine is suspended.
+/// A moment of this process's steady clock, which never jumps, and goes on while the machine is suspended.
 ///
-/// `std::time::Instant` stands still during suspension on Linux: a holder that slept through its lease would wake up
-/// believing that it still holds the lock.
+/// `std::time::Instant` stands still during a suspension on Linux. A holder that slept through its lease would still believe
+/// that it holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Tick(Duration);
 
@@ -30,12 +30,12 @@ impl Tick {
         Self(START.elapsed())
     }
 
-    /// So long before this moment.
+    /// The moment that is `rest` earlier.
     pub(crate) fn before(self, rest: Duration) -> Self {
         Self(self.0.saturating_sub(rest))
     }
 
-    /// How long it is from `self` until `later`, zero if that has passed.
+    /// The time from `self` to `later`; zero if `later` has passed.
     pub(crate) fn until(self, later: Self) -> Duration {
         later.0.saturating_sub(self.0)
     }
@@ -69,7 +69,7 @@ impl Sub for Tick {
 pub(crate) struct ServerTime(pub(crate) u64);
 
 impl ServerTime {
-    /// What this machine's own wall clock says, for a store that lives in this process.
+    /// The time of this machine's wall clock, for a store in this process.
     pub(crate) fn of_this_machine() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
@@ -79,7 +79,7 @@ impl ServerTime {
         UNIX_EPOCH + Duration::from_micros(self.0)
     }
 
-    /// How long it is from `self` until `later`, zero if that has passed.
+    /// The time from `self` to `later`; zero if `later` has passed.
     pub(crate) fn until(self, later: Self) -> Duration {
         Duration::from_micros(later.0.saturating_sub(self.0))
     }
@@ -93,19 +93,19 @@ impl Add<Duration> for ServerTime {
 }
 
 impl fmt::Display for ServerTime {
-    /// As Python's `datetime.isoformat()` writes it: `2026-01-31T23:59:59.000123+00:00`.
+    /// Writes the time as Python's `datetime.isoformat()` does: `2026-01-31T23:59:59.000123+00:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = humantime::format_rfc3339_micros(self.to_system_time()).to_string();
         write!(f, "{}+00:00", text.trim_end_matches('Z'))
     }
 }
 
-/// An estimate of how far the server's clock is from the steady clock here, refreshed by every reply that tells the time.
+/// An estimate of how far the server's clock is ahead of the steady clock. Every reply with the server's time renews it.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
-    /// How far it is ahead, if what it told was the time in the middle of the round trip.
+    /// How far it is ahead, if it showed the time in the reply in the middle of the round trip.
     offset: AtomicI64,
-    /// How far it is ahead at the least: what it told can't be later than the moment at which the reply was there.
+    /// How far it is ahead at least: it showed the time in the reply no later than the reply came.
     at_least: AtomicI64,
 }
 
@@ -116,7 +116,7 @@ impl ServerClock {
         Self { offset: AtomicI64::new(Self::UNKNOWN), at_least: AtomicI64::new(Self::UNKNOWN) }
     }
 
-    /// Takes in that the server's clock showed `server` at some moment between `sent` and `received`.
+    /// Takes in that the server's clock showed `server` between `sent` and `received`.
     pub(crate) fn learn(&self, server: ServerTime, sent: Tick, received: Tick) {
         let middle = sent.micros() / 2 + received.micros() / 2;
         let server = i64::try_from(server.0).unwrap_or(i64::MAX);
@@ -124,18 +124,18 @@ impl ServerClock {
         self.offset.store(server.saturating_sub(middle), Ordering::Relaxed);
     }
 
-    /// What the server's clock shows at `tick`, or `None` before the first reply.
+    /// The estimated time of the server's clock at `tick`; `None` before the first reply.
     pub(crate) fn at(&self, tick: Tick) -> Option<ServerTime> {
         shown(tick, self.offset.load(Ordering::Relaxed))
     }
 
-    /// What the server's clock shows at `tick` at the least, however the last round trip was divided.
+    /// The earliest time that the server's clock can show at `tick`, by the last round trip; `None` before the first reply.
     pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
         shown(tick, self.at_least.load(Ordering::Relaxed))
     }
 }
 
-/// What a clock shows that is so far ahead.
+/// The time of a clock that is `offset` ahead of the steady clock, in microseconds.
 fn shown(tick: Tick, offset: i64) -> Option<ServerTime> {
     let shown = || ServerTime(u64::try_from(tick.micros().saturating_add(offset)).unwrap_or_default());
     (offset != ServerClock::UNKNOWN).then(shown)

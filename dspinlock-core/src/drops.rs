@@ -1,9 +1,10 @@
-//! What drops have left to the library's own thread, and the moment for which the dropping thread waits for it.
+//! The work that drops leave to the library's own thread, and how long the dropping thread waits for it.
 //!
-//! A process that ends right after a drop would take the request with it. So a drop outside a Tokio runtime waits until the
-//! server has answered. On a runtime's thread nothing may block; there the wait is made up for when the thread itself ends,
+//! A process that ends right after a drop would lose the request. So a drop outside a Tokio runtime waits until the server
+//! has answered. On a thread of a runtime nothing may block. There the wait is made up for when the thread itself ends,
 //! which on Linux includes the main thread of `#[tokio::main]`.
 
+use crate::sync::lock;
 use crate::worker::check_process;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +12,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// How long a thread waits at the most: enough for a server that is there, and no burden where none is.
-const MOMENT: Duration = Duration::from_millis(50);
+/// The longest wait of a thread. Enough for a server that answers, and short where none does.
+const MAX_WAIT: Duration = Duration::from_millis(50);
 
 thread_local! {
-    static HERE: Here = Here::default();
+    static LEFT: OfThread = OfThread::default();
 }
 
-/// What the drops of this thread have left.
+/// The leftovers of this thread.
 #[derive(Default)]
-struct Here(RefCell<Arc<Left>>);
+struct OfThread(RefCell<Arc<Leftovers>>);
 
-impl Here {
-    /// A fork starts with nothing: the copy that it has of its parent's may be locked, and nothing there makes it fewer.
-    fn left(&self) -> Arc<Left> {
+impl OfThread {
+    /// The leftovers of this process. A fork starts with none: its copy of the parent's may be locked, and never becomes fewer.
+    fn leftovers(&self) -> Arc<Leftovers> {
         let mut left = self.0.borrow_mut();
         if !left.is_here() {
             *left = Arc::default();
@@ -33,23 +34,23 @@ impl Here {
     }
 }
 
-impl Drop for Here {
+impl Drop for OfThread {
     fn drop(&mut self) {
-        // The thread ends, and perhaps the process with it.
+        // The thread ends, and perhaps the process as well.
         let left = self.0.get_mut();
         if left.is_here() {
-            left.wait_while(MOMENT, |state| state.number > 0);
+            left.wait_while(MAX_WAIT, |state| state.number > 0);
         }
     }
 }
 
-struct Left {
+struct Leftovers {
     state: Mutex<State>,
     fewer: Condvar,
     process: u32,
 }
 
-impl Default for Left {
+impl Default for Leftovers {
     fn default() -> Self {
         Self { state: Mutex::default(), fewer: Condvar::new(), process: std::process::id() }
     }
@@ -58,22 +59,22 @@ impl Default for Left {
 #[derive(Default)]
 struct State {
     number: usize,
-    /// Whether a wait has come to its limit, and what was there then is not all gone.
+    /// Whether a wait has reached its limit, and some of the leftovers of that time are still there.
     waited: bool,
 }
 
-impl Left {
-    /// Whether this is the process that it was made in.
+impl Leftovers {
+    /// Whether this belongs to this process, and not to the parent of a fork.
     fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Two plain values, changed together.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
-    /// Waits while `is_there`, unless that took too long before: many drops on a dead server wait once.
+    /// Waits while `is_there`. Does not wait if an earlier wait has reached its limit, so that many drops wait only once for a
+    /// dead server.
     fn wait_while(&self, limit: Duration, is_there: impl Fn(&State) -> bool) {
         let state = self.state();
         if state.waited {
@@ -85,10 +86,10 @@ impl Left {
     }
 }
 
-/// Something that the thread has left to the library's thread, while this lives.
+/// Work that the thread has left to the library's thread. It is done when this is dropped.
 pub(crate) struct Leftover {
-    left: Arc<Left>,
-    /// Set with the state locked.
+    left: Arc<Leftovers>,
+    /// Set while the state is locked.
     done: Arc<AtomicBool>,
 }
 
@@ -103,18 +104,18 @@ impl Drop for Leftover {
     }
 }
 
-/// Notes that the calling thread leaves something to the library's thread. What it does not wait for before that, it waits
-/// for a moment when it ends.
+/// Notes that the calling thread leaves work to the library's thread. If the work is not done when the calling thread ends,
+/// the thread waits a moment for it.
 pub(crate) fn note() -> Leftover {
-    // A thread that is past its own end has nothing to note it in.
-    let left = HERE.try_with(Here::left).unwrap_or_default();
+    // At the very end of a thread, its leftovers are gone.
+    let left = LEFT.try_with(OfThread::leftovers).unwrap_or_default();
     left.state().number += 1;
     Leftover { left, done: Arc::default() }
 }
 
-/// Has `leave` leave something to the library's thread, and waits a moment for it where the calling thread may wait.
+/// Lets `leave` leave work to the library's thread. Waits a moment for it where the calling thread may block.
 pub(crate) fn leave(leave: impl FnOnce(Leftover)) {
-    leave_for(MOMENT, leave);
+    leave_for(MAX_WAIT, leave);
 }
 
 fn leave_for(limit: Duration, leave: impl FnOnce(Leftover)) {
@@ -135,16 +136,16 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_drop_waits_for_its_own_and_for_nothing_else() {
+    fn a_drop_waits_for_its_own_work_only() {
         let other = note();
         leave_for(LONG / 10, |own| drop(thread::spawn(move || drop(own))));
-        assert!(!other.left.state().waited, "it came to its limit");
+        assert!(!other.left.state().waited, "it reached its limit");
         assert_eq!(other.left.state().number, 1);
     }
 
     #[test]
-    fn a_thread_that_ends_waits_for_all() {
-        let left = Arc::new(Left::default());
+    fn a_thread_that_ends_waits_for_all_its_work() {
+        let left = Arc::new(Leftovers::default());
         let leftovers = [(); 2].map(|()| {
             left.state().number += 1;
             Leftover { left: Arc::clone(&left), done: Arc::default() }
@@ -158,26 +159,26 @@ mod tests {
         assert_eq!(left.state().number, 0);
     }
 
-    /// As if this were a fork, made while the library's thread had the state locked.
+    /// As in a fork that was made while the library's thread had the state locked.
     #[test]
-    fn a_fork_waits_for_nothing_of_its_parents() {
-        let left = Arc::new(Left { process: std::process::id() + 1, ..Left::default() });
+    fn a_fork_does_not_wait_for_the_work_of_its_parent() {
+        let left = Arc::new(Leftovers { process: std::process::id() + 1, ..Leftovers::default() });
         let (ended, ends) = std::sync::mpsc::channel();
         let mut locked = left.state();
         locked.number = 1;
         let parents = Arc::clone(&left);
         thread::spawn(move || {
-            drop(Here(RefCell::new(Arc::clone(&parents))));
-            let here = Here(RefCell::new(parents));
-            here.left().state().number += 1;
-            ended.send(here.left().state().number)
+            drop(OfThread(RefCell::new(Arc::clone(&parents))));
+            let thread = OfThread(RefCell::new(parents));
+            thread.leftovers().state().number += 1;
+            ended.send(thread.leftovers().state().number)
         });
         assert_eq!(ends.recv_timeout(LONG).expect("it waits for what is locked"), 1);
         assert_eq!(locked.number, 1);
     }
 
     #[test]
-    fn only_the_first_waits_for_nothing() {
+    fn only_the_first_wait_reaches_its_limit() {
         let leftover = note();
         let is_there = |state: &State| state.number > 0;
         leftover.left.wait_while(Duration::from_millis(1), is_there);

@@ -42,7 +42,7 @@ fn looks(server: &Server) -> u64 {
 #[test]
 fn threads_and_tasks_together_take_turns_and_tokens_rise() {
     let server = Server::start();
-    for client in [Client::memory(), Client::connect(&server.url()).unwrap()] {
+    for client in [Client::memory(), Client::from_url(&server.url()).unwrap()] {
         let resource = Arc::new(Resource::default());
         let before = looks(&server);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -91,7 +91,7 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
 #[test]
 fn two_processes_share_a_key_and_neither_starves() {
     let server = Server::start();
-    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
+    let clients = [Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap()];
     let resource = Resource::default();
     let until = Instant::now() + Duration::from_secs(1);
     thread::scope(|threads| {
@@ -118,7 +118,7 @@ fn two_processes_share_a_key_and_neither_starves() {
 fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
     const TURNS: usize = 40;
     let server = Server::start();
-    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
+    let clients = [Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap()];
     let resource = Resource::default();
     thread::scope(|threads| {
         for (process, client) in clients.iter().enumerate().chain(clients.iter().enumerate()) {
@@ -143,7 +143,7 @@ fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
 #[test]
 fn who_comes_to_an_empty_line_leaves_the_lock_to_others_too() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = || lock(&client, "empty");
     let waited_for = format!("{{{}}}:wait", lock().record_key().unwrap());
     let mut took = Vec::new();
@@ -161,7 +161,7 @@ fn who_comes_to_an_empty_line_leaves_the_lock_to_others_too() {
 #[test]
 fn a_bare_key_goes_through_the_server_each_time() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let bare = || client.lock("example").expire(None).wait(MINUTE);
     bare().acquire_blocking().unwrap().release_blocking().unwrap();
     let before = looks(&server);
@@ -183,7 +183,7 @@ fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let resource = Arc::new(Resource::default());
@@ -217,7 +217,7 @@ fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
 #[test]
 fn the_last_of_a_line_marks_the_work_as_done() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = || client.lock("example").namespace("done").wait(MINUTE);
     thread::scope(|threads| {
         for _ in 0..8 {
@@ -234,7 +234,7 @@ fn the_last_of_a_line_marks_the_work_as_done() {
 #[test]
 fn a_line_behind_a_lock_that_was_lost_moves_on() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = || client.lock("example").namespace("lost").lease(Duration::from_millis(300)).wait(MINUTE);
     let held = lock().acquire_blocking().unwrap();
     thread::scope(|threads| {

@@ -24,7 +24,7 @@ fn looks(server: &Server) -> u64 {
 #[test]
 fn a_local_hit_asks_nobody() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     assert_eq!(get(&client, "k", MINUTE, 1), 1);
     // The one who computed does not know yet; the first hit does.
     assert_eq!(get(&client, "k", MINUTE, 2), 1);
@@ -38,7 +38,8 @@ fn a_local_hit_asks_nobody() {
 #[test]
 fn a_change_by_another_process_is_heard_of() {
     let server = Server::start();
-    let (client, other) = (Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    let (client, other) =
+        (Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap());
     get(&client, "k", MINUTE, 0);
     for round in 0..50_u64 {
         assert_eq!(get(&client, "k", MINUTE, 98), round);
@@ -54,7 +55,7 @@ fn a_change_by_another_process_is_heard_of() {
 #[test]
 fn a_flush_and_a_lost_connection_drop_every_copy() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     for command in [&["FLUSHALL"][..], &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]] {
         get(&client, "k", MINUTE, 1);
         get(&client, "k", MINUTE, 1);
@@ -73,7 +74,7 @@ fn a_flush_and_a_lost_connection_drop_every_copy() {
 fn a_connection_that_dies_in_silence_drops_every_copy() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (client, other) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    let (client, other) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
     get(&client, "k", MINUTE, 1);
     get(&client, "k", MINUTE, 1);
     let before = looks(&server);
@@ -95,7 +96,7 @@ fn a_connection_that_dies_in_silence_drops_every_copy() {
 #[test]
 fn without_word_from_the_server_the_given_time_is_the_bound() {
     let server = Server::start();
-    let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
     let client = Client::from_config(&config).unwrap();
     let brief = Duration::from_millis(50);
     get(&client, "k", brief, 1);
@@ -114,7 +115,7 @@ fn without_word_from_the_server_the_given_time_is_the_bound() {
 fn a_copy_ends_with_its_record() {
     let server = Server::start();
     // With no word of the expiry, which would end it as well.
-    let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+    let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
     let client = Client::from_config(&config).unwrap();
     get(&client, "k", MINUTE, 1);
     let record = client.lock("k").namespace("local").record_key().unwrap().to_owned();
@@ -130,7 +131,7 @@ fn a_copy_ends_with_its_record() {
 #[test]
 fn a_copy_ends_with_its_value() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     get(&client, "k", MINUTE, 1);
     get(&client, "k", MINUTE, 1);
     let record = client.lock("k").namespace("local").record_key().unwrap().to_owned();

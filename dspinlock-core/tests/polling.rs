@@ -18,7 +18,8 @@ fn shares(turns: usize, section: Duration, callers: usize, pollers: usize) -> [u
     thread::scope(|threads| {
         for (at, count) in counts.iter().enumerate() {
             let wakeup = if at < pollers { Wakeup::Poll } else { Wakeup::Tracking };
-            let client = Client::from_config(&Config::new().port(server.port()).wakeup(wakeup)).unwrap();
+            let client =
+                Client::from_config(&Config::new().with_port(server.port()).with_wakeup(wakeup)).unwrap();
             let lock = client.lock("example").namespace("shared").expire(None);
             let lock = lock.sleep(Duration::from_millis(500)).wait(Duration::from_secs(300));
             for _ in 0..callers {

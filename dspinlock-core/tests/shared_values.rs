@@ -10,7 +10,7 @@ const S: Duration = Duration::from_secs(1);
 
 fn clients() -> Vec<(Option<Server>, Client)> {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     vec![(None, Client::memory()), (Some(server), client)]
 }
 
@@ -38,7 +38,7 @@ fn one_computes_and_everybody_gets_the_value() {
 #[tokio::test]
 async fn ten_thousand_tasks_cost_one_attempt() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     client.ping().await.unwrap();
     let computations = Arc::new(AtomicU32::new(0));
     let before = server.command_stats().get("evalsha").copied().unwrap_or(0);
@@ -68,7 +68,7 @@ fn a_failure_is_given_to_those_who_wait_and_not_to_those_who_come_later() {
     for (server, client) in clients() {
         // A second client has flights of its own, as another process has.
         let other =
-            server.as_ref().map_or_else(|| client.clone(), |server| Client::connect(&server.url()).unwrap());
+            server.as_ref().map_or_else(|| client.clone(), |server| Client::from_url(&server.url()).unwrap());
         let (inside, entered) = std::sync::mpsc::channel();
         let (finish, told) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|threads| {
@@ -121,7 +121,7 @@ fn a_value_of_another_type_is_a_miss() {
 #[test]
 fn a_hit_is_two_plain_reads_and_no_script() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let get = || client.lock("sum").get_or_compute_blocking(|| Ok::<_, Error>(5_u64)).unwrap();
     get();
     let calls = |name: &str| server.command_stats().get(name).copied().unwrap_or(0);
@@ -132,7 +132,7 @@ fn a_hit_is_two_plain_reads_and_no_script() {
     }
     assert_eq!((calls("evalsha") - scripts, calls("getrange") - before), (0, 20));
     // Who knows of no value asks for the lock at once, and is shown the value: the first look of another process.
-    let other = Client::connect(&server.url()).unwrap();
+    let other = Client::from_url(&server.url()).unwrap();
     other.lock("sum").get_or_compute_blocking(|| Ok::<_, Error>(6_u64)).unwrap();
     assert_eq!(calls("evalsha") - scripts, 1);
 }
@@ -140,7 +140,7 @@ fn a_hit_is_two_plain_reads_and_no_script() {
 #[test]
 fn a_python_neighbour_that_computed_leaves_the_value_to_us() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("sum");
     let record = "0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2026-01-31T23:59:59.000123+00:00,1";
     server.command(&["SET", lock.record_key().unwrap(), record, "EX", "60"]);

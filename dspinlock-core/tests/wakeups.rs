@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(30);
 
 fn client(server: &Server) -> Client {
-    Client::connect(&server.url()).unwrap()
+    Client::from_url(&server.url()).unwrap()
 }
 
 fn hold(client: &Client) -> Guard {
@@ -89,7 +89,7 @@ fn a_release_within_one_client_wakes_too() {
 fn a_release_within_one_client_wakes_who_hears_of_nothing_else() {
     for by_async in [false, true] {
         let server = Server::start();
-        let config = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+        let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
         let client = Client::from_config(&config).unwrap();
         // The server then knows the scripts, and each look is one command.
         hold(&client).release_blocking().unwrap();
@@ -144,7 +144,7 @@ fn a_lost_connection_has_everybody_look_again() {
 fn a_connection_that_has_gone_silent_is_noticed_while_somebody_waits() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(Duration::from_millis(500));
+    let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(Duration::from_millis(500));
     let (holder, waiting) = (client(&server), Client::from_config(&config).unwrap());
     let guard = hold(&holder);
     let got_it = waiter(&server, &waiting, true);
@@ -185,13 +185,15 @@ fn where_tracking_is_forbidden_or_not_wanted_waiters_poll() {
     };
     // No ACL can refuse `HELLO`; an older server does.
     let older = Server::start_with(&["--rename-command", "HELLO", ""]);
-    let user = |server: &Server| Config::new().port(server.port()).username("plain").password("secret");
+    let user = |server: &Server| {
+        Config::new().with_port(server.port()).with_username("plain").with_password("secret")
+    };
     let (no_tracking, no_caching) = (without("-client|tracking"), without("-client|caching"));
     for (server, config) in [
         (&no_tracking, user(&no_tracking)),
         (&no_caching, user(&no_caching)),
-        (&older, Config::new().port(older.port())),
-        (&all, Config::new().port(all.port()).wakeup(Wakeup::Poll)),
+        (&older, Config::new().with_port(older.port())),
+        (&all, Config::new().with_port(all.port()).with_wakeup(Wakeup::Poll)),
     ] {
         let waiting = Client::from_config(&config).unwrap();
         let holder = client(server);

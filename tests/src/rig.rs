@@ -37,7 +37,7 @@ impl Rig {
     /// # Panics
     /// If there is no server to start.
     pub fn redis(door: Door) -> Self {
-        let client = Client::connect(&SERVER.url()).expect("a client of a local server");
+        let client = Client::from_url(&SERVER.url()).expect("a client of a local server");
         Self { client, door }
     }
 

@@ -1,4 +1,4 @@
-//! Values by the doors of a lock in code.
+//! Values of a lock in code.
 
 use crate::api::lock::DSpinlock;
 use crate::clock::Tick;
@@ -16,20 +16,22 @@ use std::fmt;
 use std::future::Future;
 
 impl DSpinlock {
-    /// The value that `body` computes, or has computed before, in this process or another: py-dspinlock knows only *that*
-    /// something was computed.
+    /// Returns the value that `body` computes, or that a caller in this or another process has computed before.
     ///
-    /// One caller in the fleet runs `body`; the others wait for as long as it works, `max_block` at the most, and are given
-    /// its value, as later callers are until `expire` is over. A failure is given to those who wait, as an error of kind
-    /// `LeaderFailed`, and is not remembered. Values are stored as JSON; see [`Codec`](crate::Codec) for the attribute's
-    /// other ways. One that would not read back as it was, as a NaN, is returned and not shared: then callers run `body`
-    /// at once, beside each other.
+    /// One caller in the fleet runs `body`. The others wait while it works, for at most `max_block`, and get its value;
+    /// later callers get it until `expire` has passed. If `body` fails, those who wait get an error of kind
+    /// `LeaderFailed`, and nothing is remembered. (py-dspinlock has no values: it knows only *that* something was
+    /// computed.)
     ///
-    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
+    /// Values are stored as JSON; the attribute can use other [codecs](crate::Codec). A value that would not read back
+    /// as it was, such as a NaN, is returned and not shared: then callers run `body` at once, beside each other.
+    ///
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes
+    /// over.
     ///
     /// # Errors
     ///
-    /// The body's own, and as [`acquire`](Self::acquire).
+    /// Those of `body`, and those of [`acquire`](Self::acquire).
     ///
     /// ```
     /// # use dspinlock::{Client, Error};

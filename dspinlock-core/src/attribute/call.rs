@@ -5,7 +5,7 @@ use crate::api::entry::CachedEntry;
 use crate::api::global;
 use crate::attribute::site::{self, Site};
 use crate::engine::attempt::Attempt;
-use crate::engine::fallback::Fallback;
+use crate::engine::fallback::Resolved;
 use crate::engine::memo::{Derived, Identity, Same};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Policy;
@@ -109,13 +109,13 @@ impl Call {
         mode(Mode) => mode;
         /// The type name of a closure in the function, which says what encloses the function.
         place(&'static str) => closure;
-        /// See [`Options::sleep`].
+        /// See [`Options::with_sleep`].
         sleep(Duration) => options.sleep;
-        /// See [`Options::expire`].
+        /// See [`Options::with_expire`].
         expire(Duration) => expire;
-        /// See [`Options::max_block`].
+        /// See [`Options::with_max_block`].
         max_block(Duration) => options.max_block;
-        /// See [`Options::lease`].
+        /// See [`Options::with_lease`].
         lease(Duration) => options.lease;
         /// What happens if the lock was lost.
         on_lost(OnLost) => on_lost;
@@ -135,14 +135,14 @@ impl Call {
         schema(&'static str) => schema;
     }
 
-    /// See [`Options::wait`].
+    /// See [`Options::with_wait`].
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.budget = Some(Budget::Wait(wait));
         self
     }
 
-    /// See [`Options::tries`].
+    /// See [`Options::with_tries`].
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.budget = Some(Budget::Tries(tries));
@@ -185,13 +185,13 @@ impl Call {
     }
 
     /// Makes the attempt at the lock.
-    pub(super) fn attempt(self) -> Result<(Attempt, Fallback)> {
+    pub(super) fn attempt(self) -> Result<(Attempt, Resolved)> {
         let client = self.client_in_use()?;
-        let fallback = self.on(&client, self.spec(&client)?);
-        let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
+        let lock = self.on(&client, self.spec(&client)?);
+        let (core, spec) = (Arc::clone(&lock.core), Arc::clone(&lock.spec));
         check_recursion(core.address(), &spec)?;
-        let wait = spec.options.wait_budget();
-        Ok((Attempt::new(core, spec, self.mode.policy(), wait), fallback))
+        let wait = spec.options.wait();
+        Ok((Attempt::new(core, spec, self.mode.policy(), wait), lock))
     }
 
     /// Makes the request for a value.
@@ -230,13 +230,13 @@ impl Call {
     }
 
     fn client_in_use(&self) -> Result<Client> {
-        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
+        self.client.clone().map_or_else(global::current_client, Ok).map_err(|error| error.with_key(&self.key))
     }
 
     /// The lock on a client, with the way in without it.
-    fn on(&self, client: &Client, spec: Arc<Spec>) -> Fallback {
+    fn on(&self, client: &Client, spec: Arc<Spec>) -> Resolved {
         let on_outage = self.on_outage.unwrap_or(client.on_outage());
-        Fallback { core: client.core(), spec, on_outage }
+        Resolved { core: client.core(), spec, on_outage }
     }
 
     fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {

@@ -12,7 +12,8 @@ mod site;
 
 use crate::engine::attempt::Outcome;
 use crate::engine::fallback::{UnlessLost, cancelled};
-use crate::engine::guard::{Guard, LockHandle};
+use crate::engine::guard::Guard;
+use crate::engine::handle::LockHandle;
 use crate::engine::scope::{Within, within};
 use crate::engine::waits::Caller;
 use crate::error::{Error, Result};
@@ -52,7 +53,7 @@ pub fn run<R>(
         Ok(Entered::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     let returned = within(caller.holding(&guard.grant().spec), || body(Some(handle)));
     drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
@@ -77,13 +78,13 @@ pub async fn run_async<R, F: Future<Output = R>>(
         Ok(Entered::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     // The body is also created in its scope: a default argument may lock before the first await.
     let scope = caller.holding(&guard.grant().spec);
     let future = within(scope.clone(), || body(Some(handle)));
     let future = Within::new(scope, future);
-    let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
-        return on_error(cancelled(&guard));
+    let Some(returned) = UnlessLost::new(future, &guard.handle(), on_lost).await else {
+        return on_error(cancelled(&guard.handle()));
     };
     // The library's own thread does the rest.
     drop(caller);
@@ -164,21 +165,21 @@ impl Entered {
 }
 
 async fn enter(call: Call) -> Result<Entered> {
-    let (attempt, fallback) = call.attempt()?;
-    let worker = fallback.core.worker.clone();
-    let caller = Caller::awaiting(fallback.core.address(), &fallback.spec);
+    let (attempt, lock) = call.attempt()?;
+    let worker = lock.core.worker.clone();
+    let caller = Caller::awaiting(lock.core.address(), &lock.spec);
     match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
     }
 }
 
 fn enter_blocking(call: Call) -> Result<Entered> {
-    let (attempt, fallback) = call.attempt()?;
-    let caller = Caller::blocking(fallback.core.address(), &fallback.spec);
+    let (attempt, lock) = call.attempt()?;
+    let caller = Caller::blocking(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
     }
 }
 

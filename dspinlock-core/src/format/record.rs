@@ -8,7 +8,6 @@ use std::time::{Duration, UNIX_EPOCH};
 ///
 /// A key without a record is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum State {
     /// A caller holds the lock (`0` in the record).
     Blocked,

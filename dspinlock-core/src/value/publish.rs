@@ -32,7 +32,7 @@ pub(crate) enum ComputeResult {
 /// failure of the body, an error of the lock is only logged.
 pub(crate) fn loss(ended: Result<()>, failed: bool, on_lost: OnLost) -> Option<Error> {
     if !failed {
-        return on_lost.minds(ended);
+        return on_lost.into_caller_error(ended);
     }
     if let Err(error) = ended {
         tracing::warn!(target: "dspinlock", %error, "the body failed, and giving the lock back failed as well");
@@ -103,7 +103,7 @@ impl CacheRequest {
     /// The ending of a turn that has a value to store.
     fn with_value(&self, guard: &Guard, payload: &Payload) -> Ending {
         let (unshared, record) = (&self.core.unshared, &self.spec.names.record);
-        if guard.is_unlocked() {
+        if guard.handle().is_unlocked() {
             // The next caller takes the lock, and stores its value.
             unshared.can_be_stored(record);
             return Ending::Release;

@@ -4,9 +4,10 @@
 use crate::clock::{ServerTime, Tick};
 use crate::engine::attempt::{Attempt, Fetched, Outcome};
 use crate::engine::core::Core;
-use crate::engine::fallback::Fallback;
+use crate::engine::fallback::Resolved;
 use crate::engine::flight::{FlightResult, Join, Lead};
-use crate::engine::guard::{Guard, LockHandle};
+use crate::engine::guard::Guard;
+use crate::engine::handle::LockHandle;
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Distrust, Policy, Wanted};
 use crate::engine::waits::Caller;
@@ -65,16 +66,16 @@ impl Leader {
 
 impl CacheRequest {
     /// A request that begins now. The caller waits as long as the options of the lock say.
-    pub(crate) fn new(lock: Fallback, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
-        let Fallback { core, spec, on_outage } = lock;
-        let deadline = Tick::now() + spec.options.wait_budget();
+    pub(crate) fn new(lock: Resolved, label: Option<Label>, caching: Caching, on_lost: OnLost) -> Self {
+        let Resolved { core, spec, on_outage } = lock;
+        let deadline = Tick::now() + spec.options.wait();
         Self { core, spec, label, caching, deadline, on_lost, on_outage, distrust: Distrust::Nothing }
     }
 
-    /// The way in without the lock.
-    pub(crate) fn fallback(&self) -> Fallback {
+    /// The lock that the value is computed under.
+    pub(crate) fn lock(&self) -> Resolved {
         let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-        Fallback { core, spec, on_outage: self.on_outage }
+        Resolved { core, spec, on_outage: self.on_outage }
     }
 
     /// The result that this process knows without a request to the server: its local copy of the value, or that the value

@@ -165,7 +165,7 @@ fn who_calls_after_a_forget_does_not_join_who_began_before() {
             test.finish();
             assert_eq!((before.join().unwrap(), after.join().unwrap()), (1, 2));
             assert_eq!(
-                entry.peek_blocking().unwrap(),
+                entry.get_ok_blocking().unwrap(),
                 Some(2),
                 "and the later value is the one that is stored"
             );

@@ -69,7 +69,7 @@ fn one_computes_ahead_while_everybody_else_is_served_the_old_value() {
             assert_eq!(renewing.join().unwrap().unwrap(), 2, "who computes gets its own value");
         });
         let entry = ahead_entry(&rig.theirs, &runs, &body).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), Some(2));
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(2));
         assert_eq!(ahead(&rig.theirs, &runs, &body).unwrap(), 2);
     }
 }
@@ -94,7 +94,7 @@ fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
 async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leaves_that_to_others() {
     let (server, runs) = (Server::start(), Runs::default());
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    let (ours, theirs) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
     let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);
@@ -124,7 +124,7 @@ async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_un
     tokio::time::sleep(Duration::from_millis(150)).await;
     server.command(&["SET", &value, "garbage", "KEEPTTL"]);
     assert_eq!(ahead_later(&rig.theirs, &runs).await.unwrap(), 2);
-    assert_eq!(entry.peek().await.unwrap(), Some(2));
+    assert_eq!(entry.get_ok().await.unwrap(), Some(2));
     eventually("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Int(0));
 }
 
@@ -140,7 +140,7 @@ fn a_forgotten_value_is_not_brought_back_by_who_computes_ahead() {
             assert!(entry.forget_blocking().unwrap());
             test.finish();
             assert_eq!(renewing.join().unwrap().unwrap(), 2);
-            assert_eq!(entry.peek_blocking().unwrap(), None);
+            assert_eq!(entry.get_ok_blocking().unwrap(), None);
         });
     }
 }
@@ -151,11 +151,11 @@ fn the_last_good_value_bridges_a_failure() {
         let runs = Runs::default();
         assert_eq!(stale(&rig.ours, &runs).unwrap(), 1);
         let entry = stale_entry(&rig.theirs, &runs).unwrap();
-        eventually("the value expires", || entry.peek_blocking().unwrap().is_none());
+        eventually("the value expires", || entry.get_ok_blocking().unwrap().is_none());
         runs.fail(Some("the disk is full"));
         assert_eq!(stale(&rig.theirs, &runs).unwrap(), 1);
         assert_eq!(runs.count(), 2, "it was tried");
-        assert_eq!(entry.peek_blocking().unwrap(), None, "and is not remembered as good");
+        assert_eq!(entry.get_ok_blocking().unwrap(), None, "and is not remembered as good");
         runs.fail(None);
         assert_eq!(stale(&rig.ours, &runs).unwrap(), 3);
         // Forgotten is forgotten: nothing is left to bridge with.

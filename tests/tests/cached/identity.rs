@@ -414,7 +414,7 @@ fn what_has_no_name_of_its_own_is_refused() {
             assert!(text.contains("{{closure}}") && text.contains(advice), "{text}");
         }
         assert_eq!(load_a_schema(1, closure).unwrap(), "1");
-        assert_eq!(text_entry(1, closure).unwrap().peek_blocking().unwrap().as_deref(), Some("1"));
+        assert_eq!(text_entry(1, closure).unwrap().get_ok_blocking().unwrap().as_deref(), Some("1"));
         assert_eq!((load_with(1, double).unwrap(), load_with(1, triple).unwrap()), ("2".into(), "3".into()));
     });
 }
@@ -455,14 +455,14 @@ fn a_shared_namespace_shares_the_lock_and_not_the_value() {
         let (ours, theirs) = (&rig.ours, &rig.theirs);
         for client in [ours, theirs, ours] {
             assert_eq!(orders(client, 1).unwrap(), 101);
-            assert_eq!(orders_entry(ours, 1).unwrap().peek_blocking().unwrap(), Some(101));
-            assert_eq!(returns_entry(theirs, 1).unwrap().peek_blocking().unwrap(), None);
+            assert_eq!(orders_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(101));
+            assert_eq!(returns_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
             // Twice: the second time may be served from a copy.
             for _ in 0..2 {
                 assert_eq!(dspinlock_tests::block_on(returns(client, 1)).unwrap(), 201);
             }
-            assert_eq!(returns_entry(ours, 1).unwrap().peek_blocking().unwrap(), Some(201));
-            assert_eq!(orders_entry(theirs, 1).unwrap().peek_blocking().unwrap(), None);
+            assert_eq!(returns_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(201));
+            assert_eq!(orders_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
         }
         assert_eq!(first_sum(ours, 1).unwrap(), 301);
         assert_eq!(second_sum(theirs, (), 1).unwrap(), 301, "the schema says that both make the same");

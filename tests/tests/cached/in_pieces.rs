@@ -58,8 +58,8 @@ fn a_first_piece_that_comes_late_spoils_no_value() {
         }
         Verdict::Pass
     });
-    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(2_000 * MS);
-    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
+    let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(2_000 * MS);
+    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
     let runs = AtomicU32::new(0);
     for client in [&ours, &theirs] {
         assert_eq!(bare(client, &runs).unwrap().len(), 700_000);
@@ -76,7 +76,7 @@ fn moved(client: &Client) -> Result<String, AppError> {
 fn a_value_that_can_not_be_moved_to_its_place_costs_no_lock() {
     for command in ["RENAME", "STRLEN"] {
         let server = Server::start_with(&["--rename-command", command, ""]);
-        let client = Client::connect(&server.url()).unwrap();
+        let client = Client::from_url(&server.url()).unwrap();
         assert_eq!(moved(&client).unwrap().len(), 20_000);
         let record = client.lock(()).namespace("moved").inspect_blocking().unwrap();
         let held = record.filter(|record| record.state() == dspinlock::State::Blocked);
@@ -94,7 +94,7 @@ fn read(client: &Client, key: u32) -> Result<String, AppError> {
 #[test]
 fn a_value_that_breaks_its_connection_costs_no_other_value() {
     let server = Server::start();
-    let writer = Client::connect(&server.url()).unwrap();
+    let writer = Client::from_url(&server.url()).unwrap();
     (0..8).for_each(|key| drop(read(&writer, key).unwrap()));
     let value = |key: u32| {
         format!("{{{}}}:value", writer.lock(key).namespace("read").record_key().unwrap()).into_bytes()
@@ -114,7 +114,7 @@ fn a_value_that_breaks_its_connection_costs_no_other_value() {
         }
         Verdict::Pass
     });
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     thread::scope(|scope| {
         let spawn = |key| {
             let client = &client;
@@ -144,7 +144,7 @@ fn secret(client: &Client) -> Result<String, AppError> {
 fn a_refusal_that_quotes_the_value_is_logged_without_it() {
     let log = Log::of_this_process();
     let server = Server::start_with(&["--rename-command", "SETRANGE", ""]);
-    secret(&Client::connect(&server.url()).unwrap()).unwrap();
+    secret(&Client::from_url(&server.url()).unwrap()).unwrap();
     assert_eq!(log.count(&["did not take", "secret"]), 1, "{:#?}", log.all());
     assert_eq!(log.count(&["top-secret"]), 0);
 }
@@ -159,9 +159,11 @@ fn slow(client: &Client) -> Result<String, AppError> {
 fn a_value_that_takes_long_to_read_makes_nobody_misjudge_the_clock() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    slow(&Client::connect(&server.url()).unwrap()).unwrap();
-    let config =
-        Config::from_url(&proxy.url()).unwrap().connect_timeout(500 * MS).response_timeout(1_000 * MS);
+    slow(&Client::from_url(&server.url()).unwrap()).unwrap();
+    let config = Config::from_url(&proxy.url())
+        .unwrap()
+        .with_connect_timeout(500 * MS)
+        .with_response_timeout(1_000 * MS);
     let client = Client::from_config(&config).unwrap();
     client.lock("before").acquire_blocking().unwrap().release_blocking().unwrap();
     proxy.throttle(Direction::Replies, Some(1_000_000));

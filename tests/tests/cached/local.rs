@@ -31,7 +31,7 @@ fn looks(server: &Server) -> u64 {
 #[test]
 fn a_hit_asks_nobody_until_word_of_a_change_comes() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     assert_eq!(copied(&client, 7, 1).unwrap(), 1);
     assert_eq!(copied(&client, 7, 2).unwrap(), 1);
     let before = looks(&server);
@@ -40,7 +40,7 @@ fn a_hit_asks_nobody_until_word_of_a_change_comes() {
     }
     assert_eq!(looks(&server), before);
 
-    let other = Client::connect(&server.url()).unwrap();
+    let other = Client::from_url(&server.url()).unwrap();
     assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
     // The word is on its way; until it is here the copy may be served.
     while copied(&client, 7, 2).unwrap() == 1 {
@@ -51,7 +51,7 @@ fn a_hit_asks_nobody_until_word_of_a_change_comes() {
 #[tokio::test]
 async fn a_copy_is_kept_by_async_callers_too() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     assert_eq!(copied_for_the_usual_time(&client, 7, 1).await.unwrap(), 1);
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
     let before = looks(&server);
@@ -62,7 +62,7 @@ async fn a_copy_is_kept_by_async_callers_too() {
 #[test]
 fn what_is_forgotten_here_is_not_served_here_any_more() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     copied(&client, 7, 0).unwrap();
     for round in 0..50 {
         assert_eq!(copied(&client, 7, 98).unwrap(), round);
@@ -91,7 +91,7 @@ fn named_by<T>(client: &Client, key: (u32, u32), value: &str) -> Result<String, 
 #[test]
 fn a_copy_is_served_for_its_own_call_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let staging = client.clone().with_prefix("staging");
     for _ in 0..3 {
         assert_eq!(named_by::<u8>(&client, (1, 2), "live").unwrap(), "u8 1 live");

@@ -89,7 +89,7 @@ fn a_value_that_is_not_to_be_kept_is_returned_and_not_stored() {
     for rig in rigs() {
         let runs = Runs::default();
         assert_eq!(kept_if_long(&rig.ours, 1, &runs).unwrap(), [1]);
-        assert_eq!(kept_entry(&rig.ours, 1, &runs).unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(kept_entry(&rig.ours, 1, &runs).unwrap().get_ok_blocking().unwrap(), None);
         assert_eq!(kept_if_long(&rig.theirs, 2, &runs).unwrap(), [2, 2]);
         assert_eq!(kept_if_long(&rig.ours, 1, &runs).unwrap(), [2, 2]);
     }
@@ -114,7 +114,7 @@ fn a_value_that_is_too_large_is_returned_and_not_stored() {
         // With its quotes it has 33 bytes.
         assert_eq!(small(&rig.ours, 31, &runs).unwrap().len(), 31);
         let entry = small_entry(&rig.ours, 31, &runs).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         // For a while nobody would take the lock to store another one.
         entry.forget_blocking().unwrap();
         assert_eq!(small(&rig.theirs, 30, &runs).unwrap().len(), 30);
@@ -178,10 +178,10 @@ fn garbage_in_place_of_the_value_is_computed_anew_and_replaced() {
         let head = if garbage.contains('"') { &good[..=line] } else { &[] };
         let broken = [head, garbage.as_bytes()].concat();
         assert!(server.command(&[b"SET".as_slice(), key.as_bytes(), &broken]).is_ok());
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         assert_eq!(kept_if_long(&rig.theirs, 2, &runs).unwrap(), [run; 2]);
         assert_eq!(kept_if_long(&rig.ours, 2, &runs).unwrap(), [run; 2]);
-        assert_eq!(entry.peek_blocking().unwrap(), Some(vec![run; 2]));
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(vec![run; 2]));
     }
     // What says why, no other test here brings about.
     for why in ["no envelope", "invalid type: map"] {

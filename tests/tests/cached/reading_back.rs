@@ -30,7 +30,7 @@ fn stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T
     msgpack(&rig.ours, value.clone()).unwrap();
     let json = json_entry(&rig.theirs, value.clone()).unwrap();
     let msgpack = msgpack_entry(&rig.theirs, value.clone()).unwrap();
-    [(json.record_key(), json.peek_blocking()), (msgpack.record_key(), msgpack.peek_blocking())].map(
+    [(json.record_key(), json.get_ok_blocking()), (msgpack.record_key(), msgpack.get_ok_blocking())].map(
         |(record, read)| {
             let (server, read) = (rig.server.as_ref().unwrap(), read.unwrap());
             let stands = server.command(&["EXISTS", record, &format!("{{{record}}}:value")]);
@@ -321,5 +321,5 @@ fn a_codec_that_calls_itself_faithful_is_believed() {
     let rig = redis();
     let value = vec![Some(f64::NAN)];
     trusted(&rig.ours, value.clone()).unwrap();
-    assert_eq!(trusted_entry(&rig.theirs, value).unwrap().peek_blocking().unwrap(), Some(vec![None]));
+    assert_eq!(trusted_entry(&rig.theirs, value).unwrap().get_ok_blocking().unwrap(), Some(vec![None]));
 }

@@ -98,11 +98,7 @@ fn those_who_waited_for_it_and_those_who_come_later_run_at_once() {
             leader.join().unwrap();
             waiters.join().unwrap();
         });
-        assert_eq!(
-            nan_entry(&rig.ours, &|_| {}).unwrap().peek_blocking().unwrap(),
-            None,
-            "nothing is stored"
-        );
+        assert_eq!(nan_entry(&rig.ours, &|_| {}).unwrap().get_blocking().unwrap(), None, "nothing is stored");
         meet(&rig, MANY, |client, work| assert!(not_a_number(client, &|_| work()).is_nan()));
     }
 }
@@ -137,7 +133,7 @@ fn what_one_process_can_share_is_computed_in_each_at_once() {
 #[test]
 fn those_who_wait_elsewhere_for_what_is_not_kept_run_at_once() {
     let server = Server::start();
-    let client = || Client::connect(&server.url()).unwrap();
+    let client = || Client::from_url(&server.url()).unwrap();
     let (ours, waiting) = (client(), [client(), client(), client()]);
     let ((body, test), meeting) = (signals(), Meeting::of(3));
     let queue = format!("{{{}}}:wait", refused_entry(&ours, &|| {}).unwrap().record_key());

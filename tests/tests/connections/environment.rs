@@ -31,7 +31,7 @@ fn the_url_in_the_environment_is_used() {
 fn memory_in_the_environment_needs_no_server() {
     if alone("memory_in_the_environment_needs_no_server", Some("memory://".into())) {
         turn("in memory").unwrap();
-        assert!(dspinlock::client().unwrap().is_memory());
+        assert!(dspinlock::current_client().unwrap().is_memory());
         let _held = DSpinlock::new("the same store").acquire_blocking().unwrap();
         assert!(DSpinlock::new("the same store").try_acquire_blocking().unwrap().is_none());
     }
@@ -40,7 +40,7 @@ fn memory_in_the_environment_needs_no_server() {
 #[test]
 fn without_the_environment_it_is_the_local_server() {
     if alone("without_the_environment_it_is_the_local_server", None) {
-        let shown = format!("{:?}", dspinlock::client().unwrap());
+        let shown = format!("{:?}", dspinlock::current_client().unwrap());
         assert!(shown.contains("127.0.0.1:6379/0"), "{shown}");
     }
 }

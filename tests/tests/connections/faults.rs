@@ -13,7 +13,7 @@ const LIMIT: Duration = ms(500);
 const BOUND: Duration = ms(4 * 500 + 6_000);
 
 fn client(url: &str) -> Client {
-    let config = Config::from_url(url).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let config = Config::from_url(url).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
     Client::from_config(&config).unwrap()
 }
 

@@ -13,7 +13,8 @@ const LIMIT: Duration = ms(500);
 fn behind_a_wire() -> (Server, Proxy, Client) {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let config =
+        Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
     let client = Client::from_config(&config).unwrap();
     client.ping_blocking().unwrap();
     (server, proxy, client)
@@ -81,7 +82,7 @@ fn a_release_is_sent_though_the_circuit_is_open() {
 fn a_server_that_refuses_is_not_out_of_reach() {
     let server =
         Server::start_with(&["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-evalsha", "-eval"]);
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     for _ in 0..5 {
         let refused = client.lock("refused").acquire_blocking().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
@@ -91,7 +92,7 @@ fn a_server_that_refuses_is_not_out_of_reach() {
 
 /// A client of a server that is not there.
 fn nobody() -> Client {
-    Client::connect("redis://127.0.0.1:1/0").unwrap()
+    Client::from_url("redis://127.0.0.1:1/0").unwrap()
 }
 
 static RUNS: AtomicU32 = AtomicU32::new(0);

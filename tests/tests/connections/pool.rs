@@ -11,7 +11,7 @@ const THREADS: usize = 32;
 const TURNS: usize = 5;
 
 fn client(url: &str, pool_size: usize) -> Client {
-    Client::from_config(&Config::from_url(url).unwrap().pool_size(pool_size)).unwrap()
+    Client::from_config(&Config::from_url(url).unwrap().with_pool_size(pool_size)).unwrap()
 }
 
 /// All threads at once, each on its own key, and all of them on one.

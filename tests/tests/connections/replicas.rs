@@ -30,7 +30,7 @@ fn is_free(server: &Server, record: &str) -> bool {
 
 /// A confirmation may take half of the time for a reply at the most.
 fn patient(primary: &Server) -> Client {
-    let config = Config::from_url(&primary.url()).unwrap().response_timeout(2 * SOON);
+    let config = Config::from_url(&primary.url()).unwrap().with_response_timeout(2 * SOON);
     Client::from_config(&config).unwrap()
 }
 
@@ -93,7 +93,7 @@ fn it_can_be_asked_for_all_of_a_client() {
     let (primary, _replica) = pair();
     let asks = |count| {
         let client = patient(&primary);
-        client.with_defaults(Options::new().replicas(count, SOON))
+        client.with_defaults(Options::new().with_replicas(count, SOON))
     };
     annotated(&asks(1)).unwrap();
     let refused = annotated(&asks(2)).unwrap_err();

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// As in a user's program: one client for the whole process, first used by whoever comes first.
 static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-    let config = Config::from_url(&SERVER.url()).unwrap().response_timeout(PROMPT * 3);
+    let config = Config::from_url(&SERVER.url()).unwrap().with_response_timeout(PROMPT * 3);
     Client::from_config(&config).unwrap()
 });
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);

@@ -12,9 +12,9 @@ use std::time::Duration;
 fn a_client_that_is_to_poll_asks_for_no_tracking() {
     for (wakeup, tracks) in [(Wakeup::Poll, false), (Wakeup::default(), true)] {
         let server = Server::start();
-        let config = Config::new().port(server.port()).wakeup(wakeup);
+        let config = Config::new().with_port(server.port()).with_wakeup(wakeup);
         let client = Client::from_config(&config).unwrap();
-        let plain = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+        let plain = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
         let holder = Client::from_config(&plain).unwrap();
         let guard = holder.lock("example").acquire_blocking().unwrap();
         thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn strict(client: &Client) -> Result<bool, Error> {
 #[test]
 fn a_client_says_what_its_functions_do_in_an_outage() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = Config::new().port(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    let config = Config::new().with_port(port).with_connect_timeout(ms(300)).with_response_timeout(ms(300));
     let failing = Client::from_config(&config).unwrap();
     let running = failing.clone().with_on_outage(OnOutage::RunUnlocked);
     for result in [work(&failing), block_on(work_later(&failing)), strict(&running)] {

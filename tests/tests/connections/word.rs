@@ -12,8 +12,8 @@ fn that_the_server_tells_nothing_is_found_out_once_and_logged_once() {
     let said = || log.count(&["does not tell of changes"]);
     let server = Server::start();
     server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching"]);
-    let config = Config::new().port(server.port()).username("plain").password("secret");
-    let (client, holder) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
+    let config = Config::new().with_port(server.port()).with_username("plain").with_password("secret");
+    let (client, holder) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
     for _ in 0..2 {
         let guard = holder.lock("example").acquire_blocking().unwrap();
         let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(60));

@@ -158,7 +158,7 @@ fn the_claim_ends_where_keys_are_lost_and_the_clock_is_behind() {
 const MINUTE: u32 = 60_000_000;
 
 fn skipping(rig: &Rig) -> DSpinlock {
-    rig.lock("skipping").namespace("fencing").options(Options::new().local_handoffs(MINUTE))
+    rig.lock("skipping").namespace("fencing").options(Options::new().with_local_handoffs(MINUTE))
 }
 
 /// Where nobody waits, nothing is reserved, and no token runs ahead of the clock.

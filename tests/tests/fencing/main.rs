@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A client of `server` for each door. What is got by another call shares nothing with it, as another process would.
 fn rigs(server: &Server) -> [Rig; 2] {
-    [Door::Blocking, Door::Async].map(|door| Rig { client: Client::connect(&server.url()).unwrap(), door })
+    [Door::Blocking, Door::Async].map(|door| Rig { client: Client::from_url(&server.url()).unwrap(), door })
 }
 
 /// A lock that reserves no tokens, since its key is bare, and one that reserves some for others of its process.

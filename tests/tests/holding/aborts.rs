@@ -32,7 +32,7 @@ fn a_dropped_future_leaves_no_lock_behind() {
     let mut random = randomness();
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     // From now on the scripts are known, and so is the server's time.
     block_on(async { lock(&client, usize::MAX).acquire().await.unwrap().release().await.unwrap() });
     proxy.delay(Direction::Requests, ms(3));

@@ -78,8 +78,10 @@ fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
 }
 
 fn impatient(server: &Server) -> Client {
-    let config =
-        Config::from_url(&server.url()).unwrap().connect_timeout(ms(1_000)).response_timeout(ms(1_000));
+    let config = Config::from_url(&server.url())
+        .unwrap()
+        .with_connect_timeout(ms(1_000))
+        .with_response_timeout(ms(1_000));
     Client::from_config(&config).unwrap()
 }
 
@@ -104,7 +106,7 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
 
     server.resume();
     // The client itself asks nothing before a probe has found the server.
-    let direct = Client::connect(&server.url()).unwrap();
+    let direct = Client::from_url(&server.url()).unwrap();
     let state = |name: &str| direct.lock(name).inspect_blocking().unwrap().map(|seen| seen.state());
     for name in ["by drop", "by abandon", "drop", "abandon"] {
         within(Duration::from_secs(20), name, || state(name).is_none());
@@ -151,7 +153,7 @@ fn a_drop_on_a_thread_of_a_runtime_does_not_wait() {
 fn the_end_of_a_runtime_gives_back_what_its_tasks_held() {
     const TASKS: usize = 20;
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     for workers in [None, Some(2)] {
         let mut builder = workers.map_or_else(Builder::new_current_thread, |workers| {
             let mut builder = Builder::new_multi_thread();
@@ -212,7 +214,7 @@ fn dropping_an_annotated_future_gives_the_lock_back() {
 #[test]
 fn a_dropped_waiter_asks_no_more() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let held = client.lock(0).lease(MINUTE).acquire_blocking().unwrap();
     let asked = || server.command_stats()["evalsha"];
     let before = asked();

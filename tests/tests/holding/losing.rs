@@ -1,6 +1,6 @@
 //! A lock that is lost while its holder works: who is told, when, and what becomes of the body.
 
-use dspinlock::{Client, Error, ErrorKind, LockHandle, dspinlock};
+use dspinlock::{Client, Error, ErrorKind, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server};
 use dspinlock_tests::{Rig, block_on, ms, on_every_rig, timed, within};
 use std::future::pending;
@@ -25,7 +25,7 @@ fn a_removed_lock_is_told_of_to_those_who_wait_for_it(rig: &Rig) {
     let guard = rig.acquire(&lock).unwrap();
     rig.forget(&lock).unwrap();
     thread::scope(|scope| {
-        let blocking = LockHandle::clone(&guard);
+        let blocking = guard.handle();
         scope.spawn(move || assert!(blocking.lost_blocking(LONG)));
         block_on(guard.lost());
     });
@@ -42,7 +42,7 @@ fn the_cap_is_told_of_as_well(rig: &Rig) {
 
 fn what_is_given_back_is_not_held_any_more(rig: &Rig) {
     let guard = rig.acquire(&rig.lock("given back")).unwrap();
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     thread::scope(|scope| {
         let waits = scope.spawn(|| handle.lost_blocking(LONG));
         rig.release(guard).unwrap();
@@ -60,7 +60,7 @@ fn a_holder_that_keeps_its_lock_is_told_nothing(rig: &Rig) {
 #[test]
 fn without_a_server_the_holder_knows_by_its_deadline() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let guard = client.lock("silence").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let ends = guard.held_for() + guard.remaining();
@@ -78,7 +78,7 @@ fn a_renewer_whose_connection_is_dead_gets_another_one() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let config = dspinlock::Config::from_url(&proxy.url()).unwrap();
-    let config = config.connect_timeout(LIMIT).response_timeout(LIMIT).pool_size(1);
+    let config = config.with_connect_timeout(LIMIT).with_response_timeout(LIMIT).with_pool_size(1);
     let client = Client::from_config(&config).unwrap();
     let guard = client.lock("half-open").lease(ms(6_000)).acquire_blocking().unwrap();
     dspinlock_tests::await_renewal(&guard);
@@ -118,7 +118,7 @@ async fn cancelled_cached(client: &Client, key: &str, dropped: &AtomicBool) -> R
 
 fn rigs() -> [Client; 2] {
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
-    [Client::memory(), Client::connect(&SERVER.url()).unwrap()]
+    [Client::memory(), Client::from_url(&SERVER.url()).unwrap()]
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
         return 4;
     }
     // A client of its own works, with a thread of its own.
-    let own = Client::connect(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
+    let own = Client::from_url(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
     match own.and_then(|own| own.lock("its own").lease(LEASE).acquire_blocking()) {
         Ok(guard) => {
             dspinlock_tests::await_renewal(&guard);
@@ -83,7 +83,7 @@ fn an_aborted_process_blocks_nobody_for_longer_than_its_lease() {
         .output()
         .unwrap();
     assert!(!ended.status.success(), "{ended:?}");
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("aborted");
     assert!(lock.inspect_blocking().unwrap().is_some(), "it had the lock when it ended");
     // Half a lease of slack for a busy machine.

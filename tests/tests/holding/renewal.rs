@@ -60,7 +60,7 @@ fn a_lock_that_is_taken_away_is_lost(rig: &Rig) {
 /// A server whose figures are this test's own, and its client.
 fn counted() -> (Server, Client) {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     // Connections are made, scripts are loaded.
     let guard = client.lock("first").lease(ms(900)).acquire_blocking().unwrap();
     await_renewal(&guard);
@@ -113,7 +113,7 @@ fn many_leases_are_renewed_together() {
     let before = scripts(&server);
     hold(&guards[0], ms(2_800));
     let renewals = scripts(&server) - before;
-    assert!(guards.iter().all(|guard| guard.is_held()));
+    assert!(guards.iter().all(Guard::is_held));
     assert!((3..=27).contains(&renewals), "{renewals} commands for 50 leases, nine times");
 }
 

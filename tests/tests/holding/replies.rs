@@ -22,7 +22,8 @@ impl Wire {
     fn new(door: Door) -> Self {
         let server = Server::start();
         let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-        let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+        let config =
+            Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
         let rig = Rig { client: Client::from_config(&config).unwrap(), door };
         let wire = Self { server, proxy, rig };
         // Connected, and all scripts known.
@@ -38,7 +39,7 @@ impl Wire {
 
     /// What stands at a key, as the server itself says.
     fn state(&self, name: &str) -> Option<State> {
-        let direct = Client::connect(&self.server.url()).unwrap();
+        let direct = Client::from_url(&self.server.url()).unwrap();
         direct.lock(self.rig.key(name)).inspect_blocking().unwrap().map(|seen| seen.state())
     }
 }
@@ -207,7 +208,7 @@ fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
             }
             Verdict::Pass
         });
-        let client = Client::connect(&proxy.url()).unwrap();
+        let client = Client::from_url(&proxy.url()).unwrap();
         let lock = client.lock("flushed").expire(None);
         for _ in 0..2 {
             lock.acquire_blocking().unwrap().release_blocking().unwrap();
@@ -283,7 +284,7 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
             }
         });
         let config = Config::from_url(&proxy.url()).unwrap();
-        let config = config.connect_timeout(ms(100)).response_timeout(ms(600));
+        let config = config.with_connect_timeout(ms(100)).with_response_timeout(ms(600));
         let client = Client::from_config(&config).unwrap();
         // A namespace, since a bare key is not handed on.
         let lock = client.lock("overtaken").namespace("take-back").wait(Duration::from_secs(60));

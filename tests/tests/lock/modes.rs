@@ -16,7 +16,7 @@ on_every_rig!(
 fn locked(entry: Entry) -> Guard {
     match entry {
         Entry::Locked(guard) => guard,
-        other @ Entry::Computed(_) => panic!("not locked: {other:?}"),
+        other => panic!("not locked: {other:?}"),
     }
 }
 

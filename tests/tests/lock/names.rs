@@ -1,6 +1,6 @@
 //! What a lock is called, and with which options.
 
-use dspinlock::{Client, ErrorKind, Key, MAX_DURATION, Options, Scheme, State, Turn};
+use dspinlock::{Client, ErrorKind, Key, Options, Scheme, State, Turn};
 use dspinlock_tests::{Rig, ms, on_every_rig};
 use std::time::Duration;
 
@@ -137,7 +137,8 @@ fn prefixes_keep_environments_apart(rig: &Rig) {
 }
 
 fn options_are_a_value(rig: &Rig) {
-    let patient = Options::new().sleep(ms(10)).wait(ms(30)).expire(None).lease(2 * SECOND);
+    let patient =
+        Options::new().with_sleep(ms(10)).with_wait(ms(30)).with_expire(None).with_lease(2 * SECOND);
     let client = rig.client.clone().with_defaults(patient.clone());
     let by_default = client.lock(rig.key("options"));
     let given = rig.lock("options").options(patient);
@@ -152,7 +153,7 @@ fn options_are_a_value(rig: &Rig) {
 
 fn options_that_cannot_be_used_are_refused_before_anything_is_sent(rig: &Rig) {
     let lock = || rig.lock("unusable");
-    let too_long = MAX_DURATION + ms(1);
+    let too_long = Options::MAX_DURATION + ms(1);
     for (refused, what) in [
         (lock().sleep(Duration::ZERO), "sleep"),
         (lock().expire(Duration::ZERO), "expire"),
@@ -182,8 +183,13 @@ fn options_that_cannot_be_used_are_refused_before_anything_is_sent(rig: &Rig) {
     }
     assert_eq!(rig.inspect(&lock()).unwrap(), None);
     // At the limits.
-    rig.abandon(rig.acquire(&lock().wait(MAX_DURATION).expire(MAX_DURATION).lease(MAX_DURATION)).unwrap())
-        .unwrap();
+    rig.abandon(
+        rig.acquire(
+            &lock().wait(Options::MAX_DURATION).expire(Options::MAX_DURATION).lease(Options::MAX_DURATION),
+        )
+        .unwrap(),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Locking what is held already: by a nested guard, by the same instance, by a recursive call.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State, dspinlock};
+use dspinlock::{Client, ErrorKind, State, dspinlock};
 use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -156,7 +156,7 @@ fn guards_of_one_turn_may_part(rig: &Rig) {
     for released_last in [true, false] {
         let outer = rig.acquire(&lock).unwrap();
         let inner = outer.nested().unwrap();
-        let handle = LockHandle::clone(&inner);
+        let handle = inner.handle();
         thread::scope(|scope| scope.spawn(|| rig.release(inner).unwrap()).join().unwrap());
         assert!(outer.is_held() && handle.is_held(), "the turn goes on");
         assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Blocked);

@@ -1,6 +1,6 @@
 //! One turn after the other: taking, giving back, looking, forgetting.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State};
+use dspinlock::{Client, ErrorKind, State};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Rig, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -167,7 +167,7 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
     assert!(guard.is_held() && guard.ensure_held().is_ok());
     assert!(guard.remaining() <= Duration::from_secs(4) && guard.remaining() > Duration::from_secs(3));
 
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     rig.release(guard).unwrap();
     assert!(!handle.is_held());
     assert_eq!(handle.remaining(), Duration::ZERO);
@@ -181,7 +181,7 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
 #[test]
 fn a_turn_is_two_commands() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("commands");
     lock.acquire_blocking().unwrap().release_blocking().unwrap();
     // The first answer has the client look, beside the caller, what is wrong with the server.

@@ -64,7 +64,7 @@ fn python(server: &Server, arguments: &[&str]) -> Option<String> {
 
 fn start() -> (Server, Values) {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     (server, Values { client, runs: AtomicU32::new(0) })
 }
 
@@ -122,7 +122,7 @@ fn we_take_what_python_has_computed() {
     let expected = |day: &str, total| Usage { day: day.into(), total };
     assert_eq!(values.usage("monday").unwrap(), expected("from Python", 1));
     assert_eq!(values.usage(17).unwrap(), expected("seventeen", 2));
-    assert_eq!(values.entry("monday").unwrap().peek_blocking().unwrap(), Some(expected("from Python", 1)));
+    assert_eq!(values.entry("monday").unwrap().get_ok_blocking().unwrap(), Some(expected("from Python", 1)));
     assert_eq!(values.runs(), 0);
     // A later turn of Python's replaces it, and one of ours that.
     compute("monday", r#"{"day": "again", "total": 3}"#);

@@ -78,11 +78,12 @@ fn no_message_repeats_a_password() {
     let log = Log::of_this_process();
     for echo in ECHOES {
         let port = echoing(echo);
-        let config = Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE);
+        let config =
+            Config::new().with_port(port).with_connect_timeout(PATIENCE).with_response_timeout(PATIENCE);
         let url = format!("redis://:{ENCODED}@127.0.0.1:{port}/3");
         for (config, protocol) in [
-            (config.clone().password(PASSWORD), ""),
-            (config.username("me").password(PASSWORD), ""),
+            (config.clone().with_password(PASSWORD), ""),
+            (config.with_username("me").with_password(PASSWORD), ""),
             (Config::from_url(&url).unwrap(), ""),
             (Config::from_url(&format!("{url}?protocol=resp3")).unwrap(), "resp3"),
         ] {
@@ -119,7 +120,8 @@ fn no_message_repeats_a_password() {
 fn nothing_that_is_stored_is_shown() {
     let log = Log::of_this_process();
     let server = Server::start_with(&["--requirepass", PASSWORD]);
-    let config = Config::new().port(server.port()).password(PASSWORD).response_timeout(PATIENCE);
+    let config =
+        Config::new().with_port(server.port()).with_password(PASSWORD).with_response_timeout(PATIENCE);
     let client = Client::from_config(&config).unwrap();
     let mut shown = vec![format!("{client:?}")];
 

@@ -8,7 +8,7 @@ use std::error::Error as _;
 use std::net::TcpListener;
 
 fn config(port: u16) -> Config {
-    Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE)
+    Config::new().with_port(port).with_connect_timeout(PATIENCE).with_response_timeout(PATIENCE)
 }
 
 fn client(config: &Config) -> Client {
@@ -59,14 +59,14 @@ fn nobody_listens() {
 fn nobody_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let config = config(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    let config = config(port).with_connect_timeout(ms(300)).with_response_timeout(ms(300));
     backend_error(&client(&config), port, Fault::Passes, &["no reply in time"]);
 }
 
 #[test]
 fn a_host_without_an_address() {
     for door in DOORS {
-        let error = refused(&client(&config(6379).host("no-such-host.invalid")), door);
+        let error = refused(&client(&config(6379).with_host("no-such-host.invalid")), door);
         assert_eq!(error.kind(), ErrorKind::Backend);
         assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
     }
@@ -77,21 +77,26 @@ fn a_wrong_password_or_none() {
     let server = Server::start_with(&["--requirepass", "right"]);
     let (config, port) = (config(server.port()), server.port());
     backend_error(
-        &client(&config.clone().password("hunter2")),
+        &client(&config.clone().with_password("hunter2")),
         port,
         Fault::Lasts,
         &["authentication", "password is wrong"],
     );
     backend_error(
-        &client(&config.clone().username("nobody").password("hunter2")),
+        &client(&config.clone().with_username("nobody").with_password("hunter2")),
         port,
         Fault::Lasts,
         &["authentication", "password is wrong"],
     );
     backend_error(&client(&config), port, Fault::Lasts, &["noauth", "Config::password"]);
     assert_eq!(server.command(&["DBSIZE"]).int(), Some(0));
-    client(&config.password("right")).lock("right").acquire_blocking().unwrap().release_blocking().unwrap();
-    let by_url = Client::connect(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
+    client(&config.with_password("right"))
+        .lock("right")
+        .acquire_blocking()
+        .unwrap()
+        .release_blocking()
+        .unwrap();
+    let by_url = Client::from_url(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
     by_url.lock("right").acquire_blocking().expect("another database").release_blocking().unwrap();
 }
 
@@ -99,7 +104,7 @@ fn a_wrong_password_or_none() {
 fn a_database_that_is_not_there() {
     let server = Server::start();
     backend_error(
-        &client(&config(server.port()).db(9999)),
+        &client(&config(server.port()).with_db(9999)),
         server.port(),
         Fault::Lasts,
         &["db index is out of range"],
@@ -132,7 +137,7 @@ fn an_access_list_that_does_not_allow_enough() {
         server.command(&["ACL", "DELUSER", "limited"]);
         let user = ["ACL", "SETUSER", "limited", "on", ">right"];
         assert!(server.command(&[&user, rules].concat()).is_ok());
-        let limited = config(server.port()).username("limited").password("right");
+        let limited = config(server.port()).with_username("limited").with_password("right");
         let limited = client(&limited).with_prefix("staging");
         backend_error(&limited, server.port(), Fault::Lasts, says);
         assert_eq!(server.command(&["DBSIZE"]).int(), Some(0), "{rules:?}");
@@ -156,7 +161,7 @@ fn a_server_that_lacks_a_command() {
 #[test]
 fn a_wrong_password_opens_no_circuit_and_ends_an_outage() {
     let server = Server::start_with(&["--requirepass", "right"]);
-    let client = client(&config(server.port()).password("wrong"));
+    let client = client(&config(server.port()).with_password("wrong"));
     for _ in 0..10 {
         let error = client.lock("refused").acquire_blocking().unwrap_err();
         assert!(!error.is_retryable() && !error.to_string().contains("out of reach"), "{error}");

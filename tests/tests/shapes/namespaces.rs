@@ -293,8 +293,8 @@ fn parameters_of_the_surroundings_keep_keys_apart() {
 fn a_companion_has_the_namespace_of_its_function() {
     alone(|| {
         Table::<u16>::rank().unwrap();
-        assert_eq!(Table::<u16>::rank_entry().unwrap().peek_blocking().unwrap().unwrap(), 2);
-        assert!(Table::<u8>::rank_entry().unwrap().peek_blocking().unwrap().is_none());
+        assert_eq!(Table::<u16>::rank_entry().unwrap().get_ok_blocking().unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_entry().unwrap().get_ok_blocking().unwrap().is_none());
         let key = |entry: CachedEntry<Result<u32, AppError>>| entry.record_key().to_owned();
         assert!(
             key(Table::<u8>::rank_entry().unwrap())
@@ -303,8 +303,8 @@ fn a_companion_has_the_namespace_of_its_function() {
     });
     alone_async(async {
         Table::<u16>::rank_later().await.unwrap();
-        assert_eq!(Table::<u16>::rank_later_entry().unwrap().peek().await.unwrap().unwrap(), 2);
-        assert!(Table::<u8>::rank_later_entry().unwrap().peek().await.unwrap().is_none());
+        assert_eq!(Table::<u16>::rank_later_entry().unwrap().get_ok().await.unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_later_entry().unwrap().get_ok().await.unwrap().is_none());
     });
 }
 

@@ -54,7 +54,7 @@ impl Job {
 
     pub(crate) fn work(self) {
         hide_panics_on_purpose();
-        let (client, log) = (Client::connect(&self.url).unwrap(), Arc::new(Log::open(&self.log)));
+        let (client, log) = (Client::from_url(&self.url).unwrap(), Arc::new(Log::open(&self.log)));
         let actor = |number| Actor {
             client: client.clone(),
             log: Arc::clone(&log),
@@ -279,7 +279,8 @@ fn hold(call: &Call, guard: Result<Guard>, end: impl FnOnce(Guard) -> Result<()>
         Ok(guard) => guard,
         Err(error) => return call.outcome(&failed(&error)),
     };
-    let (handle, run) = (guard.clone(), call.start(Some(&guard)));
+    let handle = guard.handle();
+    let run = call.start(Some(&handle));
     thread::sleep(call.steps.first().copied().unwrap_or_default() / 8);
     run.end("hold");
     let ended = end(guard);
@@ -291,7 +292,8 @@ async fn hold_later(call: &Call, guard: Result<Guard>, end: impl AsyncFnOnce(Gua
         Ok(guard) => guard,
         Err(error) => return call.outcome(&failed(&error)),
     };
-    let (handle, run) = (guard.clone(), call.start(Some(&guard)));
+    let handle = guard.handle();
+    let run = call.start(Some(&handle));
     tokio::time::sleep(call.steps.first().copied().unwrap_or_default() / 8).await;
     run.end("hold");
     let ended = end(guard).await;

@@ -1,30 +1,30 @@
-//! The protocol as a model that is checked exhaustively: every order of events within the bounds, at three processes and
-//! one key.
+//! A model of the protocol, checked exhaustively: every order of events within the bounds, with three processes and one
+//! key.
 //!
-//! The model drives the library's own code. The server is the embedded store's [`Entries`] with its operations, at a given
-//! time; a process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and takes back a request by
-//! [`refused_from`](crate::engine::pending::refused_from). What the model adds is what their drivers (`attempt`, `hold`, `renewer`,
-//! `pending`) do between them, in a few lines each, and all that can go wrong: a request or its reply may be late, arrive
-//! out of order, or never; a client may send a request twice, or give up; a process may stop for any time, or die; the
-//! server may lose all keys.
+//! The model drives the library's own code. The server is the [`Entries`] of the memory store with its operations, at a
+//! given time. A process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and takes back a request by
+//! [`late_from`](crate::engine::pending::late_from). The model adds what their drivers (`attempt`, `hold`, `renewer`,
+//! `pending`) do between them, in a few lines each, and all that can go wrong: a request or its reply may be late, arrive out
+//! of order, or be lost; a client may send a request twice, or give up; a process may stop for any time, or die; the server
+//! may lose all keys.
 //!
 //! | property | |
 //! | --- | --- |
-//! | P1 | at most one believes that it holds the lock |
-//! | P2 | fencing tokens rise with every grant, and who believes that it holds the lock has the highest |
-//! | P3 | no release or its like changes the record of another turn |
-//! | P6 | what is refused, or over, leaves no record without something on its way that gives it back, nor beyond its lease |
-//! | P10 | no release finds that a request of its own turn was taken back, and the turn with it |
+//! | P1 | at most one process believes that it holds the lock |
+//! | P2 | fencing tokens rise with every grant, and a process that believes that it holds the lock has the highest |
+//! | P3 | no release, abandon or renewal changes the record of another turn |
+//! | P6 | a turn that was refused or is over leaves no record behind, unless a request to give it back is on its way |
+//! | P10 | no release finds its turn taken back |
 //!
-//! What stays out: the value and its keys, records of Python, and `stand_back`, none of which decides who holds the lock;
-//! clocks that run at different speeds; and the moments for which a caller sleeps, since a wake-up may come at any time. A
-//! lock may go from hand to hand for as long as its lease is fresh, and not for ten milliseconds only.
+//! The model leaves out values and their keys, records of Python, and `stand_back`, none of which decides who holds the lock;
+//! clocks that run at different speeds; and how long a caller sleeps, since a wake-up may come at any time. It lets a lock be
+//! handed off for as long as its lease is fresh, and not only for ten milliseconds.
 //!
-//! The bounds are those of [`tests`]: a lease of two ticks, three ticks of time, three requests (each has a tag of its own,
-//! as always), and in each check one event of each of two to four kinds of trouble. Some 600,000 states are checked, in half
-//! a minute of one processor, or less. `DSPINLOCK_MODEL_TICKS=4` goes further; each tick takes about as long as all before.
+//! The bounds are in [`tests`]: a lease of two ticks, three ticks of time, three requests with a tag each, and in each check
+//! one event of each of two to four kinds of trouble. About 600,000 states are checked, in less than half a minute of one
+//! processor. `DSPINLOCK_MODEL_TICKS=4` goes further; each tick takes about as long as all before it.
 //!
-//! That the checker would notice is shown by [flaws](config::Flaw): protections that the model, not the library, leaves out.
+//! [Flaws](config::Flaw) show that the checker notices: each is a protection that the model leaves out.
 
 mod config;
 mod process;
@@ -41,7 +41,7 @@ use server::Letter;
 use stateright::{Model, Property};
 use world::{Fate, World};
 
-/// What happens next. The number is that of a process, or of a letter.
+/// An event. The number is the index of a process or of a letter.
 #[derive(Clone, Debug, PartialEq)]
 enum Event {
     Tick,
@@ -59,7 +59,7 @@ enum Event {
         process: usize,
         abandon: bool,
     },
-    HandOn(usize),
+    HandOff(usize),
     /// A process dies; another one starts in its place.
     Crash(usize),
     Deliver(usize),
@@ -119,7 +119,7 @@ impl Model for Protocol {
                         events.push(Event::End { process: index, abandon: true });
                     }
                     if left.handoffs > 0 && hold.is_held(now) && hold.lease.is_fresh(now) {
-                        events.push(Event::HandOn(index));
+                        events.push(Event::HandOff(index));
                     }
                     match &hold.renewal {
                         Some(renewal) => {
@@ -141,7 +141,7 @@ impl Model for Protocol {
         }
         for (at, letter) in world.letters.iter().enumerate() {
             let turn = letter.turn();
-            // Lost or without effect is the same, as long as another of its kind is still on its way that does not wait for it.
+            // To lose it is the same as to deliver it, if it has no effect and another one like it is on its way.
             let is_spare = letter.gives_back()
                 && world.standing != Some((turn, State::Blocked))
                 && world.letters[at + 1..].iter().any(|later| {
@@ -194,9 +194,9 @@ impl Model for Protocol {
             }
             Event::HearRenewal { process, comes } => self.hear_renewal(&mut next, process, comes),
             Event::End { process, abandon } => Self::end(&mut next, process, abandon),
-            Event::HandOn(process) => {
+            Event::HandOff(process) => {
                 next.left.handoffs -= 1;
-                self.hand_on(&mut next, process);
+                self.hand_off(&mut next, process);
             }
             Event::Crash(process) => {
                 next.left.crashes -= 1;

@@ -1,30 +1,30 @@
-//! A process: what the library's spin and lease make of replies, and of the time.
+//! A process: it decides by the library's spin and lease.
 
 use super::config::{Flaw, Protocol, server, tick};
 use super::server::Letter;
-use super::world::{Fate, Turn, World};
+use super::world::{Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::engine::lease::Lease;
-use crate::engine::pending::refused_from;
+use crate::engine::pending::late_from;
 use crate::engine::spin::{Moment, Spin, Step};
 use crate::store::{Acquired, Notify, Replace};
 use std::time::Duration;
 
-/// A process that is at something: it does one thing after the other.
+/// A process with a turn under way. It does one thing after the other.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Process {
     /// Its latest turn.
-    pub(super) turn: Turn,
+    pub(super) turn: TurnId,
     pub(super) stage: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) enum Stage {
     Asking(Asking),
-    /// To ask again, at any moment: a wake-up may come.
+    /// It may ask again at any moment, since a wake-up may come.
     Waiting {
         spin: Spin,
-        replace: Option<Turn>,
+        replace: Option<TurnId>,
     },
     Holding(Hold),
 }
@@ -33,10 +33,10 @@ pub(super) enum Stage {
 pub(super) struct Asking {
     spin: Spin,
     pub(super) sent: Tick,
-    replace: Option<Turn>,
-    /// Whether the request was sent a second time, since the connection broke.
+    replace: Option<TurnId>,
+    /// Whether the request was sent again after the connection broke.
     pub(super) repeated: bool,
-    /// On its way back.
+    /// The reply, on its way back.
     pub(super) reply: Option<Acquired>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Asking {
 pub(super) struct Hold {
     pub(super) fence: u64,
     pub(super) lease: Lease,
-    /// How often the lock has gone from hand to hand in this turn.
+    /// How often the lock was handed off in this turn.
     pub(super) epoch: u32,
     /// Whether the server has said that the record is gone.
     pub(super) lost: bool,
@@ -60,16 +60,16 @@ pub(super) struct Renewal {
 }
 
 impl Hold {
-    /// As [`Hold::is_held`](crate::engine::hold::Hold::is_held).
+    /// As [`Grant::is_held`](crate::engine::grant::Grant::is_held).
     pub(super) fn is_held(&self, now: Tick) -> bool {
         !self.lost && self.lease.is_valid(now)
     }
 }
 
-/// What a process does, as the drivers of the library do it.
+/// The acts of a process, as the drivers of the library do them.
 impl Protocol {
     /// Sends a request with a tag of its own.
-    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<Turn>) {
+    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<TurnId>) {
         let turn = world.new_turn();
         let sent = tick(world.time);
         let asking = Asking { spin, sent, replace, repeated: false, reply: None };
@@ -84,7 +84,7 @@ impl Protocol {
         }
     }
 
-    /// The connection breaks, and the same request goes out on another one.
+    /// The connection breaks, and the same request is sent on another one.
     pub(super) fn resend(&self, world: &mut World, index: usize) {
         let Process { turn, stage: Stage::Asking(asking) } = &mut world.processes[index] else { return };
         (asking.repeated, asking.reply) = (true, None);
@@ -93,7 +93,7 @@ impl Protocol {
         world.letters.push(Letter::Acquire { turn, second: true, not_after, replace });
     }
 
-    /// The caller gives up without a reply, by a timeout or because its future was dropped.
+    /// The caller gives up without a reply, because of a timeout or because its future was dropped.
     pub(super) fn give_up(&self, world: &mut World, index: usize) {
         let process = world.processes.remove(index);
         if let Stage::Asking(asking) = process.stage {
@@ -101,8 +101,8 @@ impl Protocol {
         }
     }
 
-    /// Compensates a request whose outcome is unknown: now, and once more when the server refuses it.
-    fn take_back(&self, world: &mut World, turn: Turn, sent: Tick) {
+    /// Compensates a request whose outcome is unknown: now, and again when the server refuses it.
+    fn take_back(&self, world: &mut World, turn: TurnId, sent: Tick) {
         world.set_fate(turn, Fate::Refused);
         world.letters.push(Letter::Abandon { turn, from: tick(world.time) });
         if !self.has(Flaw::AbandonOnce) {
@@ -138,10 +138,10 @@ impl Protocol {
                 return;
             }
             Ok(Step::Again { replace, .. }) => {
-                let replace = replace.map(|Replace { seen, .. }| Turn::of(&seen));
+                let replace = replace.map(|Replace { seen, .. }| TurnId::of(&seen));
                 Some(Stage::Waiting { spin, replace })
             }
-            // All other ends say no.
+            // All other steps and refusals end the turn without the lock.
             Ok(_) | Err(_) => None,
         };
         world.processes.extend(stage.map(|stage| Process { turn, stage }));
@@ -162,7 +162,7 @@ impl Protocol {
         }
     }
 
-    /// Takes in the reply to a renewal, or that there is none.
+    /// Takes in the reply to a renewal, or its absence.
     pub(super) fn hear_renewal(&self, world: &mut World, index: usize, comes: bool) {
         let now = tick(world.time);
         let Stage::Holding(hold) = &mut world.processes[index].stage else { return };
@@ -175,7 +175,7 @@ impl Protocol {
         }
     }
 
-    /// Gives the lock back, held or not.
+    /// Gives the lock back, whether it is still held or not.
     pub(super) fn end(world: &mut World, index: usize, abandon: bool) {
         let turn = world.processes.remove(index).turn;
         world.set_fate(turn, Fate::Ending);
@@ -184,11 +184,11 @@ impl Protocol {
         world.letters.push(if abandon { Letter::Abandon { turn, from } } else { release });
     }
 
-    /// Hands the lock on to another caller of the process, as [`Hold`](crate::engine::hold::Hold) does.
-    pub(super) fn hand_on(&self, world: &mut World, index: usize) {
+    /// Hands the lock off to another caller of the process, as [`Hold`](crate::engine::hold::Hold) does.
+    pub(super) fn hand_off(&self, world: &mut World, index: usize) {
         let now = tick(world.time);
         let Process { turn, stage: Stage::Holding(hold) } = &mut world.processes[index] else { return };
-        let lease = hold.lease.handed_on(self.options.max_block, now);
+        let lease = hold.lease.handed_off(self.options.max_block, now);
         *hold = Hold { fence: hold.fence + 1, lease, epoch: hold.epoch + 1, renewal: None, ..*hold };
         let (turn, fence) = (*turn, hold.fence);
         world.enter(fence);
@@ -197,13 +197,13 @@ impl Protocol {
         }
     }
 
-    /// Until when the server takes a request that was sent at this moment.
+    /// The latest moment at which the server takes a request that was sent at `sent`.
     fn not_after(&self, sent: Tick) -> ServerTime {
         server(0) + (sent - tick(0)) + self.patience
     }
 
-    /// From when on the server refuses it.
+    /// The moment from which the server refuses that request.
     fn refused(&self, world: &World, sent: Tick) -> Tick {
-        refused_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
+        late_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
     }
 }

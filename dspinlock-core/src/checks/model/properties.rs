@@ -1,4 +1,4 @@
-//! What must hold in every state, and what must happen in some, so that a model that does nothing does not pass.
+//! What must hold in every state, and what must happen in some. A model that does nothing does not pass.
 
 use super::config::{Protocol, tick};
 use super::process::{Hold, Stage};
@@ -7,10 +7,10 @@ use super::world::{Breach, Fate, World};
 use crate::format::record::State;
 use stateright::Property;
 
-pub(super) const P1: &str = "P1: at most one believes that it holds the lock";
-pub(super) const P2: &str = "P2: tokens rise with every grant, and who holds the lock has the highest";
-pub(super) const P3: &str = "P3: nobody changes the record of another";
-pub(super) const P6: &str = "P6: what is refused or over is given back";
+pub(super) const P1: &str = "P1: at most one process believes that it holds the lock";
+pub(super) const P2: &str = "P2: tokens rise with every grant, and the holder has the highest";
+pub(super) const P3: &str = "P3: no turn changes the record of another";
+pub(super) const P6: &str = "P6: a turn that was refused or is over is given back";
 pub(super) const P10: &str = "P10: a release is not overtaken by a take-back of its own turn";
 
 type Condition = fn(&Protocol, &World) -> bool;
@@ -37,7 +37,7 @@ impl Protocol {
             sometimes("a lock is granted", |_, world| world.holds().next().is_some()),
         ];
         let mut claim = |is_in: bool, property| claims.extend(is_in.then_some(property));
-        // A server that has lost its keys grants them anew. That is where the tokens come in.
+        // A server that has lost its keys grants the lock again. Only the tokens protect then.
         claim(bounds.losses == 0, always(P1, |_, world| world.believers().count() <= 1));
         claim(
             bounds.losses > 0,
@@ -52,7 +52,7 @@ impl Protocol {
         );
         claim(
             bounds.cancels > 0,
-            sometimes("what a lost reply had granted is taken back", |_, world| {
+            sometimes("a grant whose reply was lost is taken back", |_, world| {
                 world.fates.contains(&Fate::TakenBack)
             }),
         );
@@ -62,9 +62,7 @@ impl Protocol {
         );
         claim(
             bounds.handoffs > 0,
-            sometimes("the lock goes from hand to hand", |_, world| {
-                world.believers().any(|hold| hold.epoch > 0)
-            }),
+            sometimes("the lock is handed off", |_, world| world.believers().any(|hold| hold.epoch > 0)),
         );
         claim(
             bounds.crashes > 0,
@@ -95,7 +93,7 @@ impl Protocol {
     }
 }
 
-/// Whether a record that nobody wants any more is about to go.
+/// Whether a request that gives the record back is on its way, if its turn was refused or is over.
 fn leaves_nothing(model: &Protocol, world: &World) -> bool {
     let Some((turn, State::Blocked)) = world.standing else { return true };
     let mut letters = world.letters.iter().filter(|letter| letter.turn() == turn && letter.gives_back());

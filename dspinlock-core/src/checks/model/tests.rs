@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 /// A call ends before a lease does, and `max_block` is far away.
 const TIMES: Times = Times { lease: 2, patience: 1, max_block: 1_000 };
 
-/// Nothing happens but requests, grants and releases, late or never.
+/// Only requests, grants and releases happen, late or never.
 const CALM: Bounds = Bounds {
     ticks: 3,
     requests: 3,
@@ -26,7 +26,7 @@ fn threads() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Checks every state; `at_least` of them, so that no change makes the check an empty one.
+/// Checks every state. Fails with fewer than `at_least` states, so that no change can make the check an empty one.
 fn check(times: Times, mut bounds: Bounds, at_least: usize) {
     if let Some(ticks) = std::env::var_os("DSPINLOCK_MODEL_TICKS") {
         bounds.ticks = ticks.to_str().and_then(|ticks| ticks.parse().ok()).expect("a small number of ticks");
@@ -42,13 +42,13 @@ fn check(times: Times, mut bounds: Bounds, at_least: usize) {
 }
 
 #[test]
-fn cancelled_renewed_and_handed_on() {
+fn cancelled_renewed_and_handed_off() {
     check(TIMES, Bounds { cancels: 1, renewals: 1, handoffs: 1, ..CALM }, 100_000);
 }
 
-/// The cap makes for renewals of different lengths, which may overtake each other across a hand-over.
+/// Near the cap, renewals have different lengths, and may overtake each other across a hand-off.
 #[test]
-fn renewed_and_handed_on_near_the_cap() {
+fn renewed_and_handed_off_near_the_cap() {
     let times = Times { max_block: 3, ..TIMES };
     check(times, Bounds { requests: 2, renewals: 2, handoffs: 1, ..CALM }, 10_000);
 }
@@ -64,9 +64,9 @@ fn sent_twice_and_renewed_where_a_call_takes_longer_than_a_lease() {
     check(times, Bounds { requests: 2, resends: 1, renewals: 1, crashes: 1, ..CALM }, 10_000);
 }
 
-/// The take-back of the first request is for the turn, also if another caller holds it by then.
+/// The first request is taken back after the turn, even if another caller holds the lock by then.
 #[test]
-fn sent_twice_and_handed_on() {
+fn sent_twice_and_handed_off() {
     check(TIMES, Bounds { requests: 2, resends: 1, handoffs: 1, ..CALM }, 5_000);
 }
 
@@ -80,7 +80,7 @@ fn lost_keys() {
     check(TIMES, Bounds { losses: 1, handoffs: 1, cancels: 1, ..CALM }, 50_000);
 }
 
-/// Checks that what a protection is for breaks without it.
+/// Checks that these properties break without the protection.
 fn breaks(flaw: Flaw, times: Times, bounds: Bounds, properties: &[&'static str]) {
     let all = HasDiscoveries::AllOf(properties.iter().copied().collect());
     let checker = Protocol::new(times, bounds, Some(flaw)).checker();
@@ -96,7 +96,7 @@ fn without_a_comparison_of_tags_a_late_release_frees_the_lock_of_another() {
 }
 
 #[test]
-fn without_a_latest_moment_a_request_outlives_its_compensation() {
+fn without_not_after_a_request_outlives_its_compensation() {
     breaks(Flaw::NoNotAfter, TIMES, Bounds { requests: 1, cancels: 1, ..CALM }, &[P6]);
 }
 
@@ -122,12 +122,12 @@ fn a_bare_counter_repeats_its_tokens_when_the_keys_are_lost() {
 }
 
 #[test]
-fn without_epochs_who_has_handed_the_lock_on_takes_it_away() {
+fn without_epochs_a_former_holder_releases_the_lock_of_the_next() {
     breaks(Flaw::NoEpochs, TIMES, Bounds { ticks: 0, handoffs: 1, ..CALM }, &[P1]);
 }
 
 #[test]
-fn tokens_that_nobody_reserved_are_given_twice() {
+fn tokens_that_were_not_reserved_are_granted_twice() {
     breaks(Flaw::NoReserve, TIMES, Bounds { ticks: 0, handoffs: 1, ..CALM }, &[P2]);
 }
 
@@ -142,7 +142,7 @@ fn a_take_back_that_does_not_wait_overtakes_the_release() {
 }
 
 #[test]
-fn so_it_does_where_the_lock_goes_from_hand_to_hand() {
+fn a_take_back_that_does_not_wait_overtakes_the_release_of_a_later_holder() {
     let bounds = Bounds { requests: 1, resends: 1, handoffs: 1, ..CALM };
     breaks(Flaw::EarlyTakeBack, TIMES, bounds, &[P10]);
 }

@@ -1,4 +1,4 @@
-//! All there is at one moment of the model.
+//! The state of the model.
 
 use super::config::{Bounds, tick};
 use super::process::{Hold, Process, Stage};
@@ -7,89 +7,89 @@ use crate::clock::Tick;
 use crate::format::record::State;
 use crate::store::memory::Entries;
 
-/// One turn: a request with a tag of its own, and what comes of it.
+/// One turn: a request with a tag of its own, and the holding that may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Turn(pub(super) u8);
+pub(super) struct TurnId(pub(super) u8);
 
-impl Turn {
-    /// Whose record this is.
+impl TurnId {
+    /// The turn that this record belongs to.
     pub(super) fn of(raw: &[u8]) -> Self {
         Self(raw[0] - b'0')
     }
 }
 
-/// What has become of a turn.
+/// The state of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fate {
-    /// Its caller asks, or holds.
+    /// Its caller asks for the lock, or holds it.
     Open,
-    /// On its way back: the server has not answered.
+    /// The lock is on its way back, and the server has not answered.
     Ending,
-    /// Given back, and the server has said so.
+    /// The lock was given back, and the server has answered.
     Over,
-    /// Its caller was told "no", or an error, or has gone.
+    /// Its caller was refused, got an error, or has gone.
     Refused,
-    /// Refused, and what it had taken all the same was given back just now.
+    /// It was refused, but had taken the lock, which was given back just now.
     TakenBack,
     /// Its process has crashed.
     Crashed,
-    /// Nothing is left of it, and its number is free for another one.
+    /// Nothing is left of it, and another turn may have its number.
     Forgotten,
 }
 
-/// All there is at one moment.
+/// The state of the model at one moment.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct World {
     pub(super) time: u8,
     pub(super) entries: Entries,
-    /// Whose record that is.
-    pub(super) standing: Option<(Turn, State)>,
-    /// On their way to the server.
+    /// The record at the key.
+    pub(super) standing: Option<(TurnId, State)>,
+    /// The requests on their way to the server.
     pub(super) letters: Vec<Letter>,
-    /// Those that are at something; an idle one is like any other.
+    /// The processes with a turn under way. An idle one is like any other.
     pub(super) processes: Vec<Process>,
     pub(super) fates: Vec<Fate>,
     /// What may still happen.
     pub(super) left: Bounds,
     /// The highest fencing token that was given or reserved.
     pub(super) top: Option<u64>,
-    /// The highest that a holder has entered with: what a register that checks tokens has accepted.
+    /// The highest token that a holder has entered with, as a register that checks tokens knows it.
     pub(super) entered: u64,
     pub(super) breach: Option<Breach>,
 }
 
-/// What should never happen.
+/// An event that must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Breach {
-    /// A token was given that is not higher than all before.
+    /// A token was granted that is not higher than all before.
     Token,
-    /// A release or its like has changed the record of another turn.
+    /// A release, abandon or renewal has changed the record of another turn.
     Foreign,
-    /// A turn was taken back while its holder's release was on its way, which then found nothing.
+    /// A turn was taken back while its release was on its way. The release then found nothing.
     Overtaken,
 }
 
 impl World {
-    pub(super) fn new_turn(&mut self) -> Turn {
+    pub(super) fn new_turn(&mut self) -> TurnId {
         let free = self.fates.iter().position(|fate| *fate == Fate::Forgotten);
         let at = free.unwrap_or_else(|| {
             self.fates.push(Fate::Open);
             self.fates.len() - 1
         });
         self.fates[at] = Fate::Open;
-        Turn(u8::try_from(at).expect("the bounds are small"))
+        TurnId(u8::try_from(at).expect("the bounds are small"))
     }
 
-    pub(super) fn fate(&self, turn: Turn) -> Fate {
+    pub(super) fn fate(&self, turn: TurnId) -> Fate {
         self.fates[usize::from(turn.0)]
     }
 
-    pub(super) fn set_fate(&mut self, turn: Turn, fate: Fate) {
+    pub(super) fn set_fate(&mut self, turn: TurnId, fate: Fate) {
         self.fates[usize::from(turn.0)] = fate;
     }
 
     /// The server has answered what ends this turn.
-    pub(super) fn answer(&mut self, turn: Turn) {
+    pub(super) fn answer(&mut self, turn: TurnId) {
         if self.fate(turn) == Fate::Ending {
             self.set_fate(turn, Fate::Over);
         }
@@ -101,13 +101,13 @@ impl World {
     }
 
     /// The stage of the process that is at this turn.
-    pub(super) fn stage(&mut self, turn: Turn) -> Option<&mut Stage> {
+    pub(super) fn stage(&mut self, turn: TurnId) -> Option<&mut Stage> {
         let process = self.processes.iter_mut().find(|process| process.turn == turn);
         process.map(|process| &mut process.stage)
     }
 
     /// Whether the reply to this request is still to come.
-    pub(super) fn is_awaited(&self, turn: Turn, second: bool) -> bool {
+    pub(super) fn is_awaited(&self, turn: TurnId, second: bool) -> bool {
         self.processes.iter().any(|process| {
             let is_awaited = |stage: &Stage| matches!(stage, Stage::Asking(asking) if asking.repeated == second && asking.reply.is_none());
             process.turn == turn && is_awaited(&process.stage)
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Whether the reply to this renewal is still to come.
-    pub(super) fn is_renewal_awaited(&self, turn: Turn, sent: Tick) -> bool {
+    pub(super) fn is_renewal_awaited(&self, turn: TurnId, sent: Tick) -> bool {
         self.processes.iter().any(|process| {
             let renewal = match &process.stage {
                 Stage::Holding(hold) => hold.renewal.as_ref(),
@@ -126,8 +126,8 @@ impl World {
         })
     }
 
-    /// Whether anything still speaks of this turn.
-    pub(super) fn is_named(&self, turn: Turn) -> bool {
+    /// Whether anything still refers to this turn.
+    pub(super) fn is_named(&self, turn: TurnId) -> bool {
         let replaces =
             |stage: &Stage| matches!(stage, Stage::Waiting { replace: Some(other), .. } if *other == turn);
         self.standing.is_some_and(|(owner, _)| owner == turn)
@@ -142,13 +142,13 @@ impl World {
         })
     }
 
-    /// Those who believe that they hold the lock.
+    /// The processes that believe that they hold the lock.
     pub(super) fn believers(&self) -> impl Iterator<Item = &Hold> {
         self.holds().filter(|hold| hold.is_held(tick(self.time)))
     }
 
-    /// Whether a turn is like an earlier one in all but its number: nothing has come of either request yet.
-    pub(super) fn has_twin(&self, turn: Turn) -> bool {
+    /// Whether a turn is like an earlier one in all but its number: both requests are still on their way.
+    pub(super) fn has_twin(&self, turn: TurnId) -> bool {
         let untouched = |process: &&Process| match &process.stage {
             Stage::Asking(asking) => {
                 !asking.repeated

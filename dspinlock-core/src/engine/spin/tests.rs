@@ -1,4 +1,7 @@
+//! Replies, and the steps that follow.
+
 use super::*;
+use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
@@ -19,7 +22,7 @@ fn held(owner: &str, age: Duration, state: char, remaining: Option<Duration>) ->
 }
 
 fn spin(policy: Policy, options: &Options) -> Spin {
-    Spin::new(policy, options, options.wait_budget(), T0)
+    Spin::new(policy, options, options.wait(), T0)
 }
 
 fn at(now: Tick) -> Moment {
@@ -39,7 +42,7 @@ fn a_grant_enters() {
 
 #[test]
 fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(1_000 * MS);
+    let options = Options::new().with_sleep(100 * MS).with_wait(1_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let long = 10_000 * MS;
     let mut next = |remaining, now| spin.next(held(OURS, long, '0', remaining), ",", at(now)).unwrap();
@@ -48,9 +51,9 @@ fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
     assert_eq!(next(None, T0 + 950 * MS), again(T0 + 1_000 * MS));
 }
 
-/// Where turns are short, `sleep` would miss nearly all of their ends.
+/// With short turns, a sleep of `sleep` would miss nearly every end of a turn.
 #[test]
-fn looks_again_sooner_the_shorter_the_key_has_been_held() {
+fn polls_sooner_the_shorter_the_key_has_been_held() {
     let mut spin = spin(Policy::WAIT, &Options::new());
     for (held_for, pause) in [(0, 1), (2, 1), (10, 5), (400, 200), (1_000, 500), (60_000, 500)] {
         let step = spin.next(held(OURS, held_for * MS, '0', None), ",", at(T0));
@@ -60,7 +63,7 @@ fn looks_again_sooner_the_shorter_the_key_has_been_held() {
 
 #[test]
 fn gives_up_at_the_deadline_and_not_before() {
-    let options = Options::new().sleep(100 * MS).tries(3);
+    let options = Options::new().with_sleep(100 * MS).with_tries(3);
     let mut spin = spin(Policy::WAIT, &options);
     assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0 + 299 * MS)).is_ok());
     let refusal = spin.next(held(OURS, MS, '0', None), ",", at(T0 + 300 * MS)).unwrap_err();
@@ -68,13 +71,13 @@ fn gives_up_at_the_deadline_and_not_before() {
 }
 
 #[test]
-fn no_wait_is_one_attempt() {
-    let mut spin = spin(Policy::WAIT, &Options::new().wait(Duration::ZERO));
+fn a_zero_budget_makes_one_attempt() {
+    let mut spin = spin(Policy::WAIT, &Options::new().with_wait(Duration::ZERO));
     assert!(matches!(spin.next(held(OURS, MS, '0', None), ",", at(T0)), Err(Refusal::Contended(_))));
 }
 
 #[test]
-fn every_mode_at_a_held_and_at_a_computed_key() {
+fn each_mode_at_a_blocked_and_at_a_computed_key() {
     let options = Options::new();
     let next = |policy, state| spin(policy, &options).next(held(OURS, MS, state, None), ",", at(T0));
     assert!(matches!(next(Policy::WAIT, '0'), Ok(Step::Again { replace: None, .. })));
@@ -97,7 +100,7 @@ fn a_computed_record_of_python_is_left_alone_for_a_moment() {
     let reply = || held(PYTHON, MS, '1', None);
     let expected = Step::Again { at: T0 + 20 * MS, replace };
     assert_eq!(spin.next(reply(), ",", at(T0)).unwrap(), expected);
-    // Seen again, it is not left alone for longer; another record is.
+    // The same record is not left alone for longer when it is seen again; another record is.
     assert_eq!(spin.next(reply(), ",", at(T0 + 19 * MS)).unwrap(), expected);
     let other = spin.next(held(PYTHON, 2 * MS, '1', None), ",", at(T0 + 19 * MS)).unwrap();
     assert!(matches!(other, Step::Again { at, .. } if at == T0 + 39 * MS));
@@ -106,7 +109,7 @@ fn a_computed_record_of_python_is_left_alone_for_a_moment() {
 #[test]
 fn a_stale_record_of_python_is_taken_over_by_timestamp_and_remaining_life() {
     let minute = 60_000 * MS;
-    let options = Options::new().max_block(30 * minute);
+    let options = Options::new().with_max_block(30 * minute);
     let next = |owner, age, remaining| {
         spin(Policy::WAIT, &options).next(held(owner, age, '0', remaining), ",", at(T0))
     };
@@ -114,11 +117,11 @@ fn a_stale_record_of_python_is_taken_over_by_timestamp_and_remaining_life() {
     assert!(
         matches!(old, Step::Again { at: T0, replace: Some(Replace { life_at_most: Some(life), .. }) } if life == 30 * minute)
     );
-    // Written again since: the timestamp is old, the remaining life is not.
+    // It was written again: the timestamp is old, the remaining life is not.
     assert_eq!(next(PYTHON, 31 * minute, Some(59 * minute)).unwrap(), again(T0 + 500 * MS));
-    // Nearly stale: wake up just then.
+    // It is nearly stale: the caller wakes up at that moment.
     assert_eq!(next(PYTHON, 1_799_960 * MS, Some(20 * minute)).unwrap(), again(T0 + 40 * MS));
-    // Ours, however old, and Python's without a remaining life, are not taken.
+    // A record of ours is never taken over, and one of Python only with a remaining life.
     assert_eq!(next(OURS, 31 * minute, Some(29 * minute)).unwrap(), again(T0 + 500 * MS));
     assert_eq!(next(PYTHON, 31 * minute, None).unwrap(), again(T0 + 500 * MS));
 }
@@ -132,7 +135,7 @@ fn a_mode_that_does_not_wait_takes_over_a_stale_record_too() {
 }
 
 #[test]
-fn what_is_not_a_record_is_reported_and_not_shown() {
+fn a_foreign_value_is_reported_and_not_shown() {
     let mut spin = spin(Policy::WAIT, &Options::new());
     let secret = Acquired::Held { raw: b"hunter2".to_vec(), remaining: None, now: SERVER, value: None };
     let Err(Refusal::Foreign(found)) = spin.next(secret, ",", at(T0)) else { panic!("not reported") };
@@ -144,7 +147,7 @@ fn what_is_not_a_record_is_reported_and_not_shown() {
 }
 
 #[test]
-fn a_late_attempt_is_repeated_a_few_times() {
+fn a_late_request_is_repeated_a_few_times() {
     let mut spin = spin(Policy::WAIT, &Options::new());
     for _ in 0..MAX_LATE {
         assert_eq!(spin.next(Acquired::Late { now: SERVER }, ",", at(T0)), Ok(again(T0)));
@@ -154,14 +157,14 @@ fn a_late_attempt_is_repeated_a_few_times() {
 }
 
 #[test]
-fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(5_000 * MS);
+fn a_caller_with_wake_ups_sleeps_until_the_lease_ends_or_the_deadline() {
+    let options = Options::new().with_sleep(100 * MS).with_wait(5_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let mut next = |notify, remaining| {
         let moment = Moment { notify, ..at(T0) };
         spin.next(held(OURS, MS, '0', remaining), ",", moment).unwrap()
     };
-    assert_eq!(next(Notify::NotAsked, Some(3_000 * MS)), again(T0), "look again at once, to be told");
+    assert_eq!(next(Notify::NotAsked, Some(3_000 * MS)), again(T0), "it asks again at once, for wake-ups");
     assert_eq!(next(Notify::OnChange, Some(3_000 * MS)), again(T0 + 3_003 * MS));
     assert_eq!(next(Notify::OnChange, Some(10_000 * MS)), again(T0 + 5_000 * MS));
     assert_eq!(next(Notify::OnChange, None), again(T0 + 5_000 * MS));
@@ -169,20 +172,20 @@ fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
 
 #[test]
 fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_deadline() {
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     for _ in 0..MAX_LATE {
         assert_eq!(slow.too_slow(T0), Ok(()));
-        // The grant that was too slow stands there until it is given back.
+        // The record of the late grant stands there until it is given back.
         assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
     }
     assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     assert_eq!(slow.too_slow(T0 + 999 * MS), Ok(()));
     assert_eq!(slow.too_slow(T0 + 1_000 * MS), Err(Refusal::Slow));
 }
 
 #[test]
-fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
+fn a_record_in_between_lets_late_requests_count_from_the_start() {
     let mut spin = spin(Policy::WAIT, &Options::new());
     for _ in 0..2 {
         for _ in 0..MAX_LATE {
@@ -193,8 +196,8 @@ fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
 }
 
 #[test]
-fn only_who_waits_has_patience() {
-    let options = Options::new().wait(1_000 * MS);
+fn only_modes_that_wait_have_patience() {
+    let options = Options::new().with_wait(1_000 * MS);
     assert_eq!(spin(Policy::WAIT, &options).patience(), Some(T0 + 1_000 * MS));
     assert_eq!(spin(Policy::CACHED, &options).patience(), Some(T0 + 1_000 * MS));
     for policy in [Policy::TRY, Policy::ONCE, Policy::FAIL] {
@@ -203,13 +206,13 @@ fn only_who_waits_has_patience() {
 }
 
 #[test]
-fn only_who_wants_the_lock_itself_has_it_locked_again_by_the_store() {
+fn only_modes_that_want_the_lock_relock_a_computed_key() {
     let relocks = |policy| spin(policy, &Options::new()).relocks();
     assert!(relocks(Policy::WAIT) && relocks(Policy::TRY));
     assert!(!relocks(Policy::ONCE) && !relocks(Policy::FAIL) && !relocks(Policy::CACHED));
 }
 
-/// A caller that wants a value, the COMPUTED record at the key, and what stands beside it.
+/// A caller that wants a value, the COMPUTED record at the key, and the value beside it.
 fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
     let label = Label::new("json", "u32", &Key::new("example"));
     let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
@@ -256,7 +259,7 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
 }
 
 #[test]
-fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
+fn a_caller_that_refreshes_ahead_keeps_the_old_value_or_takes_the_lock() {
     let (mut spin, raw, value) = wanting(false);
     let refresh = |value: Vec<u8>| {
         let value = Some(Excerpt::whole(value));
@@ -270,7 +273,7 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
 }
 
 #[test]
-fn a_failure_is_handed_on_and_a_repeat_counts_as_what_it_says() {
+fn a_failure_is_passed_on_and_a_repeated_reply_counts_as_the_reply() {
     let mut spin = spin(Policy::CACHED, &Options::new());
     let note = [&record(OURS, MS, '0')[..], b"\n0\n\nfailed\nno luck"].concat();
     let failed = Acquired::Failed { note, now: SERVER };

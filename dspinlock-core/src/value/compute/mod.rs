@@ -2,7 +2,7 @@
 
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
-use crate::engine::guard::LockHandle;
+use crate::engine::handle::LockHandle;
 use crate::engine::scope::{Within, within};
 use crate::engine::spin::Distrust;
 use crate::engine::waits::{Caller, Run};
@@ -79,12 +79,12 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 Decision::Lead(leader) => break leader,
             }
         };
-        let handle = LockHandle::clone(leader.guard());
+        let handle = leader.guard().handle();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
         let body = inside(scope_of(&caller, &leader), handle, body);
-        let Some(returned) = UnlessLost::new(body, leader.guard(), on_lost).await else {
-            return on_error(cancelled(leader.guard()));
+        let Some(returned) = UnlessLost::new(body, &leader.guard().handle(), on_lost).await else {
+            return on_error(cancelled(&leader.guard().handle()));
         };
         // The library's own thread does the rest.
         drop(caller);
@@ -117,7 +117,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 Decision::Lead(leader) => break leader,
             }
         };
-        let handle = LockHandle::clone(leader.guard());
+        let handle = leader.guard().handle();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
         let (request, sharing, computed) = self.compute_result(&returned);
@@ -173,7 +173,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     }
 
     fn without_lock(&self, error: Error) -> Decision<S::Return> {
-        self.request.fallback().unlocked(error).map_or_else(Decision::Fail, Decision::RunUnlocked)
+        self.request.lock().unlocked(error).map_or_else(Decision::Fail, Decision::RunUnlocked)
     }
 
     /// Decides what the other callers get for what the body returned.
@@ -244,7 +244,7 @@ impl CacheRequest {
 
 /// The scope of the leader's body, with the lock if there is one.
 fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
-    if leader.guard().is_unlocked() {
+    if leader.guard().handle().is_unlocked() {
         caller.unlocked()
     } else {
         caller.holding(&leader.guard().grant().spec)

@@ -60,7 +60,7 @@ async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
     for known in [false, true] {
         let [first, second] = callers(&request);
         let leader = lead(&request, &first).await;
-        assert_eq!(leader.guard().is_unlocked(), known);
+        assert_eq!(leader.guard().handle().is_unlocked(), known);
         let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).compute_result(&value);
@@ -97,7 +97,7 @@ async fn a_value_that_is_stored_at_last_is_stored_from_then_on() {
     request.core.unshared.add(record, label, Reach::Process, true, Tick::now().before(RETRY));
     let [caller, _] = callers(&request);
     let leader = lead(&request, &caller).await;
-    assert!(!leader.guard().is_unlocked(), "it is time to try again");
+    assert!(!leader.guard().handle().is_unlocked(), "it is time to try again");
     let (_, _, computed) = computation::<Whole<f64, Json>>(&request).compute_result(&0.5);
     request.clone().finish(leader, computed).await.unwrap();
     assert!(!request.core.unshared.is_known(record, label, Reach::Process, Tick::now()));
@@ -114,7 +114,7 @@ async fn a_failure_of_several_lines_reaches_the_followers_whole_with_and_without
         }
         let [first, second] = callers(&request);
         let leader = lead(&request, &first).await;
-        assert_eq!(leader.guard().is_unlocked(), unlocked);
+        assert_eq!(leader.guard().handle().is_unlocked(), unlocked);
         let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let failure = Failure::new("no luck:\n\nunshared\n", None);

@@ -132,7 +132,7 @@ pub(super) fn serve_copy(settings: &Settings) -> Fallible<()> {
             Ok(vec![("looks", looks), ("last", last)])
         }
         "forget" => {
-            dspinlock::client()?.lock(()).namespace("bench-watched").forget_blocking()?;
+            dspinlock::current_client()?.lock(()).namespace("bench-watched").forget_blocking()?;
             Ok(vec![("at", moment())])
         }
         other => Err(format!("no order {other:?}").into()),

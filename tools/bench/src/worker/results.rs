@@ -27,7 +27,7 @@ pub(super) fn size(settings: &Settings) -> u64 {
 
 /// The client of `dspinlock`'s annotated functions.
 pub(super) fn connect(settings: &Settings) -> Fallible<()> {
-    let config = Config::from_url(&settings.url)?.response_timeout(ANSWER_WITHIN);
+    let config = Config::from_url(&settings.url)?.with_response_timeout(ANSWER_WITHIN);
     Ok(dspinlock::init(Client::from_config(&config)?)?)
 }
 

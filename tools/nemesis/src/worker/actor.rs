@@ -143,7 +143,7 @@ fn hold(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard.handle()));
     for step in &call.steps {
         thread::sleep(*step);
         if !holding.act() {
@@ -169,7 +169,7 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard.handle()));
     for step in &call.steps {
         tokio::time::sleep(*step).await;
         if !holding.act() {

@@ -117,8 +117,10 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     // Without its controller it ends, even if it is stopped just then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     hide_panics_on_purpose();
-    let config =
-        Config::from_url(&job.url)?.connect_timeout(TIMEOUT).response_timeout(TIMEOUT).pool_size(job.pool);
+    let config = Config::from_url(&job.url)?
+        .with_connect_timeout(TIMEOUT)
+        .with_response_timeout(TIMEOUT)
+        .with_pool_size(job.pool);
     let client = Client::from_config(&config)?;
     let log = Arc::new(Log::open(&job.log, job.process)?);
     let register = Arc::new(Register::open(job.register)?);

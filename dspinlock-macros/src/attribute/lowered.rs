@@ -1,6 +1,6 @@
-//! Async functions that another attribute has already turned into ordinary ones.
+//! Async functions that another attribute has already turned into sync ones.
 //!
-//! `async-trait` runs first, since it stands on the `impl`, and leaves
+//! `async-trait` runs first, because it is on the `impl`, and writes
 //!
 //! ```text
 //! fn load<'life0, 'async_trait>(&'life0 self, …) -> Pin<Box<dyn Future<Output = R> + Send + 'async_trait>> where … {
@@ -14,17 +14,18 @@
 //! }
 //! ```
 //!
-//! Locked as it stands, the lock would be held only while the future is *built*. So it is taken inside the block.
+//! A lock around this function would be held only while the future is *made*. So the call goes inside the block.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::quote;
 use syn::parse::Parser;
 use syn::{
-    Attribute, Block, Expr, ExprAsync, GenericArgument, Item, Pat, PathArguments, PathSegment, ReturnType,
-    Stmt, Type, TypeParamBound,
+    Attribute, Block, Expr, ExprAsync, GenericArgument, Item, Pat, PathArguments, ReturnType, Stmt, Type,
+    TypeParamBound,
 };
 
-use crate::signature::{self, Function};
+use super::function::{self, Function};
+use super::spelling::{first_type, last_segment};
 
 /// The parts of `Box::pin(async move { … })`.
 pub(crate) struct Lowered {
@@ -33,14 +34,14 @@ pub(crate) struct Lowered {
     /// `Box::pin`, as it was written.
     pub(crate) pin: Expr,
     pub(crate) attrs: Vec<Attribute>,
-    /// What binds the names of the arguments, of which the key speaks.
+    /// The statements that bind the arguments, which the key may use.
     pub(crate) bindings: Vec<Stmt>,
     pub(crate) body: Group,
-    /// What the future gives.
+    /// The output of the future.
     pub(crate) output: Type,
 }
 
-/// The parts of a function that does nothing but return a boxed async block, or nothing for any other.
+/// The parts of a function that only returns a boxed async block; `None` for any other function.
 pub(crate) fn recognise(function: &Function) -> Option<Lowered> {
     if function.sig.asyncness.is_some() {
         return None;
@@ -59,7 +60,7 @@ pub(crate) fn recognise(function: &Function) -> Option<Lowered> {
     let items = stmts.into_iter().map(|stmt| if let Stmt::Item(item) = stmt { Some(item) } else { None });
     let items = items.collect::<Option<Vec<_>>>()?;
 
-    let mut arguments = signature::argument_names(&function.sig);
+    let mut arguments = function::argument_names(&function.sig);
     let (bindings, rest): (Vec<_>, Vec<_>) =
         block.stmts.into_iter().partition(|stmt| binds_argument(stmt, &mut arguments));
     let body = braces(block.brace_token.span.join(), quote!(#(#rest)*));
@@ -70,10 +71,10 @@ pub(crate) fn recognise(function: &Function) -> Option<Lowered> {
 fn boxed_output(ty: &Type) -> Option<Type> {
     let last = last_segment(ty)?;
     if last.ident == "BoxFuture" || last.ident == "LocalBoxFuture" {
-        return only_type(last).cloned();
+        return first_type(last).cloned();
     }
-    let boxed = last_segment(only_type(last).filter(|_| last.ident == "Pin")?)?;
-    let Type::TraitObject(object) = only_type(boxed).filter(|_| boxed.ident == "Box")? else { return None };
+    let boxed = last_segment(first_type(last).filter(|_| last.ident == "Pin")?)?;
+    let Type::TraitObject(object) = first_type(boxed).filter(|_| boxed.ident == "Box")? else { return None };
     object.bounds.iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else { return None };
         let future = bound.path.segments.last().filter(|last| last.ident == "Future")?;
@@ -85,31 +86,14 @@ fn boxed_output(ty: &Type) -> Option<Type> {
     })
 }
 
-fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match ty {
-        Type::Path(path) => path.path.segments.last(),
-        Type::Group(group) => last_segment(&group.elem),
-        Type::Paren(paren) => last_segment(&paren.elem),
-        _ => None,
-    }
-}
-
-fn only_type(segment: &PathSegment) -> Option<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
 fn is_box_pin(function: &Expr) -> bool {
     let Expr::Path(path) = function else { return false };
     let mut names = path.path.segments.iter().rev().map(|segment| &segment.ident);
     names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
 }
 
-/// `let x = x;` or `let (a, b) = { let __arg2 = __arg2; __arg2 };`, but not `let __self = self;`: the key says `self`.
-/// Of the `arguments` those that were bound before are gone: a second `let x = x;` is the user's.
+/// `let x = x;` or `let (a, b) = { let __arg2 = __arg2; __arg2 };`, but not `let __self = self;`, since the key has `self`.
+/// An argument leaves `arguments` once it is bound: a second `let x = x;` is the user's.
 fn binds_argument(stmt: &Stmt, arguments: &mut Vec<Ident>) -> bool {
     let Stmt::Local(local) = stmt else { return false };
     match (&local.pat, local.init.as_ref().map(|init| &*init.expr)) {

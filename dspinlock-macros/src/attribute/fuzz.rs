@@ -1,5 +1,5 @@
-//! The attribute on anything: it never panics, what it makes of a function is a function of the same signature, and
-//! beside what is wrong the item still stands as it was written.
+//! The attribute on arbitrary input: it never panics, it generates a function with the same signature, and beside an error
+//! it leaves the item as it was written.
 
 use dspinlock_fuzz::{fuzz, with_slips};
 use proc_macro2::{TokenStream, TokenTree};
@@ -9,11 +9,14 @@ use proptest::sample::select;
 use quote::ToTokens;
 use syn::{File, Item, ItemFn, parse2};
 
-use crate::expand::attribute;
-use crate::names::{MODES, OPTIONS, VALUES};
-use crate::signature::Function;
+use super::argument::Argument;
+use super::attribute;
+use super::function::Function;
+use super::mode::MODES;
+use super::spelling::ends_in;
+use super::table::Place;
 
-/// What comes in by a slip, or stands where a value is awaited.
+/// Words that a mistake inserts, or that are in place of a value.
 const WORDS: [&str; 72] = [
     "\"100ms\"",
     "\"5s\"",
@@ -109,10 +112,10 @@ const ITEMS: [&str; 16] = [
     "mod m { }",
 ];
 
-/// How many of them can be locked, with an `on_error`.
+/// How many of them can be locked, with an `on_error`: the first ones.
 const LOCKABLE: usize = 8;
 
-/// Arguments that go together.
+/// Arguments that are valid together.
 const CALLS: [&str; 6] = [
     "key = id",
     "key = (id, &x), wait = \"5s\", sleep = T, on_error = |error| g(error), max_block = \"1h\", lease = \"10s\"",
@@ -122,10 +125,11 @@ const CALLS: [&str; 6] = [
     "key = [id, id], fail_if_key_exists, namespace = \"billing\", on_lost = \"continue\", on_error = { g }",
 ];
 
-/// One argument or option, well-formed more often than not.
+/// One argument or option, mostly well-formed.
 fn argument() -> impl Strategy<Value = String> {
-    let examples: Vec<&str> = VALUES.iter().chain(&OPTIONS).map(|(_, example)| *example).collect();
-    let names: Vec<&str> = VALUES.iter().chain(&OPTIONS).map(|(name, _)| *name).chain(MODES).collect();
+    let examples: Vec<String> = Place::all_rows().map(Argument::example).collect();
+    let modes = MODES.map(|(name, _)| name);
+    let names: Vec<&str> = Place::all_rows().map(|argument| argument.name).chain(modes).collect();
     let valued =
         (select(names.clone()), select(&WORDS[..])).prop_map(|(name, value)| format!("{name} = {value}"));
     let timed = (
@@ -134,8 +138,8 @@ fn argument() -> impl Strategy<Value = String> {
     )
         .prop_map(|(name, time)| format!("{name} = \"{time}\""));
     prop_oneof![
-        8 => select(examples).prop_map(str::to_owned),
-        3 => select(&MODES[..]).prop_map(str::to_owned),
+        8 => select(examples),
+        3 => select(modes.to_vec()).prop_map(str::to_owned),
         2 => valued,
         1 => timed,
         1 => select(names).prop_map(str::to_owned),
@@ -162,9 +166,9 @@ fn items() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn anything_is_expanded_or_stays_with_what_is_wrong() {
+fn anything_is_expanded_or_stays_beside_its_errors() {
     fuzz("attributes", &(arguments(), items()), |(args, item)| {
-        // What the compiler's lexer refuses does not come to a macro.
+        // A macro never gets what the compiler's lexer refuses.
         let (Ok(args), Ok(item)) = (args.parse::<TokenStream>(), item.parse::<TokenStream>()) else {
             return false;
         };
@@ -179,7 +183,7 @@ fn anything_is_expanded_or_stays_with_what_is_wrong() {
     });
 }
 
-/// What stands behind the item as it was written, if there it stands and something does.
+/// The tokens after the item, if the expansion starts with the unchanged item and has more.
 fn errors_behind(item: &TokenStream, expanded: &TokenStream) -> Option<TokenStream> {
     let mut rest = expanded.clone().into_iter();
     let is_same = |token: TokenTree| rest.next().is_some_and(|same| same.to_string() == token.to_string());
@@ -191,13 +195,13 @@ fn errors_behind(item: &TokenStream, expanded: &TokenStream) -> Option<TokenStre
 }
 
 fn is_error(item: &Item) -> bool {
-    matches!(item, Item::Macro(item) if item.mac.path.segments.last().is_some_and(|last| last.ident == "compile_error"))
+    matches!(item, Item::Macro(item) if ends_in(&item.mac.path, &["compile_error"]))
 }
 
-/// What is made of a function has its signature, and Rust's syntax if the function had it.
+/// The generated function has the same signature, and valid syntax if the original had it.
 fn is_locked(item: &TokenStream, expanded: &TokenStream) {
     assert!(parse2::<Function>(item.clone()).is_ok() && !expanded.to_string().contains("compile_error"));
-    // A body that is half typed is none of ours.
+    // A body that is half typed stays so.
     let Ok(function) = parse2::<ItemFn>(item.clone()) else { return };
     let items = parse2::<File>(expanded.clone());
     let items = items.unwrap_or_else(|error| panic!("{error} in {expanded}")).items;

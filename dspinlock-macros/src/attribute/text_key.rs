@@ -1,19 +1,20 @@
-//! Keys that are written as text where the arguments were meant: `"user:{id}"` and `"id"` would be one key for all calls.
+//! Keys that are text where the arguments were meant: `"user:{id}"` and `"id"` would be the same key for all calls.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::{Error, Expr, Lit, Signature, parse_str};
 
-use crate::duration::ungrouped;
+use super::function;
+use super::spelling::{ends_in, ungrouped};
 use crate::errors::Errors;
-use crate::signature;
 
-/// Refuses text that nobody fills in.
+/// Refuses text that looks like an argument, or like a template.
 pub(crate) fn check(key: &Expr, sig: &Signature, errors: &mut Errors) {
     if let Some((text, literal)) = text(key)
         && let Ok(meant) = parse_str::<Expr>(&text)
-        && speaks_of(&meant, &|name| is_argument(name, sig))
+        && consists_of(&meant, &|name| is_argument(name, sig))
     {
-        let message = format!("this text is one key for all calls: write `key = {text}`, without quotes");
+        let message =
+            format!("this text is the same key for all calls: write `key = {text}`, without quotes");
         errors.push(Error::new(literal.span(), message));
     }
     check_placeholders(key, errors);
@@ -31,38 +32,36 @@ fn check_placeholders(key: &Expr, errors: &mut Errors) {
         Expr::Call(call) if keeps_text(&call.func) => {
             call.args.iter().for_each(|argument| check_placeholders(argument, errors));
         }
-        Expr::Macro(call) if call.mac.path.segments.last().is_some_and(|last| last.ident == "concat") => {
+        Expr::Macro(call) if ends_in(&call.mac.path, &["concat"]) => {
             literals(call.mac.tokens.clone()).for_each(|literal| check_literal(&literal, errors));
         }
         _ => {}
     }
 }
 
-/// Whether a function leaves a text what it is, as `String::from` and `Some` do.
+/// Whether a function keeps a text as it is, as `String::from` and `Some` do.
 fn keeps_text(function: &Expr) -> bool {
     let Expr::Path(path) = function else { return false };
-    path.path
-        .segments
-        .last()
-        .is_some_and(|last| ["from", "Some", "Borrowed"].iter().any(|name| last.ident == name))
+    ends_in(&path.path, &["from", "Some", "Borrowed"])
 }
 
-/// Methods that leave a text what it is.
+/// Methods that keep a text as it is.
 const AS_IT_IS: [&str; 5] = ["to_owned", "to_string", "into", "as_str", "as_bytes"];
 
-/// Refuses a text that has something like `{id}` in it.
+/// Refuses a text that contains something like `{id}`.
 fn check_literal(literal: &Lit, errors: &mut Errors) {
     let Some(parts) = of_literal(literal).as_deref().and_then(parts) else { return };
     let meant = match &parts[..] {
         [part] => part.clone(),
         parts => format!("({})", parts.join(", ")),
     };
-    let message =
-        format!("nothing is filled in here, so this is one key for all calls: write `key = {meant}`");
+    let message = format!(
+        "text in a key is not interpolated, so it is the same key for all calls: write `key = {meant}`"
+    );
     errors.push(Error::new(literal.span(), message));
 }
 
-/// The text, and where it stands.
+/// The text of a key that is nothing but text, and its literal.
 fn text(key: &Expr) -> Option<(String, Lit)> {
     match ungrouped(key) {
         Expr::Lit(literal) => Some((of_literal(&literal.lit)?, literal.lit.clone())),
@@ -89,10 +88,10 @@ fn literals(tokens: TokenStream) -> impl Iterator<Item = Lit> {
     })
 }
 
-/// The text taken apart, as the parts of a key are written: `"user"` and `id` of `user:{id}`; `None` if it is all text.
+/// The parts of a key that a template stands for: `"user"` and `id` for `user:{id}`; `None` for text without braces.
 fn parts(text: &str) -> Option<Vec<String>> {
-    let (mut parts, mut plain, mut is_filled, mut rest) = (Vec::new(), String::new(), false, text);
-    let end = |plain: &mut String, parts: &mut Vec<String>| {
+    let (mut parts, mut plain, mut has_braces, mut rest) = (Vec::new(), String::new(), false, text);
+    let push_plain = |plain: &mut String, parts: &mut Vec<String>| {
         let trimmed = plain.trim_matches(|c: char| c.is_whitespace() || ":/-_.,|#@=+".contains(c));
         if !trimmed.is_empty() {
             parts.push(format!("{trimmed:?}"));
@@ -103,50 +102,50 @@ fn parts(text: &str) -> Option<Vec<String>> {
         let doubled = (c == '{' && rest.starts_with("{{")) || (c == '}' && rest.starts_with("}}"));
         if !doubled
             && c == '{'
-            && let Some((inside, behind)) = rest[1..].split_once('}')
+            && let Some((inside, after)) = rest[1..].split_once('}')
             && let Some(meant) = placeholder(inside)
         {
-            end(&mut plain, &mut parts);
+            push_plain(&mut plain, &mut parts);
             parts.push(meant);
-            (is_filled, rest) = (true, behind);
+            (has_braces, rest) = (true, after);
             continue;
         }
         let length = if doubled { 2 } else { c.len_utf8() };
         plain.push_str(&rest[..length]);
         rest = &rest[length..];
     }
-    end(&mut plain, &mut parts);
-    is_filled.then_some(parts)
+    push_plain(&mut plain, &mut parts);
+    has_braces.then_some(parts)
 }
 
-/// What a pair of braces stands for: `id` of `{id:?}`, and `…` of `{}` and `{0}`.
+/// The expression in a pair of braces: `id` in `{id:?}`, and `…` in `{}` and `{0}`.
 fn placeholder(inside: &str) -> Option<String> {
     let name = inside.split(':').next().unwrap_or_default().trim();
     if name.chars().all(|c| c.is_ascii_digit()) {
         return Some("…".to_owned());
     }
-    speaks_of(&parse_str(name).ok()?, &|_| true).then(|| name.to_owned())
+    consists_of(&parse_str(name).ok()?, &|_| true).then(|| name.to_owned())
 }
 
-/// Whether an expression is made of variables that `is_known`, and of what can be asked of them.
-fn speaks_of(expr: &Expr, is_known: &dyn Fn(&Ident) -> bool) -> bool {
+/// Whether an expression consists of known variables, their fields and the results of their methods.
+fn consists_of(expr: &Expr, is_known: &dyn Fn(&Ident) -> bool) -> bool {
     match expr {
         Expr::Path(path) => path.path.get_ident().is_some_and(is_known),
-        Expr::Field(field) => speaks_of(&field.base, is_known),
-        Expr::MethodCall(call) => speaks_of(&call.receiver, is_known),
-        Expr::Index(index) => speaks_of(&index.expr, is_known),
-        Expr::Reference(reference) => speaks_of(&reference.expr, is_known),
-        Expr::Unary(unary) => speaks_of(&unary.expr, is_known),
-        Expr::Paren(paren) => speaks_of(&paren.expr, is_known),
+        Expr::Field(field) => consists_of(&field.base, is_known),
+        Expr::MethodCall(call) => consists_of(&call.receiver, is_known),
+        Expr::Index(index) => consists_of(&index.expr, is_known),
+        Expr::Reference(reference) => consists_of(&reference.expr, is_known),
+        Expr::Unary(unary) => consists_of(&unary.expr, is_known),
+        Expr::Paren(paren) => consists_of(&paren.expr, is_known),
         Expr::Tuple(tuple) => {
-            !tuple.elems.is_empty() && tuple.elems.iter().all(|part| speaks_of(part, is_known))
+            !tuple.elems.is_empty() && tuple.elems.iter().all(|part| consists_of(part, is_known))
         }
         _ => false,
     }
 }
 
 fn is_argument(name: &Ident, sig: &Signature) -> bool {
-    (name == "self" && sig.receiver().is_some()) || signature::argument_names(sig).contains(name)
+    (name == "self" && sig.receiver().is_some()) || function::argument_names(sig).contains(name)
 }
 
 #[cfg(test)]
