@@ -7,6 +7,7 @@ mod errors;
 mod flights;
 mod freshness;
 mod identity;
+mod in_code;
 mod in_pieces;
 mod local;
 mod loss;

@@ -34,7 +34,7 @@ fn a_server_that_may_lose_locks_is_warned_of_once() {
     for server in [&evicting, &replica, &safe] {
         use_twice(server);
         // Asked twice, by two clients: then all that there is to say was said.
-        eventually("the server was asked", || server.command_stats().get("config|get") == Some(&2));
+        eventually("the server was asked", || server.calls("config|get") == 2);
     }
     for (server, what, times) in warnings {
         if times > 0 {

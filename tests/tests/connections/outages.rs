@@ -39,7 +39,7 @@ fn while_the_server_is_out_of_reach_callers_are_told_at_once() {
     let guard = client.lock("held").lease(Duration::from_secs(60)).acquire_blocking().unwrap();
     silence(&proxy, true);
     open_the_circuit(&client);
-    let stats = || server.command_stats().get("evalsha").copied();
+    let stats = || server.calls("evalsha");
     let before = stats();
     for door in [Door::Blocking, Door::Async] {
         let rig = Rig { client: client.clone(), door };

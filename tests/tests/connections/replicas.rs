@@ -43,7 +43,7 @@ fn exercise(client: &Client, primary: &Server, replica: &Server) {
         // A waiter is confirmed as well.
         let waiter = std::thread::scope(|scope| {
             let waits = scope.spawn(|| rig.acquire(&rig.lock("confirmed").replicas(1, SOON)).unwrap());
-            eventually("it waits", || waits.is_finished() || primary.command_stats()["evalsha"] > 2);
+            eventually("it waits", || waits.is_finished() || primary.calls("evalsha") > 2);
             rig.release(guard).unwrap();
             waits.join().unwrap()
         });

@@ -214,7 +214,7 @@ fn a_dropped_waiter_asks_no_more() {
     let server = Server::start();
     let client = Client::connect(&server.url()).unwrap();
     let held = client.lock(0).lease(MINUTE).acquire_blocking().unwrap();
-    let asked = || server.command_stats()["evalsha"];
+    let asked = || server.calls("evalsha");
     let before = asked();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

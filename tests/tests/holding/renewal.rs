@@ -69,7 +69,7 @@ fn counted() -> (Server, Client) {
 }
 
 fn scripts(server: &Server) -> u64 {
-    server.command_stats()["evalsha"]
+    server.calls("evalsha")
 }
 
 fn hold(guard: &Guard, time: Duration) {

@@ -91,7 +91,7 @@ fn a_renewal_whose_reply_is_lost_costs_nothing() {
 fn a_grant_that_nobody_learns_of_is_taken_back() {
     for wire in Wire::both() {
         let lock = wire.rig.lock("unknown").lease(Duration::from_secs(600));
-        let sets = || wire.server.command_stats().get("set").copied().unwrap_or(0);
+        let sets = || wire.server.calls("set");
         let before = sets();
         wire.proxy.blackhole(Direction::Replies, true);
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
@@ -113,15 +113,13 @@ fn a_request_that_comes_too_late_is_refused() {
         wire.proxy.blackhole(Direction::Requests, true);
         let refused = wire.rig.acquire(&lock).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
-        let sets = |wire: &Wire| wire.server.command_stats()["set"];
+        let sets = |wire: &Wire| wire.server.calls("set");
         let before = sets(&wire);
         // Two connects and two replies are what a request may take: `not_after` lies four limits after its start.
         thread::sleep(LIMIT * 5);
-        let scripts = wire.server.command_stats()["evalsha"];
+        let scripts = wire.server.calls("evalsha");
         wire.proxy.blackhole(Direction::Requests, false);
-        within(Duration::from_secs(20), "the request arrives", || {
-            wire.server.command_stats()["evalsha"] > scripts
-        });
+        within(Duration::from_secs(20), "the request arrives", || wire.server.calls("evalsha") > scripts);
         wire.rig.ping().unwrap();
         assert_eq!(sets(&wire), before, "nothing was ever written");
         assert_eq!(wire.state("late"), None);
@@ -147,7 +145,7 @@ fn a_lease_shorter_than_the_way_to_the_server_is_an_error() {
 fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
     for wire in Wire::both() {
         let lock = wire.rig.lock("twice").expire(None).lease(Duration::from_secs(600));
-        let scripts = || wire.server.command_stats()["evalsha"];
+        let scripts = || wire.server.calls("evalsha");
         let is_free = || wire.server.command(&["GET", lock.record_key().unwrap()]) == Reply::Nil;
         // Whether the first request is still on its way is a matter of time.
         let came_late = (0..10).any(|_| {

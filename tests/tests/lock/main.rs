@@ -25,9 +25,12 @@
 //! Uids are with the keys of the core, `SL_LOG_ENABLED` with the connections (`logging`), and what two languages see of each
 //! other with the tests beside Python.
 
+mod fairness;
+mod line;
 mod modes;
 mod names;
 mod nesting;
 mod recursion;
 mod turns;
 mod waiting;
+mod wakeups;

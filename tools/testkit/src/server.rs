@@ -264,6 +264,14 @@ impl Server {
         info::calls(&self.info("commandstats"))
     }
 
+    /// How often one command was called since the start; see [`Server::command_stats`].
+    ///
+    /// # Panics
+    /// As [`Server::command`].
+    pub fn calls(&self, command: &str) -> u64 {
+        self.command_stats().get(command).copied().unwrap_or(0)
+    }
+
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
