@@ -5,7 +5,7 @@ mod executor;
 mod log;
 mod rig;
 
-pub use alone::alone;
+pub use alone::{alone, in_a_process};
 pub use executor::block_on;
 pub use log::Log;
 pub use rig::{Door, Rig};

@@ -1,11 +1,11 @@
 //! Whose value a call is given: that of its own place in its own package, in whatever process it was computed.
 
 use std::marker::PhantomData;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dspinlock::{Client, Error, ErrorKind, dspinlock, testing};
 use dspinlock_testkit::{Reply, Server};
+use dspinlock_tests::in_a_process;
 
 use crate::support::rigs;
 
@@ -317,16 +317,13 @@ const PLACES: [(&str, Function); 33] = [
 ];
 
 /// The value that the place of this number gives in a process of its own, and how often it was computed there.
-fn in_a_process(place: usize, server: &Server) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "identity::processes_that_call_different_places_share_nothing", "--nocapture"])
-        .env(PLACE, place.to_string())
-        .env("DSPINLOCK_URL", server.url())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let value = text.lines().find_map(|line| line.split_once("it is ").map(|(_, value)| value.to_owned()));
-    value.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+fn value_of(place: usize, server: &Server) -> String {
+    let name = "identity::processes_that_call_different_places_share_nothing";
+    let place = (PLACE, Some(place.to_string().into()));
+    let ended = in_a_process(name, &[place, ("DSPINLOCK_URL", Some(server.url().into()))]);
+    let value =
+        ended.output.lines().find_map(|line| line.split_once("it is ").map(|(_, value)| value.to_owned()));
+    value.unwrap_or_else(|| panic!("{ended}"))
 }
 
 #[test]
@@ -342,7 +339,7 @@ fn processes_that_call_different_places_share_nothing() {
     for runs in [1, 0] {
         for (number, (value, _)) in PLACES.iter().enumerate() {
             // The second process takes what the first has computed: a place has one name in both.
-            assert_eq!(in_a_process(number, &server), format!("{value}, runs: {runs}"), "place {number}");
+            assert_eq!(value_of(number, &server), format!("{value}, runs: {runs}"), "place {number}");
         }
     }
     let records = server.command(&["KEYS", "dspinlock,dspinlock-tests/*cached::identity::*"]);

@@ -1,7 +1,7 @@
 //! Processes that end while they hold locks, in their own way: nobody has to wait for their leases.
 
 use dspinlock::Client;
-use dspinlock_testkit::Server;
+use dspinlock_testkit::{Child, Server};
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,19 +21,15 @@ struct Ended {
 /// Has a process end in this way while it holds so many locks.
 fn end(server: &Server, client: &Client, way: &str, run: usize, locks: usize) -> Ended {
     let keys: Vec<String> = (0..locks).map(|n| format!("{way} {run} {n}")).collect();
-    let ended = Command::new(env!("CARGO_BIN_EXE_ends"))
-        .arg(way)
-        .args(&keys)
-        .env("DSPINLOCK_URL", server.url())
-        .env("SL_LOG_ENABLED", "1")
-        .output()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ends"));
+    command.arg(way).args(&keys).env("DSPINLOCK_URL", server.url()).env("SL_LOG_ENABLED", "1");
+    let ended = Child::start(&mut command).unwrap().wait(Duration::from_secs(60)).unwrap();
     let left =
         keys.iter().filter(|key| client.lock(key.as_str()).inspect_blocking().unwrap().is_some()).count();
-    let (says, errors) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    let errors = ended.errors;
     assert!(!errors.contains("could not"), "{way}: {errors}");
     assert!(!errors.contains("not held") && !errors.contains("there is no way"), "{way}: {errors}");
-    let dropping = says.trim().parse().ok().map(Duration::from_micros);
+    let dropping = ended.output.trim().parse().ok().map(Duration::from_micros);
     Ended { left, dropping }
 }
 

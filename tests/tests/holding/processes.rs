@@ -2,7 +2,7 @@
 
 use dspinlock::{Client, ErrorKind};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, within};
+use dspinlock_tests::{Door, Rig, alone, block_on, eventually, in_a_process, ms, within};
 use fork::{ProcessFork, fork_process, waitpid};
 use std::time::Duration;
 
@@ -76,13 +76,9 @@ fn an_aborted_process_blocks_nobody_for_longer_than_its_lease() {
         let _guard = client.lock("aborted").lease(LEASE).acquire_blocking().unwrap();
         panic!("as a build with panic = \"abort\" ends");
     }
-    let ended = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env("DSPINLOCK_TESTS_ABORT", "1")
-        .env("DSPINLOCK_URL", server.url())
-        .output()
-        .unwrap();
-    assert!(!ended.status.success(), "{ended:?}");
+    let url = ("DSPINLOCK_URL", Some(server.url().into()));
+    let ended = in_a_process(NAME, &[("DSPINLOCK_TESTS_ABORT", Some("1".into())), url]);
+    assert!(!ended.status.success(), "{ended}");
     let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock("aborted");
     assert!(lock.inspect_blocking().unwrap().is_some(), "it had the lock when it ended");

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::env;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dspinlock_testkit::{Child, Ended};
 use serde_json::{Value, json};
 
 /// How long a test waits for anything from Python before it fails. On an idle machine nothing takes a tenth of it.
@@ -44,8 +45,8 @@ type Shared = Arc<(Mutex<Inbox>, Condvar)>;
 
 /// The running process. It ends when this is dropped.
 pub(crate) struct Python {
-    process: Child,
-    requests: Mutex<(Option<ChildStdin>, u64)>,
+    /// With the number of requests so far.
+    requests: Mutex<(Child, u64)>,
     inbox: Shared,
 }
 
@@ -53,19 +54,13 @@ impl Python {
     /// Starts the driver beside the server at `port`.
     pub(crate) fn start(port: u16) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/driver.py");
-        let mut process = Command::new(interpreter())
-            .arg(script)
-            .arg(port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let stdin = process.stdin.take().expect("stdin is piped");
-        let stdout = process.stdout.take().expect("stdout is piped");
+        let mut command = Command::new(interpreter());
+        let mut process = Child::start(command.arg(script).arg(port.to_string())).expect("Python starts");
+        let lines = process.take_lines().expect("nobody has taken them");
         let inbox = Shared::default();
         let filled = Arc::clone(&inbox);
-        thread::spawn(move || receive(stdout, &filled));
-        Self { process, requests: Mutex::new((Some(stdin), 0)), inbox }
+        thread::spawn(move || receive(&lines, &filled));
+        Self { requests: Mutex::new((process, 0)), inbox }
     }
 
     /// Sends a request and waits for its reply.
@@ -79,8 +74,7 @@ impl Python {
         requests.1 += 1;
         let id = requests.1;
         request["id"] = json!(id);
-        let stdin = requests.0.as_mut().expect("stdin is open until drop");
-        writeln!(stdin, "{request}").expect("Python reads its requests");
+        requests.0.say(&request.to_string()).expect("Python reads its requests");
         Pending { python: self, id }
     }
 
@@ -99,6 +93,10 @@ impl Python {
         Ok(uid.as_str().expect("a text").to_owned())
     }
 
+    fn end(&self) -> Ended {
+        self.requests.lock().expect("no writer has panicked").0.kill().expect("it has ended")
+    }
+
     /// Waits until `found` gives something, or fails the test.
     fn wait_for<T>(&self, what: &str, mut found: impl FnMut(&mut Inbox) -> Option<T>) -> T {
         let (inbox, arrived) = &*self.inbox;
@@ -108,21 +106,11 @@ impl Python {
             if let Some(value) = found(&mut inbox) {
                 return value;
             }
-            assert!(!inbox.ended, "Python ended before {what}; its own message is above");
+            assert!(!inbox.ended, "Python ended before {what}: {}", self.end());
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "nothing from Python in {PATIENCE:?}: no {what}");
             inbox = arrived.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // The driver ends when its stdin does, whatever its threads are waiting for.
-        if let Ok(requests) = self.requests.get_mut() {
-            requests.0 = None;
-        }
-        let _ = self.process.wait();
     }
 }
 
@@ -210,9 +198,9 @@ pub(crate) fn interpreter() -> PathBuf {
 }
 
 /// Sorts what Python writes into the inbox, until Python ends.
-fn receive(stdout: ChildStdout, shared: &Shared) {
+fn receive(lines: &Receiver<String>, shared: &Shared) {
     let (inbox, arrived) = &**shared;
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+    for line in lines {
         let message: Value = serde_json::from_str(&line).expect("Python writes JSON");
         let mut inbox = held(inbox);
         if let Some(id) = message["id"].as_u64() {

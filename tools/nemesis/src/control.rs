@@ -1,12 +1,11 @@
 //! The controls: locks without a part of the protocol, and py-dspinlock. A checker that does not catch them proves nothing.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use dspinlock_testkit::{Proxy, Server, Verdict};
+use dspinlock_testkit::{Child, Proxy, Server, Verdict};
 use fastrand::Rng;
 
 use crate::Fallible;
@@ -102,6 +101,9 @@ impl Control {
 
 const WORKER: &str = include_str!("python/worker.py");
 
+/// A Python worker that is silent for longer than its task takes and this hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// How many Python processes lock one key.
 const PROCESSES: u32 = 3;
 
@@ -117,53 +119,33 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
         Verdict::Late(Duration::from_micros(late))
     });
     let port = proxy.address().port().to_string();
-    let start = |process: u32| -> Fallible<Python> {
+    let start = |process: u32| -> Fallible<Child> {
         let history = dir.join(format!("worker-{process}.jsonl"));
         let mut command = Command::new(&interpreter);
         command.args(["-c", WORKER, &port]).arg(history).args([process.to_string(), seed.to_string()]);
-        Ok(Python(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))
+        Ok(Child::start(&mut command)?)
     };
     let mut workers = (0..PROCESSES).map(start).collect::<Fallible<Vec<_>>>()?;
     for worker in &mut workers {
-        worker.await_ready()?;
+        let said = worker.hear(LIMIT)?;
+        if said != "ready" {
+            return Err(format!("the Python worker says {said:?} in place of \"ready\"").into());
+        }
     }
     let until = now() + seconds * 1_000_000;
     for worker in &mut workers {
-        worker.go(until)?;
+        worker.say(&until.to_string())?;
     }
     for worker in &mut workers {
-        let status = worker.0.wait()?;
-        if !status.success() {
-            return Err(format!("the Python worker has failed: {status}").into());
+        let ended = worker.wait(LIMIT + Duration::from_secs(seconds))?;
+        if !ended.status.success() {
+            return Err(format!("the Python worker has failed: {ended}").into());
         }
     }
     drop(history::Log::open(&dir.join("faults.jsonl"), 0)?);
     let evidence = gather(dir, Vec::new())?;
     let verdict = check::check(&evidence);
     Ok(Outcome { evidence, verdict, faults: 0 })
-}
-
-/// A Python process, which ends with this value.
-struct Python(Child);
-
-impl Python {
-    fn await_ready(&mut self) -> Fallible<()> {
-        let mut line = String::new();
-        BufReader::new(self.0.stdout.take().ok_or("Python has no output")?).read_line(&mut line)?;
-        if line.trim() == "ready" { Ok(()) } else { Err("the Python worker does not start".into()) }
-    }
-
-    fn go(&mut self, until: u64) -> Fallible<()> {
-        Ok(writeln!(self.0.stdin.take().ok_or("Python has no input")?, "{until}")?)
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // One that has ended already can't be killed, which is what was wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// A Python that has py-dspinlock.

@@ -4,15 +4,13 @@ mod traces;
 mod watchdog;
 
 use std::fs;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use dspinlock_testkit::{Proxy, Server};
-use rustix::process::{Pid, Signal, kill_process};
+use dspinlock_testkit::{Child, Ended, Proxy, Server, this_program};
+use rustix::process::Signal;
 
 use crate::Fallible;
 use crate::check::{Evidence, Property, Violation};
@@ -54,12 +52,6 @@ pub(crate) struct Desk {
 impl Desk {
     fn process(&self) -> u32 {
         self.slot + self.generation * SLOTS
-    }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        let Some(child) = &self.child else { return Ok(()) };
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok(kill_process(pid.ok_or(io::ErrorKind::InvalidInput)?, signal)?)
     }
 }
 
@@ -142,13 +134,7 @@ impl Rig {
             stubborn: self.plan.stubborn,
             pool: self.plan.pool,
         };
-        let child = Command::new(std::env::current_exe()?)
-            .arg(WORKER)
-            .arg(serde_json::to_string(&job)?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        desk.child = Some(child);
+        desk.child = Some(Child::start(this_program().arg(WORKER).arg(serde_json::to_string(&job)?))?);
         Ok(())
     }
 
@@ -167,8 +153,8 @@ impl Rig {
             sleep_until(until.min(now() + 10_000));
             for slot in 0..self.desks.len() {
                 let ended = self.desks[slot].child.as_mut().map(Child::try_wait).transpose()?.flatten();
-                if let Some(status) = ended {
-                    self.bury(slot, status);
+                if let Some(ended) = ended {
+                    self.bury(slot, &ended);
                     if self.goes_on() {
                         self.desks[slot].generation += 1;
                         self.spawn(slot)?;
@@ -180,14 +166,14 @@ impl Rig {
     }
 
     /// Writes down that a worker has ended before its time.
-    fn bury(&mut self, slot: usize, status: ExitStatus) {
+    fn bury(&mut self, slot: usize, ended: &Ended) {
         let desk = &mut self.desks[slot];
         desk.child = None;
         let process = desk.process();
-        if status.signal() == Some(Signal::KILL.as_raw()) {
+        if ended.status.signal() == Some(Signal::KILL.as_raw()) {
             self.log.write(&Entry::Death { process, at: now() });
-        } else if !status.success() {
-            let text = format!("process {process} has failed: {status}");
+        } else if !ended.status.success() {
+            let text = format!("process {process} has failed: {ended}");
             self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
         }
     }
@@ -198,9 +184,7 @@ impl Rig {
     /// If it can't be killed.
     pub(crate) fn kill_worker(&mut self, slot: usize) -> Fallible<()> {
         if let Some(mut child) = self.desks[slot].child.take() {
-            child.kill()?;
-            let status = child.wait()?;
-            self.bury(slot, status);
+            self.bury(slot, &child.kill()?);
             self.desks[slot].generation += 1;
             self.spawn(slot)?;
         }
@@ -213,9 +197,11 @@ impl Rig {
     /// If it can't be signalled.
     pub(crate) fn freeze_worker(&mut self, slot: usize, millis: u64) -> Fallible<()> {
         let from = now();
-        self.desks[slot].signal(Signal::STOP)?;
-        thread::sleep(ms(millis));
-        self.desks[slot].signal(Signal::CONT)?;
+        if let Some(child) = &self.desks[slot].child {
+            child.stop()?;
+            thread::sleep(ms(millis));
+            child.resume()?;
+        }
         self.log.fired("freeze", from, Some(self.desks[slot].slot), Loss::Nothing, true);
         Ok(())
     }
@@ -283,15 +269,14 @@ impl Rig {
     fn await_workers(&mut self) -> Fallible<()> {
         for slot in 0..self.desks.len() {
             while let Some(child) = &mut self.desks[slot].child {
-                if let Some(status) = child.try_wait()? {
-                    self.bury(slot, status);
+                if let Some(ended) = child.try_wait()? {
+                    self.bury(slot, &ended);
                 } else if now() > self.until + LAST_CALLS {
                     let process = self.desks[slot].process();
                     let text = format!("process {process} hangs");
                     self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
                     if let Some(mut child) = self.desks[slot].child.take() {
                         child.kill()?;
-                        child.wait()?;
                     }
                 } else {
                     thread::sleep(ms(5));
@@ -316,18 +301,6 @@ impl Rig {
                 return Ok(());
             }
             thread::sleep(ms(20));
-        }
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        // A run that failed half-way leaves no process behind, not even a stopped one.
-        for desk in &mut self.desks {
-            if let Some(mut child) = desk.child.take() {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
         }
     }
 }
