@@ -31,6 +31,10 @@ pub(crate) enum Call {
     Lock,
     Cached,
     Once,
+    /// Marks a key COMPUTED without a value.
+    Mark,
+    /// Deletes the record and the value, whoever holds it.
+    Forget,
 }
 
 /// How a holding was ended.
@@ -53,8 +57,12 @@ pub(crate) enum What {
     Invoke { call: Call, budget: u64 },
     /// Granted, believed to be held until `deadline`: the body starts.
     Ok { fence: u64, deadline: u64 },
-    /// Told no.
-    Fail { kind: String },
+    /// Told no; `run` is the operation that failed, where the caller is told of that.
+    Fail {
+        kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<Op>,
+    },
     /// An error, or dropped: nobody knows what the server made of it.
     Info { kind: String },
     /// Told that it is held; `since` is from just before the question, `deadline` what was known then.

@@ -28,6 +28,7 @@ mod truth;
 mod wire;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
@@ -117,12 +118,16 @@ fn controls(options: &Options) -> Fallible<Vec<&'static Control>> {
 fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
     let mut row = Row::of(scenario.name);
     for &first in &options.seeds {
-        let (mut grants, mut faults) = (0, 0);
+        let (mut grants, mut faults, mut outcomes) = (0, 0, BTreeSet::new());
         for more in 0..MOST_RUNS {
             let seed = first + more * FURTHER_SEEDS;
             let outcome = run_once(scenario, seed, options, &mut row)?;
             (grants, faults) = (grants + outcome.verdict.grants, faults + outcome.faults);
-            let lacks = too_few(scenario, grants, faults, options.seconds);
+            outcomes.extend(outcome.verdict.outcomes);
+            let lacks = too_few(scenario, grants, faults, options.seconds).or_else(|| {
+                let lacks = scenario.outcomes.iter().find(|outcome| !outcomes.contains(**outcome));
+                lacks.map(|outcome| format!("no {outcome}"))
+            });
             let Some(lacks) = lacks.filter(|_| outcome.verdict.violations.is_empty()) else { break };
             if more + 1 == MOST_RUNS {
                 row.inconclusive.get_or_insert(format!("INCONCLUSIVE: seed {first} has {lacks}"));

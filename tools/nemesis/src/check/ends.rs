@@ -24,7 +24,7 @@ impl Case<'_> {
             return;
         };
         let Some(turn) = self.truth.of_fence(operation.key, fence, granted) else { return };
-        if turn.prolonged || self.handed_on(operation, turn) || operation.died.is_some() {
+        if fence == 0 || turn.prolonged || self.handed_on(operation, turn) || operation.died.is_some() {
             return;
         }
         let confirmed = operation.confirmed.as_ref();
@@ -51,11 +51,12 @@ impl Case<'_> {
     /// Whether another caller of the process got the turn from its hands.
     fn handed_on(&self, operation: &Operation, turn: &Turn) -> bool {
         self.operations.iter().any(|other| {
+            // A caller of `get_or_compute` is not told its token.
+            let token = other.fence();
             other.key == operation.key
                 && other.process == operation.process
-                && other.fence() > operation.fence()
-                && other.fence() <= turn.top
                 && other.granted.is_some()
+                && (token == 0 || (token > operation.fence() && token <= turn.top))
         })
     }
 
@@ -70,7 +71,7 @@ impl Case<'_> {
             self.operations.iter().any(|other| {
                 other.key == turn.key
                     && other.process == operation.process
-                    && other.granted.is_some_and(|(_, fence)| tokens.contains(&fence))
+                    && other.granted.is_some_and(|(_, fence)| fence == 0 || tokens.contains(&fence))
             })
         };
         let left = self

@@ -7,7 +7,7 @@ use super::{Case, Operation, Property, Violation};
 impl Case<'_> {
     pub(super) fn fences(&mut self) {
         let mut granted: Vec<Operation> =
-            self.operations.iter().filter(|operation| operation.granted.is_some()).cloned().collect();
+            self.operations.iter().filter(|operation| operation.fence() > 0).cloned().collect();
         granted.sort_by_key(|operation| (operation.key, operation.granted));
         for same_key in granted.chunk_by(|one, other| one.key == other.key) {
             self.unique(same_key);

@@ -11,22 +11,24 @@
 //! | P7 | a holder knows by its deadline that it has lost the lock |
 //! | P8 | in the life of a result nothing is computed a second time |
 //! | P9 | a caller gets a whole value, and the latest |
-//! | Typed | errors are of the kinds that the faults give reason for, and come in time |
+//! | Typed | errors are of the kinds that the faults give reason for, say what is so, and come in time |
 //! | Flat | threads, files and memory do not rise |
 
 mod ends;
 mod fences;
 mod holds;
 mod operations;
+mod told;
 mod values;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::clock::{micros, ms};
 use crate::faults::{Entry, Fault, Loss};
-use crate::history::{Event, Op};
+use crate::history::{Call, Event, Op};
 use crate::truth::{Fact, Truth};
 use crate::worker::{LEASE, SLEEP, TIMEOUT};
 pub(crate) use operations::{Operation, operations};
@@ -127,6 +129,8 @@ impl Terms {
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
     pub(crate) grants: u64,
+    /// What callers were told, each kind by its name.
+    pub(crate) outcomes: BTreeSet<String>,
     /// Two at once since a server had lost what it knew: expected, and what fencing is for.
     pub(crate) double_grants: u64,
     /// Writes that the register refused.
@@ -140,7 +144,8 @@ pub(crate) struct Case<'a> {
     pub(crate) evidence: &'a Evidence,
     pub(crate) operations: Vec<Operation>,
     pub(crate) truth: Truth,
-    pub(crate) faults: Vec<&'a Fault>,
+    /// What was done to servers, wires and processes, and what callers forgot.
+    pub(crate) faults: Vec<Fault>,
     pub(crate) terms: Terms,
     pub(crate) verdict: Verdict,
 }
@@ -154,6 +159,7 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
     case.idleness();
     case.values();
     case.kinds();
+    case.told();
     case.gauges();
     case.touched();
     let mut verdict = case.verdict;
@@ -163,12 +169,22 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
 
 impl<'a> Case<'a> {
     fn new(evidence: &'a Evidence) -> Self {
-        let fault = |entry: &'a Entry| if let Entry::Fault(fault) = entry { Some(fault) } else { None };
+        let fault = |entry: &Entry| if let Entry::Fault(fault) = entry { Some(fault.clone()) } else { None };
+        let operations = operations(&evidence.events, &evidence.entries);
+        let forgets = operations.iter().filter(|operation| operation.call == Call::Forget);
+        let forgets = forgets.map(|forget| Fault {
+            name: "forget".to_owned(),
+            from: forget.invoked,
+            to: forget.ended(),
+            slot: None,
+            loses: Loss::Key(forget.key),
+            away: false,
+        });
         Self {
             evidence,
-            operations: operations(&evidence.events, &evidence.entries),
             truth: Truth::of(evidence.facts.clone()),
-            faults: evidence.entries.iter().filter_map(fault).collect(),
+            faults: evidence.entries.iter().filter_map(fault).chain(forgets).collect(),
+            operations,
             terms: Terms::new(),
             verdict: Verdict::default(),
         }
@@ -190,7 +206,7 @@ impl<'a> Case<'a> {
 
     /// Whether a server may have forgotten the key in that time.
     fn lost(&self, key: u64, from: u64, to: u64) -> bool {
-        let lost = |fault: &&&Fault| fault.loses != Loss::Nothing && fault.loses(key);
+        let lost = |fault: &&Fault| fault.loses != Loss::Nothing && fault.loses(key);
         self.faults.iter().filter(lost).any(|fault| fault.from <= to && fault.to >= from)
     }
 

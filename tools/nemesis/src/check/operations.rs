@@ -25,6 +25,8 @@ pub(crate) struct Operation {
     pub(crate) confirmed: Option<(u64, String)>,
     /// What it was told in place of a lock.
     pub(crate) refused: Option<(u64, String)>,
+    /// The run of whose failure it was told.
+    pub(crate) failed_run: Option<Op>,
     /// The run whose value it got, its token, and whether it was whole.
     pub(crate) value: Option<(u64, Op, u64, bool)>,
     /// When its caller had its last word.
@@ -75,6 +77,7 @@ pub(crate) fn operations(events: &[Event], entries: &[Entry]) -> Vec<Operation> 
                 released: None,
                 confirmed: None,
                 refused: None,
+                failed_run: None,
                 value: None,
                 over: None,
                 died: deaths.get(&event.process).copied(),
@@ -111,7 +114,12 @@ fn take(operation: &mut Operation, event: &Event) {
             operation.confirmed = Some((at, kind.clone()));
             operation.over = Some(at);
         }
-        What::Fail { kind } | What::Info { kind } => {
+        What::Fail { kind, run } => {
+            operation.refused = Some((at, kind.clone()));
+            operation.failed_run.clone_from(run);
+            operation.over = Some(at);
+        }
+        What::Info { kind } => {
             operation.refused = Some((at, kind.clone()));
             operation.over = Some(at);
         }

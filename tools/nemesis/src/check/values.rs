@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Case, Operation, Property, Violation};
+use crate::clock::micros;
 use crate::history::Call;
 use crate::truth::{End, Turn};
-use crate::worker::CACHED_FROM;
+use crate::worker::{CACHED_FROM, Cache};
 
 /// How wrong the times of a server may be when a result expires.
 const SLACK: u64 = 10_000;
@@ -28,9 +29,12 @@ impl Case<'_> {
         let mut wrong = Vec::new();
         for &key in self.truth.by_key.keys().filter(|key| **key >= CACHED_FROM) {
             let mut result: Option<(&Turn, u64, u64)> = None;
-            for turn in self.truth.at(key) {
+            // What a mark leaves is no result, and hand-offs hide which turn is one's.
+            let marked = Cache::of(key) == Some(Cache::Marked);
+            for turn in self.truth.at(key).filter(|_| !marked) {
                 if let Some((before, from, until)) = result
                     && turn.since > from
+                    && !turn.is_ahead()
                     && turn.since + SLACK < until
                     && !self.lost(key, from, turn.since)
                 {
@@ -59,7 +63,8 @@ impl Case<'_> {
                 operation.granted.and_then(|(at, fence)| self.truth.of_fence(operation.key, fence, at));
             turn.is_some_and(|turn| !matches!(turn.end, Some((_, End::Computed { .. }))))
         };
-        let ran = self.operations.iter().filter(|operation| operation.call != Call::Lock);
+        let ran =
+            self.operations.iter().filter(|operation| matches!(operation.call, Call::Cached | Call::Once));
         u64::try_from(ran.filter(none).count()).unwrap_or_default()
     }
 
@@ -81,7 +86,12 @@ impl Case<'_> {
     }
 
     fn stale(&self, reader: &Operation, run: &Operation) -> Option<String> {
-        let turn = self.truth.of_fence(run.key, run.fence(), run.granted?.0)?;
+        let turn = match run.granted? {
+            (at, fence) if fence > 0 && Cache::of(run.key) != Some(Cache::Ahead) => {
+                self.truth.of_fence(run.key, fence, at)?
+            }
+            _ => self.truth.at(run.key).rfind(|turn| turn.op == run.op)?,
+        };
         // What was not stored is for the callers of the same flight only.
         if !matches!(turn.end, Some((_, End::Computed { .. }))) {
             let unseen =
@@ -94,7 +104,21 @@ impl Case<'_> {
         let newer = self.truth.at(reader.key).find(|other| {
             let stored = matches!(other.end, Some((at, End::Computed { .. })) if at + news < reader.invoked);
             stored && other.since > turn.over()
-        })?;
-        Some(format!("of {}, which {} had followed", run.op, newer.op))
+        });
+        if let Some(newer) = newer {
+            return Some(format!("of {}, which {} had followed", run.op, newer.op));
+        }
+        self.outlived(reader, run, turn)
+    }
+
+    /// What was deleted or has expired is served to nobody who asks later.
+    fn outlived(&self, reader: &Operation, run: &Operation, turn: &Turn) -> Option<String> {
+        let Some((_, End::Computed { until })) = turn.end else { return None };
+        let longer = Cache::of(reader.key).map_or(0, |cache| micros(cache.stale_for()));
+        let late = |since: u64| since + self.news(reader, run.invoked) < reader.invoked;
+        if turn.deleted.is_some_and(late) {
+            return Some(format!("of {}, which had been deleted", run.op));
+        }
+        (!turn.prolonged && late(until + longer)).then(|| format!("of {}, which had expired", run.op))
     }
 }

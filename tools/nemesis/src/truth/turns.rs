@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::{Act, Fact};
 use crate::check::{Property, Violation};
 use crate::history::Op;
+use crate::worker::Cache;
 
 /// How wrong the times of a server may be: it looks at the clock once for a command.
 pub(crate) const SLACK: u64 = 5_000;
@@ -38,6 +39,8 @@ pub(crate) struct Turn {
     pub(crate) end: Option<(u64, End)>,
     /// Somebody else than its process had it live longer.
     pub(crate) prolonged: bool,
+    /// When its result was deleted, before it expired.
+    pub(crate) deleted: Option<u64>,
 }
 
 impl Turn {
@@ -50,6 +53,11 @@ impl Turn {
     pub(crate) fn over(&self) -> u64 {
         let expired = self.lives.last().map_or(self.since, |(_, until)| *until);
         self.end.map_or(expired, |(at, _)| at.min(expired))
+    }
+
+    /// Whether it replaced a result before that expired, and so never blocked the key.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.lives.is_empty()
     }
 
     pub(crate) fn process(&self) -> Option<u32> {
@@ -142,7 +150,7 @@ impl Truth {
                     )
                     .collect();
                 for turn in gone {
-                    self.turns[turn].end.get_or_insert((fact.at, End::Admin));
+                    self.gone(turn, fact.at, End::Admin);
                 }
                 self.current.retain(|(server, _), _| *server != fact.server);
                 self.unknown.remove(&fact.server);
@@ -175,10 +183,25 @@ impl Truth {
             lives,
             end: None,
             prolonged: false,
+            deleted: None,
         };
+        self.push(fact, turn);
+    }
+
+    fn push(&mut self, fact: &Fact, turn: Turn) {
         self.by_key.entry(fact.key).or_default().push(self.turns.len());
         self.set_current(fact, Current::Turn(self.turns.len()));
         self.turns.push(turn);
+    }
+
+    /// Notes that what stood at the key since this turn is there no more.
+    fn gone(&mut self, turn: usize, at: u64, end: End) {
+        let turn = &mut self.turns[turn];
+        if turn.end.is_some() {
+            turn.deleted.get_or_insert(at);
+        } else {
+            turn.end = Some((at, end));
+        }
     }
 
     fn compute(&mut self, fact: &Fact, tag: &str, life: u64) {
@@ -191,11 +214,24 @@ impl Truth {
                 let wrong = self.foreign(fact, held, &format!("{} marked as its own the record", op_of(tag)));
                 self.wrong.push(wrong);
             }
-            _ => {
-                if let Some(turn) = self.latest_of(fact.key, tag) {
-                    self.turns[turn].end.get_or_insert((fact.at, end));
+            _ => match self.latest_of(fact.key, tag) {
+                Some(turn) => drop(self.turns[turn].end.get_or_insert((fact.at, end))),
+                None if Cache::of(fact.key) == Some(Cache::Ahead) => {
+                    let turn = Turn {
+                        key: fact.key,
+                        tag: tag.to_owned(),
+                        op: op_of(tag),
+                        since: fact.at,
+                        top: 0,
+                        lives: Vec::new(),
+                        end: Some((fact.at, end)),
+                        prolonged: false,
+                        deleted: None,
+                    };
+                    self.push(fact, turn);
                 }
-            }
+                None => {}
+            },
         }
     }
 
@@ -235,9 +271,9 @@ impl Truth {
     fn delete(&mut self, fact: &Fact) {
         if let Current::Turn(held) = self.current(fact) {
             if fact.by.is_empty() {
-                self.turns[held].end.get_or_insert((fact.at, End::Admin));
+                self.gone(held, fact.at, End::Admin);
             } else if fact.by.contains(&self.turns[held].tag) {
-                self.turns[held].end.get_or_insert((fact.at, End::Removed));
+                self.gone(held, fact.at, End::Removed);
             } else {
                 let wrong = self.foreign(fact, held, &format!("{} removed the record", op_of(&fact.by[0])));
                 self.wrong.push(wrong);

@@ -2,6 +2,7 @@
 
 mod actor;
 mod body;
+mod caches;
 mod call;
 mod gauge;
 mod register;
@@ -22,6 +23,8 @@ use crate::clock::{ms, now};
 use crate::history::Log;
 use actor::Actor;
 pub(crate) use actor::CACHED_FROM;
+pub(crate) use caches::Cache;
+use call::Call;
 use register::Register;
 
 /// The hidden argument that makes this binary a worker.
@@ -56,6 +59,8 @@ pub(crate) struct Mix {
     pub(crate) keys: u64,
     /// How often a caller that locks calls a cached function, or one that runs once, in place of that.
     pub(crate) cached: u32,
+    /// How often it does something with the keys of [`Cache`] in place of all that.
+    pub(crate) caches: u32,
     pub(crate) fails: u32,
     pub(crate) panics: u32,
     /// With the whole process, between the work and its end.
@@ -75,6 +80,7 @@ impl Default for Mix {
         Self {
             keys: 3,
             cached: 100,
+            caches: 0,
             fails: 50,
             panics: 0,
             dies: 0,
@@ -119,7 +125,7 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     hide_panics_on_purpose();
     let config =
         Config::from_url(&job.url)?.connect_timeout(TIMEOUT).response_timeout(TIMEOUT).pool_size(job.pool);
-    let client = Client::from_config(&config)?;
+    let client = Call::named(&Client::from_config(&config)?, &format!("{}-0", job.process));
     let log = Arc::new(Log::open(&job.log, job.process)?);
     let register = Arc::new(Register::open(job.register)?);
     let actor = |number: u64| Actor {
