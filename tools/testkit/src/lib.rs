@@ -5,6 +5,7 @@
 //!   error that says so; no test passes for want of a server.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a process that is spoken to by lines, and stopped, continued and ended.
+//! - [`svg`] draws the pictures of the tools.
 //! - [`Proxy`] stands between a client and a server and delays, holds back, slows down, cuts or rewrites what
 //!   passes.
 
@@ -15,6 +16,7 @@ mod proxy;
 mod request;
 mod resp;
 mod server;
+pub mod svg;
 
 pub use child::{Child, Ended, this_program};
 pub use info::is_for_connecting;
