@@ -9,6 +9,7 @@ use dspinlock::{Client, ErrorKind, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server};
 use dspinlock_tests::Log;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use crate::cycles::kind;
 use crate::support::{AppError, Body, Runs, redis, rigs, signals};
@@ -37,31 +38,47 @@ fn assert_blocks_its_own_thread<T: std::fmt::Debug>(outcome: Result<T, AppError>
     assert!(error.to_string().contains("::by_a_task`"), "{error}");
 }
 
+/// What a leading task and the calls beside it share.
+struct State {
+    client: Client,
+    begun: AtomicBool,
+    go_on: Notify,
+    runs: Runs,
+}
+
+/// Starts a task that leads, and returns once its body runs.
+async fn lead(client: &Client) -> (Arc<State>, JoinHandle<Result<u32, AppError>>) {
+    let client = client.clone();
+    let (begun, go_on, runs) = (AtomicBool::new(false), Notify::new(), Runs::default());
+    let state = Arc::new(State { client, begun, go_on, runs });
+    let leader = tokio::spawn({
+        let state = Arc::clone(&state);
+        async move { by_a_task(&state.client, &state.begun, &state.go_on).await }
+    });
+    while !state.begun.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    (state, leader)
+}
+
 #[tokio::test]
 async fn a_blocking_call_does_not_wait_for_a_task_of_its_own_thread() {
     for rig in rigs() {
-        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
-        let leader = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move { by_a_task(&state.0, &state.1, &state.2).await }
-        });
-        while !state.1.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
-        assert_blocks_its_own_thread(by_a_thread(&state.0, &state.3));
-        assert_blocks_its_own_thread(under_the_lock(&state.0));
+        let (state, leader) = lead(&rig.ours).await;
+        assert_blocks_its_own_thread(by_a_thread(&state.client, &state.runs));
+        assert_blocks_its_own_thread(under_the_lock(&state.client));
         // From another thread it may, of the same runtime as well.
         let follower = tokio::task::spawn_blocking({
             let state = Arc::clone(&state);
-            move || by_a_thread(&state.0, &state.3)
+            move || by_a_thread(&state.client, &state.runs)
         });
         // And the async form may.
-        let other = by_a_task(&state.0, &state.1, &state.2);
-        state.2.notify_one();
+        let other = by_a_task(&state.client, &state.begun, &state.go_on);
+        state.go_on.notify_one();
         assert_eq!(other.await.unwrap(), 1);
         assert_eq!(leader.await.unwrap().unwrap(), 1);
         assert_eq!(follower.await.unwrap().unwrap(), 1);
-        assert_eq!(state.3.count(), 0);
+        assert_eq!(state.runs.count(), 0);
     }
 }
 
@@ -153,24 +170,17 @@ fn in_between(client: &Client, begun: &mpsc::SyncSender<()>, runs: &Runs) -> Res
 }
 
 #[tokio::test]
-async fn nor_for_a_thread_that_waits_for_such_a_task() {
+async fn a_blocking_call_does_not_wait_for_a_thread_that_waits_for_such_a_task() {
     for rig in rigs() {
-        let state = Arc::new((rig.ours.clone(), AtomicBool::new(false), Notify::new(), Runs::default()));
-        let leader = tokio::spawn({
-            let state = Arc::clone(&state);
-            async move { by_a_task(&state.0, &state.1, &state.2).await }
-        });
-        while !state.1.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
+        let (state, leader) = lead(&rig.ours).await;
         let (begun, begins) = mpsc::sync_channel(2);
         let between = thread::spawn({
             let (state, begun) = (Arc::clone(&state), begun.clone());
-            move || in_between(&state.0, &begun, &state.3)
+            move || in_between(&state.client, &begun, &state.runs)
         });
         begins.recv().unwrap();
-        let here = in_between(&state.0, &begun, &state.3);
-        state.2.notify_one();
+        let here = in_between(&state.client, &begun, &state.runs);
+        state.go_on.notify_one();
         assert_eq!(leader.await.unwrap().unwrap(), 1);
         // The second of the two to wait notices.
         let there = between.join().unwrap();
