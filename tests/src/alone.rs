@@ -1,20 +1,20 @@
-//! Cases that need a process of their own: for what a process has only one of, and for what would end it.
+//! Tests that need a process of their own: for global state, and for what would end the process.
 
 use dspinlock_testkit::{Child, Ended, this_program};
 use std::ffi::OsString;
 use std::time::Duration;
 
-/// Set in the process that a case runs in.
+/// Set in the child process.
 const ROLE: &str = "DSPINLOCK_TESTS_ROLE";
 
-/// A case that takes longer hangs.
+/// A test that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs the test `name` of this binary in a process of its own, with `variable` set to `value` or unset, and returns its
 /// standard error. In that process it returns `None`.
 ///
 /// # Panics
-/// If the case fails there.
+/// If the test fails there.
 pub fn alone(name: &str, variable: &str, value: Option<OsString>) -> Option<String> {
     if std::env::var_os(ROLE).is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! A holder as its parent sees it: a process that is spoken to by lines, stopped and continued.
+//! A holder as its parent sees it: a process that reads and writes lines, and is stopped and continued.
 
 use std::ffi::OsString;
 use std::io;
@@ -11,7 +11,7 @@ use dspinlock_testkit::Child;
 use crate::holder::Change;
 use crate::{Failure, Said};
 
-/// A holder waits for the lock for a few leases at most; one that is silent for longer hangs.
+/// A holder that is silent for longer hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A process that runs [`holder::hold`](crate::holder::hold); dropping this ends it, stopped or not.
@@ -29,7 +29,7 @@ impl Holder {
         Child::start(command.args(arguments(change)).env("DSPINLOCK_URL", url)).map(Self)
     }
 
-    /// Waits for what it says next.
+    /// Waits for its next line.
     ///
     /// # Errors
     /// If it has ended.
@@ -45,7 +45,7 @@ impl Holder {
         self.0.say("go on")
     }
 
-    /// Stops it wherever it is, and returns when it has stopped.
+    /// Stops it, and returns when it has stopped.
     ///
     /// # Errors
     /// If it has ended.

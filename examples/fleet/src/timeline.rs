@@ -53,7 +53,7 @@ impl<'a> Picture<'a> {
         let unit = if last < Duration::from_secs(10) { ("ms", 1e3) } else { ("s", 1.0) };
         let end = (last.as_secs_f64() * unit.1 * 1.02).max(1.0);
         let lane = match LANES_HEIGHT / callers.len().max(1) {
-            // So many lanes share their pixels.
+            // With that many, lanes share pixels.
             0 => number(LANES_HEIGHT) / number(callers.len()),
             lane => number(lane.min(16)),
         };
@@ -69,10 +69,10 @@ impl<'a> Picture<'a> {
 
     fn paint(&self, title: &str) -> Svg {
         let mut svg = Svg::new(WIDTH, self.bottom + BOTTOM);
-        svg.text((LEFT, 18.0), Side::Right, 22, INK, title);
+        svg.text((LEFT, 18.0), Side::Right, 18, INK, title);
         svg.legend((LEFT, 52.0), self.legend());
         if has_stripes(self.outcome) {
-            // Over all lanes while a computation runs, so that the eye finds it.
+            // Shown over all lanes while a computation runs.
             for (start, end) in self.outcome.callers().filter_map(Caller::computing) {
                 svg.rect((self.x(start), TOP), (self.x(end), self.bottom), WHILE_COMPUTING);
             }
@@ -83,7 +83,7 @@ impl<'a> Picture<'a> {
         for (process, callers) in &self.outcome.processes {
             y += GAP;
             let mut callers: Vec<&Caller> = callers.callers.values().collect();
-            // Those that were served first stand first.
+            // In the order in which they got the report.
             callers.sort_by_key(|caller| {
                 (caller.started.or(caller.over()).unwrap_or(Duration::MAX), caller.called)
             });
@@ -104,7 +104,7 @@ impl<'a> Picture<'a> {
         let over = caller.over().map_or(WIDTH - RIGHT, |at| self.x(at));
         let waited = caller.started.map_or(over, |at| self.x(at));
         svg.rect((self.x(begun), y), (waited, bottom), WAITING);
-        // However short and narrow they are, what matters most is still to be seen.
+        // The most important parts stay visible however short and narrow they are.
         let (least, below) = (3.0, if self.lane < 5.0 { y + 4.0 } else { bottom });
         if let Some((started, ended)) = caller.computing() {
             let (started, ended) = (self.x(started), self.x(ended));
@@ -126,13 +126,13 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Writes left of a process's lanes whose they are.
+/// Writes the name of a process to the left of its lanes.
 fn name(svg: &mut Svg, process: usize, callers: usize, y: f64, room_for_two: bool) {
     let x = LEFT - 10.0;
     let up = if room_for_two { 9.0 } else { 0.0 };
-    svg.text((x, y - up), Side::Left, 15, INK, &format!("process {process}"));
+    svg.text((x, y - up), Side::Left, 12, INK, &format!("process {process}"));
     if room_for_two {
-        svg.text((x, y + 9.0), Side::Left, 13, INK, &format!("{callers} callers"));
+        svg.text((x, y + 9.0), Side::Left, 11, INK, &format!("{callers} callers"));
     }
 }
 

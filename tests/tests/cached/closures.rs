@@ -1,4 +1,4 @@
-//! Closures have no names of their own: a function that has one as a type parameter has to be given a namespace and a schema.
+//! Closures have no names of their own. A function that has one as a type parameter needs a namespace and a schema.
 
 use dspinlock::{Client, Error, ErrorKind, dspinlock, testing};
 

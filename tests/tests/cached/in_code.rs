@@ -1,4 +1,4 @@
-//! Values that are shared by a call in code, `DSpinlock::get_or_compute`, without the attribute.
+//! `DSpinlock::get_or_compute`: values that are shared without the attribute.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
@@ -75,7 +75,7 @@ fn waiters_get_the_failure_and_later_callers_compute() {
                     lock.get_or_compute_blocking(|| -> io::Result<u64> { panic!("the waiter computes") })
                 })
             });
-            // They are about to wait; were one too late, it would compute, and the test fail.
+            // They are about to wait. One that came too late would compute, and the test would fail.
             thread::sleep(Duration::from_millis(200));
             test.finish();
             assert_eq!(leader.join().unwrap().unwrap_err().to_string(), "the disk is full");
@@ -136,7 +136,7 @@ fn another_caller_computes_after_a_leader_panics() {
             test.entered();
             let waiter =
                 scope.spawn(|| rig.ours.lock("sum").get_or_compute_blocking(|| Ok::<_, Error>(5_u64)));
-            // It is about to wait; were it too late, it would lead, and compute all the same.
+            // It is about to wait. If it came too late, it would lead, and compute all the same.
             thread::sleep(Duration::from_millis(200));
             test.finish();
             assert_eq!(waiter.join().unwrap().unwrap(), 5);

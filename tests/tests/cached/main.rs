@@ -1,4 +1,4 @@
-//! What `cached` does with values, on both stores, between clients that share nothing but the server, as processes do.
+//! The values of `cached`, on both stores. Clients share nothing but the server, as processes do.
 
 mod beside_locks;
 mod closures;

@@ -314,7 +314,7 @@ const PLACES: [(&str, Function); 33] = [
     ("8", || by_argument(8_u16)),
 ];
 
-/// The value that the place of this number gives in a process of its own, and how often it was computed there.
+/// The value of this place in a process of its own, and how often it was computed there.
 fn value_of(place: usize, server: &Server) -> String {
     let name = "places::different_places_share_nothing";
     let place = (PLACE, Some(place.to_string().into()));

@@ -1,4 +1,4 @@
-//! A Python process that runs the real py-dspinlock as a test tells it to; the other end is `tests/python/driver.py`.
+//! A Python process that runs the real py-dspinlock on behalf of a test; the other end is `tests/python/driver.py`.
 
 use std::collections::{HashMap, HashSet};
 use std::env;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use dspinlock_testkit::{Child, Ended};
 use serde_json::{Value, json};
 
-/// How long a test waits for anything from Python before it fails. On an idle machine nothing takes a tenth of it.
+/// How long a test waits for Python before it fails. On an idle machine nothing takes a tenth of this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An exception of Python's.
@@ -32,7 +32,7 @@ impl fmt::Display for Raised {
     }
 }
 
-/// What has come from Python and was not asked for yet.
+/// Messages from Python that no caller has taken yet.
 #[derive(Default)]
 struct Inbox {
     replies: HashMap<u64, Value>,
@@ -45,7 +45,7 @@ type Shared = Arc<(Mutex<Inbox>, Condvar)>;
 
 /// The running process. It ends when this is dropped.
 pub(crate) struct Python {
-    /// With the number of requests so far.
+    /// The process, and the number of requests so far.
     requests: Mutex<(Child, u64)>,
     inbox: Shared,
 }
@@ -56,7 +56,7 @@ impl Python {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/driver.py");
         let mut command = Command::new(interpreter());
         let mut process = Child::start(command.arg(script).arg(port.to_string())).expect("Python starts");
-        let lines = process.take_lines().expect("nobody has taken them");
+        let lines = process.take_lines().expect("they are taken once");
         let inbox = Shared::default();
         let filled = Arc::clone(&inbox);
         thread::spawn(move || receive(&lines, &filled));
@@ -68,7 +68,7 @@ impl Python {
         self.send(request).reply()
     }
 
-    /// Sends a request; Python works on it while the test goes on.
+    /// Sends a request. Python works on it while the test continues.
     pub(crate) fn send(&self, mut request: Value) -> Pending<'_> {
         let mut requests = self.requests.lock().expect("no writer has panicked");
         requests.1 += 1;
@@ -78,7 +78,7 @@ impl Python {
         Pending { python: self, id }
     }
 
-    /// Makes a lock in Python and keeps it there by a name that no other lock of the test has.
+    /// Makes a lock in Python. `name` is unique in the test.
     pub(crate) fn lock(&self, name: &str, key: &Value, options: &Value) -> PythonLock<'_> {
         let made = self
             .call(json!({"do": "make", "lock": name, "key": key, "options": options}))
@@ -97,7 +97,7 @@ impl Python {
         self.requests.lock().expect("no writer has panicked").0.kill().expect("it has ended")
     }
 
-    /// Waits until `found` gives something, or fails the test.
+    /// Waits until `found` returns something, or fails the test.
     fn wait_for<T>(&self, what: &str, mut found: impl FnMut(&mut Inbox) -> Option<T>) -> T {
         let (inbox, arrived) = &*self.inbox;
         let deadline = Instant::now() + PATIENCE;
@@ -139,7 +139,7 @@ impl Pending<'_> {
 pub(crate) struct PythonLock<'a> {
     python: &'a Python,
     name: String,
-    /// What its `get_key()` gives.
+    /// The result of its `get_key()`.
     pub(crate) key: String,
     /// Its owner part and timestamp.
     pub(crate) tag: String,
@@ -151,12 +151,12 @@ impl PythonLock<'_> {
         self.start_entering().reply().map(drop)
     }
 
-    /// Enters its `with`, which may wait, while the test goes on.
+    /// Enters its `with`, which may wait, while the test continues.
     pub(crate) fn start_entering(&self) -> Pending<'_> {
         self.python.send(json!({"do": "enter", "lock": self.name}))
     }
 
-    /// Leaves its `with`; gives the milliseconds that it took.
+    /// Leaves its `with`, and returns how many milliseconds that took.
     pub(crate) fn leave(&self) -> Result<f64, Raised> {
         let left = self.python.call(json!({"do": "leave", "lock": self.name}))?;
         Ok(left["milliseconds"].as_f64().expect("a number"))
@@ -173,7 +173,7 @@ impl PythonLock<'_> {
         deleted.unwrap_or_else(|raised| panic!("{raised}")).as_bool().expect("a boolean")
     }
 
-    /// What `_unpack_value` makes of a record.
+    /// The result of `_unpack_value` for a record.
     pub(crate) fn unpack(&self, record: &str) -> Result<Value, Raised> {
         self.python.call(json!({"do": "unpack", "lock": self.name, "value": record}))
     }
@@ -214,7 +214,7 @@ fn receive(lines: &Receiver<String>, shared: &Shared) {
     arrived.notify_all();
 }
 
-/// A test that fails while it looks into the inbox must not hide its own message behind a poisoned mutex.
+/// A test that fails while it holds the inbox must not hide its own message behind a poisoned mutex.
 fn held(inbox: &Mutex<Inbox>) -> MutexGuard<'_, Inbox> {
     inbox.lock().unwrap_or_else(PoisonError::into_inner)
 }

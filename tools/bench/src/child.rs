@@ -1,4 +1,4 @@
-//! The processes that do the work, as the process that compares sees them: lines in, lines out.
+//! The worker processes as the comparing process sees them: lines in, lines out.
 
 use crate::Fallible;
 use crate::contestants::{Contestant, Engine};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The hidden argument that makes this binary a worker.
 pub(crate) const WORKER: &str = "--worker";
 
-/// A worker that says nothing for this long hangs, and that is a result too.
+/// A worker that is silent for this long hangs, which is a result too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const PYTHON: &str = include_str!("python/worker.py");
@@ -49,13 +49,13 @@ impl Worker {
         Ok(self.child.say(word)?)
     }
 
-    /// Waits for the worker to say that something is done, and for the figures that it gives with it.
+    /// Waits until the worker says `word`, and returns the figures of that line.
     pub(crate) fn hear(&mut self, word: &str) -> Fallible<Figures> {
         let heard = self.hear_within(word, PATIENCE)?;
         heard.ok_or_else(|| format!("{} hangs", self.name).into())
     }
 
-    /// As [`hear`](Self::hear), but gives up after `patience`, with nothing.
+    /// [`hear`](Self::hear) that returns `None` after `patience`.
     pub(crate) fn hear_within(&mut self, word: &str, patience: Duration) -> Fallible<Option<Figures>> {
         let line = match self.child.hear(patience) {
             Ok(line) => line,
@@ -102,7 +102,7 @@ fn python() -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from(".venv/bin/python")).filter(|python| python.exists()))
 }
 
-/// Whether this contestant can take part; why not, otherwise.
+/// Checks that this contestant can take part; the error says why not.
 pub(crate) fn availability(engine: Engine) -> Result<(), String> {
     if !engine.is_python() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The controls: locks without a part of the protocol, and py-dspinlock. A checker that does not catch them proves nothing.
+//! The controls: locks without a part of the protocol, and py-dspinlock. A checker that misses them proves nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,19 +16,19 @@ use crate::rig::{Plan, gather};
 use crate::scenario::{self, Faults, Outcome};
 use crate::wire::Sabotage;
 
-/// How often a control is run, each time by another seed, before it counts as not caught.
+/// How many seeds a control is run with before it counts as not caught.
 pub(crate) const TRIES: u64 = 4;
 
 pub(crate) struct Control {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What it violates.
+    /// The property that it violates.
     pub(crate) property: Property,
     pub(crate) kind: Kind,
 }
 
 pub(crate) enum Kind {
-    /// A change of the usual plan, and the faults under which it shows.
+    /// A change of the usual plan, and the faults that reveal it.
     Sabotage(fn(&mut Plan), Faults),
     Python,
 }
@@ -101,7 +101,7 @@ impl Control {
 
 const WORKER: &str = include_str!("python/worker.py");
 
-/// A Python worker that is silent for longer than its task takes and this hangs.
+/// A Python worker that is silent for this much longer than its task takes hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many Python processes lock one key.
@@ -111,7 +111,7 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
     let interpreter = interpreter()?;
     std::fs::create_dir_all(dir)?;
     let server = Server::try_start()?;
-    // The wire of a network on which some packets are sent again: meanwhile others make several requests.
+    // Some requests are late, as on a network that loses packets. Meanwhile other processes make several requests.
     let dice = Mutex::new(Rng::with_seed(seed));
     let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |_| {
         let mut dice = dice.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +151,7 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
 /// A Python that has py-dspinlock.
 ///
 /// # Errors
-/// If there is none, with what to do.
+/// If there is none, with advice.
 pub(crate) fn interpreter() -> Fallible<PathBuf> {
     let named = std::env::var_os("DSPINLOCK_PYTHON").filter(|named| !named.is_empty()).map(PathBuf::from);
     let python = named.unwrap_or_else(|| PathBuf::from(".venv/bin/python"));

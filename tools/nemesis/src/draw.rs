@@ -82,7 +82,7 @@ impl<'a> Picture<'a> {
         let bottom = lane_top(lanes + 2);
         let mut svg = Svg::new(WIDTH, bottom + BOTTOM);
         let title = format!("{:?}: {}", self.violation.property, self.violation.text);
-        svg.text((14.0, 20.0), Side::Right, 17, INK, &title);
+        svg.text((14.0, 20.0), Side::Right, 14, INK, &title);
         let legend = [
             (WAITING, "waits"),
             (HOLDING, "holds, as far as it knows"),
@@ -119,7 +119,7 @@ impl<'a> Picture<'a> {
         for fault in &self.faults {
             let slot = fault.slot.map_or_else(String::new, |slot| format!(" ({slot})"));
             let at = (x(fault.from), lane_top(lanes + 1) + LANE / 2.0);
-            svg.text(at, Side::Right, 11, INK, &format!("{}{slot}", fault.name));
+            svg.text(at, Side::Right, 10, INK, &format!("{}{slot}", fault.name));
         }
         name(&mut svg, lanes + 1, "faults (process)", INK);
         let at = x(self.violation.at);
@@ -134,7 +134,7 @@ fn lane_top(lane: usize) -> f64 {
 
 /// Writes the name of a lane to its left.
 fn name(svg: &mut Svg, lane: usize, text: &str, colour: &str) {
-    svg.text((LEFT - 10.0, lane_top(lane) + LANE / 2.0), Side::Left, 13, colour, text);
+    svg.text((LEFT - 10.0, lane_top(lane) + LANE / 2.0), Side::Left, 11, colour, text);
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A process that this one starts, speaks to by lines, stops, continues and ends.
+//! A child process that reads and writes lines, and can be stopped, continued and killed.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-/// The program that runs, to be started again as a [`Child`].
+/// A command that starts this program again.
 ///
 /// # Panics
 /// If the system does not know its path.

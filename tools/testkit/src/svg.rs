@@ -66,7 +66,7 @@ impl Picture {
         let mut x = x;
         for (colour, meaning) in entries {
             self.rect((x, y - 6.0), (x + 22.0, y + 6.0), colour);
-            self.text((x + 30.0, y), Side::Right, 14, INK, meaning);
+            self.text((x + 30.0, y), Side::Right, 12, INK, meaning);
             x += 64.0 + 7.0 * number(meaning.chars().count());
         }
     }
@@ -76,11 +76,11 @@ impl Picture {
         for value in axis.labels() {
             let x = axis.at(value);
             self.line((x, top), (x, bottom), "#e3e3e6", 1.0);
-            self.text((x, bottom + 14.0), Side::Middle, 13, INK, &format!("{value:.0}"));
+            self.text((x, bottom + 14.0), Side::Middle, 11, INK, &format!("{value:.0}"));
         }
         let (from, to) = axis.pixels;
         self.line((from, bottom), (to, bottom), INK, 1.0);
-        self.text((f64::midpoint(from, to), bottom + 36.0), Side::Middle, 14, INK, unit);
+        self.text((f64::midpoint(from, to), bottom + 36.0), Side::Middle, 12, INK, unit);
     }
 
     /// Writes the picture into a file.

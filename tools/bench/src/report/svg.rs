@@ -29,11 +29,11 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
     let scale = Scale::of(&spreads);
     let height = TOP + STEP * number(bars.len().max(1)) + 34.0;
     let mut picture = Picture::new(WIDTH, height);
-    picture.text((16.0, 24.0), Side::Right, 20, INK, row.row);
+    picture.text((16.0, 24.0), Side::Right, 16, INK, row.row);
     let logarithmic = if scale.logarithmic { ", logarithmic" } else { "" };
     let better = if matches!(row.unit, "ops/s" | "sections/s" | "share") { "more" } else { "less" };
     let subtitle = format!("{} ({}{logarithmic}; {better} is better)", row.what, row.unit);
-    picture.text((16.0, 50.0), Side::Right, 14, FAINT, &subtitle);
+    picture.text((16.0, 50.0), Side::Right, 12, FAINT, &subtitle);
     for (at, (name, spread, ratio)) in bars.iter().enumerate() {
         let top = TOP + STEP * number(at);
         let middle = top + BAR / 2.0;
@@ -42,7 +42,7 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
             name if name.starts_with("bare") => BARE,
             _ => OTHERS,
         };
-        picture.text((LEFT - 10.0, middle), Side::Left, 14, INK, name);
+        picture.text((LEFT - 10.0, middle), Side::Left, 12, INK, name);
         let end = scale.at(spread.median);
         picture.rect((LEFT, top), (end, top + BAR), colour);
         let (low, high) = (scale.at(spread.min), scale.at(spread.max));
@@ -52,14 +52,14 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
         }
         let ratio = ratio.map_or_else(String::new, |ratio| format!(", {} × bare", figure(ratio.median)));
         let label = format!("{} {}{ratio}", figure(spread.median), row.unit);
-        picture.text((end.max(high) + 10.0, middle), Side::Right, 13, INK, &label);
+        picture.text((end.max(high) + 10.0, middle), Side::Right, 11, INK, &label);
     }
     let foot = format!("{place}; {} repeats", row.repeats());
-    picture.text((16.0, height - 18.0), Side::Right, 12, FAINT, &foot);
+    picture.text((16.0, height - 18.0), Side::Right, 10, FAINT, &foot);
     Ok(picture.save(&dir.join(format!("{}.svg", row.row)))?)
 }
 
-/// From figures to pixels; logarithmic where the greatest would leave nothing to see of the others.
+/// From figures to pixels; logarithmic if the greatest figure would hide the others.
 struct Scale {
     logarithmic: bool,
     least: f64,
@@ -72,7 +72,7 @@ impl Scale {
         let least =
             spreads.iter().map(|spread| spread.min).filter(|&min| min > 0.0).fold(f64::INFINITY, f64::min);
         let logarithmic = greatest / least > 40.0;
-        // A bar that has no length looks as if it were missing.
+        // A bar without length would look missing.
         Self { logarithmic, least: if logarithmic { least / 2.0 } else { 0.0 }, greatest }
     }
 

@@ -1,4 +1,4 @@
-//! What callers are told: that the errors say what is so.
+//! The errors that callers get are true.
 
 use std::collections::HashMap;
 
@@ -48,14 +48,14 @@ impl Case<'_> {
                     .then(|| format!("was told of the failure of {}, which was over", run.op))
             }
             "dropped" => None,
-            // Nothing is done to the wires and servers of these keys.
+            // The wires and servers of these keys have no faults.
             _ => (Cache::of(operation.key).is_some()
                 && !self.away(operation.process, operation.invoked, *at))
             .then(|| format!("got an error of kind {kind} without a reason")),
         }
     }
 
-    /// Notes what has happened, so that a run in which little happened is seen.
+    /// Notes the outcome, so that a run in which little happened is noticed.
     fn note(&mut self, operation: &Operation, runs: &HashMap<&str, &Operation>) {
         let outcomes = &mut self.verdict.outcomes;
         outcomes.extend(operation.refused.as_ref().map(|(_, kind)| kind.clone()));
@@ -72,8 +72,8 @@ impl Case<'_> {
         }
     }
 
-    /// How late a caller may learn of what others did: it may join callers that have read already, and a reply may be on
-    /// its way for as long as its process is out of reach.
+    /// How late a caller may learn of what others did: it may join callers that have read already, and a reply may be on its
+    /// way while its process is out of reach.
     pub(super) fn news(&self, reader: &Operation, from: u64) -> u64 {
         let away = self.away(reader.process, from, reader.ended());
         self.terms.grace + if away { self.terms.unreachable() } else { 0 }

@@ -1,4 +1,4 @@
-//! P8 and P9: what is computed once, and who is given what.
+//! P8 and P9: what is computed once, and which value a caller gets.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::history::Call;
 use crate::truth::{End, Turn};
 use crate::worker::{CACHED_FROM, Cache};
 
-/// How wrong the times of a server may be when a result expires.
+/// How inexact the expiry of a result may be.
 const SLACK: u64 = 10_000;
 
 impl Case<'_> {
@@ -24,12 +24,12 @@ impl Case<'_> {
         }
     }
 
-    /// P8: while a result lives, nobody takes the turn to compute another one.
+    /// P8: while a result lives, no caller takes a turn to compute another one.
     fn windows(&mut self) {
         let mut wrong = Vec::new();
         for &key in self.truth.by_key.keys().filter(|key| **key >= CACHED_FROM) {
             let mut result: Option<(&Turn, u64, u64)> = None;
-            // What a mark leaves is no result, and hand-offs hide which turn is one's.
+            // A mark leaves no result, and after hand-offs the server does not show which turn is a mark.
             let marked = Cache::of(key) == Some(Cache::Marked);
             for turn in self.truth.at(key).filter(|_| !marked) {
                 if let Some((before, from, until)) = result
@@ -56,7 +56,7 @@ impl Case<'_> {
         self.verdict.violations.append(&mut wrong);
     }
 
-    /// The exceptions of P8: after these another one may compute.
+    /// The exceptions of P8: turns after which another caller may compute.
     fn without_result(&self) -> u64 {
         let none = |operation: &&Operation| {
             let turn =
@@ -72,7 +72,7 @@ impl Case<'_> {
     fn value(&mut self, reader: &Operation, at: u64, run: Option<&Operation>, fence: u64, whole: bool) {
         let why = match run {
             _ if !whole => Some("that is not whole".to_owned()),
-            None => Some("that nobody computed".to_owned()),
+            None => Some("that no run computed".to_owned()),
             Some(run) if run.key != reader.key || run.fence() != fence => {
                 Some(format!("that is not what {} computed", run.op))
             }
@@ -92,14 +92,14 @@ impl Case<'_> {
             }
             _ => self.truth.at(run.key).rfind(|turn| turn.op == run.op)?,
         };
-        // What was not stored is for the callers of the same flight only.
+        // A value that was not stored is for the callers of the same flight only.
         if !matches!(turn.end, Some((_, End::Computed { .. }))) {
             let unseen =
                 self.blind(run.invoked, reader.ended()) || self.lost(reader.key, run.invoked, reader.invoked);
             let other = reader.process != run.process && !unseen;
             return other.then(|| format!("that {} computed and did not store", run.op));
         }
-        // Who joins callers that wait already gets what those read, and a reply may be on its way for some time.
+        // A caller may join others that have read already, and a reply may be on its way for some time.
         let news = self.terms.patience + self.terms.grace;
         let newer = self.truth.at(reader.key).find(|other| {
             let stored = matches!(other.end, Some((at, End::Computed { .. })) if at + news < reader.invoked);
@@ -111,7 +111,7 @@ impl Case<'_> {
         self.outlived(reader, run, turn)
     }
 
-    /// What was deleted or has expired is served to nobody who asks later.
+    /// A value that was deleted or has expired is not served to later callers.
     fn outlived(&self, reader: &Operation, run: &Operation, turn: &Turn) -> Option<String> {
         let Some((_, End::Computed { until })) = turn.end else { return None };
         let longer = Cache::of(reader.key).map_or(0, |cache| micros(cache.stale_for()));

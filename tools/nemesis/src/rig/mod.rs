@@ -1,4 +1,4 @@
-//! The servers, the wires and the processes of one run, and what can be done to them.
+//! The servers, the wires and the processes of one run, and the faults that can be done to them.
 
 mod traces;
 mod watchdog;
@@ -23,10 +23,10 @@ use traces::{accepted, blocked};
 pub(crate) use traces::{gather, names};
 use watchdog::Watchdog;
 
-/// How long a worker may go on after the end, before it is taken to hang.
+/// A worker that runs this long after the end hangs.
 const LAST_CALLS: u64 = 20_000_000;
 
-/// One run's settings.
+/// The settings of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) stubborn: bool,
 }
 
-/// A worker's place: its wire stays while processes follow one another.
+/// The place of a worker: one wire, and one process after the other.
 pub(crate) struct Desk {
     pub(crate) slot: u32,
     pub(crate) proxy: Proxy,
@@ -58,7 +58,7 @@ impl Desk {
 pub(crate) struct Rig {
     pub(crate) log: FaultLog,
     pub(crate) servers: Vec<Server>,
-    /// The one that workers are led to.
+    /// The index of the server that workers use.
     pub(crate) current: usize,
     pub(crate) desks: Vec<Desk>,
     pub(crate) until: u64,
@@ -138,12 +138,12 @@ impl Rig {
         Ok(())
     }
 
-    /// Whether there is time for another fault and for what comes after it.
+    /// Whether there is time for another fault and its consequences.
     pub(crate) fn goes_on(&self) -> bool {
         now() + 300_000 < self.until
     }
 
-    /// Waits, and has workers that died followed by others.
+    /// Waits, and replaces workers that have died.
     ///
     /// # Errors
     /// If a process does not start.
@@ -165,7 +165,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Writes down that a worker has ended before its time.
+    /// Logs that a worker has ended early.
     fn bury(&mut self, slot: usize, ended: &Ended) {
         let desk = &mut self.desks[slot];
         desk.child = None;
@@ -178,7 +178,7 @@ impl Rig {
         }
     }
 
-    /// Kills a worker, which another one follows.
+    /// Kills a worker and starts another in its place.
     ///
     /// # Errors
     /// If it can't be killed.
@@ -191,7 +191,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Stops a worker in the middle of what it does, for so long.
+    /// Stops a worker for some time, wherever it is.
     ///
     /// # Errors
     /// If it can't be signalled.
@@ -206,7 +206,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Listens to a server from now on.
+    /// Starts to monitor a server.
     ///
     /// # Errors
     /// If it can't be reached.
@@ -218,7 +218,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Ends the current server without warning; no worker reaches it until [`Rig::let_in`].
+    /// Kills the current server. No worker reaches it until [`Rig::let_in`].
     pub(crate) fn kill_server(&mut self) {
         for desk in &self.desks {
             desk.proxy.refuse(true);
@@ -233,7 +233,7 @@ impl Rig {
         }
     }
 
-    /// Listens to the current server and leads the workers to it.
+    /// Monitors the current server, and lets the workers connect to it.
     ///
     /// # Errors
     /// If it can't be reached.
@@ -248,7 +248,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Waits for the end, and gathers what is known.
+    /// Waits for the end, and gathers the evidence.
     ///
     /// # Errors
     /// If a file can't be read, or the server can't be reached.
@@ -286,7 +286,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Nothing stays blocked when everybody has gone.
+    /// No key stays BLOCKED after all workers have ended.
     fn await_free(&mut self) -> Fallible<()> {
         let mut connection = self.server().connect()?;
         let given_up = now() + 5_000_000;
@@ -296,7 +296,7 @@ impl Rig {
                 return Ok(());
             }
             if now() > given_up {
-                let text = format!("still blocked when everybody has gone: {}", blocked.join(" "));
+                let text = format!("still BLOCKED after all workers have ended: {}", blocked.join(" "));
                 self.wrong.push(Violation::new(Property::P4, now(), 0, text));
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! The thirteen scenarios: for each the workers' habits, and what is done to them.
+//! The thirteen scenarios: what the workers do, and the faults.
 
 mod clocks;
 mod failover;
@@ -24,23 +24,23 @@ use crate::history::What;
 use crate::rig::{Plan, Rig};
 use crate::worker::{Mix, Style};
 
-/// Does something bad every now and then, until the time is over; in the end all is well again.
+/// Causes faults until the time is over, and ends them.
 pub(crate) type Faults = fn(&mut Rig, &mut Rng) -> Fallible<()>;
 
 pub(crate) struct Scenario {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What changes in the usual plan.
+    /// The change of the usual plan.
     pub(crate) plan: fn(&mut Plan),
     pub(crate) faults: Faults,
-    /// How many grants in 20 seconds are the least that proves anything.
+    /// A run with fewer grants in 20 seconds proves nothing.
     pub(crate) grants: u64,
-    /// What callers must have been told for the same reason.
+    /// Outcomes that some callers must have had, for the same reason.
     pub(crate) outcomes: &'static [&'static str],
 }
 
-/// How many faults in 20 seconds are the least that proves anything.
+/// A run with fewer faults in 20 seconds proves nothing.
 pub(crate) const LEAST_FAULTS: u64 = 20;
 
 pub(crate) static ALL: [Scenario; 13] = [
@@ -208,7 +208,7 @@ pub(crate) fn usual(seed: u64, seconds: u64) -> Plan {
     }
 }
 
-/// What came of one run.
+/// The result of one run.
 pub(crate) struct Outcome {
     pub(crate) evidence: Evidence,
     pub(crate) verdict: Verdict,
@@ -222,7 +222,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(plan: Plan, faults: Faults, dir: &Path) -> Fallible<Outcome> {
     let mut dice = Rng::with_seed(plan.seed.wrapping_mul(7_919));
     let mut rig = Rig::start(plan, dir)?;
-    // Everybody is at work before the first fault.
+    // All workers run before the first fault.
     rig.pass(300)?;
     faults(&mut rig, &mut dice)?;
     let (evidence, mut wrong) = rig.finish()?;
@@ -232,7 +232,7 @@ pub(crate) fn run(plan: Plan, faults: Faults, dir: &Path) -> Fallible<Outcome> {
     Ok(Outcome { evidence, verdict, faults })
 }
 
-/// How many faults there were: what the controller did, deaths, and callers that gave up or panicked in the middle.
+/// The number of faults: those of the controller, deaths, and calls that were dropped or panicked.
 fn fired(evidence: &Evidence) -> u64 {
     let entries = evidence
         .entries

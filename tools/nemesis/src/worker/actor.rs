@@ -1,4 +1,4 @@
-//! One caller after the other, by the dice.
+//! Random calls, one after the other.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,11 +19,11 @@ use super::{Job, LEASE, Mix, ON_PURPOSE, Style, is_on_purpose};
 use crate::clock::{micros, ms, now};
 use crate::history::{self, How, Log, What};
 
-/// The first of the keys of cached functions, and of those that run once.
+/// The first key of cached functions, and the first of those that run once.
 pub(crate) const CACHED_FROM: u64 = 1_000_000;
 pub(crate) const ONCE_FROM: u64 = 2_000_000;
 
-/// How many of each of these there are.
+/// How many keys each of them has.
 const CACHED_KEYS: u64 = 2;
 
 pub(super) struct Actor {
@@ -35,7 +35,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// The same caller on another runtime, with dice of its own.
+    /// The same caller on another runtime, with other dice.
     pub(super) fn again(&self, generation: u64) -> Self {
         Self {
             client: self.client.clone(),
@@ -82,7 +82,7 @@ impl Actor {
             _ => How::Drop,
         };
         let op = self.log.next_op();
-        // A copy in the process is found by what a client names its records.
+        // Copies in a process are kept by the scheme of a client.
         let named =
             if cache == Some(Cache::Local) { self.client.clone() } else { Call::named(&self.client, &op) };
         Call {
@@ -102,7 +102,7 @@ impl Actor {
         }
     }
 
-    /// What to ask for, and the key.
+    /// The kind of call, and the key.
     fn roll_deed(&mut self, mix: &Mix) -> (history::Call, u64) {
         if self.rolls(mix.caches) {
             return match self.dice.u32(..1_000) {
@@ -233,7 +233,7 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
     releasing.answer(ended(guard).await, &lock);
 }
 
-/// How a holding ends whose call has a fate of its own.
+/// How a turn ends whose call has a fate.
 fn fated(call: &Call) -> How {
     match call.fate {
         Fate::Succeeds => call.how,
@@ -272,7 +272,7 @@ fn failed(asking: Asking<'_>, error: &AppError) {
     }
 }
 
-/// A future that is dropped when its polls are used up, and its last request has been on its way for a while.
+/// A future that is dropped after some polls, while its last request is on its way.
 struct AtMost<F> {
     future: Pin<Box<F>>,
     polls: u32,

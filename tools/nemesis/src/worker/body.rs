@@ -1,4 +1,4 @@
-//! What is computed: the annotated functions, and the value that says who computed it.
+//! The annotated functions, and their value, which names the run that computed it.
 
 use std::thread;
 
@@ -12,10 +12,10 @@ use crate::history::{How, Op};
 
 pub(crate) const NAMESPACE: &str = "nemesis";
 
-/// Long enough to be read in parts, if anything would read parts.
+/// Long enough to be torn if values were read in parts.
 const FILLER: usize = 3_000;
 
-/// It names the run that computed it, in each of its parts.
+/// It names the run that computed it in each of its parts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Value {
     pub(super) run: Op,
@@ -29,7 +29,7 @@ impl Value {
         Self { run: call.op.clone(), key: call.key, fence, filler: filler(&call.op, fence) }
     }
 
-    /// Whether it is one run's value from its beginning to its end, and of this key.
+    /// Whether all of it is the value of one run, and of this key.
     pub(super) fn is_whole(&self, key: u64) -> bool {
         self.key == key && self.filler == filler(&self.run, self.fence)
     }
@@ -43,7 +43,7 @@ fn filler(run: &str, fence: u64) -> String {
 #[derive(Debug)]
 pub(super) enum AppError {
     Lock(Error),
-    /// The body's own, of this run.
+    /// An error of the body, with its run.
     Own(Op),
 }
 
@@ -62,7 +62,7 @@ impl std::fmt::Display for AppError {
     }
 }
 
-/// Ends a body as its fate is.
+/// Ends a body by its fate.
 fn end(call: &Call, holding: Holding<'_>, fence: u64) -> Result<Value, AppError> {
     match call.fate {
         Fate::Succeeds => {
@@ -104,7 +104,7 @@ pub(super) async fn compute_later(call: &Call, lock: Option<&LockHandle>) -> Res
     end(call, holding, lock.map_or(0, LockHandle::fencing_token))
 }
 
-/// The two doors of a function, and what they turn a value into.
+/// A blocking and an async function, and what they convert a value into.
 macro_rules! doors {
     ($call:ident: $blocking:ident, $later:ident -> $returns:ty: $done:expr, $($mode:tt)*) => {
         #[dspinlock(

@@ -92,7 +92,7 @@ impl Cache {
     }
 }
 
-/// The two doors of a function. All share the namespace and the schema with each other and with `get_or_compute`.
+/// A blocking and an async function. All share the namespace and the schema with each other and with `get_or_compute`.
 macro_rules! doors {
     ($($blocking:ident, $later:ident: $cached:meta;)*) => {$(
         #[dspinlock(

@@ -1,4 +1,4 @@
-//! One call: what it is about, how it is to end, and what is written down of it.
+//! One call: its parameters, and the events that it logs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::{LEASE, SLEEP};
 use crate::clock::{micros, now};
 use crate::history::{self, How, Log, Op, What};
 
-/// py-dspinlock's naming, with the name of the operation in each record that it makes: so the server's own log says
-/// which operation took what.
+/// py-dspinlock's naming with the name of the operation in each tag, so that the server's commands show which operation they
+/// belong to.
 #[derive(Debug)]
 struct Named(Op);
 
@@ -51,7 +51,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// The client under whose names this operation's records are made.
+    /// A client whose tags name this operation.
     pub(super) fn named(client: &Client, op: &Op) -> Client {
         client.clone().with_scheme(Named(op.clone()))
     }
@@ -79,14 +79,14 @@ impl Call {
         Releasing { call: self, fence, answered: false }
     }
 
-    /// The caller asks now; dropped before it has an answer, nobody knows.
+    /// The caller asks now. If it is dropped before the answer, the outcome is unknown.
     pub(super) fn invoke(&self) -> Asking<'_> {
         self.write(What::Invoke { call: self.kind, budget: micros(self.budget) });
         Asking { call: self, answered: false }
     }
 }
 
-/// A release that is under way; dropped before its end, nobody is told.
+/// A release on its way. If it is dropped before its end, the outcome is unknown.
 pub(super) struct Releasing<'a> {
     call: &'a Call,
     fence: u64,
@@ -116,7 +116,7 @@ impl Drop for Releasing<'_> {
     }
 }
 
-/// What a caller is told by an error.
+/// The kind of an error, as one word.
 pub(super) fn kind(error: &Error) -> String {
     error.kind().as_str().replace(' ', "-")
 }
@@ -133,12 +133,12 @@ impl Asking<'_> {
         self.call.write(what);
     }
 
-    /// Granted: what follows is written by the holding.
+    /// Granted: the holding logs what follows.
     pub(super) fn granted(mut self) {
         self.answered = true;
     }
 
-    /// What asks for no lock is done, or is an error.
+    /// The outcome of an operation that takes no lock.
     pub(super) fn done(self, done: Result<(), Error>) {
         match done {
             Ok(()) => self.answer(What::Done),
@@ -146,12 +146,12 @@ impl Asking<'_> {
         }
     }
 
-    /// An error in place of the lock: no, or nobody knows.
+    /// An error in place of the lock: refused, or unknown.
     pub(super) fn refused(self, error: &Error) {
         let kind = kind(error);
         self.answer(match error.kind() {
             ErrorKind::Backend | ErrorKind::Lost | ErrorKind::NotOwner => What::Info { kind },
-            // The error of the run that failed is in the text, and names that run.
+            // The text contains the error of the failed run, which names the run.
             ErrorKind::LeaderFailed => {
                 let text = error.to_string();
                 let run = text.split(' ').skip_while(|word| *word != "run").nth(1).map(ToOwned::to_owned);
@@ -170,7 +170,7 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// A lock that is held, or a body that runs. What is dropped in the middle has ended all the same.
+/// A lock that is held, or a body that runs. It ends when it is dropped, too.
 pub(super) struct Holding<'a> {
     call: &'a Call,
     /// `get_or_compute` gives its body none.
@@ -189,7 +189,7 @@ impl<'a> Holding<'a> {
         Self { call, lock: lock.cloned(), fence, known_until, over: false }
     }
 
-    /// Looks whether the lock is held, and if so does what it protects; false where it is lost.
+    /// Writes to the register if the lock is held, and returns false if it is lost.
     pub(super) fn act(&mut self) -> bool {
         let (Some(lock), fence) = (&self.lock, self.fence) else { return true };
         let since = now();
@@ -206,7 +206,7 @@ impl<'a> Holding<'a> {
         true
     }
 
-    /// From now on the holder leaves alone what the lock protects.
+    /// From now on the holder does not write to the register.
     pub(super) fn end(mut self, how: How) {
         self.over = true;
         self.call.write(What::Release { fence: self.fence, how });
