@@ -13,10 +13,6 @@ use tokio::task::JoinHandle;
 
 static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 
-/// Another thread, for large values alone: whatever takes time there holds up no lock.
-#[cfg(feature = "redis")]
-static CARRIER: Mutex<Option<Worker>> = Mutex::new(None);
-
 /// A way to the library's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
@@ -35,17 +31,12 @@ impl Worker {
         Self::at(&WORKER, "dspinlock-io")
     }
 
-    /// The thread of this process that carries large values, started by the first of them.
+    /// The thread of this process that is kept in `place`, started by the first call, and by the first one after a fork.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    #[cfg(feature = "redis")]
-    pub(crate) fn carrier() -> Result<Self> {
-        Self::at(&CARRIER, "dspinlock-values")
-    }
-
-    fn at(place: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
+    pub(crate) fn at(place: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
         // Set whole, or not at all.
         let mut worker = place.lock().unwrap_or_else(PoisonError::into_inner);
         match &*worker {
@@ -126,15 +117,6 @@ impl Worker {
             let _ = send.send(task.await);
         });
         receive.recv().unwrap_or_else(|_| Err(died()))
-    }
-
-    /// Runs blocking work away from the thread's own loop.
-    #[cfg(feature = "redis")]
-    pub(crate) async fn unblock<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        self.runtime.spawn_blocking(work).await.map_err(|_| died())
     }
 }
 

@@ -196,7 +196,7 @@ impl Config {
     /// Opens nothing yet.
     pub(super) fn store(&self, worker: &Worker) -> Result<Store> {
         use crate::store::Wakeups;
-        use crate::store::redis::{Limits, Own, Redis};
+        use crate::store::redis::{self, Limits, Own};
         use ::redis::{ConnectionAddr, IntoConnectionInfo};
 
         self.validate()?;
@@ -231,8 +231,7 @@ impl Config {
         let wakeups = Wakeups::default();
         let own =
             Own::new(client, limits, self.wakeup == Wakeup::Tracking, wakeups.clone()).map_err(unreadable)?;
-        let redis = Redis::new(own, worker.clone(), limits, &place).woken_by(wakeups);
-        Ok(Store::redis(redis.keeping(secret.as_deref())))
+        Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
     }
 }
 

@@ -5,13 +5,14 @@
 
 use crate::clock::Tick;
 use crate::format::envelope::{Label, Payload};
+use crate::sync::lock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 /// How many values are kept at the most, about.
 const NUMBER: usize = 10_000;
@@ -24,11 +25,11 @@ pub(crate) struct Copies {
     cache: Cache<String, Kept, Weight>,
     /// With the least that each of them may weigh, their number is bounded as well.
     least: AtomicU64,
-    weights: RwLock<HashMap<TypeId, Weigh>>,
+    weights: Mutex<HashMap<TypeId, Weigh>>,
 }
 
 /// How many bytes of memory a value of some type takes.
-type Weigh = Box<dyn Fn(&dyn Any) -> usize + Send + Sync>;
+type Weigh = Arc<dyn Fn(&dyn Any) -> usize + Send + Sync>;
 
 /// One of them.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl Default for Copies {
         Self {
             cache: Cache::with_weighter(NUMBER / 10, WEIGHT, Weight),
             least: AtomicU64::new(WEIGHT / NUMBER as u64),
-            weights: RwLock::default(),
+            weights: Mutex::default(),
         }
     }
 }
@@ -88,8 +89,8 @@ impl Copies {
         let encoded = payload.len();
         // What is behind a value is unknown: most take about as much memory as they have bytes when they are encoded.
         let decoded = payload.decoded().map_or(0, |value| {
-            let weights = self.weights.read().unwrap_or_else(PoisonError::into_inner);
-            weights.get(&value.type_id()).map_or(size_of_val(value) + encoded, |weigh| weigh(value))
+            let weigh = lock(&self.weights).get(&value.type_id()).cloned();
+            weigh.map_or(size_of_val(value) + encoded, |weigh| weigh(value))
         });
         let bytes = u64::try_from(record.len() + encoded + decoded).unwrap_or(u64::MAX);
         bytes.max(self.least.load(Ordering::Relaxed))
@@ -107,8 +108,7 @@ impl Copies {
     /// Has values of this type weighed in this way.
     pub(crate) fn weigh_by<T: 'static>(&self, weigh: impl Fn(&T) -> usize + Send + Sync + 'static) {
         let weigh = move |value: &dyn Any| value.downcast_ref().map_or(0, &weigh);
-        let mut weights = self.weights.write().unwrap_or_else(PoisonError::into_inner);
-        weights.insert(TypeId::of::<T>(), Box::new(weigh));
+        lock(&self.weights).insert(TypeId::of::<T>(), Arc::new(weigh));
     }
 
     pub(crate) fn drop_copy(&self, record: &str) {

@@ -6,9 +6,10 @@
 use crate::clock::Tick;
 use crate::format::envelope::{Label, Payload};
 use crate::store::copies::{Copies, LocalCopy};
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// The keys that somebody in this process waits for, or has a copy of.
@@ -27,8 +28,7 @@ type Keys = HashMap<String, watch::Sender<()>>;
 
 impl Wakeups {
     fn keys(&self) -> MutexGuard<'_, Keys> {
-        // Inserting and removing leave the map whole.
-        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.keys)
     }
 
     /// Hears of changes of `key` from now on.
@@ -65,8 +65,7 @@ impl Wakeups {
     }
 
     fn copies_end(&self) -> MutexGuard<'_, Option<Tick>> {
-        // A plain value, replaced whole.
-        self.0.copies_end.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.copies_end)
     }
 
     /// The copy of a value that belongs to the record of this name.

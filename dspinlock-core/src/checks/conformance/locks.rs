@@ -229,11 +229,8 @@ fn an_expired_record_is_free(rig: &Rig) {
 
 fn two_at_once_are_never_both_granted(rig: &Rig) {
     let granted: usize = std::thread::scope(|threads| {
-        let race = |id| {
-            threads.spawn(move || {
-                usize::from(is_granted(&rig.store.call_blocking(&acquire(&rig.names, &tag(id))).unwrap()))
-            })
-        };
+        let race =
+            |id| threads.spawn(move || usize::from(is_granted(&rig.call(&acquire(&rig.names, &tag(id))))));
         let racers: Vec<_> = (0..16).map(race).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).sum()
     });

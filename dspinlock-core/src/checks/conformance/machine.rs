@@ -146,9 +146,10 @@ struct Stores {
 thread_local! {
     /// A server a test and not a case; each case has keys of its own.
     static RIGS: Rc<Vec<Rig>> = Rc::new(vec![
-        Rig::memory(),
+        memory(),
+        faulty::losing_requests(),
         #[cfg(feature = "redis")]
-        Rig::redis(false),
+        redis_only::rig(false),
     ]);
     static CASE: Cell<u64> = const { Cell::new(0) };
 }
@@ -167,14 +168,14 @@ impl StateMachineTest for Stores {
     fn apply(mut stores: Self, model: &Model, op: Op) -> Self {
         for rig in 0..stores.rigs.len() {
             let answer = stores.answer(rig, model, &op);
-            assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name());
+            assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name);
         }
         for &(lock, part) in &model.over {
             for rig in stores.rigs.iter() {
                 // An expiry is no event: there is nothing to await but the time.
                 let started = std::time::Instant::now();
                 while rig.content(&stores.names[lock], part).is_some() {
-                    assert!(started.elapsed() < 10 * S, "{} keeps {part:?} after {op:?}", rig.name());
+                    assert!(started.elapsed() < 10 * S, "{} keeps {part:?} after {op:?}", rig.name);
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
@@ -203,7 +204,7 @@ impl Stores {
             let expected = expected.part(part).and_then(Option::take);
             for rig in self.rigs.iter() {
                 let content = rig.content(&self.names[lock], part);
-                assert_eq!(content, expected, "{part:?} in {}", rig.name());
+                assert_eq!(content, expected, "{part:?} in {}", rig.name);
             }
         }
     }
@@ -289,10 +290,6 @@ impl Stores {
 }
 
 impl Rig {
-    fn name(&self) -> &'static str {
-        if self.store.is_memory() { "memory" } else { "Redis" }
-    }
-
     fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
         let tag = tag(ask.tag);
         let fetch = ask.wish.as_ref().map(|wish| Fetch {
