@@ -1,4 +1,4 @@
-//! What only a server can do.
+//! Cases that only a server can have.
 
 use super::*;
 use dspinlock_testkit::Server;
@@ -40,7 +40,7 @@ fn another_type_is_reported_and_stays() {
     assert_eq!(server.command(&["LLEN", &rig.names.record]).int(), Some(1));
 }
 
-/// How many bytes the server has sent.
+/// The bytes that the server has sent so far.
 fn sent(server: &Server) -> u64 {
     server.info("stats")["total_net_output_bytes"].parse().unwrap()
 }
@@ -102,7 +102,7 @@ fn a_long_string_beside_the_record_is_not_read() {
     assert!(sent(&server) - before < 200_000, "{} bytes", sent(&server) - before);
 }
 
-/// Whatever a stranger puts beside a record, a turn runs its course, and what is not ours to overwrite stays.
+/// A turn runs its course whatever a stranger puts beside its record.
 #[test]
 fn another_type_beside_the_record_makes_no_operation_fail() {
     let (rig, server) = with_server(false);
@@ -175,7 +175,7 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
         memory("1");
         let waiter = tag(99);
         let waits = Acquire { waiting: Some("me"), relock: false, ..acquire(names, &waiter) };
-        assert!(matches!(rig.call(&waits), Acquired::Held { .. }), "it can be waited for");
+        assert!(matches!(rig.call(&waits), Acquired::Held { .. }), "a waiter can be noted");
     };
     held(1);
     assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others: 0 });
@@ -248,7 +248,7 @@ fn an_operation_is_one_command() {
     assert_eq!(calls(&after) - calls(&before), 2);
 }
 
-/// Of records with separators of one's own, the script and the parser of the other stores take the same for one.
+/// The script and the parser agree on records with other separators.
 #[test]
 fn other_separators_are_told_apart() {
     #[derive(Debug)]

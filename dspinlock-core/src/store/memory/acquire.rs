@@ -15,17 +15,17 @@ impl Entries {
             // Memory has no replicas, and the caller wants no lock without them.
             return Acquired::Unconfirmed { by: 0, now: now.server };
         }
-        let record = self.get(&names.record, now.tick).map(<[u8]>::to_vec);
-        if is(record.as_deref(), tag, State::Computed) {
+        let record = self.get(&names.record, now.tick);
+        if is(record, tag, State::Computed) {
             return Acquired::Spent;
         }
-        if is(record.as_deref(), tag, State::Blocked) {
+        if is(record, tag, State::Blocked) {
             return self.granted_again(acquire, now);
         }
         if now.server > acquire.not_after {
             return Acquired::Late { now: now.server };
         }
-        let computed = record.as_ref().is_some_and(|record| record.ends_with(b"1"));
+        let computed = record.is_some_and(|record| record.ends_with(b"1"));
         if fetch.is_some()
             && !computed
             && let Some(note) = self.failure(acquire, record.is_none(), now)
@@ -33,14 +33,15 @@ impl Entries {
             return Acquired::Failed { note, now: now.server };
         }
         if let Some(record) = record {
-            let ours = acquire.relock && is_ours(&record, &names.separator);
+            let ours = acquire.relock && is_ours(record, &names.separator);
             let life = self.remaining(&names.record, now.tick);
             let seen = acquire.replace.is_some_and(|replace| {
                 let lives_at_most = |at_most| life.is_some_and(|life| life <= at_most);
                 replace.seen == record && replace.life_at_most.is_none_or(lives_at_most)
             });
             if !ours && !seen {
-                return self.held(acquire, record, life, now);
+                let raw = record.to_vec();
+                return self.held(acquire, raw, life, now);
             }
         }
         let last = match self.last_fence(&names.fence(), now.tick) {
@@ -63,7 +64,7 @@ impl Entries {
     }
 
     /// The note of the turn that the caller waited for, or of a failure that is cached for all callers.
-    fn failure(&mut self, acquire: &Acquire<'_>, free: bool, now: Now) -> Option<Vec<u8>> {
+    fn failure(&self, acquire: &Acquire<'_>, free: bool, now: Now) -> Option<Vec<u8>> {
         let fetch = acquire.fetch?;
         let note = self.get(&acquire.names.error(), now.tick)?;
         let Parts { turn, till, mark, .. } = parts(note)?;
@@ -96,7 +97,7 @@ impl Entries {
     }
 
     /// The last token, 0 if there is none, or the reply if something else stands in its place.
-    fn last_fence(&mut self, key: &str, now: Tick) -> Result<u64, Acquired> {
+    fn last_fence(&self, key: &str, now: Tick) -> Result<u64, Acquired> {
         match self.get(key, now) {
             None => Ok(0),
             Some(_) => self.fence(key, now).ok_or_else(|| Acquired::StrangeFence("string".to_owned())),

@@ -23,6 +23,12 @@ struct Entry {
     expires: Option<Tick>,
 }
 
+impl Entry {
+    fn is_alive(&self, now: Tick) -> bool {
+        self.expires.is_none_or(|expires| expires > now)
+    }
+}
+
 impl Default for Entries {
     fn default() -> Self {
         Self { map: BTreeMap::new(), sweep_at: FIRST_SWEEP, changed: Vec::new() }
@@ -30,15 +36,16 @@ impl Default for Entries {
 }
 
 impl Entries {
-    pub(super) fn get(&mut self, key: &str, now: Tick) -> Option<&[u8]> {
-        if self.map.get(key)?.expires.is_some_and(|expires| expires <= now) {
-            self.map.remove(key);
-        }
-        self.map.get(key).map(|entry| entry.value.as_slice())
+    fn entry(&self, key: &str, now: Tick) -> Option<&Entry> {
+        self.map.get(key).filter(|entry| entry.is_alive(now))
+    }
+
+    pub(super) fn get(&self, key: &str, now: Tick) -> Option<&[u8]> {
+        self.entry(key, now).map(|entry| entry.value.as_slice())
     }
 
     pub(super) fn remaining(&self, key: &str, now: Tick) -> Option<Duration> {
-        self.map.get(key)?.expires.map(|expires| now.until(expires))
+        self.entry(key, now)?.expires.map(|expires| now.until(expires))
     }
 
     pub(super) fn put(&mut self, key: &str, value: Vec<u8>, life: Option<Duration>, now: Tick) {
@@ -61,21 +68,21 @@ impl Entries {
         self.put(key, tag.record(state).into_bytes(), life, now);
     }
 
-    pub(super) fn remove(&mut self, key: &str) -> bool {
+    pub(super) fn remove(&mut self, key: &str) {
         self.changed.push(key.to_owned());
-        self.map.remove(key).is_some()
+        self.map.remove(key);
     }
 
     /// Never shortens a life: of two extensions the overtaken one may come last.
     pub(super) fn extend(&mut self, key: &str, life: Duration, now: Tick) {
-        if let Some(entry) = self.map.get_mut(key) {
+        if let Some(entry) = self.map.get_mut(key).filter(|entry| entry.is_alive(now)) {
             let expires = now + life;
             entry.expires = Some(entry.expires.map_or(expires, |known| known.max(expires)));
         }
     }
 
     /// Whether the key is BLOCKED by this tag.
-    pub(super) fn is_blocked_by(&mut self, key: &str, tag: &Tag, now: Tick) -> bool {
+    pub(super) fn is_blocked_by(&self, key: &str, tag: &Tag, now: Tick) -> bool {
         is(self.get(key, now), tag, State::Blocked)
     }
 
@@ -86,7 +93,7 @@ impl Entries {
 
     /// Removes expired entries.
     pub(crate) fn sweep(&mut self, now: Tick) {
-        self.map.retain(|_, entry| entry.expires.is_none_or(|expires| expires > now));
+        self.map.retain(|_, entry| entry.is_alive(now));
     }
 }
 

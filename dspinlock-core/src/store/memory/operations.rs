@@ -106,7 +106,7 @@ impl Entries {
         renewed
     }
 
-    pub(crate) fn read(&mut self, names: &Names, now: Now) -> Found {
+    pub(crate) fn read(&self, names: &Names, now: Now) -> Found {
         let fence = self.fence(&names.fence(), now.tick);
         let remaining = self.remaining(&names.record, now.tick);
         match self.get(&names.record, now.tick) {
@@ -115,14 +115,14 @@ impl Entries {
         }
     }
 
-    fn peek(&mut self, names: &Names, now: Now) -> Reply {
+    fn peek(&self, names: &Names, now: Now) -> Reply {
         let found = self.read(names, now);
         let computed = matches!(&found, Found::Held { raw, .. } if raw.ends_with(b"1"));
         let value = if computed { self.value(names, now.tick) } else { None };
         Reply::Found(found, value)
     }
 
-    fn hit(&mut self, hit: &Hit<'_>, now: Now) -> Seen {
+    fn hit(&self, hit: &Hit<'_>, now: Now) -> Seen {
         let record = &hit.names.record;
         let remaining = self.remaining(record, now.tick).filter(|_| hit.life);
         // An empty record is none, as to a plain read of a string.
@@ -131,24 +131,27 @@ impl Entries {
     }
 
     fn forget(&mut self, names: &Names, now: Now) -> Forgotten {
-        if let Some(raw) = self.get(&names.record, now.tick)
+        let found = self.get(&names.record, now.tick);
+        let is_there = found.is_some();
+        if let Some(raw) = found
             && Record::parse(raw, &names.separator).is_err()
         {
             return Forgotten::Foreign(raw.to_vec());
         }
         self.remove(&names.value());
         self.remove(&names.error());
-        Forgotten::Done(self.remove(&names.record))
+        self.remove(&names.record);
+        Forgotten::Done(is_there)
     }
 
     /// The value, unless it is empty.
-    pub(super) fn value(&mut self, names: &Names, now: Tick) -> Option<Excerpt> {
+    pub(super) fn value(&self, names: &Names, now: Tick) -> Option<Excerpt> {
         let bytes = self.get(&names.value(), now).filter(|bytes| !bytes.is_empty())?;
         Some(Excerpt::whole(bytes.to_vec()))
     }
 
     /// The last token.
-    pub(super) fn fence(&mut self, key: &str, now: Tick) -> Option<u64> {
+    pub(super) fn fence(&self, key: &str, now: Tick) -> Option<u64> {
         str::from_utf8(self.get(key, now)?).ok()?.parse().ok()
     }
 }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_keeps_its_locks_gives_no_cause() {
+    fn a_server_that_keeps_its_locks_gives_no_advice() {
         assert_eq!(
             given("role:master\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:1\r\n", ""),
             [""; 0]
