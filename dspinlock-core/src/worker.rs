@@ -3,9 +3,10 @@
 //! a thread of their own.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::lock;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
 use tokio::runtime::{Builder, Handle};
@@ -37,8 +38,7 @@ impl Worker {
     ///
     /// As [`get`](Self::get).
     pub(crate) fn at(place: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
-        // Set whole, or not at all.
-        let mut worker = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut worker = lock(place);
         match &*worker {
             Some(known) if known.is_here() => Ok(known.clone()),
             _ => Ok(worker.insert(Self::start(name)?).clone()),

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use link::{Batch, Lane};
 use pieces::Pieces;
 use server::{Exchanged, Server};
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -44,7 +45,6 @@ const HITS_AT_A_TIME: usize = 32;
 /// The most bytes of a value that goes with the release of its lock.
 const SMALL: usize = 16 << 10;
 
-#[derive(Debug)]
 struct Redis {
     server: Server,
     pieces: Pieces,
@@ -116,5 +116,11 @@ impl Backend for Redis {
         limit: usize,
     ) -> Sending<'a, Result<Option<Vec<u8>>>> {
         Sending::Waiting(Box::pin(self.pieces.read_on(names.value(), part, header, limit)))
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.fmt(f)
     }
 }

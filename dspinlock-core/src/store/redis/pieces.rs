@@ -33,21 +33,20 @@ fn carrier() -> Result<Worker> {
 }
 
 /// Reads and writes large values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Pieces {
     server: Server,
     lanes: Arc<Lanes>,
 }
 
 /// The connections for pieces. Each value on its way has one of its own, since a value may break it.
-#[derive(Debug)]
 struct Lanes {
     free: Semaphore,
     used: [AtomicBool; PIECE_LANES],
     failures: Mutex<Failures>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Failures {
     /// The server was silent, which concerns every value.
     silence: LastFailure<Error>,

@@ -81,10 +81,9 @@ impl Server {
             return self.read(&batch, received);
         }
         let this = self.clone();
-        self.worker.block_on(async move {
-            let received = this.send(&batch, false).await;
-            this.read(&batch, received)
-        })
+        let sending = async move { Ok((this.send(&batch, false).await, batch)) };
+        let (received, batch) = self.worker.block_on(sending)?;
+        self.read(&batch, received)
     }
 
     /// Refuses what begins something while the circuit is open.

@@ -24,7 +24,8 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local text = string.format('%.0f', now)
--- The last token, or nil and the reply about what stands in its place. A number that no later token could follow exactly is no token.
+-- The last token, or nil and the reply about what stands in its place. A number that no later token could follow exactly is no
+-- token.
 local function last_fence()
   local last = redis.pcall('GETRANGE', fence_key, 0, 31)
   if type(last) == 'table' then
