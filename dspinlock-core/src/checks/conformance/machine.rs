@@ -333,7 +333,7 @@ fn key(names: &Names, part: Part) -> String {
 }
 
 fn time(life: Life) -> Duration {
-    life.time().expect("nothing that the library writes lives for ever")
+    life.time().expect("all that the library writes expires")
 }
 
 fn hit(Seen { record, value, remaining }: Seen) -> Answer {
@@ -342,12 +342,6 @@ fn hit(Seen { record, value, remaining }: Seen) -> Answer {
 
 fn sent(end: Option<&End>) -> Sent {
     Sent::With(end.map(|end| Bytes::copy_from_slice(&end.value)).unwrap_or_default())
-}
-
-/// The bytes of a value, which is small here.
-fn bytes(part: Excerpt) -> Vec<u8> {
-    assert!(part.whole);
-    part.bytes
 }
 
 fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&End>, value: &'a Sent) -> Release<'a> {

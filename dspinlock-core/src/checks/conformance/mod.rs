@@ -47,7 +47,7 @@ struct Rig {
     put: Put,
 }
 
-/// Puts text at a key, for that long or for ever.
+/// Puts text at a key, without expiry if there is no life.
 type Put = Box<dyn Fn(&str, &[u8], Option<Duration>) + Send + Sync>;
 
 fn memory() -> Rig {
@@ -148,6 +148,18 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         fetch: None,
         replicas: None,
     }
+}
+
+/// A release with a value.
+fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
+    let value = Some((value, expire + 60 * S));
+    Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
+}
+
+/// The bytes of a value, which is small here.
+fn bytes(part: Excerpt) -> Vec<u8> {
+    assert!(part.whole);
+    part.bytes
 }
 
 fn seen(seen: Vec<u8>, life_at_most: Option<Duration>) -> Replace {

@@ -68,14 +68,8 @@ fn a_string_too_long_for_a_record_is_reported_and_not_read() {
     assert_eq!(rig.call(&Peek(&rig.names)).0, Found::WrongType(found.clone()));
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::WrongType(found));
     let value = Sent::With(Bytes::new());
-    let release = Release {
-        names: &rig.names,
-        tag: &tag(1),
-        expire: Some(S),
-        fence_life: S,
-        caller: "me",
-        value: Some((&value, S)),
-    };
+    let tag = tag(1);
+    let release = publish(&rig.names, &tag, &value, S);
     assert!(matches!(rig.call(&Refresh { release, seen: b"seen" }), Released::WrongType(_)));
     assert!(sent(&server) - before < 100_000, "{} bytes", sent(&server) - before);
     assert_eq!(server.command(&["STRLEN", &rig.names.record]).int(), Some(BYTES), "it stays");
@@ -115,7 +109,7 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
             server.command(&["DEL", &key]);
             assert!(!matches!(server.command(&words), dspinlock_testkit::Reply::Error(_)), "{words:?}");
         }
-        let (first, second, third) = (tag(at * 8), tag(at * 8 + 1), tag(at * 8 + 2));
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|turn| tag(at * 8 + turn));
         let fetch = Some(Fetch { refresh_ahead: Some(3_600 * S), ..Fetch::default() });
         let fetches = |tag: &Tag| {
             rig.call(&Acquire { fetch, waiting: Some("me"), relock: false, ..acquire(names, tag) })
@@ -131,28 +125,20 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         rig.call(&ReadValue(names));
         rig.call(&Hit { names, life: true });
         let value = Sent::With(Bytes::from_static(b"value"));
-        let publish = |tag| Release {
-            names,
-            tag,
-            expire: Some(30 * S),
-            fence_life: 60 * S,
-            caller: "me",
-            value: Some((&value, 30 * S)),
-        };
-        let refreshed =
-            rig.call(&Refresh { release: publish(&second), seen: first.record(State::Computed).as_bytes() });
+        let release = publish(names, &second, &value, 30 * S);
+        let refreshed = rig.call(&Refresh { release, seen: first.record(State::Computed).as_bytes() });
         assert_eq!(refreshed, Released::Done { others: 0 }, "{put:?}");
         rig.granted(&third);
-        assert_eq!(rig.call(&publish(&third)), Released::Done { others: 0 }, "{put:?}");
+        assert_eq!(
+            rig.call(&publish(names, &third, &value, 30 * S)),
+            Released::Done { others: 0 },
+            "{put:?}"
+        );
         assert_ne!(server.command(&["TYPE", &names.beside("wait")]).text(), Some("none"), "a stranger's");
-        rig.granted(&first_of(at));
-        assert!(rig.call(&Fail { names, tag: &first_of(at), note: b"note", life: S }));
+        rig.granted(&fourth);
+        assert!(rig.call(&Fail { names, tag: &fourth, note: b"note", life: S }));
         assert_eq!(rig.call(&Forget(names)), Forgotten::Done(false));
     }
-}
-
-fn first_of(round: u8) -> Tag {
-    tag(round * 8 + 3)
 }
 
 #[test]
@@ -161,14 +147,6 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
     let names = &rig.names;
     let memory = |bytes| server.command(&["CONFIG", "SET", "maxmemory", bytes]);
     let value = Sent::With(Bytes::from_static(b"value"));
-    let publish = |tag| Release {
-        names,
-        tag,
-        expire: Some(30 * S),
-        fence_life: 60 * S,
-        caller: "me",
-        value: Some((&value, 30 * S)),
-    };
     let held = |id: u8| {
         memory("0");
         rig.granted(&tag(id));
@@ -187,7 +165,9 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
     memory("0");
     rig.call(&Forget(names));
     held(2);
-    assert!(matches!(rig.call(&publish(&tag(2))), Released::Refused(why) if why.contains("OOM")));
+    assert!(
+        matches!(rig.call(&publish(names, &tag(2), &value, 30 * S)), Released::Refused(why) if why.contains("OOM"))
+    );
     assert_eq!(rig.raw(), None);
     held(3);
     assert!(rig.call(&Fail { names, tag: &tag(3), note: b"note", life: 30 * S }));

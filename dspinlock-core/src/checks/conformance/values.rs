@@ -41,17 +41,6 @@ fn sent(value: &[u8]) -> Sent {
     Sent::With(Bytes::copy_from_slice(value))
 }
 
-/// The bytes of a value, which is small here.
-fn bytes(part: Excerpt) -> Vec<u8> {
-    assert!(part.whole);
-    part.bytes
-}
-
-fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
-    let value = Some((value, expire + 60 * S));
-    Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
-}
-
 fn note(tag: &Tag, till: ServerTime) -> Vec<u8> {
     Failure::new("no luck", None).note(tag, till, "")
 }

@@ -72,9 +72,9 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
     let (fence, wait) = (names.fence(), wait(names));
     let mut command = if acquire.fetch.is_some() {
         let [value, error, refresh] = [names.value(), names.error(), names.refresh()];
-        ACQUIRE.on(&[&names.record, &fence, &wait, &value, &error, &refresh], LONGEST)
+        ACQUIRE.on(&[&names.record, &fence, &wait, &value, &error, &refresh], 256)
     } else {
-        ACQUIRE.on(&[&names.record, &fence, &wait], LONGEST)
+        ACQUIRE.on(&[&names.record, &fence, &wait], 256)
     };
     command
         .arg(tag.as_str())

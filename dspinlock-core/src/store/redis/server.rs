@@ -136,7 +136,7 @@ impl Server {
             Err(error) if is_outage(error) => {
                 let why = self.backend(error).to_string();
                 if self.circuit.failed(&why) {
-                    tracing::warn!(target: "dspinlock", why, "the server is out of reach; callers are told so at once");
+                    tracing::warn!(target: "dspinlock", why, "the server is out of reach; calls fail at once until it is back");
                     self.probe();
                 }
             }
