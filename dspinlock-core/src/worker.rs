@@ -14,10 +14,6 @@ use tokio::task::JoinHandle;
 
 static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 
-/// A second thread, for large values only, so that they delay no lock.
-#[cfg(feature = "redis")]
-static CARRIER: Mutex<Option<Worker>> = Mutex::new(None);
-
 /// A handle of the library's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
@@ -36,17 +32,12 @@ impl Worker {
         Self::at(&WORKER, "dspinlock-io")
     }
 
-    /// The thread of this process for large values. The first of them starts it.
+    /// The thread of this process that is kept in `slot`. The first call starts it, and the first one after a fork.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    #[cfg(feature = "redis")]
-    pub(crate) fn carrier() -> Result<Self> {
-        Self::at(&CARRIER, "dspinlock-values")
-    }
-
-    fn at(slot: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
+    pub(crate) fn at(slot: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
         let mut worker = lock(slot);
         match &*worker {
             Some(known) if known.is_here() => Ok(known.clone()),
@@ -126,15 +117,6 @@ impl Worker {
             let _ = send.send(task.await);
         });
         receive.recv().unwrap_or_else(|_| Err(died()))
-    }
-
-    /// Runs blocking work on another thread.
-    #[cfg(feature = "redis")]
-    pub(crate) async fn unblock<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T> {
-        self.runtime.spawn_blocking(work).await.map_err(|_| died())
     }
 }
 

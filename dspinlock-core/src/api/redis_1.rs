@@ -5,8 +5,8 @@
 use crate::api::client::Client;
 use crate::api::server::unusable;
 use crate::error::Result;
-use crate::store::redis::{AsyncLink, BlockingLink, Limits, Own, Redis};
-use crate::store::{Store, Wakeups};
+use crate::store::Wakeups;
+use crate::store::redis::{AsyncLink, BlockingLink, Limits, Link, Own, store};
 use crate::worker::Worker;
 use std::fmt::Display;
 use std::ops::DerefMut;
@@ -40,8 +40,8 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
     let own = Own::new(client, LIMITS, true, wakeups.clone()).map_err(|_| unusable())?;
-    let redis = Redis::new(own, worker.clone(), LIMITS, &place).woken_by(wakeups).keeping(secret.as_deref());
-    Ok(Client::on(Store::redis(redis), worker))
+    let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
+    Ok(Client::on(store, worker))
 }
 
 /// Makes a client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or
@@ -68,10 +68,7 @@ pub fn from_async<C>(connection: C) -> Result<Client>
 where
     C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
 {
-    let worker = Worker::get()?;
-    let link = AsyncLink { connection, limits: LIMITS };
-    let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's connection");
-    Ok(Client::on(Store::redis(redis), worker))
+    on(AsyncLink { connection, limits: LIMITS }, "redis on the caller's connection")
 }
 
 /// Makes a client that takes each connection from a pool: `get` returns one, and dropping it puts it back. Async
@@ -97,8 +94,11 @@ where
     G: DerefMut<Target: redis::ConnectionLike + Sized>,
     E: Display,
 {
+    on(BlockingLink { get: Arc::new(get), limits: LIMITS }, "redis on the caller's pool")
+}
+
+/// A client on connections that push no changes.
+fn on(link: impl Link, name: &str) -> Result<Client> {
     let worker = Worker::get()?;
-    let link = BlockingLink { get: Arc::new(get), worker: worker.clone(), limits: LIMITS };
-    let redis = Redis::new(link, worker.clone(), LIMITS, "redis on the caller's pool");
-    Ok(Client::on(Store::redis(redis), worker))
+    Ok(Client::on(store(link, worker.clone(), LIMITS, name, None, Wakeups::default()), worker))
 }

@@ -3,7 +3,7 @@
 use crate::api::config::{Address, Config, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{Limits, Own, Redis};
+use crate::store::redis::{self, Limits, Own};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
@@ -25,8 +25,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let own = ::redis::Client::open(info)
         .and_then(|client| Own::new(client, limits, tracks, wakeups.clone()))
         .map_err(|_| unusable())?;
-    let redis = Redis::new(own, worker.clone(), limits, &place).woken_by(wakeups);
-    Ok(Store::redis(redis.keeping(secret.as_deref())))
+    Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
 }
 
 fn validate(config: &Config) -> Result<()> {

@@ -104,7 +104,6 @@ impl Tag {
     }
 
     /// The record's text up to its state.
-    #[cfg(any(feature = "redis", test))]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,36 +1,37 @@
-//! Values kept in this process for a while, so that a hit costs no round trip.
+//! Local copies of values, so that a hit costs no round trip.
 //!
-//! Bounded by number and by weight, which both belong to the user; each is dropped when the server tells that its record has changed, and in any case
-//! after the time that the user gave, or with its record.
+//! The user bounds their number and their weight. A copy is dropped when the server notifies of a change of its record, and at
+//! the latest when its time is over or its record expires.
 
 use crate::clock::Tick;
 use crate::format::envelope::{Label, Payload};
+use crate::sync::lock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
-/// How many values are kept at the most, about.
+/// The most copies, about.
 const NUMBER: usize = 10_000;
 
-/// How many bytes they have together at the most.
+/// The most bytes of all copies together.
 const WEIGHT: u64 = 64 << 20;
 
 /// The local copies of one client, by the names of their records.
 pub(crate) struct Copies {
     cache: Cache<String, Kept, Weight>,
-    /// With the least that each of them may weigh, their number is bounded as well.
+    /// The least that each of them weighs, which bounds their number.
     least: AtomicU64,
-    weights: RwLock<HashMap<TypeId, Weigh>>,
+    weights: Mutex<HashMap<TypeId, Weigh>>,
 }
 
-/// How many bytes of memory a value of some type takes.
-type Weigh = Box<dyn Fn(&dyn Any) -> usize + Send + Sync>;
+/// The bytes of memory that a value of some type takes.
+type Weigh = Arc<dyn Fn(&dyn Any) -> usize + Send + Sync>;
 
-/// One of them.
+/// A copy of a value.
 #[derive(Clone)]
 pub(crate) struct LocalCopy {
     pub(crate) label: Label,
@@ -38,7 +39,7 @@ pub(crate) struct LocalCopy {
     pub(crate) until: Tick,
 }
 
-/// A copy as it is kept. What it weighs is found out before, since it must not change while it is there.
+/// A copy with its weight, which must not change while it is in the cache.
 #[derive(Clone)]
 struct Kept {
     copy: LocalCopy,
@@ -59,7 +60,7 @@ impl Default for Copies {
         Self {
             cache: Cache::with_weighter(NUMBER / 10, WEIGHT, Weight),
             least: AtomicU64::new(WEIGHT / NUMBER as u64),
-            weights: RwLock::default(),
+            weights: Mutex::default(),
         }
     }
 }
@@ -75,7 +76,7 @@ impl Copies {
         self.cache.insert(record.to_owned(), Kept { copy, weight });
     }
 
-    /// Takes in that the copy with this payload has been decoded, and has a value to keep from now on.
+    /// Weighs the copy with this payload again: it was decoded, and keeps that value too from now on.
     pub(crate) fn weigh(&self, record: &str, payload: &Payload) {
         if let Some(Kept { copy, .. }) = self.cache.get(record)
             && copy.payload.is_same(payload)
@@ -86,16 +87,16 @@ impl Copies {
 
     fn weight(&self, record: &str, payload: &Payload) -> u64 {
         let encoded = payload.len();
-        // What is behind a value is unknown: most take about as much memory as they have bytes when they are encoded.
+        // The memory behind a value is unknown: most values take about as much as their encoding.
         let decoded = payload.decoded().map_or(0, |value| {
-            let weights = self.weights.read().unwrap_or_else(PoisonError::into_inner);
-            weights.get(&value.type_id()).map_or(size_of_val(value) + encoded, |weigh| weigh(value))
+            let weigh = lock(&self.weights).get(&value.type_id()).cloned();
+            weigh.map_or(size_of_val(value) + encoded, |weigh| weigh(value))
         });
         let bytes = u64::try_from(record.len() + encoded + decoded).unwrap_or(u64::MAX);
         bytes.max(self.least.load(Ordering::Relaxed))
     }
 
-    /// Bounds them, and drops those that are there.
+    /// Sets the bounds, and drops all copies.
     pub(crate) fn bound(&self, number: usize, bytes: usize) {
         let number = u64::try_from(number).unwrap_or(u64::MAX).max(1);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(number);
@@ -104,11 +105,10 @@ impl Copies {
         self.cache.set_capacity(bytes);
     }
 
-    /// Has values of this type weighed in this way.
+    /// Sets how values of this type are weighed.
     pub(crate) fn weigh_by<T: 'static>(&self, weigh: impl Fn(&T) -> usize + Send + Sync + 'static) {
         let weigh = move |value: &dyn Any| value.downcast_ref().map_or(0, &weigh);
-        let mut weights = self.weights.write().unwrap_or_else(PoisonError::into_inner);
-        weights.insert(TypeId::of::<T>(), Box::new(weigh));
+        lock(&self.weights).insert(TypeId::of::<T>(), Arc::new(weigh));
     }
 
     pub(crate) fn drop_copy(&self, record: &str) {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn is_bounded_as_the_user_says() {
+    fn the_user_sets_the_bounds() {
         let copies = Copies::default();
         copies.bound(64, 1 << 30);
         for i in 0..1_000 {
@@ -179,19 +179,19 @@ mod tests {
         }
         assert!((1..=64).contains(&copies.cache.len()), "{copies:?}");
         copies.bound(1_000_000, 1 << 20);
-        assert_eq!(copies.cache.len(), 0, "other bounds, other copies");
+        assert_eq!(copies.cache.len(), 0, "new bounds drop all copies");
         for i in 0..1_000 {
             copies.keep(&i.to_string(), copy(1 << 10));
         }
         assert!(copies.cache.len() > 100 && copies.cache.weight() <= 1 << 20, "{copies:?}");
-        // Bounds that make no sense keep nothing, or next to it.
+        // Bounds of zero keep nothing, or almost nothing.
         copies.bound(0, 0);
         copies.keep("r", copy(1 << 10));
         assert_eq!(copies.cache.len(), 0);
     }
 
     #[test]
-    fn what_is_decoded_counts_as_well() {
+    fn decoded_values_count_as_well() {
         let copies = Copies::default();
         copies.bound(1 << 30, 1 << 30);
         let weight_with = |value: Option<Arc<[u64; 100]>>| {
@@ -210,7 +210,7 @@ mod tests {
         copies.weigh_by(|_: &u8| 7);
         assert_eq!(weight_with(Some(Arc::new([5_000; 100]))), alone + 5_000);
         assert_eq!(weight_with(None), alone);
-        // Another's value is none of this copy's.
+        // Another payload has nothing to do with this copy.
         copies.weigh("r", &copy(10).payload);
         assert_eq!(copies.cache.weight(), alone);
     }

@@ -1,11 +1,11 @@
-//! Where this process has seen values last: there a plain look comes first, and elsewhere the request for the lock, which
-//! shows a value as well.
+//! Records that this process has seen with a value: a caller first tries a plain read there. For others it asks for the lock at
+//! once, which shows a value as well.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How many there are. Records share them: a hint that is wrong costs a look.
+/// The number of hints. Records share them: a wrong hint costs a read.
 const NUMBER: u64 = 4096;
 
 pub(crate) struct Hints(Box<[AtomicBool]>);

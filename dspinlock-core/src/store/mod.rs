@@ -1,57 +1,48 @@
-//! The atomic operations on a lock's keys, and the stores that do them: each operation in one round trip.
+//! The atomic operations on a lock's keys, and the backends that do them, each in one round trip.
+//!
+//! Callers send an operation with [`Store::call`] and get its typed reply. A [`Backend`] sees a
+//! [`Request`](backend::Request) and returns an [`Answer`]: [memory](memory) does so under a mutex, Redis by scripts.
 
+pub(crate) mod backend;
 mod copies;
 mod hints;
+mod last_failure;
 pub(crate) mod memory;
+#[cfg_attr(
+    not(feature = "redis"),
+    expect(
+        dead_code,
+        reason = "some parts of requests and replies concern only a store that processes share"
+    )
+)]
 mod operations;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod wakeups;
 
 use crate::clock::{ServerClock, ServerTime, Tick};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Label;
 use crate::format::scheme::Names;
 use crate::worker::check_process;
+use backend::{Answer, Backend, Operation};
 use bytes::Bytes;
 use std::time::Duration;
 
 pub(crate) use copies::LocalCopy;
 use hints::Hints;
+use last_failure::LastFailure;
 use memory::Memory;
 pub(crate) use operations::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek, Ping,
     Read, ReadValue, Refresh, Release, Released, Renew, RenewOne, Replace, Seen, Sent, Time,
 };
-#[cfg(feature = "redis")]
-pub(crate) use operations::{HEAD, WINDOW};
 pub(crate) use wakeups::{Listener, Wakeups};
-
-/// An operation that every store can do.
-#[cfg(feature = "redis")]
-pub(crate) trait Operation:
-    memory::Apply + redis::Wire<Reply = <Self as memory::Apply>::Reply>
-{
-}
-#[cfg(feature = "redis")]
-impl<O: memory::Apply + redis::Wire<Reply = <O as memory::Apply>::Reply>> Operation for O {}
-
-/// An operation that every store can do.
-#[cfg(not(feature = "redis"))]
-pub(crate) trait Operation: memory::Apply {}
-#[cfg(not(feature = "redis"))]
-impl<O: memory::Apply> Operation for O {}
-
-pub(crate) type Reply<O> = <O as memory::Apply>::Reply;
 
 /// Whether the store will notify this caller of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notify {
     /// The store can't: look again after `sleep` at the latest.
-    #[cfg_attr(
-        not(any(feature = "redis", test)),
-        expect(dead_code, reason = "the memory store always notifies")
-    )]
     Never,
     /// The caller has not asked for it.
     NotAsked,
@@ -59,86 +50,73 @@ pub(crate) enum Notify {
     OnChange,
 }
 
-/// Where the records stand, and the estimate of that place's clock.
+/// A backend with typed operations, an estimate of its clock, and the wake-ups of this process.
 #[derive(Debug)]
 pub(crate) struct Store {
-    place: Place,
+    backend: Box<dyn Backend>,
     clock: ServerClock,
-    /// Held by the one who asks for the time the first time; the last failure to learn it, and when it was known.
-    asking: tokio::sync::Mutex<Option<(Tick, Error)>>,
+    /// Locked by the one caller that asks for the time.
+    asking: tokio::sync::Mutex<LastFailure<Error>>,
     wakeups: Wakeups,
     hints: Hints,
     /// The process that made it.
     process: u32,
 }
 
-#[derive(Debug)]
-enum Place {
-    Memory(Memory),
-    #[cfg(feature = "redis")]
-    Redis(redis::Redis),
-}
-
 impl Store {
+    /// `wakeups` are those that the backend notifies.
+    pub(crate) fn new(backend: impl Backend + 'static, wakeups: Wakeups) -> Self {
+        Self {
+            backend: Box::new(backend),
+            clock: ServerClock::new(),
+            asking: tokio::sync::Mutex::default(),
+            wakeups,
+            hints: Hints::default(),
+            process: std::process::id(),
+        }
+    }
+
     pub(crate) fn memory() -> Self {
         let wakeups = Wakeups::default();
-        Self::at(Place::Memory(Memory::new(wakeups.clone())), wakeups)
+        Self::new(Memory::new(wakeups.clone()), wakeups)
     }
 
-    #[cfg(feature = "redis")]
-    pub(crate) fn redis(redis: redis::Redis) -> Self {
-        let wakeups = redis.wakeups();
-        Self::at(Place::Redis(redis), wakeups)
-    }
-
-    fn at(place: Place, wakeups: Wakeups) -> Self {
-        let (clock, asking) = (ServerClock::new(), tokio::sync::Mutex::default());
-        Self { place, clock, asking, wakeups, hints: Hints::default(), process: std::process::id() }
-    }
-
-    /// Puts any text at a key of the embedded store, as a stranger would; `false` if this is another.
     #[cfg(test)]
-    pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) -> bool {
-        match &self.place {
-            Place::Memory(memory) => memory.put(key, value, life),
-            #[cfg(feature = "redis")]
-            Place::Redis(_) => return false,
-        }
-        true
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
-    /// Whether this is the embedded store of this process.
+    /// Whether the records live in this process and end with it.
     pub(crate) fn is_memory(&self) -> bool {
-        matches!(self.place, Place::Memory(_))
+        self.backend.is_memory()
     }
 
-    /// Does `operation`, awaiting the reply. Call it on the library's I/O thread.
+    /// Does `operation`. Call it on the library's I/O thread.
     ///
-    /// Dropped at any point it leaves the connection sound, but not the outcome known.
-    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "the memory store never waits"))]
-    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<Reply<O>> {
-        match &self.place {
-            Place::Memory(memory) => Ok(memory.call(operation)),
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) => redis.call(operation).await,
+    /// A future that is dropped leaves the backend sound, and the outcome of the operation unknown.
+    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        typed::<O>(self.backend.send(operation.request(), false).wait().await?)
+    }
+
+    /// Does `operation`, and has the backend notify of later changes to the keys that it reads, if it can.
+    pub(crate) async fn call_tracked<O: Operation>(&self, operation: &O) -> (Result<O::Reply>, Notify) {
+        match self.backend.send(operation.request(), true).wait().await {
+            Ok(answer) => {
+                let notify = if answer.tracked { Notify::OnChange } else { Notify::Never };
+                (typed::<O>(answer), notify)
+            }
+            Err(error) => (Err(error), Notify::Never),
         }
     }
 
-    /// Does `operation`, and has the store tell of later changes to the keys that it reads, if it can.
-    #[cfg_attr(not(feature = "redis"), expect(clippy::unused_async, reason = "the memory store never waits"))]
-    pub(crate) async fn call_tracked<O: Operation>(&self, operation: &O) -> (Result<Reply<O>>, Notify) {
-        match &self.place {
-            Place::Memory(memory) => (Ok(memory.call(operation)), Notify::OnChange),
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) => match redis.call_tracked(operation).await {
-                (reply, true) => (reply, Notify::OnChange),
-                (reply, false) => (reply, Notify::Never),
-            },
-        }
+    /// Does `operation`, blocking the calling thread until the reply.
+    pub(crate) fn call_blocking<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        check_process(self.process)?;
+        typed::<O>(self.backend.send_blocking(operation.request())?)
     }
 
-    /// All of a value of which `part` is the beginning; `None` if it has gone meanwhile. What the label, or the record where
-    /// one is given, does not fit is not read on.
+    /// All of a value of which `part` is the beginning, or `None` if it has gone meanwhile. A part that does not fit the label,
+    /// or the record where there is one, is returned as it is.
     pub(crate) async fn complete(
         &self,
         names: &Names,
@@ -156,15 +134,7 @@ impl Store {
         Ok(self.read_on(names, part, header.length, limit).await?.map(Excerpt::whole))
     }
 
-    /// Reads on from `part`, the beginning of a value whose first `header` bytes say what it is. `None` if another stands
-    /// there by now, or it has more than `limit` bytes.
-    ///
-    /// Takes the time that it takes, and none from those who want a lock: in pieces, over a connection of its own, two values at
-    /// a time.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(unused_variables, clippy::unused_async, reason = "the memory store gives a value as a whole")
-    )]
+    /// Reads the rest of a value of which `part` is the beginning; see [`Backend::read_on`].
     pub(crate) async fn read_on(
         &self,
         names: &Names,
@@ -172,74 +142,44 @@ impl Store {
         header: usize,
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
-        match &self.place {
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) if !part.whole => {
-                redis.read_on(names.value(), part.bytes, header, limit).await
-            }
-            _ => Ok(Some(part.bytes)),
+        if part.whole {
+            return Ok(Some(part.bytes));
         }
+        self.backend.read_on(names, part.bytes, header, limit).wait().await
     }
 
-    /// Sends a value ahead that is too large to go with the release of its lock, in the way of [`read_on`](Self::read_on).
+    /// Sends a value ahead of the release of its lock, if it is too large to go with it.
     ///
     /// # Errors
     ///
-    /// Why the server does not have it. What is left of it is forgotten within a minute.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(unused_variables, clippy::unused_async, reason = "the memory store takes a value as a whole")
-    )]
+    /// The reason why the server does not have the value. Its parts there expire within a minute.
     pub(crate) async fn send_ahead(&self, names: &Names, value: Bytes) -> Result<Sent, NotSent> {
-        match &self.place {
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) if value.len() > operations::SMALL => {
-                let length = value.len().to_string();
-                let key = redis.send_ahead(names.ahead(), value).await?;
-                Ok(Sent::Ahead { key, length })
-            }
-            _ => Ok(Sent::With(value)),
-        }
+        self.backend.send_ahead(names, value).wait().await
     }
 
-    /// Where values were seen.
+    /// The records that were seen with a value.
     pub(crate) fn hints(&self) -> &Hints {
         &self.hints
     }
 
-    /// What hears of changes.
+    /// The listeners for changes.
     pub(crate) fn wakeups(&self) -> &Wakeups {
         &self.wakeups
     }
 
-    /// Does `operation`, blocking the calling thread until the reply.
-    pub(crate) fn call_blocking<O: Operation>(&self, operation: &O) -> Result<Reply<O>> {
-        check_process(self.process)?;
-        match &self.place {
-            Place::Memory(memory) => Ok(memory.call(operation)),
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) => redis.call_blocking(operation),
-        }
-    }
-
-    /// How long one call can take at the most, with its repeat on a new connection.
+    /// The longest time that one call can take, with its repeat on a new connection.
     pub(crate) fn patience(&self) -> Duration {
-        match &self.place {
-            Place::Memory(_) => Duration::from_secs(1),
-            #[cfg(feature = "redis")]
-            Place::Redis(redis) => redis.patience(),
-        }
+        self.backend.patience()
     }
 
-    /// What the server's clock shows now. Asks the server the first time only, and once for all who want to know.
+    /// The server's time. Only the first call asks the server, once for all callers.
     pub(crate) async fn now(&self) -> Result<ServerTime> {
-        let wanted = Tick::now();
-        if let Some(now) = self.clock.at(wanted) {
+        let asked = Tick::now();
+        if let Some(now) = self.clock.at(asked) {
             return Ok(now);
         }
         let mut failure = self.asking.lock().await;
-        // Who waited here while another one asked in vain doesn't ask again: one by one, the last would wait for ever.
-        if let Some((_, error)) = failure.as_ref().filter(|(known, _)| wanted <= *known) {
+        if let Some(error) = failure.since(asked) {
             return Err(error.again());
         }
         let sent = Tick::now();
@@ -249,25 +189,30 @@ impl Store {
         match self.call(&Time).await {
             Ok(now) => Ok(self.learn(now, sent)),
             Err(error) => {
-                *failure = Some((Tick::now(), error.again()));
+                failure.note(error.again());
                 Err(error)
             }
         }
     }
 
-    /// What the server's clock shows at `tick`, as far as it is known.
+    /// The server's time at `tick`, if it is known.
     pub(crate) fn estimate(&self, tick: Tick) -> Option<ServerTime> {
         self.clock.at(tick)
     }
 
-    /// What the server's clock shows at `tick` at the least, as far as it is known.
+    /// The earliest that the server's time can be at `tick`, if it is known.
     pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
         self.clock.at_least(tick)
     }
 
-    /// Takes in the time that a reply told, to a request sent at `sent`.
+    /// Learns the server's time from the reply to a request that was sent at `sent`.
     pub(crate) fn learn(&self, server: ServerTime, sent: Tick) -> ServerTime {
         self.clock.learn(server, sent, Tick::now());
         server
     }
+}
+
+fn typed<O: Operation>(answer: Answer) -> Result<O::Reply> {
+    O::reply(answer.settled())
+        .ok_or_else(|| Error::new(ErrorKind::Backend, "the store replied to another kind of request"))
 }

@@ -1,4 +1,4 @@
-//! The operations: what each asks for, and what its reply may say.
+//! The operations: what each asks for, and what its reply can say.
 
 use crate::clock::ServerTime;
 use crate::format::record::Tag;
@@ -15,54 +15,40 @@ pub(crate) struct Replace {
     pub(crate) life_at_most: Option<Duration>,
 }
 
-/// Takes a key that is free, is COMPUTED where `relock` says so, or holds what `replace` names (a *steal*).
+/// Takes a key that is free, is COMPUTED where `relock` is set, or holds what `replace` names (a *steal*).
 ///
-/// Idempotent: a repeat by the same tag is granted again with the same fence.
+/// Idempotent: a repeat by the same tag is granted again with the same fencing token.
 pub(crate) struct Acquire<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) lease: Duration,
     pub(crate) fence_life: Duration,
-    /// The server refuses the request later than this, so that one delayed on the way can't outlive its compensation.
+    /// The server refuses the request after this moment, so that a delayed request can't outlive its compensation.
     pub(crate) not_after: ServerTime,
     pub(crate) relock: bool,
     pub(crate) replace: Option<&'a Replace>,
     /// How many fencing tokens to reserve after the one that is granted.
     pub(crate) reserve: u32,
-    /// The name of this process, to be left with those who wait if the key is held.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the memory store has but one process"))]
+    /// The name of this process, to be noted as waiting if the key is held.
     pub(crate) waiting: Option<&'a str>,
-    /// Where the caller wants what was computed, and not only the lock.
+    /// Set where the caller wants the value, and not only the lock.
     pub(crate) fetch: Option<Fetch<'a>>,
-    /// Who else has to have the grant before it counts.
+    /// The replicas that must confirm the grant before it counts.
     pub(crate) replicas: Option<Replicas>,
 }
 
 /// What a caller that wants a value adds to [`Acquire`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fetch<'a> {
-    /// The BLOCKED record it has waited for: if that turn has failed, its failure is the answer.
+    /// The BLOCKED record that the caller has waited for: if that turn failed, its failure is the answer.
     pub(crate) waited_for: Option<&'a [u8]>,
-    /// The [mark](crate::format::envelope::Label::mark) of the value: the failure of another's is no answer.
+    /// The [mark](crate::format::envelope::Label::mark) of the value: the failure of another value is no answer.
     pub(crate) mark: &'a str,
-    /// When COMPUTED has no longer to live than this, the first caller that sees it computes the next value.
+    /// This long before COMPUTED expires, the first caller that sees it computes the next value.
     pub(crate) refresh_ahead: Option<Duration>,
 }
 
-/// How many bytes of a value come with the record in the reply to [`Acquire`] and [`Peek`]: enough to know it, and too few
-/// for any number of callers to hold up a lock.
-#[cfg(feature = "redis")]
-pub(crate) const HEAD: usize = 4 << 10;
-
-/// How many bytes a value may have that goes with the release of its lock.
-#[cfg(feature = "redis")]
-pub(super) const SMALL: usize = 16 << 10;
-
-/// How many bytes of a value a plain read asks for first.
-#[cfg(feature = "redis")]
-pub(crate) const WINDOW: usize = 64 << 10;
-
-/// The beginning of a value, or all of it. An empty value is none.
+/// The beginning of a value, or all of it. An empty value counts as none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Excerpt {
     pub(crate) bytes: Vec<u8>,
@@ -73,12 +59,6 @@ impl Excerpt {
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
         Self { bytes, whole: true }
     }
-
-    /// What came where one byte more than `limit` was asked for.
-    #[cfg(feature = "redis")]
-    pub(crate) fn up_to(limit: usize, bytes: Vec<u8>) -> Self {
-        Self { whole: bytes.len() <= limit, bytes }
-    }
 }
 
 /// The reply to [`Acquire`].
@@ -86,32 +66,23 @@ impl Excerpt {
 pub(crate) enum Acquired {
     /// BLOCKED by the tag.
     Granted { fence: u64, now: ServerTime },
-    /// Something else stands there.
+    /// The key holds another record.
     Held { raw: Vec<u8>, remaining: Option<Duration>, now: ServerTime, value: Option<Excerpt> },
-    /// COMPUTED and soon to expire: the caller has the mark of the one who is to compute anew, BLOCKED by its tag at
-    /// the key `:refresh`.
+    /// COMPUTED and about to expire. The caller holds the mark at `:refresh`, BLOCKED by its tag, and computes the next value.
     Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Excerpt> },
-    /// The turn that the caller waited for has failed, or one has a moment ago that turns callers away: its note.
+    /// The turn that the caller waited for has failed, or a recent one whose failure is cached for all callers: its note.
     Failed { note: Vec<u8>, now: ServerTime },
-    /// Granted, but by no more than so many replicas confirmed: it is to be given back.
+    /// Granted, but confirmed by too few replicas: the caller gives it back.
     Unconfirmed { by: u64, now: ServerTime },
     /// The request came after its `not_after`. Nothing was changed.
     Late { now: ServerTime },
-    /// The tag's own COMPUTED record stands there: its turn is over, and is never taken again.
+    /// The key is COMPUTED by this very tag: its turn is over, and is never taken again.
     Spent,
     /// The key holds a value of another Redis type.
-    #[cfg_attr(
-        not(feature = "redis"),
-        allow(dead_code, reason = "the memory store has but one type of value")
-    )]
     WrongType(String),
-    /// No token stands at the fence's key, but something of this Redis type. Nothing was changed.
+    /// The fence's key holds no token, but something of this Redis type. Nothing was changed.
     StrangeFence(String),
-    /// This, to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
-    #[cfg_attr(
-        not(any(feature = "redis", test)),
-        expect(dead_code, reason = "the memory store never repeats a request")
-    )]
+    /// The reply to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
     Repeated(Box<Acquired>),
 }
 
@@ -124,7 +95,7 @@ impl Acquired {
         }
     }
 
-    /// The record and the beginning of its value, where the reply has room for that.
+    /// The record and the beginning of its value, in replies that can have them.
     pub(crate) fn value(&mut self) -> Option<(&[u8], &mut Option<Excerpt>)> {
         match self {
             Self::Held { raw, value, .. } | Self::Refresh { raw, value, .. } => Some((raw, value)),
@@ -133,7 +104,7 @@ impl Acquired {
         }
     }
 
-    /// The server's time, where the reply tells it.
+    /// The server's time, in replies that have it.
     pub(crate) fn now(&self) -> Option<ServerTime> {
         match self {
             Self::Granted { now, .. }
@@ -154,8 +125,7 @@ pub(crate) struct Release<'a> {
     pub(crate) tag: &'a Tag,
     pub(crate) expire: Option<Duration>,
     pub(crate) fence_life: Duration,
-    /// The name of this process: others who wait are told of.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "the memory store has but one process"))]
+    /// The name of this process, which does not count among the others that wait.
     pub(crate) caller: &'a str,
     /// The value to store beside COMPUTED, and how long to keep it.
     pub(crate) value: Option<(&'a Sent, Duration)>,
@@ -166,33 +136,26 @@ pub(crate) struct Release<'a> {
 pub(crate) enum Sent {
     /// It goes with the release itself.
     With(Bytes),
-    /// It stands at this key, from where the release moves it.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(dead_code, reason = "the memory store takes a value of any size")
-    )]
-    Ahead {
-        key: String,
-        /// In decimal: what stands there may have become shorter meanwhile.
-        length: String,
-    },
+    /// It was stored at this key, with this many bytes, and the release moves it.
+    Ahead { key: String, length: usize },
 }
 
 /// Why a value could not be sent ahead.
 #[derive(Debug)]
 pub(crate) struct NotSent {
     pub(crate) why: String,
-    /// Whether the server has refused it, as it likely will the next one; else it was the connection.
+    /// The server refused it, and is likely to refuse the next one; otherwise the connection failed.
     pub(crate) lasts: bool,
 }
 
-/// Turns COMPUTED, if it is still exactly what was seen, into COMPUTED by `tag` with a new value, and removes the mark of the one who computed anew.
+/// Turns COMPUTED, if it is still exactly what was seen, into COMPUTED by `tag` with a new value, and removes the mark at
+/// `:refresh`.
 pub(crate) struct Refresh<'a> {
     pub(crate) release: Release<'a>,
     pub(crate) seen: &'a [u8],
 }
 
-/// Removes BLOCKED by `tag` and leaves a note for those who waited; says whether it was there.
+/// Removes BLOCKED by `tag` and leaves a note for the waiters. The reply is whether it was there.
 pub(crate) struct Fail<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
@@ -200,10 +163,10 @@ pub(crate) struct Fail<'a> {
     pub(crate) life: Duration,
 }
 
-/// Reads a record and the beginning of the value beside it, each plainly: the common case of a caller that wants a value.
+/// Reads a record and the beginning of its value, each by a plain read: the common case of a caller that wants a value.
 ///
-/// That is not one atomic look, and need not be: a value counts only if it names the turn of the record that was read
-/// before it, and what one turn has computed never changes.
+/// The two reads need not be atomic: a value counts only if it names the turn of the record, which is read first, and the
+/// value of one turn never changes.
 pub(crate) struct Hit<'a> {
     pub(crate) names: &'a Names,
     /// Whether to ask for the record's remaining life.
@@ -222,42 +185,34 @@ pub(crate) struct Seen {
 /// Reads the beginning of the value alone, whatever its record says.
 pub(crate) struct ReadValue<'a>(pub(crate) &'a Names);
 
-/// The reply to [`Release`].
+/// The reply to [`Release`] and [`Refresh`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Released {
     Done {
-        /// How many other processes than the caller's have waited.
+        /// How many other processes have waited.
         others: u64,
     },
-    /// The tag's own COMPUTED record stands there already.
+    /// The key is COMPUTED by this very tag already.
     AlreadyComputed,
-    /// Nothing is there: the lease ran out, or somebody removed the key.
+    /// The key is free: the lease ran out, or somebody removed the record.
     Gone,
-    /// Nothing is there, but the request was sent twice, and the first may have removed the record.
-    #[cfg_attr(
-        not(feature = "redis"),
-        expect(dead_code, reason = "the memory store never repeats a request")
-    )]
+    /// The key is free, but the request was sent twice, and the first one may have removed the record.
     Unknown,
-    /// Something else stands there.
+    /// The key holds another record.
     Held(Vec<u8>),
-    /// The server did not take the value, for this reason, and nothing is COMPUTED by this turn. The lock is given back.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "the memory store takes every value"))]
+    /// The server refused the value, for this reason. The lock is given back, and the key is not COMPUTED by this turn.
     Refused(String),
-    #[cfg_attr(
-        not(feature = "redis"),
-        allow(dead_code, reason = "the memory store has but one type of value")
-    )]
+    /// The key holds a value of another Redis type.
     WrongType(String),
 }
 
-/// Removes BLOCKED by `tag`; says whether it was there.
+/// Removes BLOCKED by `tag`. The reply is whether it was there.
 pub(crate) struct Abandon<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
 }
 
-/// Extends those that are still BLOCKED by their tags; says for each whether it was.
+/// Extends the records that are still BLOCKED by their tags. The reply says so of each.
 pub(crate) struct Renew<'a>(pub(crate) Vec<RenewOne<'a>>);
 
 /// One lock of a [`Renew`].
@@ -274,7 +229,7 @@ pub(crate) struct Read<'a>(pub(crate) &'a Names);
 /// Looks at a key and, where it is COMPUTED, at the beginning of its value.
 pub(crate) struct Peek<'a>(pub(crate) &'a Names);
 
-/// The reply to [`Read`], and the first part of the one to [`Peek`].
+/// The reply to [`Read`], and with a value to [`Peek`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Free,
@@ -283,10 +238,7 @@ pub(crate) enum Found {
         remaining: Option<Duration>,
         fence: Option<u64>,
     },
-    #[cfg_attr(
-        not(feature = "redis"),
-        allow(dead_code, reason = "the memory store has but one type of value")
-    )]
+    /// The key holds a value of another Redis type.
     WrongType(String),
 }
 
@@ -298,11 +250,9 @@ pub(crate) struct Forget<'a>(pub(crate) &'a Names);
 pub(crate) enum Forgotten {
     /// Whether there was a record.
     Done(bool),
+    /// The key holds something that is no record. Nothing was changed.
     Foreign(Vec<u8>),
-    #[cfg_attr(
-        not(feature = "redis"),
-        allow(dead_code, reason = "the memory store has but one type of value")
-    )]
+    /// The key holds a value of another Redis type. Nothing was changed.
     WrongType(String),
 }
 

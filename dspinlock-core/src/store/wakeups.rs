@@ -1,17 +1,18 @@
-//! What ends a sleep early: word that a key has changed.
+//! Wake-ups: notifications that a key has changed, which end a waiter's sleep early.
 //!
-//! A wake-up says "look again" and nothing more. It may come for nothing, and one may be lost with its connection; the
-//! timers of the waiters cover that.
+//! A wake-up says "look again" and nothing more. It may be spurious, or lost with its connection; the timers of the waiters
+//! cover that.
 
 use crate::clock::Tick;
 use crate::format::envelope::{Label, Payload};
 use crate::store::copies::{Copies, LocalCopy};
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
-/// The keys that somebody in this process waits for, or has a copy of.
+/// The listeners of this process, and its local copies of values.
 #[derive(Clone, Default)]
 pub(crate) struct Wakeups(Arc<Shared>);
 
@@ -19,7 +20,7 @@ pub(crate) struct Wakeups(Arc<Shared>);
 struct Shared {
     keys: Mutex<Keys>,
     copies: Copies,
-    /// When the last of the copies has had its time.
+    /// When the last of the copies expires.
     copies_end: Mutex<Option<Tick>>,
 }
 
@@ -27,11 +28,10 @@ type Keys = HashMap<String, watch::Sender<()>>;
 
 impl Wakeups {
     fn keys(&self) -> MutexGuard<'_, Keys> {
-        // Inserting and removing leave the map whole.
-        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.keys)
     }
 
-    /// Hears of changes of `key` from now on.
+    /// Listens for changes of `key` from now on.
     pub(crate) fn listen(&self, key: &str) -> Listener {
         let mut keys = self.keys();
         let change = if let Some(sender) = keys.get(key) {
@@ -44,7 +44,7 @@ impl Wakeups {
         Listener { wakeups: self.clone(), key: key.to_owned(), change }
     }
 
-    /// Wakes those who wait for `key`, and drops the copy of its value.
+    /// Wakes the listeners of `key`, and drops the copy of its value.
     pub(crate) fn wake(&self, key: &str) {
         let keys = self.keys();
         if let Some(sender) = keys.get(key) {
@@ -53,8 +53,8 @@ impl Wakeups {
         self.0.copies.drop_copy(key);
     }
 
-    /// Wakes everybody: a connection was lost, or a database flushed, and nobody knows what has changed; or the client was
-    /// shut down.
+    /// Wakes all listeners: after the loss of a connection or a flush, any key may have changed; and a client that shuts down has
+    /// no more waiters.
     pub(crate) fn wake_all(&self) {
         let keys = self.keys();
         for sender in keys.values() {
@@ -65,17 +65,16 @@ impl Wakeups {
     }
 
     fn copies_end(&self) -> MutexGuard<'_, Option<Tick>> {
-        // A plain value, replaced whole.
-        self.0.copies_end.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.copies_end)
     }
 
-    /// The copy of a value that belongs to the record of this name.
+    /// The copy of the value of this record.
     pub(crate) fn copy(&self, record: &str, label: &Label, now: Tick) -> Option<Payload> {
         self.0.copies.get(record, label, now)
     }
 
-    /// Keeps a copy of a value, unless its listener has heard of a change since it [attended](Listener::attend): what was
-    /// read then may have been overtaken by the word, which came to an empty place.
+    /// Keeps a copy of a value, unless its key has changed since the listener [attended](Listener::attend): the value may be older
+    /// than that change, whose wake-up found no copy to drop.
     pub(crate) fn keep_copy(&self, listener: &Listener, copy: LocalCopy) {
         let _no_change_meanwhile = self.keys();
         if !listener.change.has_changed().unwrap_or(true) {
@@ -86,9 +85,9 @@ impl Wakeups {
         }
     }
 
-    /// Weighs the copy with this payload again, which has been decoded.
+    /// Weighs the copy with this payload again, after it was decoded.
     pub(crate) fn weigh_copy(&self, record: &str, payload: &Payload) {
-        // A change meanwhile would drop it, and find it there again.
+        // Otherwise a change meanwhile could drop the copy, and this put it back.
         let _no_change_meanwhile = self.keys();
         self.0.copies.weigh(record, payload);
     }
@@ -97,7 +96,7 @@ impl Wakeups {
         &self.0.copies
     }
 
-    /// Whether nothing would be amiss if no word came any more: nobody waits for it, and no copy counts on it.
+    /// Whether nobody relies on wake-ups: there is no listener, and no copy.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn is_idle(&self, now: Tick) -> bool {
         self.keys().is_empty() && self.copies_end().is_none_or(|end| end <= now)
@@ -110,7 +109,7 @@ impl fmt::Debug for Wakeups {
     }
 }
 
-/// Somebody who waits for one key.
+/// A listener for changes of one key.
 #[derive(Debug)]
 pub(crate) struct Listener {
     wakeups: Wakeups,
@@ -119,7 +118,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Forgets earlier changes: what is about to be asked will show them.
+    /// Forgets earlier changes, which the next request will show.
     pub(crate) fn attend(&mut self) {
         self.change.mark_unchanged();
     }
@@ -127,7 +126,7 @@ impl Listener {
     /// Waits for a change since [`attend`](Self::attend).
     pub(crate) async fn changed(&mut self) {
         if self.change.changed().await.is_err() {
-            // The sender stays as long as there are listeners.
+            // The sender lives as long as its listeners.
             std::future::pending::<()>().await;
         }
     }
@@ -136,7 +135,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut keys = self.wakeups.keys();
-        // This one's own receiver still counts.
+        // The receiver of this listener still counts.
         if keys.get(&self.key).is_some_and(|sender| sender.receiver_count() <= 1) {
             keys.remove(&self.key);
         }
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_wakes_all_who_wait_for_the_key_and_nobody_else() {
+    fn a_change_wakes_all_listeners_of_the_key_and_no_others() {
         let wakeups = Wakeups::default();
         let (mut a, mut b, mut other) = (wakeups.listen("k"), wakeups.listen("k"), wakeups.listen("other"));
         wakeups.wake("k");
@@ -178,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_what_was_overtaken_is_not_kept() {
+    fn a_copy_that_a_change_has_overtaken_is_not_kept() {
         let (wakeups, label) = (Wakeups::default(), Label::new("json", "u32", &crate::Key::new("k")));
         let now = Tick::from_millis(1_000);
         let until = now + Duration::from_secs(1);
@@ -188,7 +187,7 @@ mod tests {
         for (change, kept) in [(None, true), (Some("k"), false), (Some("other"), true)] {
             wakeups.wake("k");
             listener.attend();
-            // Asked, and before the reply is here:
+            // After the request, before the reply:
             if let Some(changed) = change {
                 wakeups.wake(changed);
             }
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_leaves_nothing_behind() {
+    fn a_dropped_listener_leaves_nothing_behind() {
         let wakeups = Wakeups::default();
         let (a, b) = (wakeups.listen("k"), wakeups.listen("k"));
         let now = Tick::from_millis(1_000);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_counts_on_word_until_its_time_is_over() {
+    fn a_copy_relies_on_wakeups_until_it_expires() {
         let wakeups = Wakeups::default();
         let label = Label::new("json", "u32", &crate::Key::new("k"));
         let now = Tick::from_millis(1_000);

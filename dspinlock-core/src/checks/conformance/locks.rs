@@ -1,4 +1,4 @@
-//! The lock: who is granted it, and how it ends.
+//! The lock: grants, steals, renewals, and the ways to end a turn.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn a_free_key_is_granted_for_the_lease(rig: &Rig) {
 fn a_repeat_by_the_same_turn_is_granted_again_with_the_same_fence(rig: &Rig) {
     let fence = rig.granted(&tag(1));
     assert_eq!(rig.granted(&tag(1)), fence);
-    // Also after the moment from which new requests are refused: nothing new is taken.
+    // Also when a new request would be late: a repeat takes nothing new.
     assert!(is_granted(&rig.call(&Acquire { not_after: ServerTime(0), ..acquire(&rig.names, &tag(1)) })));
 }
 
@@ -52,7 +52,7 @@ fn a_release_by_another_changes_nothing(rig: &Rig) {
     assert_eq!(rig.raw(), Some(held));
 }
 
-fn a_computed_key_is_locked_again_only_where_the_mode_says_so(rig: &Rig) {
+fn a_computed_key_is_relocked_only_in_modes_that_relock(rig: &Rig) {
     let first = rig.granted(&tag(1));
     rig.release(&tag(1), Some(30 * S));
     let reply = rig.call(&Acquire { relock: false, ..acquire(&rig.names, &tag(2)) });
@@ -60,7 +60,7 @@ fn a_computed_key_is_locked_again_only_where_the_mode_says_so(rig: &Rig) {
     assert!(rig.granted(&tag(2)) > first);
 }
 
-fn what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it(rig: &Rig) {
+fn a_record_that_may_be_another_schemes_is_relocked_only_after_it_was_seen(rig: &Rig) {
     for record in [
         &b"turn-7@host/1,2026-01-31T23:59:59.000123+00:00,1"[..],
         b"@host/1,2026-01-31T23:59:59.000123+00:00,1",
@@ -73,14 +73,14 @@ fn what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it(rig: &R
     }
 }
 
-fn a_repeat_is_granted_though_the_fence_is_lost(rig: &Rig) {
+fn a_repeat_is_granted_after_the_fence_is_lost(rig: &Rig) {
     let fence = rig.granted(&tag(1));
     rig.put_at(&rig.names.fence(), b"1", Some(Duration::from_millis(1)));
-    // An expiry is no event: there is nothing to await but the time.
+    // Expiry is no event that could be awaited.
     while matches!(rig.call(&Read(&rig.names)), Found::Held { fence: Some(_), .. }) {}
-    let anew = rig.granted(&tag(1));
-    assert!(anew > fence, "the clock alone is left");
-    assert_eq!(rig.granted(&tag(1)), anew, "and goes on from there");
+    let next = rig.granted(&tag(1));
+    assert!(next > fence, "the clock alone decides");
+    assert_eq!(rig.granted(&tag(1)), next, "a second repeat gets the same");
     assert!(rig.abandon(&tag(1)));
 }
 
@@ -91,7 +91,7 @@ fn a_turn_that_is_over_is_never_taken_again(rig: &Rig) {
     assert_eq!(rig.raw().unwrap(), tag(1).record(State::Computed).as_bytes());
 }
 
-fn what_is_no_token_at_the_fences_key_is_reported_and_stays(rig: &Rig) {
+fn a_strange_fence_is_reported_and_stays(rig: &Rig) {
     for strange in ["", "hello", "-1", "1.5", "99999999999999999999"] {
         rig.put_at(&rig.names.fence(), strange.as_bytes(), None);
         assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("string".into()), "{strange}");
@@ -106,7 +106,7 @@ fn what_is_no_token_at_the_fences_key_is_reported_and_stays(rig: &Rig) {
     assert!(rig.abandon(&tag(1)));
 }
 
-fn the_fence_rises_whatever_becomes_of_the_record(rig: &Rig) {
+fn the_fence_rises_however_a_turn_ends(rig: &Rig) {
     let mut last = rig.granted(&tag(1));
     for id in 2..40 {
         match id % 3 {
@@ -120,11 +120,11 @@ fn the_fence_rises_whatever_becomes_of_the_record(rig: &Rig) {
     }
 }
 
-fn what_python_computed_is_replaced_only_as_it_was_seen(rig: &Rig) {
+fn a_computed_record_of_python_is_replaced_only_as_it_was_seen(rig: &Rig) {
     rig.put(&python(State::Computed), Some(30 * S));
     assert!(
         matches!(rig.acquire(&tag(1)), Acquired::Held { .. }),
-        "the script alone leaves Python's record alone"
+        "the mode alone leaves Python's record alone"
     );
     let other = seen(tag(9).record(State::Computed).into_bytes(), None);
     assert!(!is_granted(&rig.call(&Acquire { replace: Some(&other), ..acquire(&rig.names, &tag(1)) })));
@@ -133,7 +133,7 @@ fn what_python_computed_is_replaced_only_as_it_was_seen(rig: &Rig) {
     assert_eq!(rig.raw().unwrap(), tag(1).record(State::Blocked).as_bytes());
 }
 
-fn a_steal_heeds_the_remaining_life(rig: &Rig) {
+fn a_steal_checks_the_remaining_life(rig: &Rig) {
     let steal = |life| {
         let replace = seen(python(State::Blocked), Some(life));
         is_granted(&rig.call(&Acquire { replace: Some(&replace), ..acquire(&rig.names, &tag(1)) }))
@@ -145,7 +145,7 @@ fn a_steal_heeds_the_remaining_life(rig: &Rig) {
     assert!(steal(30 * S));
 }
 
-fn a_steal_of_what_the_mode_locks_again_heeds_no_life(rig: &Rig) {
+fn a_steal_of_a_record_that_the_mode_relocks_ignores_its_life(rig: &Rig) {
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(30 * S));
     let replace = seen(tag(1).record(State::Computed).into_bytes(), Some(S));
@@ -168,7 +168,7 @@ fn an_abandoned_key_is_free_and_a_computed_one_stays(rig: &Rig) {
     assert!(rig.raw().is_some());
 }
 
-fn renewals_extend_only_what_is_still_held(rig: &Rig) {
+fn renewals_extend_only_locks_that_are_still_held(rig: &Rig) {
     let other = names("other");
     rig.granted(&tag(1));
     assert!(is_granted(&rig.call(&acquire(&other, &tag(2)))));
@@ -192,7 +192,7 @@ fn forgetting_removes_any_record_once(rig: &Rig) {
     }
 }
 
-fn what_is_not_a_record_stays_as_it_is(rig: &Rig) {
+fn anything_but_a_record_stays(rig: &Rig) {
     for foreign in [
         &b"hello"[..],
         b"",
@@ -219,7 +219,7 @@ fn what_is_not_a_record_stays_as_it_is(rig: &Rig) {
 fn an_expired_record_is_free(rig: &Rig) {
     let lease = Duration::from_millis(30);
     assert!(is_granted(&rig.call(&Acquire { lease, ..acquire(&rig.names, &tag(1)) })));
-    // An expiry is no event: there is nothing to await but the time.
+    // Expiry is no event that could be awaited.
     while rig.raw().is_some() {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -229,11 +229,8 @@ fn an_expired_record_is_free(rig: &Rig) {
 
 fn two_at_once_are_never_both_granted(rig: &Rig) {
     let granted: usize = std::thread::scope(|threads| {
-        let race = |id| {
-            threads.spawn(move || {
-                usize::from(is_granted(&rig.store.call_blocking(&acquire(&rig.names, &tag(id))).unwrap()))
-            })
-        };
+        let race =
+            |id| threads.spawn(move || usize::from(is_granted(&rig.call(&acquire(&rig.names, &tag(id))))));
         let racers: Vec<_> = (0..16).map(race).collect();
         racers.into_iter().map(|racer| racer.join().unwrap()).sum()
     });
@@ -247,20 +244,20 @@ conformance! {
     a_late_request_changes_nothing,
     a_release_marks_as_computed_or_removes,
     a_release_by_another_changes_nothing,
-    a_computed_key_is_locked_again_only_where_the_mode_says_so,
-    what_may_be_of_another_scheme_is_locked_again_only_by_who_has_seen_it,
-    a_repeat_is_granted_though_the_fence_is_lost,
+    a_computed_key_is_relocked_only_in_modes_that_relock,
+    a_record_that_may_be_another_schemes_is_relocked_only_after_it_was_seen,
+    a_repeat_is_granted_after_the_fence_is_lost,
     a_turn_that_is_over_is_never_taken_again,
-    what_is_no_token_at_the_fences_key_is_reported_and_stays,
-    the_fence_rises_whatever_becomes_of_the_record,
-    what_python_computed_is_replaced_only_as_it_was_seen,
-    a_steal_heeds_the_remaining_life,
-    a_steal_of_what_the_mode_locks_again_heeds_no_life,
+    a_strange_fence_is_reported_and_stays,
+    the_fence_rises_however_a_turn_ends,
+    a_computed_record_of_python_is_replaced_only_as_it_was_seen,
+    a_steal_checks_the_remaining_life,
+    a_steal_of_a_record_that_the_mode_relocks_ignores_its_life,
     a_steal_of_a_key_that_has_become_free_takes_it,
     an_abandoned_key_is_free_and_a_computed_one_stays,
-    renewals_extend_only_what_is_still_held,
+    renewals_extend_only_locks_that_are_still_held,
     forgetting_removes_any_record_once,
-    what_is_not_a_record_stays_as_it_is,
+    anything_but_a_record_stays,
     an_expired_record_is_free,
     two_at_once_are_never_both_granted,
 }

@@ -1,11 +1,10 @@
-//! Random sequences of operations, done to every store and to the [model](super::model), which must agree on each reply
-//! and on what stands there afterwards. Times are left out, but for their order of magnitude; fences are compared with
-//! those that the same store has given before.
+//! Random sequences of operations, done to every store and to the [model](super::model), which must agree on each reply and on
+//! the keys afterwards. Times are compared by their order of magnitude, fences with those that the same store granted before.
 //!
 //! `PROPTEST_CASES=20000 cargo test -p dspinlock-core --lib machine` does so at length.
 
 use super::model::{
-    Answer, Ask, End, HOUR, KNOWN, Life, Model, NO_NOTES, Nature, Op, Part, STRANGERS, What, Wish,
+    Answer, Ask, End, HOUR, KNOWN, Life, Model, NO_NOTES, Nature, Op, Part, STRANGERS, WantedValue, What,
 };
 use super::{model, *};
 use proptest::collection::vec;
@@ -40,7 +39,7 @@ impl ReferenceStateMachine for Model {
     }
 }
 
-/// What may be done to a lock: mostly what fits the state that it is in.
+/// Operations on a lock, mostly those that fit its state.
 fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
     let (turn, other) = (turns(model, lock), turns(model, 1 - lock));
     let seen = seen(model, lock);
@@ -62,7 +61,7 @@ fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
     .boxed()
 }
 
-/// The turn that holds the lock or the mark, or any.
+/// The turn that holds the lock or the mark, or any turn.
 fn turns(model: &Model, lock: usize) -> BoxedStrategy<u8> {
     let Model { locks, .. } = model;
     let holds = |id: &u8| {
@@ -83,7 +82,7 @@ fn seen(model: &Model, lock: usize) -> BoxedStrategy<Vec<u8>> {
     }
 }
 
-/// The record of a turn that a caller may have waited for: what has stood there, or the turn whose note is left.
+/// The record of a turn that a caller may have waited for: a record of this key, or the turn that left a note.
 fn awaited(model: &Model, lock: usize) -> BoxedStrategy<Vec<u8>> {
     let note = model.locks[lock].note.as_ref();
     let turn = note.and_then(|(note, _)| note.split(|&byte| byte == b'\n').next()).map(<[u8]>::to_vec);
@@ -104,10 +103,12 @@ fn limits() -> impl Strategy<Value = Option<Duration>> + Clone {
 fn asks(model: &Model, lock: usize) -> impl Strategy<Value = Ask> + use<> {
     let (turn, seen, awaited) = (turns(model, lock), seen(model, lock), awaited(model, lock));
     let replace = (seen, limits()).prop_map(|(seen, life_at_most)| Replace { seen, life_at_most });
-    let wish = (option::of(awaited), limits()).prop_map(|(waited_for, ahead)| Wish { waited_for, ahead });
+    let wanted =
+        (option::of(awaited), limits()).prop_map(|(waited_for, ahead)| WantedValue { waited_for, ahead });
     let late = prop::bool::weighted(0.1);
-    (turn, lives(), late, any::<bool>(), option::weighted(0.2, replace), option::of(wish))
-        .prop_map(|(tag, lease, late, relock, replace, wish)| Ask { tag, lease, late, relock, replace, wish })
+    (turn, lives(), late, any::<bool>(), option::weighted(0.2, replace), option::of(wanted)).prop_map(
+        |(tag, lease, late, relock, replace, wanted)| Ask { tag, lease, late, relock, replace, wanted },
+    )
 }
 
 fn ends() -> impl Strategy<Value = End> + Clone {
@@ -139,16 +140,17 @@ fn strangers() -> impl Strategy<Value = What> + Clone {
 struct Stores {
     rigs: Rc<Vec<Rig>>,
     names: [Names; 2],
-    /// The highest fence that each store has given or reserved for each lock, unless a stranger wrote in its place.
+    /// The highest fence that each store has granted or reserved for each lock, unless a stranger has overwritten it.
     last: Vec<[Option<u64>; 2]>,
 }
 
 thread_local! {
-    /// A server a test and not a case; each case has keys of its own.
+    /// One server for all cases of a test; each case has keys of its own.
     static RIGS: Rc<Vec<Rig>> = Rc::new(vec![
-        Rig::memory(),
+        memory(),
+        faulty::losing_requests(),
         #[cfg(feature = "redis")]
-        Rig::redis(false),
+        redis_only::rig(false),
     ]);
     static CASE: Cell<u64> = const { Cell::new(0) };
 }
@@ -167,14 +169,14 @@ impl StateMachineTest for Stores {
     fn apply(mut stores: Self, model: &Model, op: Op) -> Self {
         for rig in 0..stores.rigs.len() {
             let answer = stores.answer(rig, model, &op);
-            assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name());
+            assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name);
         }
         for &(lock, part) in &model.over {
             for rig in stores.rigs.iter() {
-                // An expiry is no event: there is nothing to await but the time.
+                // Expiry is no event that could be awaited.
                 let started = std::time::Instant::now();
                 while rig.content(&stores.names[lock], part).is_some() {
-                    assert!(started.elapsed() < 10 * S, "{} keeps {part:?} after {op:?}", rig.name());
+                    assert!(started.elapsed() < 10 * S, "{} keeps {part:?} after {op:?}", rig.name);
                     std::thread::sleep(Duration::from_millis(1));
                 }
             }
@@ -190,20 +192,20 @@ impl StateMachineTest for Stores {
     }
 }
 
-/// Some reserve more than an hour of the clock, which would let the fences rise by itself.
+/// Some reserve more than an hour of the clock, which would raise the fences by itself.
 fn reserve(id: u8) -> u32 {
     if id.is_multiple_of(2) { 0 } else { u32::MAX }
 }
 
 impl Stores {
-    /// What stands there is what the model says.
+    /// The keys hold what the model says.
     fn check(&self, lock: usize, model: &Model) {
         let mut expected = model.locks[lock].clone();
         for part in KNOWN {
             let expected = expected.part(part).and_then(Option::take);
             for rig in self.rigs.iter() {
                 let content = rig.content(&self.names[lock], part);
-                assert_eq!(content, expected, "{part:?} in {}", rig.name());
+                assert_eq!(content, expected, "{part:?} in {}", rig.name);
             }
         }
     }
@@ -258,7 +260,7 @@ impl Stores {
         }
     }
 
-    /// A new fence is above all that were given or reserved, and never behind the clock; a repeat has the one of before.
+    /// A new fence is above all that were granted or reserved, and not behind the clock. A repeat gets the same fence.
     fn check_fence(&mut self, at: usize, lock: usize, reply: &Acquired, reserve: u32, again: bool) {
         let last = &mut self.last[at][lock];
         let (Acquired::Granted { fence, now } | Acquired::Refresh { fence, now, .. }) = *reply else {
@@ -266,7 +268,7 @@ impl Stores {
         };
         let reserve = u64::from(reserve);
         if again {
-            // Where it is lost, nobody knows any more which one it was.
+            // A lost fence can't be granted again.
             assert_eq!(fence, last.map_or(now.0, |last| last - reserve));
             *last = Some(fence + reserve);
         } else {
@@ -289,15 +291,11 @@ impl Stores {
 }
 
 impl Rig {
-    fn name(&self) -> &'static str {
-        if self.store.is_memory() { "memory" } else { "Redis" }
-    }
-
     fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
         let tag = tag(ask.tag);
-        let fetch = ask.wish.as_ref().map(|wish| Fetch {
-            waited_for: wish.waited_for.as_deref(),
-            refresh_ahead: wish.ahead,
+        let fetch = ask.wanted.as_ref().map(|wanted| Fetch {
+            waited_for: wanted.waited_for.as_deref(),
+            refresh_ahead: wanted.ahead,
             mark: "",
         });
         self.call(&Acquire {
@@ -312,7 +310,7 @@ impl Rig {
         })
     }
 
-    /// What stands at one of the keys of a lock.
+    /// The content of one of the keys of a lock.
     fn content(&self, names: &Names, part: Part) -> Option<(Vec<u8>, Life)> {
         let mut names = names.clone();
         names.record = key(&names, part);
@@ -335,7 +333,7 @@ fn key(names: &Names, part: Part) -> String {
 }
 
 fn time(life: Life) -> Duration {
-    life.time().expect("nothing that the library writes lives for ever")
+    life.time().expect("all that the library writes expires")
 }
 
 fn hit(Seen { record, value, remaining }: Seen) -> Answer {
@@ -344,12 +342,6 @@ fn hit(Seen { record, value, remaining }: Seen) -> Answer {
 
 fn sent(end: Option<&End>) -> Sent {
     Sent::With(end.map(|end| Bytes::copy_from_slice(&end.value)).unwrap_or_default())
-}
-
-/// All of a value, which is small here.
-fn bytes(part: Excerpt) -> Vec<u8> {
-    assert!(part.whole);
-    part.bytes
 }
 
 fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&End>, value: &'a Sent) -> Release<'a> {

@@ -1,27 +1,32 @@
-//! What every store must do, run against each of them, and on Redis by both doors.
+//! What every store must do: one suite, run against each of them. On Redis it runs by both doors.
+//!
+//! To test another store, write a factory of its [`Rig`], and add a line to [`conformance!`].
 
 use crate::clock::ServerTime;
 use crate::format::key::Key;
 use crate::format::record::{State, Tag};
-use crate::format::scheme::Names;
-use crate::format::scheme::StandardScheme;
+use crate::format::scheme::{Names, StandardScheme};
+use crate::store::backend::Operation;
+use crate::store::memory::Memory;
 use crate::store::*;
 use bytes::Bytes;
-#[cfg(feature = "redis")]
-use dspinlock_testkit::Server;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Runs the suite against a store, of which the factory makes a new one for each test.
 macro_rules! conformance {
     ($($name:ident,)*) => {
-        mod memory { $(#[test] fn $name() { super::$name(&super::Rig::memory()); })* }
+        mod memory { $(#[test] fn $name() { super::$name(&super::super::memory()); })* }
+        mod faulty { $(#[test] fn $name() { super::$name(&super::super::faulty::rig()); })* }
         #[cfg(feature = "redis")]
-        mod redis_blocking { $(#[test] fn $name() { super::$name(&super::Rig::redis(false)); })* }
-        #[cfg(feature = "redis")]
-        mod redis_async { $(#[test] fn $name() { super::$name(&super::Rig::redis(true)); })* }
+        mod redis {
+            mod by_async { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(true)); })* }
+            mod blocking { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(false)); })* }
+        }
     };
 }
 
+mod faulty;
 mod locks;
 mod machine;
 mod model;
@@ -34,39 +39,43 @@ const FAR: ServerTime = ServerTime(u64::MAX / 4);
 
 /// A store under test, and a stranger who can write to it.
 struct Rig {
+    name: &'static str,
     store: Arc<Store>,
     names: Names,
+    /// Set to test the async door.
     by_async: Option<tokio::runtime::Runtime>,
-    #[cfg(feature = "redis")]
-    server: Option<Server>,
+    put: Put,
+}
+
+/// Puts text at a key, without expiry if there is no life.
+type Put = Box<dyn Fn(&str, &[u8], Option<Duration>) + Send + Sync>;
+
+fn memory() -> Rig {
+    let wakeups = Wakeups::default();
+    let memory = Memory::new(wakeups.clone());
+    let stranger = memory.clone();
+    Rig {
+        name: "memory",
+        store: Arc::new(Store::new(memory, wakeups)),
+        names: names("example"),
+        by_async: None,
+        put: Box::new(move |key, value, life| stranger.put(key, value, life)),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 impl Rig {
-    fn memory() -> Self {
-        Self {
-            store: Arc::new(Store::memory()),
-            names: names("example"),
-            by_async: None,
-            #[cfg(feature = "redis")]
-            server: None,
-        }
-    }
-
-    #[cfg(feature = "redis")]
-    fn redis(by_async: bool) -> Self {
-        let server = Server::start();
-        let client = crate::Client::connect(&server.url()).unwrap();
-        let store = Arc::clone(&client.core().store);
-        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let by_async = by_async.then(runtime);
-        Self { store, names: names("example"), by_async, server: Some(server) }
-    }
-
-    fn call<O: Operation>(&self, operation: &O) -> Reply<O> {
-        match &self.by_async {
-            Some(runtime) => runtime.block_on(self.store.call(operation)).unwrap(),
-            None => self.store.call_blocking(operation).unwrap(),
-        }
+    /// The reply itself: what a repeat makes of it is tested apart.
+    fn call<O: Operation>(&self, operation: &O) -> O::Reply {
+        let backend = self.store.backend();
+        let answer = match &self.by_async {
+            Some(runtime) => runtime.block_on(backend.send(operation.request(), false).wait()),
+            None => backend.send_blocking(operation.request()),
+        };
+        O::reply(answer.unwrap().reply).expect("a reply to this request")
     }
 
     fn put(&self, value: &[u8], life: Option<Duration>) {
@@ -74,17 +83,7 @@ impl Rig {
     }
 
     fn put_at(&self, key: &str, value: &[u8], life: Option<Duration>) {
-        if self.store.put(key, value, life) {
-            return;
-        }
-        #[cfg(feature = "redis")]
-        {
-            let server = self.server.as_ref().unwrap();
-            assert!(server.command(&[b"SET", key.as_bytes(), value]).is_ok());
-            if let Some(life) = life {
-                server.command(&["PEXPIRE", key, &life.as_millis().to_string()]);
-            }
-        }
+        (self.put)(key, value, life);
     }
 
     fn acquire(&self, tag: &Tag) -> Acquired {
@@ -149,6 +148,18 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         fetch: None,
         replicas: None,
     }
+}
+
+/// A release with a value.
+fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
+    let value = Some((value, expire + 60 * S));
+    Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
+}
+
+/// The bytes of a value, which is small here.
+fn bytes(part: Excerpt) -> Vec<u8> {
+    assert!(part.whole);
+    part.bytes
 }
 
 fn seen(seen: Vec<u8>, life_at_most: Option<Duration>) -> Replace {

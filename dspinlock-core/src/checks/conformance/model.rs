@@ -1,12 +1,12 @@
-//! What a store must do, said as simply as it can be: the reference that random sequences of operations are compared with.
+//! The reference for random sequences of operations: what a store must do, as simply as possible.
 
 use super::*;
 use crate::format::note::Failure;
 
-/// How long something lives. What is left of one never becomes the next shorter one while a test runs.
+/// How long something lives. A life never shrinks to the next shorter one while a test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
-    /// Over before the next operation, which waits for that.
+    /// Over before the next operation, which waits for its end.
     Moment,
     Minutes,
     Hours,
@@ -26,7 +26,7 @@ impl Life {
         }
     }
 
-    /// The life of which this is left.
+    /// The life that has this much left.
     pub(super) fn of(remaining: Option<Duration>) -> Self {
         match remaining {
             None => Self::Ever,
@@ -35,7 +35,7 @@ impl Life {
         }
     }
 
-    /// What an extension by `more` makes of it: it never becomes shorter, and a life without end gets one.
+    /// The life after an extension by `more`, which never shortens it, and limits an unlimited one.
     fn extended(self, more: Self) -> Self {
         match self {
             Self::Ever => more,
@@ -86,7 +86,7 @@ pub(super) enum What {
     ReadValue,
     Hit,
     Forget,
-    /// A stranger writes what may be anything.
+    /// A stranger writes anything.
     Put {
         part: Part,
         content: Vec<u8>,
@@ -94,7 +94,7 @@ pub(super) enum What {
     },
 }
 
-/// What a caller asks for. The callers of one tag always ask for the same reserve.
+/// An acquire. The callers of one tag always reserve the same number of tokens.
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
     pub(super) tag: u8,
@@ -102,17 +102,17 @@ pub(super) struct Ask {
     pub(super) late: bool,
     pub(super) relock: bool,
     pub(super) replace: Option<Replace>,
-    pub(super) wish: Option<Wish>,
+    pub(super) wanted: Option<WantedValue>,
 }
 
-/// What a caller adds that wants the value.
+/// What a caller that wants the value adds.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
+pub(super) struct WantedValue {
     pub(super) waited_for: Option<Vec<u8>>,
     pub(super) ahead: Option<Duration>,
 }
 
-/// How long COMPUTED lives, and the value, where there is one.
+/// How long COMPUTED lives, and its value.
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub(super) expire: Life,
@@ -120,7 +120,7 @@ pub(super) struct End {
     pub(super) value_life: Life,
 }
 
-/// What a reply says, without times and fences.
+/// A reply without times and fences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Granted,
@@ -147,7 +147,7 @@ pub(super) enum Part {
     Fence,
 }
 
-/// The parts whose content the model knows; of the fence it knows nothing but the order.
+/// The parts whose content the model knows. Of the fence it knows only the order.
 pub(super) const KNOWN: [Part; 4] = [Part::Record, Part::Value, Part::Note, Part::Mark];
 
 /// What a stranger may put at a record's key, and what it is.
@@ -155,7 +155,7 @@ pub(super) const STRANGERS: [(&[u8], Nature); 20] = [
     (b"0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2026-01-31T23:59:59.000123+00:00,0", Nature::Record),
     (b"0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2026-01-31T23:59:59.000123+00:00,1", Nature::Record),
     (b"0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2026-01-31T23:59:59+00:00,1", Nature::Record),
-    // Perhaps ours, by a scheme of its own or from another language; only who has seen it may replace it.
+    // Perhaps ours, by another scheme or from another language: replaced only by a caller that has seen it.
     (b"turn-7@host/1,2026-01-31T23:59:59.000123+00:00,1", Nature::Record),
     (b"0b8e@host/1,2026-01-31T23:59:59+00:00,1", Nature::Record),
     (b"0b8e@,2026-01-31T23:59:59.000123+00:00,1", Nature::OurForm),
@@ -175,7 +175,7 @@ pub(super) const STRANGERS: [(&[u8], Nature); 20] = [
     (b"0b8e@host,2026-01-31T23:59:59.000123+02:00,1", Nature::Foreign),
 ];
 
-/// What a stranger may put at the key of a failure's note; it is a note of none of the turns.
+/// What a stranger may put at the key of a failure's note: no notes of these turns.
 pub(super) const NO_NOTES: [&[u8]; 3] =
     [b"", b"0b8e@host\n4611686018427387903", b"0b8e@host\n+4611686018427387903\nno luck"];
 
@@ -183,7 +183,7 @@ pub(super) const NO_NOTES: [&[u8]; 3] =
 pub(super) enum Nature {
     Foreign,
     Record,
-    /// A record that this library has written, beyond doubt.
+    /// A record that this library wrote beyond doubt.
     OurForm,
 }
 
@@ -217,14 +217,14 @@ pub(super) struct Lock {
     strange_fence: bool,
 }
 
-/// Two locks, and what became of the last operation.
+/// Two locks, and the result of the last operation.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) locks: [Lock; 2],
     pub(super) answer: Answer,
     /// The grant was a repeat.
     pub(super) again: bool,
-    /// What has lived for a moment, which is over.
+    /// What has expired since.
     pub(super) over: Vec<(usize, Part)>,
 }
 
@@ -253,18 +253,18 @@ impl Lock {
         }
     }
 
-    /// The value where it belongs to what stands there.
+    /// The value, if the record is COMPUTED.
     fn value(&self) -> Option<Vec<u8>> {
         let computed = self.raw().is_some_and(is_computed);
         self.value.clone().filter(|_| computed).map(|(value, _)| value)
     }
 
-    fn failure(&self, wish: &Wish) -> Option<Vec<u8>> {
+    fn failure(&self, wanted: &WantedValue) -> Option<Vec<u8>> {
         let (noted, _) = self.note.as_ref()?;
         let turn_of = |everybody| (1..=4).find(|&id| *noted == note(id, everybody));
         let for_everybody = turn_of(true).is_some() && self.record.is_none();
         let turn = turn_of(true).or_else(|| turn_of(false))?;
-        let awaited = wish.waited_for == Some(record(turn, State::Blocked));
+        let awaited = wanted.waited_for == Some(record(turn, State::Blocked));
         ((for_everybody || awaited) && !self.raw().is_some_and(is_computed)).then(|| noted.clone())
     }
 
@@ -280,7 +280,7 @@ impl Lock {
         if ask.late {
             return (Answer::Late, false);
         }
-        if let Some(note) = ask.wish.as_ref().and_then(|wish| self.failure(wish)) {
+        if let Some(note) = ask.wanted.as_ref().and_then(|wanted| self.failure(wanted)) {
             return (Answer::Failed(note), false);
         }
         if let Some((raw, life)) = self.record.clone() {
@@ -289,8 +289,8 @@ impl Lock {
                 replace.seen == raw && replace.life_at_most.is_none_or(|limit| life.is_at_most(limit))
             });
             if !relocks && !replaces {
-                let value = ask.wish.as_ref().and_then(|_| self.value());
-                let ahead = ask.wish.as_ref().and_then(|wish| wish.ahead);
+                let value = ask.wanted.as_ref().and_then(|_| self.value());
+                let ahead = ask.wanted.as_ref().and_then(|wanted| wanted.ahead);
                 let is_due = value.is_some() && ahead.is_some_and(|ahead| life.is_at_most(ahead));
                 if is_due && self.mark.as_ref().is_none_or(|(mark, _)| *mark == own) && !self.strange_fence {
                     self.mark = Some((own, ask.lease));
@@ -395,7 +395,7 @@ impl Model {
             What::Read => Answer::Shown { record: lock.record.clone(), value: None },
             What::Peek => Answer::Shown { record: lock.record.clone(), value: lock.value() },
             What::Hit => {
-                // An empty string at the record's key is somebody else's, and no record.
+                // An empty string at the record's key is a stranger's.
                 let record = lock.record.clone().filter(|(raw, _)| !raw.is_empty());
                 Answer::Shown { record, value: lock.value.clone().map(|(value, _)| value) }
             }

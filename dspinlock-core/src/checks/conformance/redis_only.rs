@@ -1,11 +1,36 @@
-//! What only a server can do.
+//! Cases that only a server can have.
 
 use super::*;
+use dspinlock_testkit::Server;
+
+/// A store on a server of its own.
+pub(super) fn rig(by_async: bool) -> Rig {
+    with_server(by_async).0
+}
+
+fn with_server(by_async: bool) -> (Rig, Arc<Server>) {
+    let server = Arc::new(Server::start());
+    let client = crate::Client::connect(&server.url()).unwrap();
+    let stranger = Arc::clone(&server);
+    let put = move |key: &str, value: &[u8], life: Option<Duration>| {
+        assert!(stranger.command(&[b"SET", key.as_bytes(), value]).is_ok());
+        if let Some(life) = life {
+            stranger.command(&["PEXPIRE", key, &life.as_millis().to_string()]);
+        }
+    };
+    let rig = Rig {
+        name: "Redis",
+        store: Arc::clone(&client.core().store),
+        names: names("example"),
+        by_async: by_async.then(runtime),
+        put: Box::new(put),
+    };
+    (rig, server)
+}
 
 #[test]
 fn another_type_is_reported_and_stays() {
-    let rig = Rig::redis(false);
-    let server = rig.server.as_ref().unwrap();
+    let (rig, server) = with_server(false);
     server.command(&["RPUSH", &rig.names.record, "x"]);
     assert_eq!(rig.acquire(&tag(1)), Acquired::WrongType("list".into()));
     assert_eq!(rig.release(&tag(1), None), Released::WrongType("list".into()));
@@ -15,7 +40,7 @@ fn another_type_is_reported_and_stays() {
     assert_eq!(server.command(&["LLEN", &rig.names.record]).int(), Some(1));
 }
 
-/// How many bytes the server has sent.
+/// The bytes that the server has sent so far.
 fn sent(server: &Server) -> u64 {
     server.info("stats")["total_net_output_bytes"].parse().unwrap()
 }
@@ -23,11 +48,10 @@ fn sent(server: &Server) -> u64 {
 #[test]
 fn a_string_too_long_for_a_record_is_reported_and_not_read() {
     const BYTES: i64 = 300 << 20;
-    let rig = Rig::redis(false);
-    let server = rig.server.as_ref().unwrap();
+    let (rig, server) = with_server(false);
     let at = (BYTES - 1).to_string();
     server.command(&["SETRANGE", &rig.names.record, &at, "1"]);
-    let before = sent(server);
+    let before = sent(&server);
     let found = format!("string of {BYTES} bytes");
     let fetch = Some(Fetch::default());
     assert_eq!(rig.acquire(&tag(1)), Acquired::WrongType(found.clone()));
@@ -44,30 +68,24 @@ fn a_string_too_long_for_a_record_is_reported_and_not_read() {
     assert_eq!(rig.call(&Peek(&rig.names)).0, Found::WrongType(found.clone()));
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::WrongType(found));
     let value = Sent::With(Bytes::new());
-    let release = Release {
-        names: &rig.names,
-        tag: &tag(1),
-        expire: Some(S),
-        fence_life: S,
-        caller: "me",
-        value: Some((&value, S)),
-    };
+    let tag = tag(1);
+    let release = publish(&rig.names, &tag, &value, S);
     assert!(matches!(rig.call(&Refresh { release, seen: b"seen" }), Released::WrongType(_)));
-    assert!(sent(server) - before < 100_000, "{} bytes", sent(server) - before);
+    assert!(sent(&server) - before < 100_000, "{} bytes", sent(&server) - before);
     assert_eq!(server.command(&["STRLEN", &rig.names.record]).int(), Some(BYTES), "it stays");
 }
 
 #[test]
 fn a_long_string_beside_the_record_is_not_read() {
-    let rig = Rig::redis(false);
-    let (server, names) = (rig.server.as_ref().unwrap(), &rig.names);
+    let (rig, server) = with_server(false);
+    let names = &rig.names;
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(60 * S));
     let at = (300 << 20).to_string();
-    for key in [names.value(), names.error(), names.refresh(), names.wait()] {
+    for key in [names.value(), names.error(), names.refresh(), names.beside("wait")] {
         server.command(&["SETRANGE", &key, &at, "1"]);
     }
-    let before = sent(server);
+    let before = sent(&server);
     let fetch = Some(Fetch { refresh_ahead: Some(3_600 * S), ..Fetch::default() });
     let fetches =
         |tag: &Tag| rig.call(&Acquire { fetch, waiting: Some("me"), relock: false, ..acquire(names, tag) });
@@ -75,23 +93,23 @@ fn a_long_string_beside_the_record_is_not_read() {
     rig.call(&Peek(names));
     rig.call(&ReadValue(names));
     rig.call(&Hit { names, life: false });
-    assert!(sent(server) - before < 200_000, "{} bytes", sent(server) - before);
+    assert!(sent(&server) - before < 200_000, "{} bytes", sent(&server) - before);
 }
 
-/// Whatever a stranger puts beside a record, a turn runs its course, and what is not ours to overwrite stays.
+/// A turn runs its course whatever a stranger puts beside its record.
 #[test]
 fn another_type_beside_the_record_makes_no_operation_fail() {
-    let rig = Rig::redis(false);
-    let (server, names) = (rig.server.as_ref().unwrap(), &rig.names);
+    let (rig, server) = with_server(false);
+    let names = &rig.names;
     let strangers: [&[&str]; 3] = [&["SET", "", "text"], &["RPUSH", "", "x"], &["HSET", "", "field", "x"]];
     for (at, put) in (1_u8..).zip(strangers) {
-        for key in [names.value(), names.error(), names.refresh(), names.wait()] {
+        for key in [names.value(), names.error(), names.refresh(), names.beside("wait")] {
             let mut words = put.to_vec();
             words[1] = &key;
             server.command(&["DEL", &key]);
             assert!(!matches!(server.command(&words), dspinlock_testkit::Reply::Error(_)), "{words:?}");
         }
-        let (first, second, third) = (tag(at * 8), tag(at * 8 + 1), tag(at * 8 + 2));
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|turn| tag(at * 8 + turn));
         let fetch = Some(Fetch { refresh_ahead: Some(3_600 * S), ..Fetch::default() });
         let fetches = |tag: &Tag| {
             rig.call(&Acquire { fetch, waiting: Some("me"), relock: false, ..acquire(names, tag) })
@@ -107,51 +125,35 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         rig.call(&ReadValue(names));
         rig.call(&Hit { names, life: true });
         let value = Sent::With(Bytes::from_static(b"value"));
-        let publish = |tag| Release {
-            names,
-            tag,
-            expire: Some(30 * S),
-            fence_life: 60 * S,
-            caller: "me",
-            value: Some((&value, 30 * S)),
-        };
-        let refreshed =
-            rig.call(&Refresh { release: publish(&second), seen: first.record(State::Computed).as_bytes() });
+        let release = publish(names, &second, &value, 30 * S);
+        let refreshed = rig.call(&Refresh { release, seen: first.record(State::Computed).as_bytes() });
         assert_eq!(refreshed, Released::Done { others: 0 }, "{put:?}");
         rig.granted(&third);
-        assert_eq!(rig.call(&publish(&third)), Released::Done { others: 0 }, "{put:?}");
-        assert_ne!(server.command(&["TYPE", &names.wait()]).text(), Some("none"), "a stranger's");
-        rig.granted(&first_of(at));
-        assert!(rig.call(&Fail { names, tag: &first_of(at), note: b"note", life: S }));
+        assert_eq!(
+            rig.call(&publish(names, &third, &value, 30 * S)),
+            Released::Done { others: 0 },
+            "{put:?}"
+        );
+        assert_ne!(server.command(&["TYPE", &names.beside("wait")]).text(), Some("none"), "a stranger's");
+        rig.granted(&fourth);
+        assert!(rig.call(&Fail { names, tag: &fourth, note: b"note", life: S }));
         assert_eq!(rig.call(&Forget(names)), Forgotten::Done(false));
     }
 }
 
-fn first_of(round: u8) -> Tag {
-    tag(round * 8 + 3)
-}
-
 #[test]
 fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
-    let rig = Rig::redis(false);
-    let (server, names) = (rig.server.as_ref().unwrap(), &rig.names);
+    let (rig, server) = with_server(false);
+    let names = &rig.names;
     let memory = |bytes| server.command(&["CONFIG", "SET", "maxmemory", bytes]);
     let value = Sent::With(Bytes::from_static(b"value"));
-    let publish = |tag| Release {
-        names,
-        tag,
-        expire: Some(30 * S),
-        fence_life: 60 * S,
-        caller: "me",
-        value: Some((&value, 30 * S)),
-    };
     let held = |id: u8| {
         memory("0");
         rig.granted(&tag(id));
         memory("1");
         let waiter = tag(99);
         let waits = Acquire { waiting: Some("me"), relock: false, ..acquire(names, &waiter) };
-        assert!(matches!(rig.call(&waits), Acquired::Held { .. }), "it can be waited for");
+        assert!(matches!(rig.call(&waits), Acquired::Held { .. }), "a waiter can be noted");
     };
     held(1);
     assert_eq!(rig.release(&tag(1), Some(30 * S)), Released::Done { others: 0 });
@@ -163,7 +165,9 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
     memory("0");
     rig.call(&Forget(names));
     held(2);
-    assert!(matches!(rig.call(&publish(&tag(2))), Released::Refused(why) if why.contains("OOM")));
+    assert!(
+        matches!(rig.call(&publish(names, &tag(2), &value, 30 * S)), Released::Refused(why) if why.contains("OOM"))
+    );
     assert_eq!(rig.raw(), None);
     held(3);
     assert!(rig.call(&Fail { names, tag: &tag(3), note: b"note", life: 30 * S }));
@@ -174,8 +178,8 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
 
 #[test]
 fn another_type_at_the_fences_key_is_reported_and_stays() {
-    let rig = Rig::redis(false);
-    let (server, fence) = (rig.server.as_ref().unwrap(), rig.names.fence());
+    let (rig, server) = with_server(false);
+    let fence = rig.names.fence();
     server.command(&["RPUSH", &fence, "x"]);
     assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("list".into()));
     assert_eq!(server.command(&["EXISTS", &rig.names.record]).int(), Some(0), "nobody holds the key");
@@ -192,9 +196,9 @@ fn another_type_at_the_fences_key_is_reported_and_stays() {
 #[test]
 fn a_forgotten_script_is_loaded_again() {
     for by_async in [false, true] {
-        let rig = Rig::redis(by_async);
+        let (rig, server) = with_server(by_async);
         rig.granted(&tag(1));
-        rig.server.as_ref().unwrap().command(&["SCRIPT", "FLUSH"]);
+        server.command(&["SCRIPT", "FLUSH"]);
         assert_eq!(rig.release(&tag(1), None), Released::Done { others: 0 });
         rig.granted(&tag(2));
     }
@@ -202,10 +206,9 @@ fn a_forgotten_script_is_loaded_again() {
 
 #[test]
 fn every_key_of_a_lock_expires() {
-    let rig = Rig::redis(false);
+    let (rig, server) = with_server(false);
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(30 * S));
-    let server = rig.server.as_ref().unwrap();
     for key in [&rig.names.record, &rig.names.fence()] {
         assert!(server.command(&["PTTL", key]).int().unwrap() > 0, "{key}");
     }
@@ -214,18 +217,18 @@ fn every_key_of_a_lock_expires() {
 
 #[test]
 fn an_operation_is_one_command() {
-    let rig = Rig::redis(false);
+    let (rig, server) = with_server(false);
     rig.granted(&tag(1));
     rig.release(&tag(1), None);
-    let before = rig.server.as_ref().unwrap().command_stats();
+    let before = server.command_stats();
     rig.granted(&tag(2));
     rig.release(&tag(2), None);
-    let after = rig.server.as_ref().unwrap().command_stats();
+    let after = server.command_stats();
     let calls = |stats: &std::collections::BTreeMap<String, u64>| stats.get("evalsha").copied().unwrap_or(0);
     assert_eq!(calls(&after) - calls(&before), 2);
 }
 
-/// Of records with separators of one's own, the script and the parser of the other stores take the same for one.
+/// The script and the parser agree on records with other separators.
 #[test]
 fn other_separators_are_told_apart() {
     #[derive(Debug)]
@@ -235,7 +238,7 @@ fn other_separators_are_told_apart() {
             self.0
         }
     }
-    let rig = Rig::redis(false);
+    let rig = rig(false);
     for separator in ["::", "%", ";"] {
         let names = Names::derive(&Separated(separator), None, &Key::new("separated")).unwrap();
         let fields = |owner: &str| [owner, "2026-01-31T23:59:59.000123+00:00", "1"].join(separator);

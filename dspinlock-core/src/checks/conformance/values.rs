@@ -1,11 +1,11 @@
-//! What is computed under the lock: values, the notes of failures, and the mark of the one who computes anew.
+//! Values, the notes of failures, and the mark of the caller that refreshes ahead.
 
 use super::*;
 use crate::format::envelope::{Label, Payload};
 use crate::format::note::Failure;
 
 impl Rig {
-    /// The turn of `tag` from its grant to COMPUTED, with this value.
+    /// A whole turn of `tag`, which stores this value.
     fn computes(&self, tag: &Tag, value: &[u8], expire: Duration) -> u64 {
         let fence = self.granted(tag);
         assert_eq!(self.publish(tag, value, expire), Released::Done { others: 0 });
@@ -16,7 +16,7 @@ impl Rig {
         self.call(&publish(&self.names, tag, &sent(value), expire))
     }
 
-    /// What a caller is told that wants the value.
+    /// The reply to a caller that wants the value.
     fn fetch(&self, tag: &Tag, fetch: Fetch<'_>) -> Acquired {
         self.call(&Acquire { relock: false, fetch: Some(fetch), ..acquire(&self.names, tag) })
     }
@@ -29,7 +29,7 @@ impl Rig {
         self.call(&ReadValue(&self.names)).map(bytes)
     }
 
-    /// Puts the value of `new` in the place of what `seen` computed.
+    /// Replaces the value of `seen` with one of `new`.
     fn refresh(&self, new: &Tag, seen: &Tag, value: &[u8], expire: Duration) -> Released {
         let value = sent(value);
         let release = publish(&self.names, new, &value, expire);
@@ -41,17 +41,6 @@ fn sent(value: &[u8]) -> Sent {
     Sent::With(Bytes::copy_from_slice(value))
 }
 
-/// All of a value, which is small here.
-fn bytes(part: Excerpt) -> Vec<u8> {
-    assert!(part.whole);
-    part.bytes
-}
-
-fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
-    let value = Some((value, expire + 60 * S));
-    Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
-}
-
 fn note(tag: &Tag, till: ServerTime) -> Vec<u8> {
     Failure::new("no luck", None).note(tag, till, "")
 }
@@ -60,7 +49,7 @@ fn computed(tag: &Tag) -> String {
     tag.record(State::Computed)
 }
 
-/// Of a caller that has seen this turn's BLOCKED record, and waits for its end.
+/// The request of a caller that has seen this BLOCKED record, and waited for its turn.
 fn waited_for(record: &str) -> Fetch<'_> {
     Fetch { waited_for: Some(record.as_bytes()), ..Fetch::default() }
 }
@@ -69,7 +58,7 @@ fn ahead(refresh_ahead: Duration) -> Fetch<'static> {
     Fetch { refresh_ahead: Some(refresh_ahead), ..Fetch::default() }
 }
 
-/// The record and the value that came in place of the lock.
+/// The record that holds the key, and its value.
 fn held(reply: Acquired) -> (String, Option<Vec<u8>>) {
     match reply {
         Acquired::Held { raw, value, .. } => (String::from_utf8(raw).unwrap(), value.map(bytes)),
@@ -77,10 +66,10 @@ fn held(reply: Acquired) -> (String, Option<Vec<u8>>) {
     }
 }
 
-fn a_value_comes_with_its_record_to_who_wants_it(rig: &Rig) {
+fn a_value_comes_with_its_record_if_it_is_wanted(rig: &Rig) {
     rig.computes(&tag(1), b"one", 30 * S);
     assert_eq!(held(rig.fetch(&tag(2), Fetch::default())), (computed(&tag(1)), Some(b"one".to_vec())));
-    // Who wants the lock alone is not sent what it does not need.
+    // A caller that wants only the lock is not sent the value.
     let reply = rig.call(&Acquire { relock: false, ..acquire(&rig.names, &tag(3)) });
     assert_eq!(held(reply), (computed(&tag(1)), None));
     assert_eq!(rig.publish(&tag(1), b"again", 30 * S), Released::AlreadyComputed);
@@ -93,14 +82,14 @@ fn a_value_is_not_shown_beside_blocked_and_outlives_it(rig: &Rig) {
     assert_eq!(held(rig.fetch(&tag(3), Fetch::default())), (tag(2).record(State::Blocked), None));
     let (found, peeked) = rig.call(&Peek(&rig.names));
     assert!(matches!(found, Found::Held { .. }) && peeked.is_none(), "{found:?}");
-    // It bridges a failure, for those who ask for that.
+    // It stays readable for `stale_if_error`.
     assert_eq!(rig.value().unwrap(), b"one");
     assert!(rig.abandon(&tag(2)));
     assert_eq!(rig.value().unwrap(), b"one");
     assert_eq!(rig.call(&Peek(&rig.names)), (Found::Free, None));
 }
 
-fn a_plain_look_shows_record_and_value(rig: &Rig) {
+fn a_plain_read_shows_record_and_value(rig: &Rig) {
     let look = |life| {
         let Seen { record, value, remaining } = rig.call(&Hit { names: &rig.names, life });
         (record.map(|raw| String::from_utf8(raw).unwrap()), value.map(bytes), remaining.is_some())
@@ -112,7 +101,7 @@ fn a_plain_look_shows_record_and_value(rig: &Rig) {
     assert_eq!(look(false), (Some(computed(&tag(1))), Some(b"one".to_vec()), false));
     assert_eq!(look(true), (Some(computed(&tag(1))), Some(b"one".to_vec()), true));
     rig.granted(&tag(2));
-    // Whose value that is, the caller knows by its envelope.
+    // The envelope tells the caller whose value it is.
     assert_eq!(look(false), (Some(tag(2).record(State::Blocked)), Some(b"one".to_vec()), false));
 }
 
@@ -141,14 +130,14 @@ fn a_large_value_is_sent_ahead_and_read_on(rig: &Rig) {
     }
 }
 
-fn a_value_of_another_turn_is_told_by_its_envelope(rig: &Rig) {
+fn the_envelope_tells_another_turns_value_apart(rig: &Rig) {
     let label = Label::new("json", "u32", &Key::new("example"));
     let seal = |turn, value: &[u8]| label.seal(&tag(turn), ",", ServerTime(0), &Payload::new(value.to_vec()));
     let open =
         |(record, value): (String, Option<Vec<u8>>)| label.open(value.unwrap(), record.as_bytes(), ",");
     rig.computes(&tag(1), &seal(1, b"1"), 30 * S);
     assert_eq!(open(held(rig.fetch(&tag(9), Fetch::default()))).unwrap().content(), Some(&b"1"[..]));
-    // As Python does it: COMPUTED, and no value.
+    // COMPUTED without a value, as Python leaves it.
     rig.granted(&tag(2));
     rig.release(&tag(2), Some(30 * S));
     let reply = held(rig.fetch(&tag(9), Fetch::default()));
@@ -174,7 +163,7 @@ fn a_turn_that_lost_the_lock_stores_nothing(rig: &Rig) {
     assert_eq!(held(rig.fetch(&tag(3), Fetch::default())), (computed(&tag(2)), Some(b"new".to_vec())));
 }
 
-fn a_failure_is_for_those_who_waited(rig: &Rig) {
+fn a_failure_is_the_answer_to_its_waiters(rig: &Rig) {
     rig.granted(&tag(1));
     let (awaited, other) = (tag(1).record(State::Blocked), tag(8).record(State::Blocked));
     assert_eq!(held(rig.fetch(&tag(9), waited_for(&awaited))).0, awaited);
@@ -184,14 +173,18 @@ fn a_failure_is_for_those_who_waited(rig: &Rig) {
     let failed =
         |reply| matches!(reply, Acquired::Failed { note: seen, .. } if seen == note(&tag(1), ServerTime(0)));
     for _ in 0..2 {
-        assert!(failed(rig.fetch(&tag(9), waited_for(&awaited))), "each of them is told");
+        assert!(failed(rig.fetch(&tag(9), waited_for(&awaited))), "every waiter gets it");
     }
-    // Who comes later, or waited for another turn, computes; and then those who waited are told all the same.
+    // A caller that waited for another turn computes. The waiters of the failed turn still get its failure.
     assert!(is_granted(&rig.fetch(&tag(2), waited_for(&other))));
     assert!(failed(rig.fetch(&tag(9), waited_for(&awaited))));
     assert_eq!(held(rig.fetch(&tag(9), Fetch::default())).0, tag(2).record(State::Blocked));
     rig.publish(&tag(2), b"two", 30 * S);
-    assert_eq!(held(rig.fetch(&tag(9), waited_for(&awaited))).1.unwrap(), b"two", "a value is better news");
+    assert_eq!(
+        held(rig.fetch(&tag(9), waited_for(&awaited))).1.unwrap(),
+        b"two",
+        "a value replaces the failure"
+    );
     rig.granted(&tag(3));
     assert_eq!(
         held(rig.fetch(&tag(9), waited_for(&awaited))).0,
@@ -200,24 +193,24 @@ fn a_failure_is_for_those_who_waited(rig: &Rig) {
     );
 }
 
-fn a_failure_may_turn_everybody_away_for_a_while(rig: &Rig) {
+fn a_failure_can_be_cached_for_all_callers(rig: &Rig) {
     rig.granted(&tag(1));
     assert!(rig.fail(&tag(1), FAR, 30 * S));
     let is_failed = |reply: &Acquired| matches!(reply, Acquired::Failed { .. });
     assert!(is_failed(&rig.fetch(&tag(9), Fetch::default())));
-    // Who wants the lock itself has it, and is then who others wait for.
+    // A caller that wants only the lock gets it, and the others wait for its turn.
     rig.granted(&tag(2));
     assert_eq!(held(rig.fetch(&tag(9), Fetch::default())).0, tag(2).record(State::Blocked));
     assert!(rig.abandon(&tag(2)));
     assert!(is_failed(&rig.fetch(&tag(9), Fetch::default())));
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::Done(false));
-    assert!(is_granted(&rig.fetch(&tag(3), Fetch::default())), "forgotten, with the record or without");
+    assert!(is_granted(&rig.fetch(&tag(3), Fetch::default())), "the note is forgotten too");
     assert!(rig.fail(&tag(3), ServerTime(1), 30 * S));
-    assert!(is_granted(&rig.fetch(&tag(4), Fetch::default())), "its time is over");
+    assert!(is_granted(&rig.fetch(&tag(4), Fetch::default())), "the failure is not cached any more");
 }
 
-/// Functions that share a namespace share the lock, and neither values nor failures.
-fn a_failure_is_no_answer_to_those_who_want_another_value(rig: &Rig) {
+/// Functions that share a namespace share the lock, but neither values nor failures.
+fn a_failure_is_no_answer_to_callers_of_another_value(rig: &Rig) {
     let note = |tag: &Tag| Failure::new("no luck", None).note(tag, FAR, "mine");
     let wants = |mark| Fetch { mark, ..Fetch::default() };
     rig.granted(&tag(1));
@@ -229,7 +222,7 @@ fn a_failure_is_no_answer_to_those_who_want_another_value(rig: &Rig) {
     assert!(matches!(mine, Acquired::Failed { .. }));
 }
 
-fn what_is_no_note_turns_nobody_away(rig: &Rig) {
+fn anything_but_a_note_is_ignored(rig: &Rig) {
     for (id, foreign) in
         [(1, &b"hello"[..]), (2, b"0b8e@host\n9999999999999999"), (3, b"a\n+9999999999999999\n\nb")]
     {
@@ -243,18 +236,18 @@ fn a_note_expires(rig: &Rig) {
     rig.granted(&tag(1));
     let awaited = tag(1).record(State::Blocked);
     assert!(rig.fail(&tag(1), FAR, Duration::from_millis(30)));
-    // An expiry is no event: there is nothing to await but the time.
+    // Expiry is no event that could be awaited.
     while matches!(rig.fetch(&tag(9), waited_for(&awaited)), Acquired::Failed { .. }) {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(rig.raw().unwrap(), tag(9).record(State::Blocked).as_bytes());
 }
 
-fn only_one_is_to_compute_anew(rig: &Rig) {
+fn only_one_caller_refreshes_ahead(rig: &Rig) {
     let first = rig.computes(&tag(1), b"one", 5 * S);
     assert_eq!(held(rig.fetch(&tag(2), ahead(S))).1.unwrap(), b"one", "it is not yet time");
     let Acquired::Refresh { fence, raw, value, .. } = rig.fetch(&tag(2), ahead(20 * S)) else {
-        panic!("the first is to compute anew")
+        panic!("the first caller refreshes")
     };
     assert!(fence > first, "{fence} after {first}");
     assert_eq!((raw, bytes(value.unwrap())), (computed(&tag(1)).into_bytes(), b"one".to_vec()));
@@ -263,12 +256,12 @@ fn only_one_is_to_compute_anew(rig: &Rig) {
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::AlreadyComputed);
     assert_eq!(rig.refresh(&tag(2), &tag(2), b"late", 5 * S), Released::AlreadyComputed);
     let Acquired::Refresh { fence: next, value, .. } = rig.fetch(&tag(3), ahead(20 * S)) else {
-        panic!("the mark has gone with the replacement")
+        panic!("the refresh has removed the mark")
     };
     assert!(next > fence && bytes(value.unwrap()) == b"two");
 }
 
-fn the_mark_is_given_again_to_who_has_it(rig: &Rig) {
+fn the_mark_is_granted_again_to_its_holder(rig: &Rig) {
     rig.computes(&tag(1), b"one", 5 * S);
     let mark = |id| match rig.fetch(&tag(id), ahead(20 * S)) {
         Acquired::Refresh { fence, value, .. } => Some((fence, bytes(value.unwrap()))),
@@ -277,14 +270,14 @@ fn the_mark_is_given_again_to_who_has_it(rig: &Rig) {
     };
     let (first, _) = mark(2).unwrap();
     assert_eq!(mark(3), None);
-    let (again, value) = mark(2).expect("the reply to the first request was lost");
+    let (again, value) = mark(2).expect("a repeat after a lost reply");
     assert!(again > first && value == b"one");
-    // It is held like a lock, and given back like one.
+    // It is held and given back like a lock.
     assert!(rig.call(&Abandon { names: &rig.names.of_the_mark(), tag: &tag(2) }));
     assert!(mark(3).unwrap().0 > again);
 }
 
-fn a_replacement_is_only_for_what_was_seen(rig: &Rig) {
+fn a_refresh_replaces_only_what_was_seen(rig: &Rig) {
     rig.computes(&tag(1), b"one", 5 * S);
     assert!(matches!(rig.fetch(&tag(2), ahead(20 * S)), Acquired::Refresh { .. }));
     rig.computes(&tag(3), b"three", 5 * S);
@@ -296,22 +289,22 @@ fn a_replacement_is_only_for_what_was_seen(rig: &Rig) {
     assert_eq!(rig.value().unwrap(), b"three");
     assert!(
         matches!(rig.fetch(&tag(4), ahead(20 * S)), Acquired::Refresh { .. }),
-        "the mark has gone all the same"
+        "the mark is removed all the same"
     );
-    // A mark is given back only by who has it.
+    // Only its holder removes a mark.
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"late", 5 * S), Released::Held(computed(&tag(3)).into_bytes()));
     assert!(matches!(rig.fetch(&tag(5), ahead(20 * S)), Acquired::Held { .. }));
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::Done(true));
     assert_eq!(rig.refresh(&tag(4), &tag(3), b"late", 5 * S), Released::Gone);
-    assert_eq!((rig.raw(), rig.value()), (None, None), "forgotten is forgotten");
+    assert_eq!((rig.raw(), rig.value()), (None, None), "a refresh does not bring it back");
 }
 
-fn nobody_computes_anew_what_has_no_value(rig: &Rig) {
+fn a_record_without_a_value_is_not_refreshed(rig: &Rig) {
     rig.granted(&tag(1));
     rig.release(&tag(1), Some(5 * S));
     assert_eq!(held(rig.fetch(&tag(2), ahead(20 * S))), (computed(&tag(1)), None));
     rig.granted(&tag(2));
-    assert!(matches!(rig.fetch(&tag(3), ahead(20 * S)), Acquired::Held { .. }), "nor what is being computed");
+    assert!(matches!(rig.fetch(&tag(3), ahead(20 * S)), Acquired::Held { .. }), "nor one that is BLOCKED");
 }
 
 fn forgetting_removes_the_value_and_the_note(rig: &Rig) {
@@ -324,12 +317,12 @@ fn forgetting_removes_the_value_and_the_note(rig: &Rig) {
     assert!(is_granted(&rig.fetch(&tag(3), waited_for(&tag(2).record(State::Blocked)))));
 }
 
-fn reserved_tokens_are_given_to_nobody_else(rig: &Rig) {
+fn reserved_tokens_are_granted_to_nobody_else(rig: &Rig) {
     let reserving = |id: u8, reserve| match rig.call(&Acquire { reserve, ..acquire(&rig.names, &tag(id)) }) {
         Acquired::Granted { fence, .. } => fence,
         other => panic!("{other:?}"),
     };
-    // More than an hour ahead of the clock, which would let the tokens rise by itself.
+    // More than an hour ahead of the clock, which would raise the tokens by itself.
     let first = reserving(1, u32::MAX);
     assert_eq!(reserving(1, u32::MAX), first, "a repeat takes no more of them");
     let mut next = first + u64::from(u32::MAX) + 1;
@@ -338,13 +331,13 @@ fn reserved_tokens_are_given_to_nobody_else(rig: &Rig) {
         assert_eq!(reserving(id, reserve), next);
         next += u64::from(reserve) + 1;
     }
-    // The mark of who computes anew has its token from the same row.
+    // The mark's token is of the same sequence.
     assert_eq!(rig.publish(&tag(4), b"four", 5 * S), Released::Done { others: 0 });
     assert!(matches!(rig.fetch(&tag(5), ahead(20 * S)), Acquired::Refresh { fence, .. } if fence == next));
 }
 
-fn who_waits_elsewhere_is_told_of_once(rig: &Rig) {
-    // All callers of the memory store are of one process.
+fn waiting_processes_are_reported_once(rig: &Rig) {
+    // All callers of the memory store belong to one process.
     let one = u64::from(!rig.store.is_memory());
     let wait = |id: u8, process| {
         let waiter = tag(id);
@@ -365,22 +358,22 @@ fn who_waits_elsewhere_is_told_of_once(rig: &Rig) {
 }
 
 conformance! {
-    a_value_comes_with_its_record_to_who_wants_it,
+    a_value_comes_with_its_record_if_it_is_wanted,
     a_value_is_not_shown_beside_blocked_and_outlives_it,
-    a_value_of_another_turn_is_told_by_its_envelope,
-    a_plain_look_shows_record_and_value,
+    the_envelope_tells_another_turns_value_apart,
+    a_plain_read_shows_record_and_value,
     a_large_value_is_sent_ahead_and_read_on,
     a_turn_that_lost_the_lock_stores_nothing,
-    a_failure_is_for_those_who_waited,
-    a_failure_may_turn_everybody_away_for_a_while,
-    a_failure_is_no_answer_to_those_who_want_another_value,
-    what_is_no_note_turns_nobody_away,
+    a_failure_is_the_answer_to_its_waiters,
+    a_failure_can_be_cached_for_all_callers,
+    a_failure_is_no_answer_to_callers_of_another_value,
+    anything_but_a_note_is_ignored,
     a_note_expires,
-    only_one_is_to_compute_anew,
-    the_mark_is_given_again_to_who_has_it,
-    a_replacement_is_only_for_what_was_seen,
-    nobody_computes_anew_what_has_no_value,
+    only_one_caller_refreshes_ahead,
+    the_mark_is_granted_again_to_its_holder,
+    a_refresh_replaces_only_what_was_seen,
+    a_record_without_a_value_is_not_refreshed,
     forgetting_removes_the_value_and_the_note,
-    reserved_tokens_are_given_to_nobody_else,
-    who_waits_elsewhere_is_told_of_once,
+    reserved_tokens_are_granted_to_nobody_else,
+    waiting_processes_are_reported_once,
 }

@@ -5,8 +5,8 @@ use super::process::Stage;
 use super::world::{Breach, Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::format::record::State;
-use crate::store::memory::{Apply, Now};
-use crate::store::{Abandon, Acquire, Acquired, Found, Read, Release, Renew, RenewOne, Replace};
+use crate::store::memory::Now;
+use crate::store::{Abandon, Acquire, Acquired, Found, Release, Renew, RenewOne, Replace};
 use std::time::Duration;
 
 /// The fence outlives every check.
@@ -89,7 +89,7 @@ impl Protocol {
     /// The record at the key.
     fn look(&self, world: &mut World) -> Option<(TurnId, State)> {
         let now = now(world);
-        match Read(&self.names).apply(&mut world.entries, now) {
+        match world.entries.read(&self.names, now) {
             Found::Held { raw, .. } if raw.ends_with(b"1") => Some((TurnId::of(&raw), State::Computed)),
             Found::Held { raw, .. } => Some((TurnId::of(&raw), State::Blocked)),
             Found::Free | Found::WrongType(_) => None,
@@ -117,7 +117,7 @@ impl Protocol {
                 let tag = self.tag(turn);
                 let one = RenewOne { names: &self.names, tag, life, fence_life: FENCE_LIFE };
                 let now = now(world);
-                let renewed = Renew(vec![one]).apply(&mut world.entries, now)[0];
+                let renewed = world.entries.renew(&Renew(vec![one]), now)[0];
                 if let Some(Stage::Holding(hold)) = world.stage(turn)
                     && let Some(renewal) = hold.renewal.as_mut().filter(|renewal| renewal.sent == sent)
                 {
@@ -195,7 +195,7 @@ impl Protocol {
             fetch: None,
             replicas: None,
         };
-        request.apply(&mut world.entries, now)
+        world.entries.acquire(&request, now)
     }
 
     fn release(&self, world: &mut World, turn: TurnId) {
@@ -212,12 +212,12 @@ impl Protocol {
             value: None,
         };
         let now = now(world);
-        request.apply(&mut world.entries, now);
+        world.entries.release(&request, now);
     }
 
     fn abandon(&self, world: &mut World, turn: TurnId) {
         let now = now(world);
-        let was_there = Abandon { names: &self.names, tag: self.tag(turn) }.apply(&mut world.entries, now);
+        let was_there = world.entries.abandon(&Abandon { names: &self.names, tag: self.tag(turn) }, now);
         if was_there && world.fate(turn) == Fate::Refused {
             world.set_fate(turn, Fate::TakenBack);
         }

@@ -75,24 +75,13 @@ impl Names {
         self.beside("refresh")
     }
 
-    /// Says which processes wait.
-    #[cfg(feature = "redis")]
-    pub(crate) fn wait(&self) -> String {
-        self.beside("wait")
-    }
-
-    /// A unique name for one value that is sent ahead of its lock's release.
-    #[cfg(feature = "redis")]
-    pub(crate) fn ahead(&self) -> String {
-        self.beside(&format!("new:{}", uuid::Uuid::new_v4()))
-    }
-
     /// The names of the refresh mark, which is held like a lock.
     pub(crate) fn of_the_mark(&self) -> Self {
         Self { record: self.refresh(), ..self.clone() }
     }
 
-    fn beside(&self, what: &str) -> String {
+    /// A key of a store's own beside the record, in its cluster slot.
+    pub(crate) fn beside(&self, what: &str) -> String {
         [&self.slot, ":", what].concat()
     }
 }

@@ -1,11 +1,12 @@
-//! What is wrong with a server as a place for locks: looked up once for each server, and logged as warnings.
+//! Settings of a server that endanger locks: looked up once for each server, and logged as warnings.
 
+use crate::sync::lock;
 use once_cell::sync::Lazy;
 use redis::{Cmd, Value};
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-/// What to ask the server for.
+/// The commands that show the settings.
 pub(crate) fn questions() -> [Cmd; 2] {
     let info = redis::cmd("INFO");
     let mut save = redis::cmd("CONFIG");
@@ -13,7 +14,7 @@ pub(crate) fn questions() -> [Cmd; 2] {
     [info, save]
 }
 
-/// What to change, by the answers to the [`questions`]; one that was refused is no reason for advice.
+/// What to change, by the answers to the [`questions`]. A refused question gives no advice.
 pub(crate) fn advice(info: Option<&Value>, save: Option<&Value>) -> Vec<String> {
     let info = info.and_then(text).unwrap_or_default();
     let field = |name: &str| {
@@ -44,15 +45,12 @@ pub(crate) fn advice(info: Option<&Value>, save: Option<&Value>) -> Vec<String> 
     advice
 }
 
-/// Logs what was not logged before in this process.
-pub(crate) fn log(place: &str, advice: Vec<String>) {
+/// Logs each advice once in this process.
+pub(crate) fn log(server: &str, advice: Vec<String>) {
     static LOGGED: Lazy<Mutex<HashSet<String>>> = Lazy::new(Mutex::default);
     for what in advice {
-        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = logged.insert(format!("{place}: {what}"));
-        drop(logged);
-        if is_new {
-            tracing::warn!(target: "dspinlock", server = place, "{what}");
+        if lock(&LOGGED).insert(format!("{server}: {what}")) {
+            tracing::warn!(target: "dspinlock", server, "{what}");
         }
     }
 }
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_keeps_its_locks_gives_no_cause() {
+    fn a_server_that_keeps_its_locks_gives_no_advice() {
         assert_eq!(
             given("role:master\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:1\r\n", ""),
             [""; 0]

@@ -1,9 +1,9 @@
 //! Connections that the user brings.
 
-use super::{Answer, Lane, Limits, Link, Request, Sending, together};
-use crate::worker::Worker;
+use super::link::{Batch, Exchange, Limits, Link, Received};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use std::ops::DerefMut;
+use std::sync::Arc;
 
 /// An async connection that can be cloned, as `MultiplexedConnection` and `ConnectionManager` can.
 ///
@@ -17,25 +17,24 @@ impl<C> Link for AsyncLink<C>
 where
     C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
 {
-    fn send<'a>(&'a self, request: &'a Request, lane: Lane, _: bool) -> Sending<'a> {
+    fn send<'a>(&'a self, batch: &'a Batch, _: bool) -> Exchange<'a> {
         Box::pin(async move {
             let mut connection = self.connection.clone();
-            let together = together(request, None, lane.confirmation(self.limits));
-            let sending = together.query_async(&mut connection);
+            let pipeline = batch.pipeline(None);
+            let sending = pipeline.query_async(&mut connection);
             let values = tokio::time::timeout(self.limits.response_timeout, sending).await;
-            Answer::of_several(request, values.unwrap_or_else(|_| Err(timed_out())), false)
+            Received::several(values.unwrap_or_else(|_| Err(timed_out())), false)
         })
     }
 
-    fn send_blocking(&self, _: &Request, _: Lane) -> Option<Answer> {
+    fn send_blocking(&self, _: &Batch) -> Option<Received> {
         None
     }
 }
 
 /// A pool of blocking connections, as a function that hands out one of them.
 pub(crate) struct BlockingLink<F> {
-    pub(crate) get: std::sync::Arc<F>,
-    pub(crate) worker: Worker,
+    pub(crate) get: Arc<F>,
     pub(crate) limits: Limits,
 }
 
@@ -45,12 +44,10 @@ where
     G: DerefMut<Target: redis::ConnectionLike + Sized>,
     E: std::fmt::Display,
 {
-    fn send<'a>(&'a self, request: &'a Request, lane: Lane, _: bool) -> Sending<'a> {
-        let (get, commands, lenient) = (self.get.clone(), request.commands.clone(), request.lenient);
-        let confirmation = lane.confirmation(self.limits);
+    fn send<'a>(&'a self, batch: &'a Batch, _: bool) -> Exchange<'a> {
+        let (get, commands, lenient) = (Arc::clone(&self.get), batch.commands.clone(), batch.lenient);
         Box::pin(async move {
-            let sending =
-                self.worker.unblock(move || query(&*get, &commands, lenient, confirmation.as_ref()));
+            let sending = tokio::task::spawn_blocking(move || query(&*get, &commands, lenient));
             let values = match tokio::time::timeout(self.limits.response_timeout, sending).await {
                 Ok(Ok(values)) => values,
                 Ok(Err(error)) => {
@@ -58,23 +55,16 @@ where
                 }
                 Err(_) => Err(timed_out()),
             };
-            Answer::of_several(request, values, false)
+            Received::several(values, false)
         })
     }
 
-    fn send_blocking(&self, request: &Request, lane: Lane) -> Option<Answer> {
-        let confirmation = lane.confirmation(self.limits);
-        let values = query(&*self.get, &request.commands, request.lenient, confirmation.as_ref());
-        Some(Answer::of_several(request, values, false))
+    fn send_blocking(&self, batch: &Batch) -> Option<Received> {
+        Some(Received::several(query(&*self.get, &batch.commands, batch.lenient), false))
     }
 }
 
-fn query<F, G, E>(
-    get: &F,
-    commands: &[Cmd],
-    lenient: bool,
-    confirmation: Option<&Cmd>,
-) -> RedisResult<Vec<Value>>
+fn query<F, G, E>(get: &F, commands: &[Cmd], lenient: bool) -> RedisResult<Vec<Value>>
 where
     F: Fn() -> Result<G, E>,
     G: DerefMut<Target: redis::ConnectionLike + Sized>,
@@ -82,15 +72,15 @@ where
 {
     match get() {
         Ok(mut connection) => {
-            let mut commands = commands.iter().chain(confirmation);
-            commands.try_fold(Vec::new(), |mut values, command| {
-                values.push(match command.query(&mut *connection) {
+            let mut replies = Vec::with_capacity(commands.len());
+            for command in commands {
+                replies.push(match command.query(&mut *connection) {
                     // The server's refusal of one command is no answer to the others.
                     Err(error) if lenient && error.code().is_some() => Value::Nil,
-                    value => value?,
+                    reply => reply?,
                 });
-                Ok(values)
-            })
+            }
+            Ok(replies)
         }
         Err(error) => {
             Err(RedisError::from((ErrorKind::Client, "the pool gave no connection", error.to_string())))

@@ -1,25 +1,25 @@
-//! The circuit: while the server is out of reach, callers are told so at once, and a probe finds out when it is back.
+//! A circuit breaker: while the server is out of reach, calls fail at once, and a probe finds out when it is back.
 
 use crate::sync::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-/// So many calls in a row must have found nobody: one lost connection is no outage.
+/// The failures in a row that open it: one lost connection is no outage.
 const OPENS_AFTER: u32 = 3;
 
-/// Whether the server is asked. Closed, it is; open, it is not.
+/// While it is closed, the server is asked; while it is open, it is not.
 #[derive(Debug, Default)]
 pub(crate) struct Circuit {
     trouble: Mutex<Trouble>,
-    /// Whether there is any: with none, a call that succeeds costs no more than this look.
+    /// Whether there is trouble: without, a call that succeeds costs no more than this read.
     any: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Trouble {
-    /// How many calls in a row have found nobody.
+    /// Failures in a row.
     failures: u32,
-    /// What the last of them met, while the circuit is open.
+    /// The last failure, while the circuit is open.
     open: Option<String>,
 }
 
@@ -28,7 +28,7 @@ impl Circuit {
         lock(&self.trouble)
     }
 
-    /// Takes in that the server has answered; `true` if that closes the circuit.
+    /// Notes that the server has answered; `true` if that closes the circuit.
     pub(crate) fn succeeded(&self) -> bool {
         if !self.any.load(Ordering::Acquire) {
             return false;
@@ -38,7 +38,7 @@ impl Circuit {
         std::mem::take(&mut *trouble).open.is_some()
     }
 
-    /// Takes in that nobody was found, for this reason; `true` if that opens the circuit, and a probe is to be started.
+    /// Notes that the server was not reached; `true` if that opens the circuit, and the caller must start a probe.
     pub(crate) fn failed(&self, why: &str) -> bool {
         let mut trouble = self.trouble();
         self.any.store(true, Ordering::Release);
@@ -46,7 +46,7 @@ impl Circuit {
         trouble.failures >= OPENS_AFTER && trouble.open.replace(why.to_owned()).is_none()
     }
 
-    /// Why the server is not asked at present; `None` if it is.
+    /// The last failure while the circuit is open; `None` while it is closed.
     pub(crate) fn refusal(&self) -> Option<String> {
         if self.any.load(Ordering::Acquire) { self.trouble().open.clone() } else { None }
     }
@@ -70,7 +70,7 @@ mod tests {
         assert!(!circuit.succeeded());
     }
 
-    /// Each time it opens there is a probe, whatever calls have come to at the same moment: without one it would stay open.
+    /// Every opening is reported to one caller, also in a race: without its probe the circuit would stay open.
     #[test]
     fn successes_and_failures_at_once_leave_it_able_to_open() {
         let circuit = Circuit::default();

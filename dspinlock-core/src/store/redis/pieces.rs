@@ -1,209 +1,116 @@
 //! Large values, in pieces. The server does nothing else while it copies a value into a reply, and a connection carries
-//! nothing else while a reply passes; a piece takes a moment of both, and its reply is a sign of life. A thread of its own
-//! copies what comes.
+//! nothing else while the reply passes. A piece takes a moment of both, and its reply is a sign of life. Another thread of the
+//! library copies the pieces.
 
-use super::wire::{Request, Wire, millis};
-use super::{Lane, Redis, without_arguments};
+use super::link::{Batch, Lane, PIECE_LANES};
+use super::refusal::without_arguments;
+use super::scripts::millis;
+use super::server::Server;
+use crate::clock::Tick;
 use crate::error::{Error, Result};
 use crate::store::NotSent;
+use crate::store::last_failure::LastFailure;
+use crate::sync::lock;
 use crate::worker::Worker;
 use bytes::Bytes;
 use redis::{Cmd, Value};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many bytes a piece has.
 const PIECE: usize = 256 << 10;
 
-/// How many values are on their way at a time.
-pub(super) const AT_A_TIME: usize = 2;
-
 /// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
 const WAITS: Duration = Duration::from_secs(60);
 
-/// The turns of those who read or write a large value.
-pub(super) struct Turns {
+/// The thread that carries large values: whatever takes time there holds up no lock.
+static CARRIER: Mutex<Option<Worker>> = Mutex::new(None);
+
+fn carrier() -> Result<Worker> {
+    Worker::at(&CARRIER, "dspinlock-values")
+}
+
+/// Reads and writes large values.
+#[derive(Clone)]
+pub(super) struct Pieces {
+    server: Server,
+    lanes: Arc<Lanes>,
+}
+
+/// The connections for pieces. Each value on its way has one of its own, since a value may break it.
+struct Lanes {
     free: Semaphore,
-    /// Which connections are in use: each turn has its own, since a value may break it.
-    used: [AtomicBool; AT_A_TIME],
+    used: [AtomicBool; PIECE_LANES],
     failures: Mutex<Failures>,
 }
 
-/// The last failures of them, and when each was known.
 #[derive(Default)]
 struct Failures {
-    /// The server was silent, which is everybody's.
-    silence: Option<(Instant, Error)>,
-    /// Something else went wrong with the string at this key.
-    other: Option<(Instant, Error, String)>,
+    /// The server was silent, which concerns every value.
+    silence: LastFailure<Error>,
+    /// Anything else, with the key of the value that failed.
+    other: LastFailure<(String, Error)>,
 }
 
 impl Failures {
-    /// What has failed since then, and concerns this key.
-    fn since(&self, asked: Instant, key: &str) -> Option<Error> {
-        let silence = self.silence.as_ref().filter(|(known, _)| asked <= *known).map(|(_, error)| error);
-        let other = self.other.as_ref().filter(|(known, _, failed)| asked <= *known && failed == key);
-        silence.or(other.map(|(_, error, _)| error)).map(Error::again)
+    fn since(&self, asked: Tick, key: &str) -> Option<Error> {
+        let other = || self.other.since(asked).filter(|(failed, _)| failed == key).map(|(_, error)| error);
+        self.silence.since(asked).or_else(other).map(Error::again)
     }
 }
 
-/// The turn of one value, by the connection of this number.
-struct Turn<'a> {
+/// One of the connections, for one value.
+struct LanePermit<'a> {
     used: &'a AtomicBool,
     number: usize,
-    // Given up last, so that whoever is next finds the connection free.
+    // Dropped last, so that the next value finds the connection free.
     _permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for LanePermit<'_> {
     fn drop(&mut self) {
         self.used.store(false, Ordering::Release);
     }
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self { free: Semaphore::new(AT_A_TIME), used: Default::default(), failures: Mutex::default() }
-    }
-}
-
-impl Turns {
-    fn failures(&self) -> MutexGuard<'_, Failures> {
-        // Each is replaced whole.
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for a turn, and fails with those before: one by one, the last would wait for as long as all of them together.
-    async fn turn(&self, key: &str) -> Result<Turn<'_>> {
-        let asked = Instant::now();
-        // Nobody closes it.
+impl Lanes {
+    /// Waits for a free connection, and fails together with those before that failed meanwhile.
+    async fn acquire(&self, key: &str) -> Result<LanePermit<'_>> {
+        let asked = Tick::now();
+        // The semaphore is never closed.
         let permit = self.free.acquire().await.ok();
-        if let Some(error) = self.failures().since(asked, key) {
+        if let Some(error) = lock(&self.failures).since(asked, key) {
             return Err(error);
         }
         // There are as many as permits.
         let number = self.used.iter().position(|used| !used.swap(true, Ordering::AcqRel)).unwrap_or(0);
-        Ok(Turn { used: &self.used[number], number, _permit: permit })
+        Ok(LanePermit { used: &self.used[number], number, _permit: permit })
     }
 
     fn failed(&self, key: &str, error: &Error) {
         let system = std::error::Error::source(error).and_then(|source| source.downcast_ref());
         let silent =
             system.is_some_and(|error: &std::io::Error| error.kind() == std::io::ErrorKind::TimedOut);
-        let (known, error) = (Instant::now(), error.again());
+        let mut failures = lock(&self.failures);
         if silent {
-            self.failures().silence = Some((known, error));
+            failures.silence.note(error.again());
         } else {
-            self.failures().other = Some((known, error, key.to_owned()));
+            failures.other.note((key.to_owned(), error.again()));
         }
     }
 }
 
-/// Reads a piece of a string, and then the string's first bytes; none if there is no string any more.
-struct Piece<'a> {
-    connection: usize,
-    key: &'a str,
-    from: usize,
-    header: usize,
-}
-
-impl Wire for Piece<'_> {
-    type Reply = Option<(Vec<u8>, Vec<u8>)>;
-    const STARTS: bool = true;
-
-    fn lane(&self) -> Lane {
-        Lane::Pieces(self.connection)
+impl Pieces {
+    pub(super) fn new(server: Server) -> Self {
+        let free = Semaphore::new(PIECE_LANES);
+        let lanes = Lanes { free, used: Default::default(), failures: Mutex::default() };
+        Self { server, lanes: Arc::new(lanes) }
     }
 
-    fn request(&self) -> Request {
-        let range = |from: usize, bytes: usize| {
-            let mut command = redis::cmd("GETRANGE");
-            command.arg(self.key).arg(from).arg(from + bytes - 1);
-            command
-        };
-        Request::several(vec![range(self.from, PIECE), range(0, self.header)], true)
-    }
-
-    fn reply(value: Value) -> Option<Self::Reply> {
-        let Value::Array(values) = value else { return None };
-        let mut values = values.into_iter().map(|value| match value {
-            Value::BulkString(bytes) => Some(bytes),
-            _ => None,
-        });
-        Some(values.next().flatten().zip(values.next().flatten()))
-    }
-}
-
-/// Writes a piece of a string that nobody reads yet; says how long the string is now, or why the server refused it.
-struct Put<'a> {
-    connection: usize,
-    key: &'a str,
-    at: usize,
-    piece: &'a [u8],
-}
-
-impl Wire for Put<'_> {
-    type Reply = Result<usize, String>;
-    const STARTS: bool = true;
-
-    fn lane(&self) -> Lane {
-        Lane::Pieces(self.connection)
-    }
-
-    fn request(&self) -> Request {
-        let waits = millis(WAITS);
-        let mut put = Cmd::with_capacity(6, self.piece.len() + self.key.len() + 64);
-        if self.at == 0 {
-            put.arg("SET").arg(self.key).arg(self.piece).arg("PX").arg(&waits);
-        } else {
-            put.arg("SETRANGE").arg(self.key).arg(self.at).arg(self.piece);
-        }
-        let mut lives = redis::cmd("PEXPIRE");
-        lives.arg(self.key).arg(&waits);
-        Request::several(vec![put, lives], true)
-    }
-
-    fn reply(value: Value) -> Option<Self::Reply> {
-        let Value::Array(values) = value else { return None };
-        Some(match values.into_iter().next()? {
-            Value::Int(length) => Ok(usize::try_from(length).ok()?),
-            Value::Okay | Value::SimpleString(_) => Ok(0),
-            Value::ServerError(refusal) => Err(without_arguments(refusal.to_string())),
-            _ => Err("the server refused a part of it".to_owned()),
-        })
-    }
-}
-
-/// Removes a string that was not used.
-struct Unused<'a> {
-    connection: usize,
-    key: &'a str,
-}
-
-impl Wire for Unused<'_> {
-    type Reply = ();
-
-    fn lane(&self) -> Lane {
-        Lane::Pieces(self.connection)
-    }
-
-    fn request(&self) -> Request {
-        let mut command = redis::cmd("DEL");
-        command.arg(self.key);
-        Request::plain(command)
-    }
-
-    fn reply(_: Value) -> Option<()> {
-        Some(())
-    }
-}
-
-impl Redis {
-    /// Reads on from `bytes`, the beginning of a string whose first `header` bytes tell it from any other that may stand
-    /// there later. `None` if another one does, or if it has more than `limit` bytes.
-    pub(crate) async fn read_on(
+    /// Reads the rest of the string that begins with `bytes`; see [`Backend::read_on`](crate::store::backend::Backend::read_on).
+    pub(super) async fn read_on(
         &self,
         key: String,
         bytes: Vec<u8>,
@@ -211,21 +118,20 @@ impl Redis {
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
         let this = self.clone();
-        let reading = async move { this.read_pieces(&key, bytes, header, limit).await };
-        Worker::carrier()?.attend(reading).await
+        let reading = async move { this.read(&key, bytes, header, limit).await };
+        carrier()?.attend(reading).await
     }
 
-    async fn read_pieces(
+    async fn read(
         &self,
         key: &str,
         mut bytes: Vec<u8>,
         header: usize,
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
-        let turn = self.pieces.turn(key).await?;
+        let lane = self.lanes.acquire(key).await?;
         while bytes.len() <= limit {
-            let piece = self.call(&Piece { connection: turn.number, key, from: bytes.len(), header }).await;
-            let Some((piece, first)) = piece.inspect_err(|error| self.pieces.failed(key, error))? else {
+            let Some((piece, first)) = self.read_piece(lane.number, key, bytes.len(), header).await? else {
                 return Ok(None);
             };
             // Read after the piece: if this is still the string, the piece is of it.
@@ -240,26 +146,29 @@ impl Redis {
         Ok(None)
     }
 
-    /// Writes a string in pieces to a key that nobody reads yet, and which forgets it after a while; gives the key back.
-    pub(crate) async fn send_ahead(&self, key: String, value: Bytes) -> Result<String, NotSent> {
+    /// Writes a string in pieces to a key that nobody reads yet, and that expires; returns the key.
+    pub(super) async fn send_ahead(&self, key: String, value: Bytes) -> Result<String, NotSent> {
         let this = self.clone();
         let sending = async move {
-            let turn = this.pieces.turn(&key).await?;
-            let sent = this.put_pieces(turn.number, &key, &value).await;
+            let lane = this.lanes.acquire(&key).await?;
+            let sent = this.write(lane.number, &key, &value).await;
             if !matches!(sent, Ok(Ok(()))) {
-                // Without this it is forgotten a minute later.
-                let _ = this.call(&Unused { connection: turn.number, key: &key }).await;
+                // Without this it expires a minute later.
+                let mut remove = redis::cmd("DEL");
+                remove.arg(&key);
+                let remove = Batch { lane: Lane::Pieces(lane.number), ..Batch::plain(remove) };
+                let _ = this.server.exchange(&remove, false).await;
             }
             Ok(sent?.map(|()| key))
         };
-        let sent = match Worker::carrier() {
+        let sent = match carrier() {
             Ok(carrier) => carrier.attend(sending).await,
             Err(error) => Err(error),
         };
         sent.unwrap_or_else(|error| Err(NotSent { why: error.to_string(), lasts: false }))
     }
 
-    async fn put_pieces(&self, connection: usize, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
+    async fn write(&self, lane: usize, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
         let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
         if let Some(last) = pieces.pop() {
@@ -267,8 +176,7 @@ impl Redis {
         }
         for (number, piece) in pieces {
             let at = number * PIECE;
-            let put = self.call(&Put { connection, key, at, piece }).await;
-            match put.inspect_err(|error| self.pieces.failed(key, error))? {
+            match self.write_piece(lane, key, at, piece).await? {
                 Err(why) => return Ok(Err(NotSent { why, lasts: true })),
                 Ok(length) if at > 0 && length != value.len() => {
                     let why = "the server has forgotten a part of it".to_owned();
@@ -278,5 +186,67 @@ impl Redis {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Reads a piece of a string, and then the string's first bytes; `None` if there is no string.
+    async fn read_piece(
+        &self,
+        lane: usize,
+        key: &str,
+        from: usize,
+        header: usize,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let range = |from: usize, bytes: usize| {
+            let mut command = redis::cmd("GETRANGE");
+            command.arg(key).arg(from).arg(from + bytes - 1);
+            command
+        };
+        let values = self.exchange(lane, key, vec![range(from, PIECE), range(0, header)]).await?;
+        let mut values = values.into_iter().map(|value| match value {
+            Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        });
+        Ok(values.next().flatten().zip(values.next().flatten()))
+    }
+
+    /// Writes a piece of a string; the reply is the string's length, or why the server refused the piece.
+    async fn write_piece(
+        &self,
+        lane: usize,
+        key: &str,
+        at: usize,
+        piece: &[u8],
+    ) -> Result<Result<usize, String>> {
+        let waits = millis(WAITS);
+        let mut put = Cmd::with_capacity(6, piece.len() + key.len() + 64);
+        if at == 0 {
+            put.arg("SET").arg(key).arg(piece).arg("PX").arg(waits);
+        } else {
+            put.arg("SETRANGE").arg(key).arg(at).arg(piece);
+        }
+        let mut expire = redis::cmd("PEXPIRE");
+        expire.arg(key).arg(waits);
+        let values = self.exchange(lane, key, vec![put, expire]).await?;
+        Ok(match values.into_iter().next() {
+            Some(Value::Int(length)) => Ok(usize::try_from(length).map_err(|_| self.server.unreadable())?),
+            Some(Value::Okay | Value::SimpleString(_)) => Ok(0),
+            Some(Value::ServerError(refusal)) => Err(without_arguments(refusal.to_string())),
+            _ => Err("the server refused a part of it".to_owned()),
+        })
+    }
+
+    /// Sends two commands, and notes a failure for the values that wait.
+    async fn exchange(&self, lane: usize, key: &str, commands: Vec<Cmd>) -> Result<Vec<Value>> {
+        let batch = Batch::of_values(commands, Lane::Pieces(lane));
+        match self.server.exchange(&batch, false).await {
+            Ok(exchanged) => match exchanged.value {
+                Value::Array(values) => Ok(values),
+                _ => Err(self.server.unreadable()),
+            },
+            Err(error) => {
+                self.lanes.failed(key, &error);
+                Err(error)
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
-//! What a server refuses: whether it goes on refusing it until somebody changes something, and what that is.
+//! The errors of a server and of its connections: whether they last, what to change, and what may be shown of them.
 
-use super::wire::Request;
+use super::link::{Batch, breaks_connection};
 use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
+use std::io;
+use std::sync::Arc;
 
-/// What a refusal says that another try does not mend, in lower case. Servers give most of them no code of its own, and a
+/// The texts, in lower case, of refusals that another try does not mend. Servers give most of them no code of its own, and a
 /// script's none at all.
 const LASTING: [&str; 11] = [
     "noperm",
@@ -19,7 +21,7 @@ const LASTING: [&str; 11] = [
     "db index is out of range",
 ];
 
-/// Whether the server refuses the same until somebody changes its access list, the credentials or the address.
+/// Whether the server goes on refusing the same until somebody changes its access list, the credentials or the address.
 pub(super) fn lasts(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::AuthenticationFailed
@@ -36,8 +38,48 @@ pub(super) fn lasts(error: &RedisError) -> bool {
     }
 }
 
-/// What to change, where the server has refused this request and does not say itself what was wrong with it.
-pub(super) fn advice(error: &RedisError, request: &Request) -> Option<String> {
+/// Whether the server could not be reached. A server that refuses the password is there.
+pub(super) fn is_outage(error: &RedisError) -> bool {
+    breaks_connection(error) && !lasts(error)
+}
+
+/// The text of an error without the secret, and its kind.
+pub(super) fn describe(error: &RedisError, secret: Option<&str>) -> (String, io::ErrorKind) {
+    let mut what =
+        if error.is_timeout() { "no reply in time".to_owned() } else { without_arguments(error.to_string()) };
+    if secret.is_some_and(|secret| repeats(&what, secret)) {
+        let kind = error.kind();
+        what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
+    }
+    (what, io_error(error).map_or(io::ErrorKind::Other, io::Error::kind))
+}
+
+/// A refusal without the server's quotation of the command, which may be a part of a value.
+pub(super) fn without_arguments(mut refusal: String) -> String {
+    if let Some(at) = refusal.find(", with args beginning with") {
+        refusal.truncate(at);
+    }
+    refusal
+}
+
+/// The system's own error behind one of a connection.
+fn io_error(error: &RedisError) -> Option<&io::Error> {
+    use std::error::Error;
+    let source = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    source.downcast_ref()
+}
+
+/// Whether a text has a telling part of the secret. A server may quote it, or cut it off.
+fn repeats(text: &str, secret: &str) -> bool {
+    const TELLING: usize = 4;
+    let text = text.to_lowercase();
+    let secret: Vec<char> = secret.to_lowercase().chars().collect();
+    let parts = secret.windows(TELLING.min(secret.len()));
+    parts.into_iter().any(|part| text.contains(&part.iter().collect::<String>()))
+}
+
+/// What to change after the server has refused this batch without saying so itself.
+pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     let text = error.to_string().to_lowercase();
     if error.kind() == ErrorKind::AuthenticationFailed || text.contains("wrongpass") {
         return Some("the user or the password is wrong".to_owned());
@@ -46,7 +88,7 @@ pub(super) fn advice(error: &RedisError, request: &Request) -> Option<String> {
         return Some("it wants a password, in the URL or by `Config::password`".to_owned());
     }
     if text.contains("one of the keys") {
-        let keys = keys(request);
+        let keys = keys(batch);
         let first = keys.first()?;
         let prefix = first.split_once(',').map_or(&**first, |(prefix, _)| prefix).trim_start_matches('{');
         return Some(format!(
@@ -55,26 +97,26 @@ pub(super) fn advice(error: &RedisError, request: &Request) -> Option<String> {
         ));
     }
     if text.contains("can't run this command") || text.contains("unknown redis command") {
-        return Some(format!("the script runs {}; allow the user each of them", commands(request.source?)));
+        return Some(format!("the script runs {}; allow the user each of them", commands(batch.script?)));
     }
     None
 }
 
-/// The keys of a request: of a script's, which is `EVALSHA`, the digest, how many there are, and then they; of a plain
-/// command, the word behind its name.
-fn keys(request: &Request) -> Vec<String> {
+/// The keys of a batch. A script's command is `EVALSHA`, the digest, the number of keys, and the keys; of a plain command it is
+/// the word after its name.
+fn keys(batch: &Batch) -> Vec<String> {
     let word = |word| match word {
         Arg::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
         _ => None,
     };
-    if request.source.is_none() {
-        return request
+    if batch.script.is_none() {
+        return batch
             .commands
             .iter()
             .filter_map(|command| command.args_iter().nth(1).and_then(word))
             .collect();
     }
-    let mut words = request.commands.iter().flat_map(|command| command.args_iter().skip(2)).filter_map(word);
+    let mut words = batch.commands.iter().flat_map(|command| command.args_iter().skip(2)).filter_map(word);
     let number = words.next().and_then(|number| number.parse().ok()).unwrap_or(0);
     words.take(number).collect()
 }
@@ -122,8 +164,8 @@ mod tests {
         ] {
             assert!(!lasts(&refused(code, text)), "{code} {text}");
         }
-        assert!(!lasts(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into()));
-        assert!(!lasts(&std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+        assert!(!lasts(&io::Error::from(io::ErrorKind::ConnectionRefused).into()));
+        assert!(!lasts(&io::Error::from(io::ErrorKind::TimedOut).into()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- Removes the caller's BLOCKED record: the work failed, or the caller has gone.
+-- Removes the caller's BLOCKED record: the work failed, or the caller is gone.
 -- KEYS: record; ARGV: tag
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if record == ARGV[1] .. '0' then

@@ -1,4 +1,4 @@
--- Removes a lock's record, whoever holds it, and its value. What is not a record stays.
+-- Removes a lock's record, whoever holds it, and its value. Anything but a record stays.
 -- KEYS: record, value, error; ARGV: pattern of the separator, two patterns of a record
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then

@@ -1,6 +1,5 @@
--- Shows a record, its remaining life, the last fencing token and, where asked, the beginning of what was computed,
--- changing nothing.
--- KEYS: record, fence; to see what was computed: value; ARGV, for that: bytes of it at most
+-- Reads a record, its remaining life, the last fencing token and, if its key is given, the beginning of the value.
+-- KEYS: record, fence; optional: value; ARGV, with the value: how many bytes of it
 local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
 if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record

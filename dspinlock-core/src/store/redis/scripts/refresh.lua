@@ -1,50 +1,50 @@
--- Puts a new value beside a new COMPUTED record if the old one is still exactly what was seen.
--- KEYS: record, fence, value, refresh; where the value was sent ahead: its present key
--- ARGV: tag, expire ms, fence life ms, value or the length of one that was sent ahead, its life ms, record seen
-local tag = ARGV[1]
-local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
--- The value first: what is refused, or has gone, changes nothing.
+-- Puts a new value beside a new COMPUTED record if the old record is still exactly the one that was seen.
+-- A value that was sent ahead stands at `ahead_key`, and `value` is its length. Lives are in milliseconds.
+local record_key, fence_key, value_key, refresh_key, ahead_key = unpack(KEYS)
+local tag, expire, fence_life, value, value_life, seen = unpack(ARGV)
+local record = redis.pcall('GETRANGE', record_key, 0, 1024)
+-- The value first: if it is refused, or has gone, nothing changes.
 local refused
-if record == ARGV[6] and record ~= tag .. '1' then
-  if not KEYS[5] then
-    local set = redis.pcall('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
+if record == seen and record ~= tag .. '1' then
+  if not ahead_key then
+    local set = redis.pcall('SET', value_key, value, 'PX', value_life)
     refused = set.err
-  elseif redis.pcall('STRLEN', KEYS[5]) == tonumber(ARGV[4]) then
-    redis.pcall('PEXPIRE', KEYS[5], ARGV[5])
-    local moved = redis.pcall('RENAME', KEYS[5], KEYS[3])
+  elseif redis.pcall('STRLEN', ahead_key) == tonumber(value) then
+    redis.pcall('PEXPIRE', ahead_key, value_life)
+    local moved = redis.pcall('RENAME', ahead_key, value_key)
     refused = moved.err
   else
     refused = 'a part of what was sent ahead has gone'
   end
   if not refused then
-    redis.call('PEXPIRE', KEYS[2], ARGV[3])
-    redis.call('SET', KEYS[1], tag .. '1', 'PX', ARGV[2])
+    redis.call('PEXPIRE', fence_key, fence_life)
+    redis.call('SET', record_key, tag .. '1', 'PX', expire)
   end
-elseif KEYS[5] then
-  redis.pcall('DEL', KEYS[5])
+elseif ahead_key then
+  redis.pcall('DEL', ahead_key)
 end
-if redis.pcall('GETRANGE', KEYS[4], 0, 1024) == tag .. '0' then
-  redis.call('DEL', KEYS[4])
+if redis.pcall('GETRANGE', refresh_key, 0, 1024) == tag .. '0' then
+  redis.call('DEL', refresh_key)
 end
 if refused then
-  if KEYS[5] then
-    redis.pcall('DEL', KEYS[5])
+  if ahead_key then
+    redis.pcall('DEL', ahead_key)
   end
   return {'refused', refused}
 end
 if type(record) == 'table' then
-  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
+  return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', record_key).ok} or record
 end
 if record == tag .. '1' then
   return {'computed'}
 end
-if record == ARGV[6] then
+if record == seen then
   return {'done', 0}
 end
-if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+if record == '' and redis.call('EXISTS', record_key) == 0 then
   return {'gone'}
 end
 if #record > 1024 then
-  return {'type', 'string of ' .. redis.call('STRLEN', KEYS[1]) .. ' bytes'}
+  return {'type', 'string of ' .. redis.call('STRLEN', record_key) .. ' bytes'}
 end
 return {'held', record}

@@ -1,0 +1,120 @@
+//! `acquire.lua` in Rust: the same decisions, in the same order, by the same names.
+
+use super::entries::is;
+use super::{Entries, Now};
+use crate::clock::Tick;
+use crate::format::note::{Parts, parts};
+use crate::format::record::{Record, State};
+use crate::store::{Acquire, Acquired};
+use std::time::Duration;
+
+impl Entries {
+    pub(crate) fn acquire(&mut self, acquire: &Acquire<'_>, now: Now) -> Acquired {
+        let Acquire { names, tag, fetch, .. } = *acquire;
+        if acquire.replicas.is_some() {
+            // Memory has no replicas, and the caller wants no lock without them.
+            return Acquired::Unconfirmed { by: 0, now: now.server };
+        }
+        let record = self.get(&names.record, now.tick);
+        if is(record, tag, State::Computed) {
+            return Acquired::Spent;
+        }
+        if is(record, tag, State::Blocked) {
+            return self.granted_again(acquire, now);
+        }
+        if now.server > acquire.not_after {
+            return Acquired::Late { now: now.server };
+        }
+        let computed = record.is_some_and(|record| record.ends_with(b"1"));
+        if fetch.is_some()
+            && !computed
+            && let Some(note) = self.failure(acquire, record.is_none(), now)
+        {
+            return Acquired::Failed { note, now: now.server };
+        }
+        if let Some(record) = record {
+            let ours = acquire.relock && is_ours(record, &names.separator);
+            let life = self.remaining(&names.record, now.tick);
+            let seen = acquire.replace.is_some_and(|replace| {
+                let lives_at_most = |at_most| life.is_some_and(|life| life <= at_most);
+                replace.seen == record && replace.life_at_most.is_none_or(lives_at_most)
+            });
+            if !ours && !seen {
+                let raw = record.to_vec();
+                return self.held(acquire, raw, life, now);
+            }
+        }
+        let last = match self.last_fence(&names.fence(), now.tick) {
+            Ok(last) => last,
+            Err(strange) => return strange,
+        };
+        self.put_record(&names.record, tag, State::Blocked, Some(acquire.lease), now.tick);
+        Acquired::Granted { fence: self.next_fence(acquire, last, now), now: now.server }
+    }
+
+    /// A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there.
+    fn granted_again(&mut self, acquire: &Acquire<'_>, now: Now) -> Acquired {
+        let fence = match self.last_fence(&acquire.names.fence(), now.tick) {
+            // The fence is lost, and with it the token that nobody has heard of.
+            Ok(0) => self.next_fence(acquire, 0, now),
+            Ok(last) => last - u64::from(acquire.reserve),
+            Err(strange) => return strange,
+        };
+        Acquired::Granted { fence, now: now.server }
+    }
+
+    /// The note of the turn that the caller waited for, or of a failure that is cached for all callers.
+    fn failure(&self, acquire: &Acquire<'_>, free: bool, now: Now) -> Option<Vec<u8>> {
+        let fetch = acquire.fetch?;
+        let note = self.get(&acquire.names.error(), now.tick)?;
+        let Parts { turn, till, mark, .. } = parts(note)?;
+        let answers = fetch.waited_for == Some(turn) || (free && now.server < till);
+        (answers && mark == fetch.mark.as_bytes()).then(|| note.to_vec())
+    }
+
+    /// The record that the caller can't replace, with its value, and with the mark if the next value is due.
+    fn held(&mut self, acquire: &Acquire<'_>, raw: Vec<u8>, life: Option<Duration>, now: Now) -> Acquired {
+        let Acquire { names, tag, fetch, .. } = *acquire;
+        let mut value = None;
+        if let Some(fetch) = fetch
+            && raw.ends_with(b"1")
+        {
+            value = self.value(names, now.tick);
+            let due = life.zip(fetch.refresh_ahead).is_some_and(|(life, ahead)| life <= ahead);
+            let refresh = names.refresh();
+            // A repeat by the same turn gets a token of its own: the lock may have been granted in between.
+            if value.is_some()
+                && due
+                && (self.get(&refresh, now.tick).is_none() || self.is_blocked_by(&refresh, tag, now.tick))
+                && let Ok(last) = self.last_fence(&names.fence(), now.tick)
+            {
+                self.put_record(&refresh, tag, State::Blocked, Some(acquire.lease), now.tick);
+                let fence = self.next_fence(acquire, last, now);
+                return Acquired::Refresh { fence, raw, now: now.server, value };
+            }
+        }
+        Acquired::Held { raw, remaining: life, now: now.server, value }
+    }
+
+    /// The last token, 0 if there is none, or the reply if something else stands in its place.
+    fn last_fence(&self, key: &str, now: Tick) -> Result<u64, Acquired> {
+        match self.get(key, now) {
+            None => Ok(0),
+            Some(_) => self.fence(key, now).ok_or_else(|| Acquired::StrangeFence("string".to_owned())),
+        }
+    }
+
+    /// The next token. The ones that are reserved after it are taken as well.
+    fn next_fence(&mut self, acquire: &Acquire<'_>, last: u64, now: Now) -> u64 {
+        let fence = now.server.0.max(last + 1);
+        let taken = fence + u64::from(acquire.reserve);
+        self.put(&acquire.names.fence(), taken.to_string().into_bytes(), Some(acquire.fence_life), now.tick);
+        fence
+    }
+}
+
+/// Whether the mode alone may re-lock this record. A record that may be another scheme's is first shown to the caller.
+fn is_ours(raw: &[u8], separator: &str) -> bool {
+    let is_ours = |record: Record| record.state == State::Computed && record.is_surely_ours();
+    separator == "," && Record::parse(raw, separator).is_ok_and(is_ours)
+}

@@ -1,0 +1,77 @@
+//! The memory store: the same operations under a mutex, for tests and for a process on its own.
+
+mod acquire;
+mod entries;
+mod operations;
+
+use crate::clock::{ServerTime, Tick};
+use crate::error::Result;
+use crate::store::Wakeups;
+use crate::store::backend::{Answer, Backend, Request, Sending};
+use crate::sync::lock;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub(crate) use entries::Entries;
+
+/// Its clones share what it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    entries: Arc<Mutex<Entries>>,
+    wakeups: Wakeups,
+}
+
+/// The moment of an operation: on the steady clock, by which entries expire, and on the clock that is written down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) tick: Tick,
+    pub(crate) server: ServerTime,
+}
+
+impl Now {
+    fn of_this_machine() -> Self {
+        Self { tick: Tick::now(), server: ServerTime::of_this_machine() }
+    }
+}
+
+impl Memory {
+    /// Changes are notified to `wakeups`.
+    pub(crate) fn new(wakeups: Wakeups) -> Self {
+        Self { entries: Arc::default(), wakeups }
+    }
+
+    fn answer(&self, request: Request<'_>) -> Answer {
+        let mut entries = lock(&self.entries);
+        let reply = entries.reply(request, Now::of_this_machine());
+        let changed = entries.take_changed();
+        drop(entries);
+        for key in changed {
+            self.wakeups.wake(&key);
+        }
+        Answer { reply, tracked: true, repeated: false }
+    }
+
+    /// Puts any text at a key, as a stranger would.
+    #[cfg(test)]
+    pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) {
+        lock(&self.entries).put(key, value.to_vec(), life, Tick::now());
+    }
+}
+
+impl Backend for Memory {
+    fn send<'a>(&'a self, request: Request<'a>, _: bool) -> Sending<'a, Result<Answer>> {
+        Sending::Done(self.send_blocking(request))
+    }
+
+    fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
+        Ok(self.answer(request))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn is_memory(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,158 @@
+//! The ways to a server: what is sent over them, and what comes back.
+
+use redis::{Arg, Cmd, Pipeline, RedisError, RedisResult, Value};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// The limits of a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    /// The most connections that blocking callers open; further callers use the shared one.
+    pub(crate) pool_size: usize,
+}
+
+/// How many large values are on their way at a time, each over a connection of its own.
+pub(crate) const PIECE_LANES: usize = 2;
+
+/// The connection that a batch goes over, on a link that has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// The one that all callers share.
+    Shared,
+    /// For renewals alone, which must not wait behind a large value.
+    Renewals,
+    /// For grants that replicas have to confirm: the server holds up all commands behind them.
+    Confirmed,
+    /// For values, and for the beginnings of large ones.
+    Values,
+    /// For large values, in pieces.
+    Pieces(usize),
+}
+
+impl Lane {
+    /// Whether it carries values and no locks: its failures say nothing about the server as a place for locks.
+    pub(super) fn is_for_values(self) -> bool {
+        matches!(self, Self::Values | Self::Pieces(_))
+    }
+}
+
+/// Commands that are written at once.
+pub(crate) struct Batch {
+    /// A script by its digest, a plain command, or a few of them.
+    pub(crate) commands: Vec<Cmd>,
+    /// The source of the script in the first command, for a server that does not know it yet.
+    pub(crate) script: Option<&'static str>,
+    /// A refused command spoils none of the other replies.
+    pub(crate) lenient: bool,
+    pub(crate) lane: Lane,
+    /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is
+    /// always worth a try.
+    pub(crate) begins: bool,
+}
+
+impl Batch {
+    /// One command that is always sent.
+    pub(crate) fn plain(command: Cmd) -> Self {
+        Self { commands: vec![command], script: None, lenient: false, lane: Lane::Shared, begins: false }
+    }
+
+    /// Reads and writes of values.
+    pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
+        Self { commands, script: None, lenient: true, lane, begins: true }
+    }
+
+    /// The same with the source of the script in place of its digest.
+    pub(super) fn loading(&self) -> Option<Self> {
+        let source = self.script?;
+        let mut command = redis::cmd("EVAL");
+        command.arg(source);
+        for argument in self.commands[0].args_iter().skip(2) {
+            if let Arg::Simple(argument) = argument {
+                command.arg(argument);
+            }
+        }
+        let commands = [command].into_iter().chain(self.commands.iter().skip(1).cloned()).collect();
+        Some(Self { commands, script: None, ..*self })
+    }
+
+    /// The only command, if it can be sent as it is.
+    pub(super) fn single(&self) -> Option<&Cmd> {
+        match &*self.commands {
+            [command] if !self.lenient => Some(command),
+            _ => None,
+        }
+    }
+
+    /// The commands to write, after one more whose reply is ignored.
+    pub(super) fn pipeline(&self, first: Option<Cmd>) -> Pipeline {
+        let mut pipeline = redis::pipe();
+        if let Some(first) = first {
+            pipeline.add_command(first).ignore();
+        }
+        for command in &self.commands {
+            pipeline.add_command(command.clone());
+        }
+        if self.lenient {
+            pipeline.ignore_errors();
+        }
+        pipeline
+    }
+}
+
+/// The result of sending a batch.
+pub(crate) struct Received {
+    /// The reply to the one command, or an array of the replies to several.
+    pub(super) value: RedisResult<Value>,
+    /// The batch was sent twice, since the first reply was lost.
+    pub(super) repeated: bool,
+    /// The server will push changes of the keys that were read.
+    pub(super) tracked: bool,
+}
+
+impl Received {
+    pub(super) fn one(value: RedisResult<Value>) -> Self {
+        Self { value, repeated: false, tracked: false }
+    }
+
+    pub(super) fn several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
+        let value = values.map(|mut values| match values.pop() {
+            Some(only) if values.is_empty() => only,
+            last => {
+                values.extend(last);
+                Value::Array(values)
+            }
+        });
+        Self { tracked: tracked && value.is_ok(), ..Self::one(value) }
+    }
+
+    /// The same, after the same batch was sent without the script's source.
+    pub(super) fn after(mut self, first: &Self) -> Self {
+        self.repeated |= first.repeated;
+        self
+    }
+
+    pub(super) fn is_no_script(&self) -> bool {
+        self.value.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))
+    }
+}
+
+/// The future of one batch.
+pub(crate) type Exchange<'a> = Pin<Box<dyn Future<Output = Received> + Send + 'a>>;
+
+/// A way to a server, for blocking and async callers.
+pub(crate) trait Link: Send + Sync + 'static {
+    /// Sends a batch and awaits the reply, on the library's I/O thread, within the link's time limits. With `track` the server
+    /// is to push changes of the keys that a single command reads, if this link can have that.
+    fn send<'a>(&'a self, batch: &'a Batch, track: bool) -> Exchange<'a>;
+
+    /// Sends a batch and blocks until the reply; `None` if only [`send`](Self::send) can do it at present.
+    fn send_blocking(&self, batch: &Batch) -> Option<Received>;
+}
+
+/// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.
+pub(super) fn breaks_connection(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error()
+}

@@ -1,0 +1,206 @@
+//! What the replies of the server mean.
+
+use super::requests::{HEAD, WINDOW};
+use crate::clock::ServerTime;
+use crate::format::record::LONGEST;
+use crate::options::Replicas;
+use crate::store::backend::{End, Look, Reply, Request};
+use crate::store::{Acquired, Excerpt, Forgotten, Found, Released, Seen};
+use redis::Value;
+use std::time::Duration;
+
+/// Reads the reply to `request`; `None` if the request can't have such a reply.
+pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
+    Some(match request {
+        Request::Acquire(acquire) => Reply::Acquired(match acquire.replicas {
+            None => acquired(value)?,
+            Some(replicas) => confirmed(value, replicas)?,
+        }),
+        Request::End(End::Release(_) | End::Refresh(_)) => Reply::Released(released(value)?),
+        Request::End(End::Abandon(_) | End::Fail(_)) => Reply::Abandoned(flag(&value)?),
+        Request::Renew(_) => {
+            let Value::Array(renewed) = value else { return None };
+            Reply::Renewed(renewed.iter().map(flag).collect::<Option<_>>()?)
+        }
+        Request::Look(Look::Read(_) | Look::Peek(_)) => {
+            let mut fields = Fields::of(value)?;
+            Reply::Found(found(&mut fields)?, fields.excerpt())
+        }
+        Request::Look(Look::Hit(_)) => Reply::Seen(seen(value)?),
+        Request::Look(Look::Value(_)) => Reply::Value(window(Some(value))),
+        Request::Forget(_) => Reply::Forgotten(forgotten(value)?),
+        Request::Time => {
+            let mut fields = Fields::of(value)?;
+            let (seconds, micros) = (fields.number()?, fields.number()?);
+            Reply::Time(ServerTime(seconds * 1_000_000 + micros))
+        }
+        Request::Ping => Reply::Alive,
+    })
+}
+
+fn acquired(value: Value) -> Option<Acquired> {
+    let mut fields = Fields::of(value)?;
+    Some(match fields.word()?.as_str() {
+        "granted" => Acquired::Granted { fence: fields.number()?, now: fields.time()? },
+        "held" => Acquired::Held {
+            raw: fields.bytes()?,
+            remaining: fields.life()?,
+            now: fields.time()?,
+            value: fields.excerpt(),
+        },
+        "refresh" => Acquired::Refresh {
+            fence: fields.number()?,
+            raw: fields.bytes()?,
+            now: fields.time()?,
+            value: fields.excerpt(),
+        },
+        "failed" => Acquired::Failed { note: fields.bytes()?, now: fields.time()? },
+        "late" => Acquired::Late { now: fields.time()? },
+        "spent" => Acquired::Spent,
+        "type" => Acquired::WrongType(fields.word()?),
+        "fence" => Acquired::StrangeFence(fields.word()?),
+        _ => return None,
+    })
+}
+
+/// The reply to an acquire, and how many replicas have confirmed what it wrote.
+fn confirmed(value: Value, replicas: Replicas) -> Option<Acquired> {
+    let Value::Array(both) = value else { return None };
+    let [reply, Value::Int(by)] = <[Value; 2]>::try_from(both).ok()? else { return None };
+    let by = u64::try_from(by).ok()?;
+    Some(match acquired(reply)? {
+        Acquired::Granted { now, .. } | Acquired::Refresh { now, .. } if by < replicas.count.into() => {
+            Acquired::Unconfirmed { by, now }
+        }
+        reply => reply,
+    })
+}
+
+fn released(value: Value) -> Option<Released> {
+    let mut fields = Fields::of(value)?;
+    Some(match fields.word()?.as_str() {
+        "done" => Released::Done { others: fields.number()? },
+        "computed" => Released::AlreadyComputed,
+        "gone" => Released::Gone,
+        "refused" => Released::Refused(fields.word()?),
+        "held" => Released::Held(fields.bytes()?),
+        "type" => Released::WrongType(fields.word()?),
+        _ => return None,
+    })
+}
+
+fn flag(value: &Value) -> Option<bool> {
+    if let Value::Int(number) = value { Some(*number == 1) } else { None }
+}
+
+fn found(fields: &mut Fields) -> Option<Found> {
+    Some(match fields.word()?.as_str() {
+        "free" => Found::Free,
+        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()?, fence: fields.number() },
+        "type" => Found::WrongType(fields.word()?),
+        _ => return None,
+    })
+}
+
+fn seen(value: Value) -> Option<Seen> {
+    let Value::Array(values) = value else { return None };
+    let mut values = values.into_iter();
+    let record = match values.next()? {
+        Value::BulkString(record) if !record.is_empty() && record.len() <= LONGEST => Some(record),
+        _ => None,
+    };
+    let value = window(values.next());
+    let remaining = match values.next() {
+        Some(Value::Int(millis)) => u64::try_from(millis).ok().map(Duration::from_millis),
+        _ => None,
+    };
+    Some(Seen { record, value, remaining })
+}
+
+/// The beginning of a value that was read plainly. Something of another type is no value.
+fn window(value: Option<Value>) -> Option<Excerpt> {
+    match value {
+        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(excerpt(WINDOW, bytes)),
+        _ => None,
+    }
+}
+
+/// The reply to a read of `limit` bytes and one more.
+fn excerpt(limit: usize, bytes: Vec<u8>) -> Excerpt {
+    Excerpt { whole: bytes.len() <= limit, bytes }
+}
+
+fn forgotten(value: Value) -> Option<Forgotten> {
+    let mut fields = Fields::of(value)?;
+    Some(match fields.word()?.as_str() {
+        "forgotten" => Forgotten::Done(fields.number()? == 1),
+        "foreign" => Forgotten::Foreign(fields.bytes()?),
+        "type" => Forgotten::WrongType(fields.word()?),
+        _ => return None,
+    })
+}
+
+/// The fields of a script's reply, taken one after the other.
+struct Fields(std::vec::IntoIter<Value>);
+
+impl Fields {
+    fn of(value: Value) -> Option<Self> {
+        if let Value::Array(fields) = value { Some(Self(fields.into_iter())) } else { None }
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::BulkString(bytes) => Some(bytes),
+            Value::SimpleString(text) => Some(text.into_bytes()),
+            _ => None,
+        }
+    }
+
+    fn word(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?).ok()
+    }
+
+    fn excerpt(&mut self) -> Option<Excerpt> {
+        self.bytes().map(|bytes| excerpt(HEAD, bytes))
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        match self.0.next()? {
+            Value::Int(number) => u64::try_from(number).ok(),
+            Value::BulkString(digits) => str::from_utf8(&digits).ok()?.parse().ok(),
+            _ => None,
+        }
+    }
+
+    fn time(&mut self) -> Option<ServerTime> {
+        self.number().map(ServerTime)
+    }
+
+    /// A reply of `PTTL`: the remaining life, or none where the key never expires.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one is a malformed reply, the inner one a key without expiry"
+    )]
+    fn life(&mut self) -> Option<Option<Duration>> {
+        match self.0.next()? {
+            Value::Int(millis) => Some(u64::try_from(millis).ok().map(Duration::from_millis)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_of_another_shape_is_none() {
+        assert_eq!(acquired(Value::Nil), None);
+        assert_eq!(acquired(Value::Array(vec![Value::SimpleString("granted".into())])), None);
+        assert_eq!(
+            confirmed(Value::Array(vec![Value::Nil]), Replicas { count: 1, within: Duration::ZERO }),
+            None
+        );
+        assert_eq!(flag(&Value::Nil), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! Each request as commands: its script with keys and arguments, in the order in which the script names them.
+
+use super::link::{Batch, Lane, Limits};
+use super::scripts::{
+    ABANDON, ACQUIRE, FAIL, FORGET, READ, REFRESH, RELEASE, RENEW, Script, any_record, millis, relockable,
+};
+use crate::format::record::LONGEST;
+use crate::format::scheme::Names;
+use crate::options::Replicas;
+use crate::store::backend::{End, Look, Request};
+use crate::store::{Acquire, Fail, Hit, Refresh, Release, Renew, Sent};
+use redis::Cmd;
+
+/// The bytes of a value that come with its record in the reply to an acquire or a peek: enough to know the value, and few
+/// enough that no number of callers holds up a lock.
+pub(super) const HEAD: usize = 4 << 10;
+
+/// The bytes of a value that a plain read asks for first.
+pub(super) const WINDOW: usize = 64 << 10;
+
+pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
+    match request {
+        Request::Acquire(acquire) => self::acquire(acquire, limits),
+        Request::End(End::Release(release)) => self::release(release),
+        Request::End(End::Refresh(refresh)) => self::refresh(refresh),
+        Request::End(End::Abandon(abandon)) => {
+            let mut command = ABANDON.on(&[&abandon.names.record], 0);
+            command.arg(abandon.tag.as_str());
+            ABANDON.batch(command)
+        }
+        Request::End(End::Fail(fail)) => self::fail(fail),
+        Request::Renew(renew) => self::renew(renew),
+        Request::Look(Look::Read(names)) => {
+            beginning(READ.batch(READ.on(&[&names.record, &names.fence()], 0)))
+        }
+        Request::Look(Look::Peek(names)) => {
+            let mut command = READ.on(&[&names.record, &names.fence(), &names.value()], 0);
+            command.arg(HEAD);
+            beginning(READ.batch(command))
+        }
+        Request::Look(Look::Hit(hit)) => self::hit(hit),
+        Request::Look(Look::Value(names)) => {
+            Batch::of_values(vec![first_bytes(&names.value(), WINDOW)], Lane::Values)
+        }
+        Request::Forget(names) => {
+            let mut command = FORGET.on(&[&names.record, &names.value(), &names.error()], 512);
+            command.arg(&any_record(&names.separator));
+            beginning(FORGET.batch(command))
+        }
+        Request::Time => beginning(Batch::plain(redis::cmd("TIME"))),
+        Request::Ping => Batch::plain(redis::cmd("PING")),
+    }
+}
+
+impl Script {
+    fn batch(&'static self, command: Cmd) -> Batch {
+        Batch { script: Some(self.source), ..Batch::plain(command) }
+    }
+}
+
+fn beginning(batch: Batch) -> Batch {
+    Batch { begins: true, ..batch }
+}
+
+/// The key of the processes that wait.
+pub(super) fn wait(names: &Names) -> String {
+    names.beside("wait")
+}
+
+fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
+    let Acquire { names, tag, replace, .. } = *acquire;
+    let (fence, wait) = (names.fence(), wait(names));
+    let mut command = if acquire.fetch.is_some() {
+        let [value, error, refresh] = [names.value(), names.error(), names.refresh()];
+        ACQUIRE.on(&[&names.record, &fence, &wait, &value, &error, &refresh], 256)
+    } else {
+        ACQUIRE.on(&[&names.record, &fence, &wait], 256)
+    };
+    command
+        .arg(tag.as_str())
+        .arg(millis(acquire.lease))
+        .arg(millis(acquire.fence_life))
+        .arg(acquire.not_after.0)
+        .arg(if acquire.relock { relockable(&names.separator) } else { "" })
+        .arg(replace.map_or(&[][..], |replace| &replace.seen))
+        .arg(replace.and_then(|replace| replace.life_at_most).map_or(-1, millis))
+        .arg(acquire.reserve)
+        .arg(acquire.waiting.unwrap_or_default());
+    if let Some(fetch) = acquire.fetch {
+        command
+            .arg(fetch.waited_for.unwrap_or_default())
+            .arg(fetch.refresh_ahead.map_or(-1, millis))
+            .arg(HEAD)
+            .arg(fetch.mark);
+    }
+    let mut batch = beginning(ACQUIRE.batch(command));
+    if let Some(Replicas { count, within }) = acquire.replicas {
+        let mut confirmation = redis::cmd("WAIT");
+        confirmation.arg(count).arg(millis(within.min(limits.response_timeout / 2)));
+        batch.commands.push(confirmation);
+        batch.lane = Lane::Confirmed;
+    }
+    batch
+}
+
+fn release(release: &Release<'_>) -> Batch {
+    let Release { names, value, .. } = *release;
+    let (fence, wait) = (names.fence(), wait(names));
+    let mut command = match value {
+        None => RELEASE.on(&[&names.record, &fence, &wait], 0),
+        Some((Sent::With(value), _)) => {
+            let keys = [&*names.record, &fence, &wait, &names.value(), &names.error()];
+            RELEASE.on(&keys, value.len())
+        }
+        Some((Sent::Ahead { key, .. }, _)) => {
+            RELEASE.on(&[&names.record, &fence, &wait, &names.value(), &names.error(), key], 0)
+        }
+    };
+    command
+        .arg(release.tag.as_str())
+        .arg(release.expire.map_or(0, millis))
+        .arg(millis(release.fence_life))
+        .arg(release.caller);
+    if let Some((value, life)) = value {
+        value_or_length(&mut command, value).arg(millis(life));
+    }
+    RELEASE.batch(command)
+}
+
+fn refresh(refresh: &Refresh<'_>) -> Batch {
+    let Release { names, value, .. } = refresh.release;
+    let keys = [&*names.record, &names.fence(), &names.value(), &names.refresh()];
+    let mut command = match value {
+        Some((Sent::With(value), _)) => REFRESH.on(&keys, value.len() + LONGEST),
+        Some((Sent::Ahead { key, .. }, _)) => REFRESH.on(&[&keys[..], &[key]].concat(), LONGEST),
+        None => REFRESH.on(&keys, LONGEST),
+    };
+    command
+        .arg(refresh.release.tag.as_str())
+        .arg(refresh.release.expire.map_or(0, millis))
+        .arg(millis(refresh.release.fence_life));
+    match value {
+        Some((value, life)) => value_or_length(&mut command, value).arg(millis(life)),
+        None => command.arg("").arg(0),
+    };
+    command.arg(refresh.seen);
+    REFRESH.batch(command)
+}
+
+/// The value itself, or the length of the one that was sent ahead.
+fn value_or_length<'a>(command: &'a mut Cmd, value: &Sent) -> &'a mut Cmd {
+    match value {
+        Sent::With(value) => command.arg(&**value),
+        Sent::Ahead { length, .. } => command.arg(*length),
+    }
+}
+
+fn fail(fail: &Fail<'_>) -> Batch {
+    let mut command = FAIL.on(&[&fail.names.record, &fail.names.error()], fail.note.len());
+    command.arg(fail.tag.as_str()).arg(fail.note).arg(millis(fail.life));
+    FAIL.batch(command)
+}
+
+fn renew(renew: &Renew<'_>) -> Batch {
+    let fences: Vec<String> = renew.0.iter().map(|one| one.names.fence()).collect();
+    let both = renew.0.iter().zip(&fences).flat_map(|(one, fence)| [&*one.names.record, fence]);
+    let mut command = RENEW.on(&both.collect::<Vec<_>>(), 128 * renew.0.len());
+    for one in &renew.0 {
+        command.arg(one.tag.as_str()).arg(millis(one.life)).arg(millis(one.fence_life));
+    }
+    Batch { lane: Lane::Renewals, ..RENEW.batch(command) }
+}
+
+fn hit(hit: &Hit<'_>) -> Batch {
+    let (record, value) = (&hit.names.record, hit.names.value());
+    // The record first: a value that is read later belongs to its turn or to a later one, and names that.
+    let mut commands = vec![first_bytes(record, LONGEST), first_bytes(&value, WINDOW)];
+    if hit.life {
+        let mut life = redis::cmd("PTTL");
+        life.arg(record);
+        commands.push(life);
+    }
+    Batch::of_values(commands, Lane::Values)
+}
+
+/// The command that reads the first bytes of a string, and one more, which shows whether that is all.
+fn first_bytes(key: &str, bytes: usize) -> Cmd {
+    let mut command = redis::cmd("GETRANGE");
+    command.arg(key).arg(0).arg(bytes);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::scheme::StandardScheme;
+    use std::time::Duration;
+
+    const LIMITS: Limits =
+        Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::from_secs(1), pool_size: 0 };
+
+    #[test]
+    fn loading_keeps_every_argument() {
+        let names = Names::derive(&StandardScheme::default(), None, &crate::Key::new(&7)).unwrap();
+        let words = |batch: &Batch| batch.commands[0].args_iter().count();
+        let read = batch(Request::Look(Look::Read(&names)), LIMITS);
+        let loading = read.loading().unwrap();
+        assert_eq!(words(&loading), words(&read));
+        assert!(loading.loading().is_none() && batch(Request::Ping, LIMITS).loading().is_none());
+    }
+}

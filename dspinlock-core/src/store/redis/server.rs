@@ -1,0 +1,240 @@
+//! A server: sends batches over its link, loads scripts it does not know, and notices when it is out of reach.
+
+use super::advice;
+use super::circuit::Circuit;
+use super::link::{Batch, Limits, Link, Received};
+use super::refusal::{self, is_outage};
+use crate::clock::Tick;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Wakeups;
+use crate::worker::Worker;
+use ::redis::{RedisError, RedisResult, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The pause before the first probe of a server that is out of reach, and the longest one; doubled in between.
+const PROBES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How often the tracking connection is asked for a sign of life while there are waiters or local copies.
+const PULSE: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(super) struct Server {
+    link: Arc<dyn Link>,
+    worker: Worker,
+    pub(super) limits: Limits,
+    /// Never shown, although a refusal of the server may repeat it.
+    secret: Option<Arc<str>>,
+    /// The server's address, as people may see it.
+    name: Arc<str>,
+    wakeups: Wakeups,
+    /// Whether a task keeps checking that the tracking connection lives.
+    pulse: Arc<AtomicBool>,
+    circuit: Arc<Circuit>,
+    /// Whether the server was checked for settings that endanger locks.
+    advised: Arc<AtomicBool>,
+}
+
+/// The value of a reply, with what the link says of it.
+pub(super) struct Exchanged {
+    pub(super) value: Value,
+    pub(super) repeated: bool,
+    pub(super) tracked: bool,
+}
+
+impl Server {
+    pub(super) fn new(
+        link: impl Link,
+        worker: Worker,
+        limits: Limits,
+        name: &str,
+        secret: Option<&str>,
+        wakeups: Wakeups,
+    ) -> Self {
+        Self {
+            link: Arc::new(link),
+            worker,
+            limits,
+            secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
+            name: name.into(),
+            wakeups,
+            pulse: Arc::default(),
+            circuit: Arc::default(),
+            advised: Arc::default(),
+        }
+    }
+
+    pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged> {
+        self.pass(batch)?;
+        let received = self.send(batch, track).await;
+        if received.tracked {
+            self.keep_pulse();
+        }
+        self.read(batch, received)
+    }
+
+    pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged> {
+        self.pass(&batch)?;
+        if let Some(received) = self.send_blocking(&batch) {
+            return self.read(&batch, received);
+        }
+        let this = self.clone();
+        let sending = async move { Ok((this.send(&batch, false).await, batch)) };
+        let (received, batch) = self.worker.block_on(sending)?;
+        self.read(&batch, received)
+    }
+
+    /// Refuses what begins something while the circuit is open.
+    pub(super) fn pass(&self, batch: &Batch) -> Result<()> {
+        match self.circuit.refusal() {
+            Some(last) if batch.begins => Err(Error::new(
+                ErrorKind::Backend,
+                format!("{last}; it is out of reach, and is not asked again until it answers a probe"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&self, batch: &Batch, track: bool) -> Received {
+        let received = self.link.send(batch, track).await;
+        if received.is_no_script()
+            && let Some(loading) = batch.loading()
+        {
+            let loaded = self.link.send(&loading, track).await;
+            return loaded.after(&received);
+        }
+        received
+    }
+
+    fn send_blocking(&self, batch: &Batch) -> Option<Received> {
+        let received = self.link.send_blocking(batch)?;
+        if received.is_no_script()
+            && let Some(loading) = batch.loading()
+        {
+            let loaded = self.link.send_blocking(&loading)?;
+            return Some(loaded.after(&received));
+        }
+        Some(received)
+    }
+
+    fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged> {
+        if !batch.lane.is_for_values() {
+            self.note(&received.value);
+        }
+        let Received { value, repeated, tracked } = received;
+        match value {
+            Ok(value) => Ok(Exchanged { value, repeated, tracked }),
+            Err(error) => Err(self.refused(&error, batch)),
+        }
+    }
+
+    /// Notes whether the server is in reach.
+    fn note(&self, value: &RedisResult<Value>) {
+        match value {
+            Err(error) if is_outage(error) => {
+                let why = self.backend(error).to_string();
+                if self.circuit.failed(&why) {
+                    tracing::warn!(target: "dspinlock", why, "the server is out of reach; calls fail at once until it is back");
+                    self.probe();
+                }
+            }
+            // A pool that gave no connection says nothing about the server.
+            Err(error) if error.code().is_none() => {}
+            _ => {
+                if self.circuit.succeeded() {
+                    tracing::info!(target: "dspinlock", server = &*self.name, "the server is back");
+                }
+                if !self.advised.load(Ordering::Relaxed) && !self.advised.swap(true, Ordering::AcqRel) {
+                    self.advise();
+                }
+            }
+        }
+    }
+
+    /// Asks the server until it answers, or until this client is gone.
+    fn probe(&self) {
+        let (link, circuit, name) =
+            (Arc::downgrade(&self.link), Arc::clone(&self.circuit), Arc::clone(&self.name));
+        self.worker.detach(async move {
+            let ping = Batch::plain(::redis::cmd("PING"));
+            let [mut pause, longest] = PROBES;
+            loop {
+                tokio::time::sleep(pause).await;
+                pause = longest.min(pause * 2);
+                let Some(link) = link.upgrade() else { return };
+                // Another call may have reached it.
+                if circuit.refusal().is_none() {
+                    return;
+                }
+                let answer = link.send(&ping, false).await.value;
+                if !answer.as_ref().is_err_and(is_outage) {
+                    circuit.succeeded();
+                    tracing::info!(target: "dspinlock", server = &*name, "the server is back");
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Notices a tracking connection that died in silence: its pushes would never come.
+    fn keep_pulse(&self) {
+        if self.pulse.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = self.clone();
+        self.worker.detach(async move {
+            let ping = Batch::plain(::redis::cmd("PING"));
+            loop {
+                tokio::time::sleep(PULSE).await;
+                // A tracked call after this line starts another task; an earlier one is seen below.
+                this.pulse.store(false, Ordering::Release);
+                if this.wakeups.is_idle(Tick::now()) || this.pulse.swap(true, Ordering::AcqRel) {
+                    return;
+                }
+                // On a failure the link replaces the connection, and wakes everybody.
+                let _ = this.link.send(&ping, false).await;
+            }
+        });
+    }
+
+    /// Checks the server once for settings that endanger locks, and logs them.
+    fn advise(&self) {
+        let this = self.clone();
+        self.worker.detach(async move {
+            let [info, save] = advice::questions().map(Batch::plain);
+            let info = this.link.send(&info, false).await.value;
+            let save = this.link.send(&save, false).await.value;
+            advice::log(&this.name, advice::advice(info.as_ref().ok(), save.as_ref().ok()));
+        });
+    }
+
+    /// The error of a batch, with what to change if the server goes on refusing it.
+    fn refused(&self, error: &RedisError, batch: &Batch) -> Error {
+        let refused = self.backend(error);
+        if refusal::lasts(error) { refused.lasting(refusal::advice(error, batch)) } else { refused }
+    }
+
+    /// What the server or the connection did, without the secret.
+    fn backend(&self, error: &RedisError) -> Error {
+        let (what, kind) = refusal::describe(error, self.secret.as_deref());
+        // The error of the `redis` crate may repeat the password, and its types are no part of this library.
+        Error::new(ErrorKind::Backend, format!("{}: {what}", self.name))
+            .caused_by(std::io::Error::new(kind, what))
+    }
+
+    /// The error of a reply that no script gives.
+    pub(super) fn unreadable(&self) -> Error {
+        Error::new(ErrorKind::Backend, format!("{} gave a reply that its script can't have given", self.name))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("name", &self.name)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
