@@ -27,7 +27,7 @@ import redis
 Key = Union[str, bytes, int, tuple]
 
 MISSING = object()
-"""There is no value that could be read."""
+"""Returned if there is no readable value."""
 
 
 def canonical(key: Key) -> bytes:
@@ -46,7 +46,7 @@ def canonical(key: Key) -> bytes:
 
 
 def namespaced_uid(key: Key) -> str:
-    """The uid in which no two keys meet: it stands in every envelope, and in the keys of locks with a namespace."""
+    """The uid that no two keys share: it is in every envelope, and in the keys of locks with a namespace."""
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
     return "v1-" + hashlib.sha256(b"\x01" + canonical(key)).hexdigest()
@@ -70,7 +70,7 @@ def value_key(record: str) -> str:
 
 def load(sess: redis.Redis, record: str, key: Key, schema: str) -> Any:
     """The value beside a record, or `MISSING`: it counts only while its own turn's record is COMPUTED."""
-    # In one command, so that both are of the same moment.
+    # One command, so that both are from the same moment.
     state, envelope = (_bytes(part) for part in sess.mget(record, value_key(record)))
     if state is None or envelope is None:
         return MISSING
@@ -99,7 +99,7 @@ def store(sess: redis.Redis, lock: Any, key: Key, schema: str, value: Any) -> No
         "until": seconds * 1_000_000 + micros + int(lock.expire_at_timedelta.total_seconds() * 1e6),
         "none": value is None,
     }
-    # `NaN` and infinity are no JSON, whatever Python makes of them.
+    # `NaN` and infinity are no JSON, although Python writes them.
     body = "" if value is None else json.dumps(value, allow_nan=False)
     sess.set(value_key(lock.get_key()), json.dumps(header) + "\n" + body, ex=lock.expire_at_timedelta)
 
