@@ -1,11 +1,11 @@
-"""The other half of the tests beside py-dspinlock: runs the real package as the test tells it to.
+"""The Python side of the tests with py-dspinlock: runs the real package on behalf of a test.
 
-One request a line on stdin, one reply a line on stdout, both JSON. Every request runs in a thread of its own, so that a
-lock can wait while other requests are served; replies carry the request's `id`. A reply is `{"id", "ok"}`, or `{"id",
+One request on each line of stdin, one reply on each line of stdout, both JSON. Every request runs in a thread of its own,
+so that a lock can wait while other requests are served. Replies carry the request's `id`. A reply is `{"id", "ok"}`, or `{"id",
 "error", "message"}` with the name of the exception's class.
 
-Between replies there are events: `{"event": "sleeping", "lock"}` when a lock has found its key blocked and is about to
-sleep. A test that needs "Python is waiting now" waits for this line.
+Between replies there are events: `{"event": "sleeping", "lock"}` when a lock has found its key BLOCKED and is about to
+sleep. A test that needs a waiting Python lock waits for this line.
 """
 
 import json
@@ -43,7 +43,7 @@ dspinlock.base.sleep = announced_sleep
 
 
 def key_of(spec):
-    """The value that a request names: JSON has no bytes, dates or large integers."""
+    """The value that a request describes: JSON has no bytes, dates or large integers."""
     kind, value = spec["type"], spec.get("value")
     if kind == "text":
         return value
@@ -82,7 +82,7 @@ def class_with(options):
 
 
 def make(request):
-    """Makes a lock and keeps it by name; `age` makes it as old as an instance made that many seconds ago."""
+    """Makes a lock and keeps it by name. `age` is the age of the instance in seconds."""
     options = request.get("options", {})
     flags = {flag: options[flag] for flag in ("fail_if_key_exists", "cached_if_computed") if flag in options}
     lock = class_with(options)(key_of(request["key"]), sess=CONNECTION, **flags)
@@ -99,7 +99,7 @@ def enter(request):
 
 
 def leave(request):
-    """The end of the `with`; `raising` for a body that raised. Says how many milliseconds it took."""
+    """The end of the `with`; `raising` for a body that raised. Returns how many milliseconds it took."""
     error = RuntimeError("the body failed") if request.get("raising") else None
     started = time.monotonic()
     try:
@@ -135,13 +135,13 @@ def unpack(request):
 
 
 def defaults(_request):
-    """Where py-dspinlock looks for Redis when it is told nothing."""
+    """The server that py-dspinlock uses by default."""
     params = RedisParameters()
     return {"host": params.redis_host, "port": params.port, "db": params.rdb}
 
 
 def contend(request):
-    """Locks and releases again and again, each time by a new instance; counts what came of it."""
+    """Locks and releases repeatedly, each time with a new instance, and counts the outcomes."""
     outcomes = Counter()
     lock_class = class_with(request.get("options", {}))
     for _ in range(request["turns"]):

@@ -15,7 +15,7 @@ pub const AT_FIRST: i64 = 100;
 pub struct Account {
     /// How much is in it.
     pub balance: i64,
-    /// Who wrote that.
+    /// The last writer.
     pub written_by: String,
     /// The fencing token that they had.
     pub fence: u64,

@@ -15,7 +15,7 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// The task of one holder.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Who it is.
+    /// Its name.
     pub writer: String,
     /// The database.
     pub file: PathBuf,

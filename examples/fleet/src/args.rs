@@ -16,7 +16,7 @@ Usage: cargo run --release --example fleet -- [options]
   --path DIR       the tree whose files are digested; directories marked as caches by a CACHEDIR.TAG, as `target` is,
                    are left out (the workspace)
   --mode MODE      cached: one caller computes the report and all others get it (the default);
-                   lock: everybody computes it, one after the other
+                   lock: all callers compute it, one after the other
   --kill-leader    kill the process that computes, in the middle of it: another caller computes after the lease
   --redis URL      the server to use. Otherwise DSPINLOCK_URL; otherwise a private redis-server or valkey-server from
                    the PATH; otherwise the memory store, in one process

@@ -12,7 +12,7 @@ usage: dspinlock-bench [OPTION]...
   --quick          short samples: all rows in less than two minutes
   --rows A,B       only these rows
   --libs A,B       only contestants whose name starts with one of these; `bare` is always there
-  --repeats N      how often everybody has a turn (5; not less than 5 without --quick)
+  --repeats N      how many turns each contestant has (5; at least 5 without --quick)
   --rtt DURATION   puts this round trip, such as 0.5ms, between clients and server
   --pin            puts server and clients on one core in the rows where the cost of the software is the question
   --json FILE      writes one object a line

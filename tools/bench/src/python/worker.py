@@ -12,7 +12,7 @@ def dspinlock_maker(url, sleep, lease):
     import dspinlock
 
     class Lock(dspinlock.HashDSpinlock):
-        # Nobody is to give up in a row about waiting.
+        # No caller gives up in a row about waiting.
         spinlock_sleep_thresh = sleep if sleep is not None else dspinlock.HashDSpinlock.spinlock_sleep_thresh
         max_spinlock_tries = int(50 / spinlock_sleep_thresh)
 
@@ -29,7 +29,7 @@ def dspinlock_maker(url, sleep, lease):
             try:
                 held.pop().__exit__(None, None, None)
             except dspinlock.exceptions.InvalidMutexReleaseEncountered:
-                # It says this whenever somebody else was faster to lock again, and is none the worse for it.
+                # It raises this whenever another caller locks again first, which does no harm.
                 pass
 
         return acquire, release
@@ -184,7 +184,7 @@ def redis_py_result(url):
     pool = redis.ConnectionPool.from_url(url)
 
     def result(key, computing):
-        """Looks, locks, looks again."""
+        """Reads, locks, reads again."""
         client = redis.Redis(connection_pool=pool)
         if client.get("redis-py:result:" + key):
             return None
@@ -210,7 +210,7 @@ def dspinlock_result(url):
     def result(key, computing):
         """Skips what has been computed; there is no result to share."""
         with Lock("dspinlock:result:" + key, sess=connection, cached_if_computed=True) as lock:
-            # Whether it has the lock or was let past it shows in the record only.
+            # Only the record shows whether it has the lock or was let past it.
             if connection.get(lock.get_key()) != lock._tag + ",0":
                 return None
             time.sleep(computing)

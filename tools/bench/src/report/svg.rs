@@ -92,7 +92,7 @@ mod tests {
     use crate::measure::{Sample, Standing};
 
     #[test]
-    fn a_chart_names_everybody_and_stays_inside() {
+    fn a_chart_names_all_contestants_and_stays_inside() {
         let standing = |name: &str, value: f64| Standing {
             name: name.to_owned(),
             samples: Ok(vec![Sample::new(value), Sample::new(value * 2.0)]),

@@ -12,7 +12,7 @@ use std::cell::Cell;
 /// 32 callers in one process.
 pub(super) fn in_one_process(options: &Options, place: &Place) -> Vec<Standing> {
     let contest = Contest { processes: 1, callers: 32, length: [250, 3_000], figure: Figure::Sections };
-    contest.hold(options, place, &everybody())
+    contest.hold(options, place, &all_contestants())
 }
 
 /// 4 processes with 8 callers each.
@@ -29,13 +29,13 @@ pub(super) fn fairness(options: &Options, place: &Place) -> Vec<Standing> {
 
 /// All contestants. A quick run leaves out Python, whose processes take longer to start than everything else here.
 fn quickly(options: &Options) -> Vec<Contestant> {
-    let mut contestants = everybody();
+    let mut contestants = all_contestants();
     contestants.retain(|contestant| !(options.quick && contestant.engine.is_python()));
     contestants
 }
 
 /// The peers at the fastest reasonable poll, and `dspinlock` with its defaults, too.
-fn everybody() -> Vec<Contestant> {
+fn all_contestants() -> Vec<Contestant> {
     let tasks = |engine| Contestant::new(engine, Door::Async);
     let threads = |engine| Contestant::new(engine, Door::Blocking);
     vec![

@@ -106,7 +106,7 @@ fn watched_by_a_thread() -> Result<u64, dspinlock::Error> {
 }
 
 /// The role of a process that keeps a copy, and of one that has it dropped. The orders:
-/// `keep` a copy; `watch` it until it is no longer served; `forget`, for everybody.
+/// `keep` a copy; `watch` it until it is no longer served; `forget` the key.
 pub(super) fn serve_copy(settings: &Settings) -> Fallible<()> {
     connect(settings)?;
     let runtime = settings.runtime.handle();

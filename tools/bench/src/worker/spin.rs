@@ -114,7 +114,7 @@ fn millis(text: &str) -> Fallible<Duration> {
     Ok(Duration::from_millis(text.parse()?))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody goes round 2^53 times")]
+#[expect(clippy::cast_precision_loss, reason = "no caller makes 2^53 rounds")]
 fn measured(run: impl FnOnce() -> Fallible<Counts>) -> Fallible<Answer> {
     let before = processor();
     let counts = run()?;

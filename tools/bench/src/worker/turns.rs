@@ -8,7 +8,7 @@ use crate::contestants::Door;
 use std::time::Duration;
 
 /// The role of holders and waiters of one key, `callers` of them. The orders:
-/// `take` and `give`, of the first caller; `turn`, everybody once, each giving it back at once; `time`, the processor's.
+/// `take` and `give`, of the first caller; `turn`, each caller once, which gives it back at once; `time`, the processor's.
 pub(crate) fn serve(settings: &Settings) -> Fallible<()> {
     let count = usize::try_from(settings.get("callers", 1))?;
     let keys = vec![settings.shared_key(); count];

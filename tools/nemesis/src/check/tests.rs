@@ -173,7 +173,7 @@ fn p2_the_register_takes_no_lower_token() {
 }
 
 #[test]
-fn p3_nobody_touches_the_record_of_another_turn() {
+fn p3_a_turn_does_not_change_the_record_of_another() {
     let mut story = Story::new();
     story.locks(0, "1-1", 100).fact(100, &["1-1"], Act::Renew { life: 300_000 }).releases(350, "1-1", 100);
     assert_eq!(story.violated(), []);
@@ -191,7 +191,7 @@ fn p3_nobody_touches_the_record_of_another_turn() {
 }
 
 #[test]
-fn p3_what_has_expired_is_there_for_the_next() {
+fn p3_an_expired_record_may_be_replaced() {
     let mut story = Story::new();
     story.locks(0, "1-1", 100).locks(301, "2-1", 200).releases(310, "2-1", 200);
     assert_eq!(story.violated(), []);
@@ -222,7 +222,7 @@ fn p4_after_an_ambiguous_release_it_is_free_within_the_lease() {
 }
 
 #[test]
-fn p4_who_hands_the_lock_on_leaves_its_record() {
+fn p4_a_handed_on_turn_leaves_its_record() {
     let mut story = Story::new();
     story.asks(0, "1-1").given(0, "1-1", 164).granted(0, "1-1", 100).asks(1, "1-2");
     story.event(5, "1-1", What::Release { fence: 100, how: How::Release });
@@ -234,7 +234,7 @@ fn p4_who_hands_the_lock_on_leaves_its_record() {
 }
 
 #[test]
-fn p5_a_free_key_goes_to_who_waits() {
+fn p5_a_free_key_goes_to_a_waiter() {
     let story = |granted: u64| {
         let mut story = Story::new();
         story.locks(0, "1-1", 100).asks(10, "2-1").releases(50, "1-1", 100);
@@ -246,7 +246,7 @@ fn p5_a_free_key_goes_to_who_waits() {
 }
 
 #[test]
-fn p5_nobody_runs_on_a_machine_that_stands_still() {
+fn p5_a_stall_of_the_machine_is_no_violation() {
     let mut story = Story::new();
     story.locks(0, "1-1", 100).asks(10, "2-1").releases(50, "1-1", 100);
     story.evidence.entries.push(Entry::Stall { from: at(60), to: at(5_000) });
@@ -255,7 +255,7 @@ fn p5_nobody_runs_on_a_machine_that_stands_still() {
 }
 
 #[test]
-fn p5_what_a_process_had_dies_with_it() {
+fn p5_the_locks_of_a_process_end_with_it() {
     let story = |renewed: u64| {
         let mut story = Story::new();
         story.locks(0, "1-1", 100);
@@ -270,7 +270,7 @@ fn p5_what_a_process_had_dies_with_it() {
 }
 
 #[test]
-fn p6_who_is_told_no_has_nothing() {
+fn p6_a_refused_caller_has_nothing() {
     let taken = |ms: u64| {
         let mut story = Story::new();
         story.asks(0, "1-1").fault(0, 200, Loss::Nothing, true).told(150, "1-1", "backend");
@@ -282,11 +282,11 @@ fn p6_who_is_told_no_has_nothing() {
 }
 
 #[test]
-fn p6_without_a_fault_what_was_taken_is_given_back_at_once() {
+fn p6_without_a_fault_a_dropped_grant_is_given_back_at_once() {
     let story = |returned: Option<u64>| {
         let mut story = Story::new();
         story.asks(0, "1-1").given(1, "1-1", 100).told(2, "1-1", "dropped");
-        // It is renewed as if somebody held it.
+        // It is renewed as if it were held.
         story.fact(200, &["1-1"], Act::Renew { life: 300_000 }).fact(
             400,
             &["1-1"],
@@ -302,14 +302,14 @@ fn p6_without_a_fault_what_was_taken_is_given_back_at_once() {
 }
 
 #[test]
-fn p6_what_one_is_told_to_have_the_server_has_given() {
+fn p6_the_server_has_granted_what_a_caller_is_granted() {
     let mut story = Story::new();
     story.asks(0, "1-1").granted(5, "1-1", 100).event(6, "1-1", What::Release { fence: 100, how: How::Drop });
     assert_eq!(story.violated(), [Property::P6]);
 }
 
 #[test]
-fn p6_a_server_that_nobody_listened_to_may_have_given_it() {
+fn p6_a_server_that_was_not_monitored_may_have_granted_it() {
     let mut story = Story::new();
     story.asks(0, "1-1").granted(5, "1-1", 100).event(6, "1-1", What::Release { fence: 100, how: How::Drop });
     story.evidence.entries.push(Entry::Blind { from: at(4), to: at(90) });
@@ -426,7 +426,7 @@ fn p9_a_value_that_was_computed_ahead_follows_the_one_before() {
 }
 
 #[test]
-fn p9_what_was_not_stored_goes_to_nobody_else() {
+fn p9_a_value_that_was_not_stored_stays_in_its_flight() {
     let story = |reader: &str| {
         let mut story = Story::of(CACHED_FROM);
         story.asks_for(Call::Cached, 0, "1-1").given(0, "1-1", 100).granted(0, "1-1", 100);
@@ -451,7 +451,7 @@ fn errors_have_kinds_and_come_in_time() {
 }
 
 #[test]
-fn errors_say_what_is_so() {
+fn errors_are_true() {
     let told = |ms: u64, kind: &str, run: &str| {
         let mut story = Story::of(Cache::Errors.key());
         story.asks_for(Call::Cached, 0, "1-1").given(0, "1-1", 100).granted(0, "1-1", 100);
@@ -471,7 +471,7 @@ fn errors_say_what_is_so() {
 }
 
 #[test]
-fn what_was_given_back_is_not_held() {
+fn a_released_lock_is_not_held() {
     let mut story = Story::new();
     story.locks(0, "1-1", 100).event(5, "1-1", What::Release { fence: 100, how: How::Release });
     story.fact(6, &["1-1"], Act::Delete);
@@ -480,7 +480,7 @@ fn what_was_given_back_is_not_held() {
 }
 
 #[test]
-fn what_a_process_uses_does_not_rise() {
+fn the_resources_of_a_process_do_not_rise() {
     let rising = |by: u64| {
         let mut story = Story::new();
         for number in 0..30 {

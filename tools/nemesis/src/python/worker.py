@@ -1,7 +1,7 @@
-"""A worker in Python: callers that lock with py-dspinlock, and write the same history as the others.
+"""A worker in Python: its callers lock with py-dspinlock, and write the same history as the other workers.
 
-Arguments: port, history file, process number, seed. When it is ready it says so, and is told the moment of the boot
-clock, in microseconds, at which to end.
+Arguments: port, history file, process number, seed. It prints "ready", and then reads the time of the boot clock, in
+microseconds, at which to end.
 """
 
 import json
@@ -15,14 +15,14 @@ from dspinlock import HashDSpinlock
 
 PORT, FILE, PROCESS, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 CALLERS = 3
-# All callers go on to another key so often: after a release that raised, the old one stays blocked for an hour.
+# The microseconds after which all callers move to another key: after a release that raised, a key stays BLOCKED for an hour.
 KEY_LIFE = 200_000
 HISTORY = open(FILE, "a", encoding="utf-8")
 WRITING = threading.Lock()
 
 
 class Lock(HashDSpinlock):
-    """Polls often, so that it meets others."""
+    """Polls often, so that it competes with others."""
 
     max_spinlock_tries = 20
     spinlock_sleep_thresh = 0.003

@@ -2,7 +2,7 @@
 
 use super::{Act, Fact};
 
-/// Who sent a command.
+/// The sender of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Client,
