@@ -75,16 +75,16 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), handle, body).await,
+                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
-        let body = inside(scope_of(&caller, &leader), handle, body);
-        let Some(returned) = UnlessLost::new(body, &leader.guard().handle(), on_lost).await else {
-            return on_error(cancelled(&leader.guard().handle()));
+        let body = inside(scope_of(&caller, &leader), || body(handle.clone()));
+        let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
+            return on_error(cancelled(&handle));
         };
         // The library's own thread does the rest.
         drop(caller);
@@ -252,12 +252,8 @@ fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
 }
 
 /// Runs a body in its scope. The body is also created there: a default argument may lock before the first await.
-fn inside<B: Future>(
-    scope: Arc<Run>,
-    handle: LockHandle,
-    body: impl FnOnce(LockHandle) -> B,
-) -> Within<Arc<Run>, B> {
-    Within::new(scope.clone(), within(scope, || body(handle)))
+pub(crate) fn inside<B: Future>(scope: Arc<Run>, body: impl FnOnce() -> B) -> Within<Arc<Run>, B> {
+    Within::new(scope.clone(), within(scope, body))
 }
 
 /// What the caller returns: the value that stands in for its failure, if there is one, or what its body returned.
