@@ -17,7 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 /// The number of undecodable values after which a caller computes its own, and waits for no other.
-const LAST_UNREADABLE: u32 = 3;
+const MAX_UNREADABLE: u32 = 3;
 
 /// One caller's computation of a value: what it requests, how it shares the value, and how it judges a return value.
 pub(crate) struct Computation<S, J> {
@@ -161,7 +161,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             Err(why) => {
                 request.cannot_read(&why, self.sharing.kind());
                 self.unreadable += 1;
-                if self.unreadable >= LAST_UNREADABLE {
+                if self.unreadable >= MAX_UNREADABLE {
                     return Decision::RunUnlocked(request.unlocked());
                 }
                 if let Some(record) = stored.record {
