@@ -44,7 +44,7 @@ pub(crate) fn work(args: &Args, number: usize) -> Result<(), Failure> {
         .collect::<io::Result<_>>()?;
 
     // The client comes from `DSPINLOCK_URL`, which the parent has set. Connecting does not count as waiting.
-    dspinlock::client()?.ping_blocking()?;
+    dspinlock::current_client()?.ping_blocking()?;
     output::tell(Message::Ready);
     if io::stdin().read_line(&mut String::new())? == 0 {
         return Err("the parent has gone".into());

@@ -80,7 +80,7 @@ impl SmallLocks {
 
 fn server_and_client() -> (Server, Client) {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     (server, client)
 }
 
@@ -89,7 +89,7 @@ async fn values_of_tens_of_megabytes_do_not_delay_small_locks() {
     let (server, client) = server_and_client();
     let locks = SmallLocks::start(&client);
     let runs = Arc::new(AtomicU32::new(0));
-    for client in [client.clone(), client.clone(), Client::from_url(&server.url()).unwrap()] {
+    for client in [client.clone(), client.clone(), Client::connect(&server.url()).unwrap()] {
         let calls = [10, 20, 30, 40, 50].map(|length| {
             let (client, runs) = (client.clone(), Arc::clone(&runs));
             tokio::spawn(async move {
@@ -109,7 +109,7 @@ async fn values_of_tens_of_megabytes_do_not_delay_small_locks() {
 async fn four_hundred_hits_at_once_do_not_delay_small_locks() {
     let (server, client) = server_and_client();
     let runs = Arc::new(AtomicU32::new(0));
-    let before = Client::from_url(&server.url()).unwrap();
+    let before = Client::connect(&server.url()).unwrap();
     for name in 0..400 {
         large(&before, name, MB, &runs).await.unwrap();
     }
@@ -136,7 +136,7 @@ async fn four_hundred_hits_at_once_do_not_delay_small_locks() {
 fn a_slow_reply_does_not_count_as_a_silent_server() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::from_url(&proxy.url()).unwrap();
+    let client = Client::connect(&proxy.url()).unwrap();
     let rate = |rate| [Direction::Requests, Direction::Replies].map(|way| proxy.throttle(way, rate));
     client.ping_blocking().unwrap();
     rate(Some(2_000_000));
@@ -187,7 +187,7 @@ fn is_shared_and_not_stored(server: &Server, client: &Client, name: u32) {
 #[test]
 fn a_value_that_the_server_refuses_affects_its_own_call_only() {
     let server = Server::start_with(&["--proto-max-bulk-len", "1mb"]);
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     is_shared_and_not_stored(&server, &client, 1);
     let left = server.command(&["KEYS", "*:new:*"]);
     assert_eq!(left, dspinlock_testkit::Reply::List(Vec::new()));
@@ -199,7 +199,7 @@ fn a_value_that_breaks_its_connection_affects_its_own_call_only() {
     let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), |words| {
         if words[0] == b"SETRANGE" { Verdict::CutReply } else { Verdict::Pass }
     });
-    let client = Client::from_url(&proxy.url()).unwrap();
+    let client = Client::connect(&proxy.url()).unwrap();
     is_shared_and_not_stored(&server, &client, 2);
 }
 
@@ -216,7 +216,7 @@ fn a_value_that_can_not_be_read_affects_its_own_call_only() {
         }
         Verdict::Pass
     });
-    let client = Client::from_url(&proxy.url()).unwrap();
+    let client = Client::connect(&proxy.url()).unwrap();
     large_blocking(&client, 7, 3 * MB, || ()).unwrap();
     let locks = SmallLocks::start(&client);
     for _ in 0..10 {

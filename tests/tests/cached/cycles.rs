@@ -188,7 +188,7 @@ async fn the_value(client: &Client) -> Result<u32, AppError> {
 async fn followers_of_the_one_in_a_cycle(leads: bool) {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client: &'static Client = Box::leak(Box::new(Client::from_url(&proxy.url()).unwrap()));
+    let client: &'static Client = Box::leak(Box::new(Client::connect(&proxy.url()).unwrap()));
     let signals: &'static [Notify; 3] = Box::leak(Box::default());
     let [holds, go_on, holds_the_record] = signals;
     let in_a_cycle = tokio::spawn(needs_the_value(client, holds, go_on));

@@ -94,7 +94,7 @@ fn a_caller_that_fails_to_compute_ahead_gets_the_old_value_and_another_tries() {
 async fn a_call_dropped_before_it_is_told_to_compute_ahead_leaves_that_to_others() {
     let (server, runs) = (Server::start(), Runs::default());
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (ours, theirs) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
+    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
     let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);

@@ -60,7 +60,7 @@ fn a_late_copy_of_the_first_piece_does_not_damage_the_value() {
         Verdict::Pass
     });
     let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(2_000 * MS);
-    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
+    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
     let runs = AtomicU32::new(0);
     for client in [&ours, &theirs] {
         assert_eq!(bare(client, &runs).unwrap().len(), 700_000);
@@ -77,7 +77,7 @@ fn moved(client: &Client) -> Result<String, AppError> {
 fn a_value_that_can_not_be_moved_leaves_no_lock_behind() {
     for command in ["RENAME", "STRLEN"] {
         let server = Server::start_with(&["--rename-command", command, ""]);
-        let client = Client::from_url(&server.url()).unwrap();
+        let client = Client::connect(&server.url()).unwrap();
         assert_eq!(moved(&client).unwrap().len(), 20_000);
         let record = client.lock(()).namespace("moved").inspect_blocking().unwrap();
         let held = record.filter(|record| record.state() == dspinlock::State::Blocked);
@@ -95,7 +95,7 @@ fn read(client: &Client, key: u32) -> Result<String, AppError> {
 #[test]
 fn a_value_that_breaks_its_connection_does_not_affect_other_values() {
     let server = Server::start();
-    let writer = Client::from_url(&server.url()).unwrap();
+    let writer = Client::connect(&server.url()).unwrap();
     (0..8).for_each(|key| drop(read(&writer, key).unwrap()));
     let value = |key: u32| {
         format!("{{{}}}:value", writer.lock(key).namespace("read").record_key().unwrap()).into_bytes()
@@ -115,7 +115,7 @@ fn a_value_that_breaks_its_connection_does_not_affect_other_values() {
         }
         Verdict::Pass
     });
-    let client = Client::from_url(&proxy.url()).unwrap();
+    let client = Client::connect(&proxy.url()).unwrap();
     thread::scope(|scope| {
         let spawn = |key| {
             let client = &client;
@@ -145,7 +145,7 @@ fn secret(client: &Client) -> Result<String, AppError> {
 fn a_refusal_that_quotes_the_value_is_logged_without_it() {
     let log = Log::of_this_process();
     let server = Server::start_with(&["--rename-command", "SETRANGE", ""]);
-    secret(&Client::from_url(&server.url()).unwrap()).unwrap();
+    secret(&Client::connect(&server.url()).unwrap()).unwrap();
     assert_eq!(log.count(&["did not take", "secret"]), 1, "{:#?}", log.all());
     assert_eq!(log.count(&["top-secret"]), 0);
 }
@@ -160,7 +160,7 @@ fn slow(client: &Client) -> Result<String, AppError> {
 fn a_value_that_takes_long_to_read_does_not_skew_the_clock_estimate() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    slow(&Client::from_url(&server.url()).unwrap()).unwrap();
+    slow(&Client::connect(&server.url()).unwrap()).unwrap();
     let config = Config::from_url(&proxy.url())
         .unwrap()
         .with_connect_timeout(500 * MS)

@@ -146,7 +146,7 @@ fn a_copy_ends_with_its_value() {
 #[tokio::test]
 async fn a_copy_is_kept_by_async_callers_too() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     assert_eq!(copied_for_the_usual_time(&client, 7, 1).await.unwrap(), 1);
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
     let before = server.calls("evalsha");
@@ -157,7 +157,7 @@ async fn a_copy_is_kept_by_async_callers_too() {
 #[test]
 fn a_forgotten_value_is_not_served_from_a_copy() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     copied(&client, 7, 0).unwrap();
     for round in 0..50 {
         assert_eq!(copied(&client, 7, 98).unwrap(), round);
@@ -186,7 +186,7 @@ fn named_by<T>(client: &Client, key: (u32, u32), value: &str) -> Result<String, 
 #[test]
 fn a_copy_is_served_for_its_own_call_alone() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let staging = client.clone().with_prefix("staging");
     for _ in 0..3 {
         assert_eq!(named_by::<u8>(&client, (1, 2), "live").unwrap(), "u8 1 live");

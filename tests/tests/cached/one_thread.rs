@@ -151,7 +151,7 @@ async fn a_blocking_call_waits_for_a_task_until_the_task_has_to_compute() {
 async fn a_blocking_call_waits_for_the_request_of_a_task() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::from_url(&proxy.url()).unwrap();
+    let client = Client::connect(&proxy.url()).unwrap();
     assert_eq!(by_a_task_in_turn(&client, 3).await.unwrap(), 3);
     proxy.delay(Direction::Replies, Duration::from_millis(50));
     let looks = tokio::spawn({

@@ -55,7 +55,7 @@ pub(crate) fn rigs() -> [Rig; 2] {
 
 pub(crate) fn redis() -> Rig {
     let server = Server::start();
-    let connect = || Client::from_url(&server.url()).unwrap();
+    let connect = || Client::connect(&server.url()).unwrap();
     Rig { ours: connect(), theirs: connect(), server: Some(server) }
 }
 

@@ -133,7 +133,7 @@ fn a_value_that_only_one_process_can_share_is_computed_in_each_at_once() {
 #[test]
 fn waiters_of_another_process_run_at_once_if_the_value_is_not_kept() {
     let server = Server::start();
-    let client = || Client::from_url(&server.url()).unwrap();
+    let client = || Client::connect(&server.url()).unwrap();
     let (ours, waiting) = (client(), [client(), client(), client()]);
     let ((body, test), meeting) = (signals(), Meeting::of(3));
     let queue = format!("{{{}}}:wait", refused_entry(&ours, &|| {}).unwrap().record_key());

@@ -10,7 +10,7 @@ fn warned(log: &Log, server: &Server, what: &str) -> usize {
 
 fn use_twice(server: &Server) {
     for _ in 0..2 {
-        let client = Client::from_url(&server.url()).unwrap();
+        let client = Client::connect(&server.url()).unwrap();
         for n in 0..3 {
             client.lock(n).inspect_blocking().unwrap();
         }
@@ -49,7 +49,7 @@ fn a_server_that_may_lose_locks_is_warned_of_once() {
 fn a_server_that_does_not_show_its_settings_is_used_without_a_warning() {
     let server =
         Server::start_with(&["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-config", "-info"]);
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     client.lock("taken").acquire_blocking().unwrap().release_blocking().unwrap();
     assert_eq!(warned(&Log::of_this_process(), &server, ""), 0);
 }

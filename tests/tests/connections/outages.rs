@@ -82,7 +82,7 @@ fn a_release_is_sent_although_the_circuit_is_open() {
 fn a_refusal_does_not_open_the_circuit() {
     let server =
         Server::start_with(&["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-evalsha", "-eval"]);
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     for _ in 0..5 {
         let refused = client.lock("refused").acquire_blocking().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
@@ -92,7 +92,7 @@ fn a_refusal_does_not_open_the_circuit() {
 
 /// A client whose server does not exist.
 fn nobody() -> Client {
-    Client::from_url("redis://127.0.0.1:1/0").unwrap()
+    Client::connect("redis://127.0.0.1:1/0").unwrap()
 }
 
 static RUNS: AtomicU32 = AtomicU32::new(0);

@@ -13,7 +13,7 @@ fn missing_tracking_is_noticed_once_and_logged_once() {
     let server = Server::start();
     server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching"]);
     let config = Config::new().with_port(server.port()).with_username("plain").with_password("secret");
-    let (client, holder) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
+    let (client, holder) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
     for _ in 0..2 {
         let guard = holder.lock("example").acquire_blocking().unwrap();
         let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(60));

@@ -37,7 +37,7 @@ fn end(server: &Server, client: &Client, way: &str, run: usize, locks: usize) ->
 #[test]
 fn a_process_that_ends_early_leaves_no_lock_behind() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     for way in ["return", "panic", "thread", "annotated panic", "after a runtime"] {
         let mut late = 0;
         for run in 0..RUNS {
@@ -63,7 +63,7 @@ fn a_process_that_ends_early_leaves_no_lock_behind() {
 #[test]
 fn a_process_that_ends_after_an_annotated_call_leaves_no_lock_behind() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     for way in ["annotated", "annotated in a runtime"] {
         for run in 0..RUNS {
             assert_eq!(end(&server, &client, way, run, 1).left, 0, "{way}, run {run}");
@@ -75,7 +75,7 @@ fn a_process_that_ends_after_an_annotated_call_leaves_no_lock_behind() {
 #[test]
 fn a_process_that_drops_its_locks_on_a_runtime_logs_no_error() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let ways = [
         "in a runtime",
         "in a runtime of threads",

@@ -153,7 +153,7 @@ fn a_drop_on_a_thread_of_a_runtime_does_not_wait() {
 fn the_end_of_a_runtime_gives_back_what_its_tasks_held() {
     const TASKS: usize = 20;
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     for workers in [None, Some(2)] {
         let mut builder = workers.map_or_else(Builder::new_current_thread, |workers| {
             let mut builder = Builder::new_multi_thread();
@@ -214,7 +214,7 @@ fn dropping_an_annotated_future_gives_the_lock_back() {
 #[test]
 fn a_dropped_waiter_sends_no_more_requests() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let held = client.lock(0).lease(MINUTE).acquire_blocking().unwrap();
     let asked = || server.calls("evalsha");
     let before = asked();

@@ -60,7 +60,7 @@ fn lost_is_pending_while_the_lock_is_held(rig: &Rig) {
 #[test]
 fn without_a_server_the_holder_knows_by_its_deadline() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let guard = client.lock("silence").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let ends = guard.held_for() + guard.remaining();
@@ -118,7 +118,7 @@ async fn cancelled_cached(client: &Client, key: &str, dropped: &AtomicBool) -> R
 
 fn rigs() -> [Client; 2] {
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
-    [Client::memory(), Client::from_url(&SERVER.url()).unwrap()]
+    [Client::memory(), Client::connect(&SERVER.url()).unwrap()]
 }
 
 #[test]

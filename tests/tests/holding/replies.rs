@@ -22,7 +22,8 @@ impl Wire {
     fn new(api: Api) -> Self {
         let server = Server::start();
         let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-        let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+        let config =
+            Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
         let rig = Rig { client: Client::from_config(&config).unwrap(), api };
         let wire = Self { server, proxy, rig };
         // Connects and loads all scripts.
@@ -38,7 +39,7 @@ impl Wire {
 
     /// The state of a key, read past the proxy.
     fn state(&self, name: &str) -> Option<State> {
-        let direct = Client::from_url(&self.server.url()).unwrap();
+        let direct = Client::connect(&self.server.url()).unwrap();
         direct.lock(self.rig.key(name)).inspect_blocking().unwrap().map(|seen| seen.state())
     }
 }
@@ -205,7 +206,7 @@ fn a_repeated_release_that_loads_its_script_counts_as_a_repeat() {
             }
             Verdict::Pass
         });
-        let client = Client::from_url(&proxy.url()).unwrap();
+        let client = Client::connect(&proxy.url()).unwrap();
         let lock = client.lock("flushed").expire(None);
         for _ in 0..2 {
             lock.acquire_blocking().unwrap().release_blocking().unwrap();

@@ -100,7 +100,7 @@ fn shutdown_waits_for_requests_on_their_way(rig: &Rig) {
 #[test]
 fn a_server_that_does_not_confirm_is_an_error_in_time() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let guard = client.lock("unconfirmed").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let (refused, took) = timed(|| client.shutdown_blocking(ms(300)).unwrap_err());
@@ -108,7 +108,7 @@ fn a_server_that_does_not_confirm_is_an_error_in_time() {
     assert_eq!(refused.kind(), ErrorKind::Backend);
     assert!(refused.to_string().contains("1 lock"), "{refused}");
     server.resume();
-    let other = Client::from_url(&server.url()).unwrap();
+    let other = Client::connect(&server.url()).unwrap();
     eventually("it goes on being tried", || other.lock("unconfirmed").inspect_blocking().unwrap().is_none());
     drop(guard);
 }

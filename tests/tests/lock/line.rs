@@ -38,7 +38,7 @@ fn lock(client: &Client, namespace: &str) -> DSpinlock {
 #[test]
 fn threads_and_tasks_together_take_turns_and_tokens_rise() {
     let server = Server::start();
-    for client in [Client::memory(), Client::from_url(&server.url()).unwrap()] {
+    for client in [Client::memory(), Client::connect(&server.url()).unwrap()] {
         let resource = Arc::new(Resource::default());
         let before = server.calls("evalsha");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -87,7 +87,7 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
 #[test]
 fn two_processes_share_a_key_and_neither_starves() {
     let server = Server::start();
-    let clients = [Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap()];
+    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
     let resource = Resource::default();
     let until = Instant::now() + Duration::from_secs(1);
     thread::scope(|threads| {
@@ -114,7 +114,7 @@ fn two_processes_share_a_key_and_neither_starves() {
 fn a_process_leaves_the_turn_after_its_own_to_others() {
     const TURNS: usize = 40;
     let server = Server::start();
-    let clients = [Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap()];
+    let clients = [Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap()];
     let resource = Resource::default();
     thread::scope(|threads| {
         for (process, client) in clients.iter().enumerate().chain(clients.iter().enumerate()) {
@@ -139,7 +139,7 @@ fn a_process_leaves_the_turn_after_its_own_to_others() {
 #[test]
 fn a_caller_that_finds_the_line_empty_leaves_the_lock_to_others_too() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = || lock(&client, "empty");
     let waited_for = format!("{{{}}}:wait", lock().record_key().unwrap());
     let mut took = Vec::new();
@@ -157,7 +157,7 @@ fn a_caller_that_finds_the_line_empty_leaves_the_lock_to_others_too() {
 #[test]
 fn a_bare_key_goes_through_the_server_each_time() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let bare = || client.lock("example").expire(None).wait(MINUTE);
     bare().acquire_blocking().unwrap().release_blocking().unwrap();
     let before = server.calls("evalsha");
@@ -179,7 +179,7 @@ fn callers_that_leave_the_line_anywhere_lose_nothing() {
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     let resource = Arc::new(Resource::default());
@@ -213,7 +213,7 @@ fn callers_that_leave_the_line_anywhere_lose_nothing() {
 #[test]
 fn the_last_caller_of_a_line_marks_the_key_computed() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = || client.lock("example").namespace("done").wait(MINUTE);
     thread::scope(|threads| {
         for _ in 0..8 {
@@ -230,7 +230,7 @@ fn the_last_caller_of_a_line_marks_the_key_computed() {
 #[test]
 fn a_line_behind_a_lock_that_was_lost_moves_on() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = || client.lock("example").namespace("lost").lease(Duration::from_millis(300)).wait(MINUTE);
     let held = lock().acquire_blocking().unwrap();
     thread::scope(|threads| {

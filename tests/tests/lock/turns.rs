@@ -181,7 +181,7 @@ fn a_guard_names_its_lock_and_its_lease(rig: &Rig) {
 #[test]
 fn a_turn_is_two_commands() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock("commands");
     lock.acquire_blocking().unwrap().release_blocking().unwrap();
     // After the first reply the client reads the server's settings in the background.

@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(30);
 
 fn client(server: &Server) -> Client {
-    Client::from_url(&server.url()).unwrap()
+    Client::connect(&server.url()).unwrap()
 }
 
 fn hold(client: &Client) -> Guard {

@@ -17,7 +17,7 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn start() -> Self {
         let server = Server::start();
-        let client = Client::from_url(&server.url()).expect("a URL of Redis");
+        let client = Client::connect(&server.url()).expect("a URL of Redis");
         Self { client, python: Python::start(server.port()), server }
     }
 

@@ -64,7 +64,7 @@ fn python(server: &Server, arguments: &[&str]) -> Option<String> {
 
 fn start() -> (Server, Values) {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     (server, Values { client, runs: AtomicU32::new(0) })
 }
 

@@ -22,7 +22,7 @@ const STRANGERS: [(&[u8], &str); 9] = [
 #[test]
 fn foreign_data_is_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     for (stranger, why) in STRANGERS {
@@ -58,7 +58,7 @@ fn every_method_refuses(rig: &Rig) {
 #[test]
 fn values_of_other_types_are_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     for (put, read, kind) in [
@@ -84,7 +84,7 @@ fn values_of_other_types_are_reported_and_left_alone() {
 #[test]
 fn foreign_data_at_the_fence_is_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     let fence = format!("{{{name}}}:fence");

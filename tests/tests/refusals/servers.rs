@@ -96,7 +96,7 @@ fn a_wrong_password_or_none() {
         .unwrap()
         .release_blocking()
         .unwrap();
-    let by_url = Client::from_url(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
+    let by_url = Client::connect(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
     by_url.lock("right").acquire_blocking().expect("another database").release_blocking().unwrap();
 }
 

@@ -171,7 +171,7 @@ async fn beside_busy_processors(client: &Client, time: Duration, bytes: usize) -
 
 async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict, Error> {
     let server = Server::start();
-    let client = Client::from_url(&server.url())?;
+    let client = Client::connect(&server.url())?;
     let bytes = megabytes * 1_000_000;
     for name in 0..callers {
         large(&client, name, bytes).await?;

@@ -26,7 +26,7 @@ pub(crate) fn blocking(settings: &Settings, keys: &[String]) -> Fallible<Vec<Box
     let (sleep, url) = (settings.sleep_ms(), settings.url.as_str());
     match settings.engine {
         Engine::Dspinlock => {
-            let client = dspinlock::Client::from_url(url)?;
+            let client = dspinlock::Client::connect(url)?;
             Ok(keys.iter().map(|key| boxed(BlockingDspinlock::new(&client, key, settings))).collect())
         }
         Engine::Bare | Engine::BareSet => {
@@ -48,7 +48,7 @@ pub(crate) async fn tasked(settings: &Settings, keys: &[String]) -> Fallible<Vec
     let (sleep, url) = (settings.sleep_ms(), settings.url.as_str());
     match settings.engine {
         Engine::Dspinlock => {
-            let client = dspinlock::Client::from_url(url)?;
+            let client = dspinlock::Client::connect(url)?;
             Ok(keys.iter().map(|key| task(AsyncDspinlock::new(&client, key, settings))).collect())
         }
         Engine::Bare | Engine::BareSet => {

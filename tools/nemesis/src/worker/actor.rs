@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use dspinlock::{Client, Guard, LockHandle, Result};
+use dspinlock::{Client, Guard, Result};
 use fastrand::Rng;
 
 use super::body::{self, AppError, Value};
@@ -185,7 +185,8 @@ fn hold(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (lock, mut holding) = (LockHandle::clone(&guard), Holding::begin(call, Some(&guard)));
+    let lock = guard.handle();
+    let mut holding = Holding::begin(call, Some(&lock));
     for step in &call.steps {
         thread::sleep(*step);
         if !holding.act() {
@@ -212,7 +213,8 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (lock, mut holding) = (LockHandle::clone(&guard), Holding::begin(call, Some(&guard)));
+    let lock = guard.handle();
+    let mut holding = Holding::begin(call, Some(&lock));
     for step in &call.steps {
         tokio::time::sleep(*step).await;
         if !holding.act() {

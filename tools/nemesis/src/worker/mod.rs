@@ -124,7 +124,7 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     hide_panics_on_purpose();
     let config =
-        Config::from_url(&job.url)?.connect_timeout(TIMEOUT).response_timeout(TIMEOUT).pool_size(job.pool);
+        Config::from_url(&job.url)?.with_connect_timeout(TIMEOUT).with_response_timeout(TIMEOUT).with_pool_size(job.pool);
     let client = Call::named(&Client::from_config(&config)?, &format!("{}-0", job.process));
     let log = Arc::new(Log::open(&job.log, job.process)?);
     let register = Arc::new(Register::open(job.register)?);
