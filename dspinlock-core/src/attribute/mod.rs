@@ -14,10 +14,10 @@ use crate::engine::attempt::Outcome;
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::guard::Guard;
 use crate::engine::handle::LockHandle;
-use crate::engine::scope::{Within, within};
+use crate::engine::scope::within;
 use crate::engine::waits::Caller;
 use crate::error::{Error, Result};
-use crate::value::compute::{Computation, Judgement};
+use crate::value::compute::{Computation, Judgement, inside};
 use crate::value::publish::loss;
 use std::future::Future;
 use std::sync::Arc;
@@ -79,12 +79,9 @@ pub async fn run_async<R, F: Future<Output = R>>(
         Err(error) => return on_error(error),
     };
     let handle = guard.handle();
-    // The body is also created in its scope: a default argument may lock before the first await.
-    let scope = caller.holding(&guard.grant().spec);
-    let future = within(scope.clone(), || body(Some(handle)));
-    let future = Within::new(scope, future);
-    let Some(returned) = UnlessLost::new(future, &guard.handle(), on_lost).await else {
-        return on_error(cancelled(&guard.handle()));
+    let body = inside(caller.holding(&guard.grant().spec), || body(Some(handle.clone())));
+    let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
+        return on_error(cancelled(&handle));
     };
     // The library's own thread does the rest.
     drop(caller);

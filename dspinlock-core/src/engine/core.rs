@@ -85,7 +85,7 @@ impl Core {
             tracing::warn!(
                 target: "dspinlock", key = %spec.key, function = spec.function, why,
                 "the server did not take the value: the lock is given back, and only the callers of this process share it \
-                 (said once)"
+                 (logged once)"
             );
         }
     }

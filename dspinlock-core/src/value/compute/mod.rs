@@ -17,7 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 /// The number of undecodable values after which a caller computes its own, and waits for no other.
-const LAST_UNREADABLE: u32 = 3;
+const MAX_UNREADABLE: u32 = 3;
 
 /// One caller's computation of a value: what it requests, how it shares the value, and how it judges a return value.
 pub(crate) struct Computation<S, J> {
@@ -75,16 +75,16 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), handle, body).await,
+                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
-        let body = inside(scope_of(&caller, &leader), handle, body);
-        let Some(returned) = UnlessLost::new(body, &leader.guard().handle(), on_lost).await else {
-            return on_error(cancelled(&leader.guard().handle()));
+        let body = inside(scope_of(&caller, &leader), || body(handle.clone()));
+        let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
+            return on_error(cancelled(&handle));
         };
         // The library's own thread does the rest.
         drop(caller);
@@ -161,7 +161,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             Err(why) => {
                 request.cannot_read(&why, self.sharing.kind());
                 self.unreadable += 1;
-                if self.unreadable >= LAST_UNREADABLE {
+                if self.unreadable >= MAX_UNREADABLE {
                     return Decision::RunUnlocked(request.unlocked());
                 }
                 if let Some(record) = stored.record {
@@ -252,12 +252,8 @@ fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
 }
 
 /// Runs a body in its scope. The body is also created there: a default argument may lock before the first await.
-fn inside<B: Future>(
-    scope: Arc<Run>,
-    handle: LockHandle,
-    body: impl FnOnce(LockHandle) -> B,
-) -> Within<Arc<Run>, B> {
-    Within::new(scope.clone(), within(scope, || body(handle)))
+pub(crate) fn inside<B: Future>(scope: Arc<Run>, body: impl FnOnce() -> B) -> Within<Arc<Run>, B> {
+    Within::new(scope.clone(), within(scope, body))
 }
 
 /// What the caller returns: the value that stands in for its failure, if there is one, or what its body returned.

@@ -45,7 +45,7 @@ fn a_caller_that_keeps_reading_undecodable_values_computes_its_own() {
         let decision = computation.receive(FlightResult::Value(stored));
         (decision, computation.request.distrust.clone())
     };
-    for round in 1..LAST_UNREADABLE {
+    for round in 1..MAX_UNREADABLE {
         let (Decision::Ask, distrust) = decide() else { panic!("round {round}") };
         assert_eq!(distrust, Distrust::Record(vec![7]));
     }
