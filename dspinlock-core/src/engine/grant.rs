@@ -56,39 +56,33 @@ impl Grant {
     /// The grant of a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
     pub(crate) fn new(spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick, handoffs: u32) -> Self {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
-        Self::of_turn(Arc::new(TurnState::new(sent)), spec, Some(tag), fence, sent, lease, handoffs)
+        let turn = Arc::new(TurnState::new(sent));
+        Self { tag: Some(tag), fence, handoffs, ..Self::of_turn(turn, spec, sent, lease) }
     }
 
     /// The grant of a body that runs without the lock: never held, never renewed, with nothing to give back.
     pub(crate) fn unlocked(spec: Arc<Spec>) -> Self {
         let now = Tick::now();
-        let (turn, lease) =
-            (Arc::new(TurnState::new(now)), Lease::granted(Duration::ZERO, Duration::ZERO, now));
-        Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, None, 0, now, lease, 0) }
+        let lease = Lease::granted(Duration::ZERO, Duration::ZERO, now);
+        let turn = Arc::new(TurnState::new(now));
+        Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, now, lease) }
     }
 
     /// The grant of the next holder in this turn, with the next of the reserved fencing tokens.
     pub(crate) fn handed_off(&self, spec: Arc<Spec>, now: Tick) -> Self {
         let lease = self.lease().handed_off(spec.options.max_block, now);
-        let (turn, tag, fence) = (Arc::clone(&self.turn), self.tag.clone(), self.fence + 1);
-        Self::of_turn(turn, spec, tag, fence, now, lease, self.handoffs - 1)
+        let (tag, fence, handoffs) = (self.tag.clone(), self.fence + 1, self.handoffs - 1);
+        Self { tag, fence, handoffs, ..Self::of_turn(Arc::clone(&self.turn), spec, now, lease) }
     }
 
-    fn of_turn(
-        turn: Arc<TurnState>,
-        spec: Arc<Spec>,
-        tag: Option<Tag>,
-        fence: u64,
-        granted: Tick,
-        lease: Lease,
-        handoffs: u32,
-    ) -> Self {
+    /// A grant without a tag, a fencing token and reserved ones.
+    fn of_turn(turn: Arc<TurnState>, spec: Arc<Spec>, granted: Tick, lease: Lease) -> Self {
         Self {
             spec,
-            tag,
-            fence,
+            tag: None,
+            fence: 0,
             turn,
-            handoffs,
+            handoffs: 0,
             granted,
             lease: Mutex::new(lease),
             renewal: Mutex::new(None),

@@ -160,7 +160,8 @@ impl Attempt {
 
     async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
-        let (mut queued, mut listener) = (None, None);
+        let mut queued: Option<Queued> = None;
+        let mut listener: Option<Listener> = None;
         loop {
             if queued.is_none() && self.has_to_queue() {
                 *waiting = self.announce_wait()?;
@@ -184,7 +185,7 @@ impl Attempt {
                 Progress::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());
                     if let (Outcome::Entered(_), Some(queued)) = (&outcome, queued) {
-                        Queued::leave_with_lock(queued);
+                        queued.leave_with_lock();
                     }
                     return Ok(outcome);
                 }
