@@ -64,7 +64,7 @@ struct State {
 }
 
 impl Leftovers {
-    /// Whether this belongs to this process, and not to the parent of a fork.
+    /// Returns whether this belongs to this process, and not to the parent of a fork.
     fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }

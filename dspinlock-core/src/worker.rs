@@ -54,7 +54,7 @@ impl Worker {
         }
     }
 
-    /// Whether the thread belongs to this process.
+    /// Returns whether the thread belongs to this process.
     pub(crate) fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }

@@ -31,7 +31,7 @@ const ENDING: u8 = 1;
 /// The server has answered, or the lease has ended meanwhile.
 const ENDED: u8 = 2;
 
-/// What one holder was granted. Its guards and handles share it with the renewer.
+/// The grant of one holder. Its guards and handles share it with the renewer.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) spec: Arc<Spec>,
@@ -107,12 +107,12 @@ impl Grant {
         std::mem::replace(&mut *lock(&self.renewal), at)
     }
 
-    /// How long ago the lock was granted.
+    /// Returns how long ago the lock was granted.
     pub(crate) fn held_for(&self) -> Duration {
         Tick::now() - self.granted
     }
 
-    /// How long the record stays COMPUTED if the lock is released now; `None` to remove the record.
+    /// Returns how long the record stays COMPUTED if the lock is released now; `None` to remove the record.
     pub(crate) fn expire(&self) -> Option<Duration> {
         let expire = self.spec.options.expire?;
         if !self.spec.expire_from_grant {
@@ -128,12 +128,12 @@ impl Grant {
             && check_process(self.process).is_ok()
     }
 
-    /// Whether the lock was given back, or is on the way back.
+    /// Returns whether the lock was given back, or is on the way back.
     pub(crate) fn is_over(&self) -> bool {
         self.phase.load(Ordering::Acquire) >= OVER
     }
 
-    /// Whether a shutdown gave the lock back while its holder still had it.
+    /// Returns whether a shutdown gave the lock back while its holder still had it.
     pub(crate) fn is_revoked(&self) -> bool {
         self.phase.load(Ordering::Acquire) == REVOKED
     }
@@ -206,8 +206,7 @@ impl TurnState {
         self.ended.notify_waiters();
     }
 
-    /// Whether the turn has ended. Where the lock is on its way back, waits for the server's answer; else returns `false` at
-    /// once.
+    /// Returns whether the turn has ended. While the lock is on its way back, waits for the server's answer.
     pub(crate) async fn has_ended(&self) -> bool {
         loop {
             // Before the check, so that no change is missed in between.

@@ -47,7 +47,7 @@ impl LockHandle {
         &self.0
     }
 
-    /// Whether it was made for a body that runs without the lock.
+    /// Returns whether it was made for a body that runs without the lock.
     pub(crate) fn is_unlocked(&self) -> bool {
         self.0.grant.tag.is_none()
     }

@@ -43,7 +43,7 @@ struct Schedule {
     wakes: Option<Tick>,
 }
 
-/// What the task does next.
+/// The next act of the task.
 enum Action {
     Renew(Vec<Arc<Grant>>),
     Sleep(Tick),
@@ -137,7 +137,7 @@ impl Renewer {
         }
     }
 
-    /// What to do now. Leases that are due soon are renewed early, but only together with one that is due now: short leases
+    /// Decides what the task does now. Leases that are due soon are renewed early, but only together with one that is due now: short leases
     /// are always due soon.
     fn next(&self, now: Tick) -> Action {
         let mut schedule = self.schedule();
@@ -168,7 +168,7 @@ impl Renewer {
         }
     }
 
-    /// How long a lease is to live from now on; `None` if it is not to be renewed.
+    /// Returns how long a lease is to live from now on; `None` if it is not to be renewed.
     fn life_to_ask(&self, grant: &Arc<Grant>, now: Tick) -> Option<Duration> {
         grant.set_renewal(None);
         if grant.is_over() || grant.tag.is_none() {

@@ -77,7 +77,7 @@ impl Spec {
         self.text.get_or_init(|| self.key.to_string())
     }
 
-    /// How many callers of this process may have the lock in one turn, after the first.
+    /// Returns how many callers of this process may have the lock in one turn, after the first.
     pub(crate) fn handoffs(&self) -> u32 {
         if self.bare { 0 } else { self.options.local_handoffs }
     }

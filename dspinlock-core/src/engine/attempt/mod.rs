@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
     Fetched(Fetched),
 }
 
-/// What came in place of the lock.
+/// The answer in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
     /// The value.
@@ -59,10 +59,10 @@ pub(crate) struct Attempt {
     span: Span,
 }
 
-/// What an attempt at a value knows, beside what an attempt at the lock does.
+/// The additional state of an attempt at a value.
 struct Fetching {
     refresh_ahead: Option<Duration>,
-    /// What the value must be; `None` where it is enough that the work is done.
+    /// The label of the wanted value; `None` where it is enough that the work is done.
     label: Option<Label>,
     /// The label's mark; empty without a label.
     mark: String,
@@ -79,7 +79,7 @@ struct NextRequest {
     replace: Option<Replace>,
 }
 
-/// What a driver does after a reply.
+/// The next act of a driver after a reply.
 enum Progress {
     Done(Outcome),
     /// Sleep until the next request is due.

@@ -109,7 +109,7 @@ impl Queues {
         self.0.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Whether a caller waits for this record, so that the next one has to queue behind it.
+    /// Returns whether a caller waits for this record, so that the next one has to queue behind it.
     pub(crate) fn has_waiters(&self, record: &str) -> bool {
         !self.is_empty() && self.map().contains_key(record)
     }
@@ -149,7 +149,7 @@ impl Queues {
         true
     }
 
-    /// Until when the lock is left to other processes, whose turn it is.
+    /// Returns until when the lock is left to other processes, whose turn it is.
     pub(crate) fn left_to_others(&self, record: &str, now: Tick) -> Option<Tick> {
         self.0.stand_back.ends(record, now)
     }

@@ -87,7 +87,7 @@ impl StandBack {
         }
     }
 
-    /// Until when this record is left to other processes; `None` if it is not.
+    /// Returns until when this record is left to other processes; `None` if it is not.
     pub(super) fn ends(&self, record: &str, now: Tick) -> Option<Tick> {
         if self.is_empty() {
             return None;

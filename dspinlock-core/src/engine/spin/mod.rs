@@ -31,7 +31,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// before the caller gives up.
 const MAX_LATE: u32 = 3;
 
-/// What the caller does next.
+/// The next act of the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Enter: the lock is granted, with this fencing token.
@@ -114,12 +114,12 @@ impl Spin {
         self.wanted = wanted;
     }
 
-    /// Until when this caller waits; `None` if it does not wait at all.
+    /// Returns until when this caller waits; `None` if it does not wait at all.
     pub(crate) fn patience(&self) -> Option<Tick> {
         (self.policy.blocked == OnBlocked::Wait).then_some(self.deadline)
     }
 
-    /// Whether the script may lock a COMPUTED key that this library has written.
+    /// Returns whether the script may lock a COMPUTED key that this library has written.
     pub(crate) fn relocks(&self) -> bool {
         self.policy.computed == OnComputed::Relock
     }
@@ -257,7 +257,7 @@ impl Spin {
         Ok(Step::Again { at, replace: None })
     }
 
-    /// How long until a record of Python may be taken over; `None` for other records.
+    /// Returns how long until a record of Python may be taken over; `None` for other records.
     ///
     /// Its timestamp must be older than `max_block`, and so must its last write: an instance in Python that is used again
     /// writes the same timestamp again.

@@ -31,7 +31,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// What waits, or is waited for.
+/// A node of the graph: it waits, or is waited for.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Call(Arc<Run>),
