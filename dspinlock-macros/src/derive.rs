@@ -9,19 +9,19 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Data, DeriveInput, Error, Fields, Index, LitStr, Member, Type};
 
-use self::options::{OfField, OfType};
+use self::options::{FieldOptions, TypeOptions};
 use crate::errors::Errors;
 
-/// The implementation; where the type can't have one, errors that say why.
+/// The implementation, or the errors of a type that cannot have one.
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     syn::parse2(input).map_or_else(Error::into_compile_error, |input: DeriveInput| {
         let mut errors = Errors::default();
-        let options = OfType::read(&input.attrs, &mut errors);
+        let options = TypeOptions::read(&input.attrs, &mut errors);
         let shapes = shapes(&input, &mut errors);
         check_transparent(&options, &input, &shapes, &mut errors);
         match errors.finish(()) {
             Ok(()) => implementation(&input, &options, &shapes, &body(&input, &options, &shapes)),
-            // An implementation that can't be called keeps every use of the type from being one more error.
+            // With an implementation that is never called, uses of the type are not errors as well.
             Err(error) => {
                 let stub = implementation(&input, &options, &[], &quote!(::core::unreachable!()));
                 let errors = error.into_compile_error();
@@ -33,7 +33,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
 
 /// A struct, or a variant of an enum.
 struct Shape<'a> {
-    /// What it is matched by, `Self` or `Self::Variant`.
+    /// The path in a pattern: `Self` or `Self::Variant`.
     path: TokenStream,
     /// The variant's name in the encoding.
     variant: Option<LitStr>,
@@ -78,14 +78,14 @@ fn shapes<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Vec<Shape<'a>> {
                 .iter()
                 .map(|variant| {
                     let ident = &variant.ident;
-                    let name = options::of_variant(&variant.attrs, errors).unwrap_or_else(|| text(ident));
-                    take_name(&mut taken, &name, errors);
+                    let name = options::variant_name(&variant.attrs, errors).unwrap_or_else(|| text(ident));
+                    take_name(&mut taken, &name, "variant", errors);
                     shape(quote!(Self::#ident), Some(name), &variant.fields, errors)
                 })
                 .collect()
         }
         Data::Union(data) => {
-            let message = "a union can't be a lock key, since nothing says which of its fields is valid; implement \
+            let message = "a union cannot be a lock key, because nothing says which of its fields is valid: implement \
                            `LockKey` by hand";
             errors.push(Error::new(data.union_token.span, message));
             Vec::new()
@@ -105,12 +105,12 @@ fn shape<'a>(
         .iter()
         .enumerate()
         .map(|(index, field)| {
-            let options = OfField::read(&field.attrs, errors);
+            let options = FieldOptions::read(&field.attrs, errors);
             check_name(&options, named, errors);
             let default = field.ident.as_ref().map_or_else(|| LitStr::new("", Span::call_site()), text);
             let name = options.name.unwrap_or(default);
             if named && options.skip.is_none() {
-                take_name(&mut taken, &name, errors);
+                take_name(&mut taken, &name, "field", errors);
             }
             let member =
                 field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(index)), Member::Named);
@@ -126,45 +126,40 @@ fn shape<'a>(
     Shape { path, variant, named, fields }
 }
 
-fn check_name(options: &OfField, named: bool, errors: &mut Errors) {
+fn check_name(options: &FieldOptions, named: bool, errors: &mut Errors) {
     let Some(name) = &options.name else { return };
     if !named {
-        errors
-            .push(Error::new(name.span(), "a field without a name has none in the encoding; remove `name`"));
+        errors.push(Error::new(name.span(), "an unnamed field has no name in the key: remove `name`"));
     } else if options.skip.is_some() {
-        errors
-            .push(Error::new(name.span(), "a skipped field is not in the encoding; remove `name` or `skip`"));
+        errors.push(Error::new(name.span(), "a skipped field is not in the key: remove `name` or `skip`"));
     }
 }
 
-/// Two variants or fields of one name would be one key.
-fn take_name(taken: &mut Vec<String>, name: &LitStr, errors: &mut Errors) {
+/// Two variants or fields with the same name would be the same key.
+fn take_name(taken: &mut Vec<String>, name: &LitStr, what: &str, errors: &mut Errors) {
     let value = name.value();
     if taken.contains(&value) {
-        let message = format!("`{value}` is the name of another one here; write another `name = \"…\"`");
+        let message = format!("`{value}` is the name of another {what}: write a different `name = \"…\"`");
         errors.push(Error::new(name.span(), message));
     }
     taken.push(value);
 }
 
-fn check_transparent(options: &OfType, input: &DeriveInput, shapes: &[Shape<'_>], errors: &mut Errors) {
+fn check_transparent(options: &TypeOptions, input: &DeriveInput, shapes: &[Shape<'_>], errors: &mut Errors) {
     let Some(span) = options.transparent else { return };
     if !matches!(input.data, Data::Struct(_)) {
-        errors.push(Error::new(span, "only a struct can be `transparent`; remove it"));
+        errors.push(Error::new(span, "only a struct can be `transparent`: remove it"));
     } else if shapes[0].encoded().count() != 1 {
-        let message = "a `transparent` struct is the key that its field is, so it has exactly one field without \
-                       `#[lock_key(skip)]`";
+        let message = "a `transparent` struct has the key of its only field: write `#[lock_key(skip)]` on the others, or \
+                       remove `transparent`";
         errors.push(Error::new(span, message));
     }
     if let Some(name) = &options.name {
-        errors.push(Error::new(
-            name.span(),
-            "a `transparent` struct has no name in the encoding; remove `name`",
-        ));
+        errors.push(Error::new(name.span(), "a `transparent` struct has no name in the key: remove `name`"));
     }
 }
 
-/// The name of an item as the encoding has it: `r#type` is `type`.
+/// The name of an item in the encoding: `r#type` is `type`.
 fn text(ident: &Ident) -> LitStr {
     LitStr::new(&ident.unraw().to_string(), ident.span())
 }
@@ -178,7 +173,7 @@ fn text(ident: &Ident) -> LitStr {
 ///     Self::Dot { 0: _, 1: field_1 } => KeyEncoder::unnamed_fields(encoder, &["Shape", "Dot"], &[&field_1]),
 /// }
 /// ```
-fn body(input: &DeriveInput, options: &OfType, shapes: &[Shape<'_>]) -> TokenStream {
+fn body(input: &DeriveInput, options: &TypeOptions, shapes: &[Shape<'_>]) -> TokenStream {
     if shapes.is_empty() {
         return quote!(match *self {});
     }
@@ -195,11 +190,11 @@ fn body(input: &DeriveInput, options: &OfType, shapes: &[Shape<'_>]) -> TokenStr
     quote!(match self { #(#arms,)* })
 }
 
-fn call(name: &LitStr, shape: &Shape<'_>, OfType { library, .. }: &OfType) -> TokenStream {
+fn call(name: &LitStr, shape: &Shape<'_>, TypeOptions { library, .. }: &TypeOptions) -> TokenStream {
     let variant = &shape.variant;
     let names = variant.as_ref().map_or_else(|| quote!(&[#name]), |variant| quote!(&[#name, #variant]));
     let encoder = encoder();
-    // One more reference than it takes, so that the field may be unsized.
+    // One reference more than necessary, so that the field may be unsized.
     let values = shape.encoded().map(|Field { variable, ty, .. }| quote_spanned!(ty.span()=> &#variable));
     if shape.named {
         let fields = shape.encoded().map(|field| &field.name);
@@ -209,7 +204,7 @@ fn call(name: &LitStr, shape: &Shape<'_>, OfType { library, .. }: &OfType) -> To
     }
 }
 
-fn transparent_call(shape: &Shape<'_>, OfType { library, .. }: &OfType) -> TokenStream {
+fn transparent_call(shape: &Shape<'_>, TypeOptions { library, .. }: &TypeOptions) -> TokenStream {
     let encoder = encoder();
     let fields = shape.encoded().map(|Field { variable, ty, .. }| {
         quote_spanned!(ty.span()=> #library::LockKey::encode(#variable, #encoder))
@@ -219,7 +214,7 @@ fn transparent_call(shape: &Shape<'_>, OfType { library, .. }: &OfType) -> Token
 
 fn implementation(
     input: &DeriveInput,
-    OfType { library, .. }: &OfType,
+    TypeOptions { library, .. }: &TypeOptions,
     shapes: &[Shape<'_>],
     body: &TokenStream,
 ) -> TokenStream {
@@ -239,7 +234,7 @@ fn implementation(
     }
 }
 
-/// The parameter of the generated method, out of sight for the user's own names.
+/// The parameter of the generated method, which no name of the user can meet.
 fn encoder() -> Ident {
     Ident::new("encoder", Span::mixed_site())
 }

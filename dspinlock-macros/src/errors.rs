@@ -1,8 +1,8 @@
-//! Everything that is wrong with one attribute, reported at once.
+//! All errors of one attribute, reported together.
 
 use syn::{Error, Result};
 
-/// Collects errors, so that a user mends them all in one go.
+/// Collects errors, so that a user can correct all of them at once.
 #[derive(Default)]
 pub(crate) struct Errors(Option<Error>);
 
@@ -14,12 +14,12 @@ impl Errors {
         }
     }
 
-    /// The value of a result, or nothing and one more error.
+    /// The value of a result; an error is collected.
     pub(crate) fn take<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// The value if nothing went wrong.
+    /// The value, if no error was collected.
     pub(crate) fn finish<T>(self, value: T) -> Result<T> {
         match self.0 {
             Some(error) => Err(error),

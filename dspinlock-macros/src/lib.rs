@@ -1,25 +1,17 @@
 //! The macros of [`dspinlock`](https://docs.rs/dspinlock). Use them through that crate: what they generate calls it.
 
-mod args;
-mod cached;
-mod companion;
-mod conflicts;
+#[macro_use]
+mod attribute;
 mod derive;
-mod duration;
 mod errors;
-mod expand;
-#[cfg(test)]
-mod fuzz;
-mod lowered;
-mod names;
-mod signature;
-mod text_key;
-mod values;
 
 use proc_macro::TokenStream;
 
-/// Locks a function across all processes that share a store: calls with the same key run one after the other, or not
-/// at all.
+/// Locks a function across all processes that share a store.
+///
+/// Calls with the same key run one after the other, run once, or share one value, depending on the [mode](#modes).
+///
+/// # Examples
 ///
 /// ```
 /// # use dspinlock::{Client, dspinlock, testing};
@@ -33,19 +25,32 @@ use proc_macro::TokenStream;
 ///
 /// #[dspinlock(key = (tenant, day), once, expire = "20h")]
 /// async fn nightly(tenant: &str, day: &str) -> Result<(), AppError> {
-///     // Runs once for each tenant and day, whoever calls first.
+///     // Runs once for each tenant and day, in the process that calls first.
 ///     Ok(())
 /// }
 /// # testing::scope(&Client::memory(), || rebuild_report(1)).unwrap();
 /// ```
 ///
-/// It goes on functions and methods, sync and async, with any receiver, with generics, lifetimes and `impl Trait`, in
-/// traits with default bodies and under `async-trait`. The signature stays as it is. A sync function blocks its thread
-/// while it waits; in async code, lock an `async fn`.
+/// # Functions
 ///
-/// # What happens to a call
+/// The attribute goes on functions and methods, sync or async, with any receiver, generics, lifetimes and `impl Trait`. It
+/// also goes on trait methods with a default body, and on methods under `async-trait`. The signature does not change.
 ///
-/// A key is *held* while somebody runs with it, and *computed* when somebody has finished and `expire` has not passed.
+/// A sync function blocks its thread while it waits. In async code, lock an `async fn`.
+///
+/// These do not compile:
+///
+/// - A `const fn`.
+/// - A function with two `#[dspinlock]` attributes, which would wait for itself.
+/// - A sync function that returns a future, because the lock would be held only while the future is made. A function whose
+///   body is just `Box::pin(async move { … })` does compile, and the lock is held while the future runs. An async function
+///   may return a future, such as the handle of a task; the task runs without the lock.
+///
+/// If the attribute is wrong, the function is still declared, without its lock, so that editors keep working.
+///
+/// # Modes
+///
+/// A key is *held* while a call runs with it. It is *computed* after a call has finished, until `expire` has passed.
 ///
 /// | mode | key is held | key is computed | otherwise |
 /// | --- | --- | --- | --- |
@@ -53,57 +58,44 @@ use proc_macro::TokenStream;
 /// | `skip` | does not run | runs | runs |
 /// | `once` | does not run | does not run | runs |
 /// | `fail_if_key_exists` | error | error | runs |
-/// | `cached` | waits, then takes its value | takes its value | runs, and shares the value |
+/// | `cached` | waits, then returns the value | returns the value | runs, and stores the value |
 ///
-/// A function has at most one mode. A call that `skip` or `once` turned away returns `()`, `None`, or `Ok` of these;
-/// for other types `otherwise` says what.
+/// A function has at most one mode. A call that `skip` or `once` turns away returns `()`, `None`, or `Ok` of one of them;
+/// for other types, write `otherwise`.
 ///
-/// A body that returns `Err` (whatever its `Result` is called) or panics gives the lock back, and its key is not
-/// computed: the next caller runs. So does a future that is dropped. An outage of the store is an error in every mode,
-/// and the body does not run.
+/// A body that panics, or returns the `Err` of a `Result` or of an alias of one, releases the lock, and its key is not
+/// computed: the next caller runs. The same holds for a future that is dropped.
 ///
 /// # Arguments
 ///
-/// | argument | meaning | default |
-/// | --- | --- | --- |
-/// | `key = EXPR` | what is locked: any `LockKey`, over the arguments and `self` | `()` for functions without arguments, else required |
-/// | `namespace = "…"` | keeps the keys of functions apart, see below | from the function |
-/// | `sleep = "100ms"` | how often a waiter asks where nothing wakes it | 500 ms |
-/// | `wait = "5s"` | how long a call waits for a held key; `"0s"` tries once | 5 s; `cached`: as long as somebody works |
-/// | `tries = 10` | the same as a number: it waits `tries × sleep` | |
-/// | `expire = "1h"` | how long a key stays computed; for `once` counted from the start | 1 h with `once`, `fail_if_key_exists`, `cached`; else nothing is kept |
-/// | `max_block = "30m"` | the longest a call may hold the lock | 30 min |
-/// | `lease = "10s"` | how long a crashed process blocks the others; renewed while a call runs | 10 s |
-/// | `on_error = PATH` or closure | makes the return value of an error of the lock: `fn(dspinlock::Error) -> Return` | `E: From<dspinlock::Error>` of a `Result<_, E>` |
-/// | `on_lost = "error"`, `"cancel"` or `"continue"` | what becomes of a call whose lock is lost while it runs, see below | `"error"`; `cached`: `"continue"` |
-/// | `on_outage = "fail"` or `"run_unlocked"` | what becomes of a call while the server can't be asked, see below | that of the client, which is `"fail"` |
-/// | `otherwise = EXPR` | what a call returns that `skip` or `once` turned away | `()`, `None` |
-/// | `guard = IDENT` | names a variable for the body: a `dspinlock::LockHandle`, with the fencing token and `ensure_held()` | none |
-/// | `client = EXPR` | the `dspinlock::Client` (or a reference to one) | that of `testing::scope`, else the global one |
-/// | `crate = PATH` | where the library is found when another crate re-exports it | `::dspinlock` |
+#[doc = document_arguments!()]
 ///
-/// - *Durations* are text with a unit (`"100ms"`, `"1h 30m"`), checked while compiling, or any expression of type
-///   `Duration`. Zero is refused except for `wait`, as is more than 365 days.
-/// - *The key* is evaluated once, before the body, and borrows what it names: in `key = (tenant, day)` neither is
-///   moved. Whatever it locks or borrows is given back before the wait. `key = ()` is one lock for all calls. Of a
-///   method with nothing but `self`, say which part of it: `key = self.id`. Nothing is filled into text: `"user:{id}"`
-///   and `"id"` would be one key for all calls, and are refused in words that say `key = ("user", id)` and `key = id`.
+/// - *Durations* are text with a unit (`"100ms"`, `"1h 30m"`), or any expression of type `Duration`. A duration is more
+///   than zero, except for `wait`, and at most 365 days.
+/// - *The key* is evaluated once, before the body. It borrows its parts: `key = (tenant, day)` moves neither. Temporary
+///   values, such as the guard of a mutex, are dropped before the call waits. `key = ()` is one lock for all calls. In a
+///   method, name a part of `self`: `key = self.id`. Text is not interpolated, so `"user:{id}"` does not compile; write
+///   `key = ("user", id)`.
+/// - *The return type* must be able to carry an error of the lock, unless `on_error` is written. An error of the body takes
+///   precedence over an error of the lock.
 /// - `skip`, `once` and `fail_if_key_exists` never wait, so they take no `sleep`, `wait` or `tries`.
-/// - *The return type* must have room for an error of the lock, or `on_error` must make a value of it. An error of the
-///   body always wins over one of the lock.
-/// - `otherwise` stands in for the body, so it may take the arguments, and `.await` in an `async fn`. `on_error` is called
-///   beside it, so it may speak only of arguments that are references or `Copy`, or that the body does not take.
+/// - `otherwise` runs in place of the body. It may move the arguments, and may `.await` in an `async fn`. `on_error` is
+///   evaluated beside the body, so it may use only arguments that are references or `Copy`, or that the body does not move.
 ///
-/// # When the lock is lost, or can't be had
+/// # Lost locks and outages
 ///
-/// A lock is lost when its lease can't be renewed in time, when its record is removed or overwritten, and after
-/// `max_block`. With `on_lost = "error"` the body runs to its end, and the call returns an error of kind `Lost` in place of
-/// its value; the body's own `Err` still wins. With `"cancel"`, for async functions, the body is dropped at its next await,
-/// at the local deadline at the latest. With `"continue"` the value is returned and the loss is logged.
+/// A call loses its lock when the lease is not renewed in time, when the record is removed or overwritten, and after
+/// `max_block`. `on_lost` says what happens then:
 ///
-/// While the server can't be reached, or refuses, a call is an error of kind `Backend` in every mode, and the body does not
-/// run. `on_outage = "run_unlocked"` runs it all the same, perhaps beside others, and logs a warning each time; its guard is
-/// never held, and has zero as its fencing token. `Client::with_on_outage` sets that for all functions of a client.
+/// - `"error"`: the body runs to its end, and the call returns an error of kind `Lost` in place of its value. An `Err` of
+///   the body takes precedence.
+/// - `"cancel"`, for async functions: the body is dropped at its next await, at the latest when the local deadline passes.
+/// - `"continue"`: the call returns its value, and the loss is logged.
+///
+/// While the server cannot be reached or refuses requests, a call in any mode returns an error of kind `Backend` and does
+/// not run. `on_outage = "run_unlocked"` runs the body without the lock, perhaps beside other calls, and logs a warning each
+/// time. The guard of such a call is never held, and its fencing token is zero. `Client::with_on_outage` sets this for all
+/// functions of a client.
 ///
 /// ```
 /// # use dspinlock::{Client, dspinlock, testing};
@@ -121,11 +113,11 @@ use proc_macro::TokenStream;
 ///         on_error = |error| Err(error.to_string()),
 ///     )]
 ///     async fn settle(&self, id: u64) -> Result<u64, String> {
-///         // A resource that remembers the highest number it has seen refuses those who lost their lock.
+///         // A resource that remembers the highest token refuses calls that have lost their lock.
 ///         Ok(lock.fencing_token())
 ///     }
 ///
-///     #[dspinlock(key = self.region, skip, otherwise = "somebody is at it", on_error = |_| "no lock, no work")]
+///     #[dspinlock(key = self.region, skip, otherwise = "already running", on_error = |_| "no lock")]
 ///     fn sweep(&self) -> &'static str {
 ///         "swept"
 ///     }
@@ -134,10 +126,10 @@ use proc_macro::TokenStream;
 /// # assert_eq!(testing::scope(&accounts.locks, || accounts.sweep()), "swept");
 /// ```
 ///
-/// # Values
+/// # Cached values
 ///
-/// One caller in the fleet runs a `cached` function; the others wait, in whatever process they are, and are given what it
-/// returned, as later callers are until `expire` has passed. A hit is one round trip, and takes no lock.
+/// One caller in the fleet runs a `cached` function. The others wait, in any process, and get the same value. Later callers
+/// get it until `expire` has passed. A hit is one round trip, and takes no lock.
 ///
 /// ```
 /// # use dspinlock::{Client, dspinlock, testing};
@@ -168,102 +160,96 @@ use proc_macro::TokenStream;
 /// assert_eq!(usage("acme", 17)?.total, 5);
 /// let stored = usage_entry("acme", 17)?;
 /// assert_eq!(stored.get_ok_blocking()?.map(|usage| usage.total), Some(5));
-/// stored.forget_blocking()?; // the next caller computes
+/// stored.forget_blocking()?; // The next caller computes.
 /// # Ok::<(), dspinlock::Error>(())
 /// # }).unwrap();
 /// ```
 ///
-/// | the function returns | stored, and handed on |
+#[doc = document_options!()]
+///
+/// The return type says what is stored:
+///
+/// | the function returns | stored and shared |
 /// | --- | --- |
-/// | `T` | the whole of it |
-/// | `Option<T>` | the whole of it: `None` is a value too |
-/// | `Arc<T>` | the `T`; the callers that share one computation or one reply in a process share one `T` |
-/// | `Result<_, E>` of one of these | what is in `Ok`; an `Err` is not stored |
-/// | `()`, `Result<(), E>` | nothing: the body is not run again |
+/// | `T` | the whole value |
+/// | `Option<T>` | the whole value; `None` is a value too |
+/// | `Arc<T>` | the `T`; callers in one process that share a computation or a reply share one `T` |
+/// | `Result<_, E>` of one of these | the content of `Ok`; an `Err` is not stored |
+/// | `()`, `Result<(), E>` | only that the call has finished: the body does not run again |
 ///
-/// `T` is any type that implements serde's `Serialize` and `DeserializeOwned`. The compiler tells by the type, not by its
-/// spelling, what a function returns, so aliases need no help and there is no `as = "result"`. A type parameter is
-/// stored as a whole, whatever it stands for.
+/// `T` is any type that implements serde's `Serialize` and `DeserializeOwned`. The compiler resolves aliases of these types.
+/// A type parameter is stored as a whole, also if it is a `Result`.
 ///
-/// *A failure* is given to the callers that wait for it, as an error of the lock of kind `LeaderFailed` with the message
-/// of the `Err`: its `Display`, else its `Debug` text, else the name of its type, 500 characters at the most. So a
-/// broken backend is asked once, and not by one waiter after the other. Callers that come later compute.
+/// *Failures.* The callers that wait for a computation that fails get an error of kind `LeaderFailed`, with the `Err` as
+/// text: its `Display`, otherwise its `Debug`, otherwise the name of its type, cut at 500 characters. So the waiters do not
+/// repeat a failing computation one after the other. Later callers compute.
 ///
-/// | option | meaning | default |
-/// | --- | --- | --- |
-/// | `refresh_ahead = "30s"` | this long before a value expires, one caller computes the next, in its own call; the others get the old one | off |
-/// | `stale_if_error = "1h"` | how long past its expiry the last good value may stand in for a failure | off |
-/// | `err_expire = "1s"` | for so long, a failure is the answer to everybody | only to those who waited |
-/// | `local = "5s"`, or `local` alone for 5 s | a copy is served from this process, without asking the server, until word of a change comes, for so long at the most | off |
-/// | `max_value = "1MiB"` | a larger value is returned, with a warning, and not stored; text with `B`, `KiB`, `MiB`, `GiB`, `kB`, `MB` or `GB`, or a `usize` | 64 MiB |
-/// | `schema = "usage-2"` | the name of the value's form: a value of another name is a miss. Functions of one `namespace` that also have one `schema` take each other's values | the names of the type and of the function, with its parameters |
-/// | `codec = PATH` | a type that implements `dspinlock::Codec` | `dspinlock::Json` |
-/// | `if = \|value\| …` | whether a value is stored; a closure or a path over `&T`, called after the body | every value is |
-/// | `entry = NAME` | makes the companion `NAME`, below | none |
+/// *Values that are not stored*, because of `if` or `max_value`, still go to the callers that wait in the same process. A
+/// stored value of another form, or one that cannot be read, is a miss. A release that changes a struct changes its `schema`,
+/// or gives new fields a default. Like `on_error`, `if` may use only arguments that are references or `Copy`, or that the
+/// body does not move.
 ///
-/// A value that is not stored is still given to those who waited in the same process. One that stands there in another
-/// form, or can't be read, is computed again: a deployment that changes a struct changes its `schema`, or has its fields
-/// default. `if`, like `on_error`, may speak only of arguments that are references or `Copy`, or that the body does not
-/// take.
+/// ## Companions
 ///
-/// *The companion* is a function beside this one with the same visibility, generics, receiver and arguments, never async,
-/// and unsafe if this one is, since both evaluate the key. It gives a `dspinlock::CachedEntry`, whose `get` and `get_ok` read what is stored for these arguments, in one
-/// round trip and without a lock, and `forget` removes it. The body of a trait's implementation has no room for another
-/// item, and the compiler says so; in the trait itself, beside a default body, there is.
+/// `entry = NAME` declares a companion beside the function. It has the same visibility, generics, receiver and arguments. It
+/// is never async, and it is unsafe if the function is. It returns a `dspinlock::CachedEntry`: `get` and `get_ok`
+/// read the value that is stored for these arguments, in one round trip and without a lock, and `forget` removes it.
 ///
-/// # Calls inside of calls
+/// A companion is an item of its own, so a method in the `impl` of a trait cannot have one. A default method in the trait can.
 ///
-/// A function that calls itself with the same key is refused with an error of kind `Misuse`, in every mode: it would wait
-/// for itself, or be turned away by itself. So is a `DSpinlock` of that key in its body. Calls of one process that wait for
-/// each other (`a` calls `b` while `b` calls `a`) get the same error at once, with the functions and keys of the whole cycle;
-/// so does a blocking call on the thread of a current-thread runtime that waits for a task which only this thread can poll,
-/// with `cached` as soon as that task has to compute the value and is not just given it.
+/// # Recursion and cycles
 ///
-/// What nobody can see is a cycle through another process, through a guard that is held in code, or through a thread or task
-/// that a body starts and waits for, which has none of the body's locks; nor a blocking call that stops another part of its
-/// own task, as in a `join!`, on a runtime with several threads. Such callers wait until their time is over: 5 s, or
-/// `max_block` with `cached`; with `skip` and `once` they are turned away. After `lease`, a caller of `cached` logs once, as a
-/// warning, who is waited for.
+/// A function that calls itself with the same key would wait for itself. In every mode, this is an error of kind `Misuse`. The
+/// same holds for a `DSpinlock` with that key in the body, and for calls of one process that wait for each other (`a` calls
+/// `b` while `b` calls `a`); the error names the functions and the keys of the cycle. It also holds for a blocking call on a
+/// current-thread runtime that waits for a task which only this thread can poll; with `cached`, from the time at which
+/// that task has to compute the value.
 ///
-/// # Which functions share keys
+/// Some cycles cannot be detected:
 ///
-/// None, unless told to. A key belongs to one place in one package, in whatever process it is called. Packages of one name are
-/// one package to it: services that are both called `server` keep apart by `Client::with_prefix`. Its default namespace is
-/// made of
+/// - a cycle through another process,
+/// - a cycle through a guard that is held in code,
+/// - a cycle through a thread or a task that a body starts and waits for, since it has none of the body's locks,
+/// - a blocking call that stops another part of its own task, as in a `join!`, on a multi-thread runtime.
 ///
-/// - the package, with `/bin` if the function is in a binary: `billing/bin`;
-/// - the path of the function, with the type of its `impl`, the trait, and the functions around it:
+/// Such callers wait until `wait` has passed, or `max_block` with `cached`; `skip` and `once` turn them away. With `cached`, a
+/// caller logs a warning after `lease` that names the holder.
+///
+/// # Namespaces
+///
+/// Without a `namespace`, different functions never share a key, and the same function shares its keys in all processes. The
+/// default namespace consists of
+///
+/// - the package, with `/bin` for a function of a binary: `billing/bin`;
+/// - the path of the function, with the type of its `impl`, the trait, and the enclosing functions:
 ///   `server::reports::Table<u8>::load`;
-/// - for a function in a function, where it is written and what its body is: `server::main::load@12:5:13:8:1f0c…` (lines,
-///   columns and a digest), since the blocks of a function have no names. An associated function without a receiver is
-///   taken for one if its type is not written like a type, as `Table` is and `DB` is not; one of a trait's `impl`, if the
-///   type or the trait is from a module within its own;
-/// - the types of the function's generic parameters and `impl Trait` arguments, and the values of its constants: `<u8>`.
+/// - for a function within a function, its position and a digest of its body, since the blocks of a function have no names:
+///   `server::main::load@12:5:13:8:1f0c…`. An associated function without a receiver counts as one if its type is not
+///   capitalized as types are (`Table` is, `DB` is not); an associated function of a trait's `impl`, if the type or the trait
+///   is from a module within its own;
+/// - the types of generic parameters and `impl Trait` arguments, and the values of const parameters: `<u8>`.
 ///
-/// A parameter, or a `Self` type with one, that may stand for several things is refused by the first call, with an error of
-/// kind `Misuse`: all closures of one function have one name, and so have types that are declared in a closure or in an
-/// async block; a function pointer or a trait object may do anything. Write `namespace = "…"` there, with `cached` also a
-/// `schema`, and tell apart by the key what must not meet. Some names look like others, and are not seen: types of one name
-/// in two blocks of one function, or in two crates of one name, that stand for the same parameter of one function.
+/// Packages with the same name share their namespaces. Separate two services that are both called `server` by
+/// `Client::with_prefix`.
 ///
-/// Such names change with a rename, with lines where these count, and perhaps with the compiler: locks that must exclude
-/// each other across releases need a name of their own. `namespace = "billing"` is used as it stands, and functions of the
-/// same namespace and key exclude each other. They don't take each other's values, unless they have one `schema`. It has
-/// no `{`, `}` or `,`. `namespace = ""` is a *bare* key, shared with Python's `HashDSpinlock(key)`.
+/// The default namespace changes when the function is renamed or, within another function, moved, and may change with the
+/// compiler. Name the namespace of locks that must exclude each other across releases: `namespace = "billing"` is used as it
+/// is, and cannot contain `{`, `}` or `,`. Functions with the same namespace and key exclude each other. They share values
+/// only if they have the same `schema`, too. `namespace = ""` makes a *bare* key, which Python's `HashDSpinlock(key)` shares.
 ///
-/// # What it refuses
-///
-/// A `const fn`; a second `#[dspinlock]` on one function; and a sync function that returns a future, however its type is
-/// spelled: the lock would be held only while the future is made. An async function may return one, such as the handle
-/// of a task that it has started, which goes on without the lock. A function that is nothing but
-/// `Box::pin(async move { … })`, as `async-trait` makes them, is locked inside. On any error the function is still there,
-/// without its lock, so that an editor goes on working.
+/// Some type parameters, also those of the `Self` type, do not tell the instances of a function apart. All closures of one
+/// function have the same type name, as do types that are declared in a closure or an async block, and a function pointer or
+/// a trait object stands for any function or type. The first call of such an instance returns an error of kind `Misuse`.
+/// Write a `namespace` there, with `cached` also a `schema`, and put what must be kept apart into the key. This is not
+/// detected for types of the same name in two blocks of one function, or in two crates of the same name.
 #[proc_macro_attribute]
 pub fn dspinlock(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(args.into(), item.into()).into()
+    attribute::attribute(args.into(), item.into()).into()
 }
 
-/// Makes a struct or an enum a key: `#[dspinlock(key = report)]`, `client.lock(&report)`, or a part of another key.
+/// Makes a struct or an enum a key, for `#[dspinlock(key = report)]`, for `client.lock(&report)`, or as a part of other keys.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::{Key, LockKey};
@@ -280,26 +266,28 @@ pub fn dspinlock(args: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(Key::new(&by("ann")), Key::new(&by("bob")));
 /// ```
 ///
-/// All fields must be keys themselves. Type parameters get the bound they need.
+/// All fields must be keys themselves. Type parameters get the bounds that they need. A union cannot be a key, because
+/// nothing says which of its fields is valid.
 ///
-/// # What stays the same key
+/// # Stable keys
 ///
-/// The encoding holds the name of the type, for an enum the name of the variant, and the fields: named fields with
-/// their names and sorted by them, unnamed ones in their order. So fields and variants can be reordered, and a field's
-/// integer type, its `String` or `Box` can change, while processes of both releases lock the same thing. Renaming,
-/// adding or removing a field, or renaming the type or the variant, makes another key. The module, the crate and the
-/// arguments of type parameters do not count.
+/// The key encodes the name of the type, the name of the variant of an enum, and the fields: named fields by their names,
+/// in the order of the names, and unnamed fields in their own order.
+///
+/// The key stays the same when named fields or variants are reordered, when the integer type of a field changes, and when a
+/// `String` becomes a `&str`, or a `Box<T>` a `T`. So processes of both releases lock the same key.
+///
+/// The key changes when a field is added, removed or renamed, and when the type or the variant is renamed. The module, the
+/// crate and the type arguments do not matter.
 ///
 /// # Attributes
 ///
-/// | attribute | where | effect |
+/// | attribute | on | effect |
 /// | --- | --- | --- |
-/// | `#[lock_key(skip)]` | field | leaves the field out: values that differ only there are one key |
-/// | `#[lock_key(name = "…")]` | type, variant, named field | keeps its former name in the encoding after a renaming |
-/// | `#[lock_key(transparent)]` | struct | the key of its one field that is not skipped: for ids, and to meet Python |
-/// | `#[lock_key(crate = path)]` | type | where the library is found when re-exported; `::dspinlock` by default |
-///
-/// Unions are refused: nothing says which of their fields is valid.
+/// | `#[lock_key(skip)]` | field | Leaves the field out: values that differ only there are the same key. |
+/// | `#[lock_key(name = "…")]` | type, variant, named field | Sets the name in the key, to keep the key after a renaming. |
+/// | `#[lock_key(transparent)]` | struct | Uses the key of the only field that is not skipped: for ids, and for keys that Python shares. |
+/// | `#[lock_key(crate = path)]` | type | The path of this library if another crate re-exports it; `::dspinlock` by default. |
 #[proc_macro_derive(LockKey, attributes(lock_key))]
 pub fn derive_lock_key(input: TokenStream) -> TokenStream {
     derive::derive(input.into()).into()

@@ -1,4 +1,4 @@
-//! What `LockKey` and its derive refuse, and what they say then.
+//! The compile errors of `LockKey` and its derive.
 
 #[test]
 fn refusals_name_the_reason_at_the_right_token() {

@@ -1,7 +1,6 @@
-//! What the attribute refuses, with the words and the place of each refusal, and shapes that need a crate of their own.
+//! The compile errors of the attribute, with their text and place, and functions that need a crate of their own.
 //!
-//! The words are those of the compiler in use; after an update of it, `TRYBUILD=overwrite` writes them anew, and the
-//! difference wants to be read.
+//! The text depends on the compiler. After an update, run with `TRYBUILD=overwrite` and review the difference.
 
 #[test]
 fn refusals() {

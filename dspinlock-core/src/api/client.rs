@@ -59,11 +59,11 @@ impl Client {
     ///
     /// ```
     /// # use dspinlock::{Client, ErrorKind};
-    /// assert!(Client::from_url("memory://")?.is_memory());
-    /// assert_eq!(Client::from_url("http://localhost").unwrap_err().kind(), ErrorKind::Config);
+    /// assert!(Client::connect("memory://")?.is_memory());
+    /// assert_eq!(Client::connect("http://localhost").unwrap_err().kind(), ErrorKind::Config);
     /// # Ok::<(), dspinlock::Error>(())
     /// ```
-    pub fn from_url(url: &str) -> Result<Self> {
+    pub fn connect(url: &str) -> Result<Self> {
         if url == "memory://" {
             return Ok(Self::on(Store::memory(), Worker::get()?));
         }
@@ -75,10 +75,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`from_url`](Self::from_url). An error about the variable's value names the variable.
+    /// As [`connect`](Self::connect). An error about the variable's value names the variable.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::from_url(&url).map_err(|error| match error.kind() {
+            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
                 ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
                 _ => error,
             }),
@@ -93,7 +93,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`from_url`](Self::from_url).
+    /// As [`connect`](Self::connect).
     pub fn from_config(config: &Config) -> Result<Self> {
         let worker = Worker::get()?;
         Ok(Self::on(server::store(config, &worker)?, worker))
@@ -103,10 +103,10 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`from_url`](Self::from_url) with
+    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::from_url("memory://") {
+        match Self::connect("memory://") {
             Ok(client) => client,
             Err(error) => panic!("{error}"),
         }

@@ -177,6 +177,6 @@ mod tests {
                 panic!("{url}: {error}");
             }
         }
-        Client::from_url("memory://").unwrap();
+        Client::connect("memory://").unwrap();
     }
 }

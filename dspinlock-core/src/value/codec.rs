@@ -19,7 +19,7 @@ use std::error::Error;
 /// assert_eq!(back, [1, 2, 3]);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no codec",
+    message = "`{Self}` is not a codec",
     label = "by `codec = {Self}`, values here are stored by it",
     note = "implement `dspinlock::Codec` for it, or leave `codec` out for JSON"
 )]

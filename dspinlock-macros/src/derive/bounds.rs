@@ -9,8 +9,8 @@ use syn::{Generics, Path, Type, TypePath, WhereClause, parse_quote};
 
 /// The where clause of the type, extended so that these fields are keys.
 ///
-/// As with std's derives the bounds are on the parameters and on their associated types where the fields name them, not
-/// on the types of the fields: those may be private, or contain the type itself.
+/// As in the derives of std, the bounds are on the parameters and on the associated types that the fields name. They are
+/// not on the types of the fields, which may be private or contain the type itself.
 pub(super) fn extended<'a>(
     generics: &Generics,
     fields: impl Iterator<Item = &'a Type>,
@@ -36,7 +36,7 @@ pub(super) fn extended<'a>(
 struct Found {
     parameters: HashSet<Ident>,
     bounded: Vec<TypePath>,
-    /// The same as text, since types can't be compared.
+    /// The same as text, since types cannot be compared.
     seen: HashSet<String>,
 }
 

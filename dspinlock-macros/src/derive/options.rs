@@ -1,4 +1,4 @@
-//! Reads `#[lock_key(…)]` of types, variants and fields.
+//! The options in `#[lock_key(…)]` of types, variants and fields.
 
 use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
@@ -11,67 +11,67 @@ const TYPE: &str = "a type takes `name = \"…\"`, `transparent` and `crate = pa
 const VARIANT: &str = "a variant takes `name = \"…\"`";
 const FIELD: &str = "a field takes `skip` and `name = \"…\"`";
 
-/// What is said about a type.
-pub(super) struct OfType {
+/// The options of a type.
+pub(super) struct TypeOptions {
     pub(super) name: Option<LitStr>,
     pub(super) transparent: Option<Span>,
     pub(super) library: Path,
 }
 
-/// What is said about a field.
-pub(super) struct OfField {
+/// The options of a field.
+pub(super) struct FieldOptions {
     pub(super) name: Option<LitStr>,
     pub(super) skip: Option<Span>,
 }
 
-impl OfType {
+impl TypeOptions {
     pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
         let (mut name, mut transparent, mut library) = (None, None, None);
-        each(attributes, TYPE, errors, |argument| {
-            if argument.path.is_ident("name") {
-                once(&mut name, &argument, read_name)
-            } else if argument.path.is_ident("transparent") {
-                once(&mut transparent, &argument, |argument| Ok(argument.path.span()))
-            } else if argument.path.is_ident("crate") {
-                once(&mut library, &argument, read_library)
+        each(attributes, TYPE, errors, |option| {
+            if option.path.is_ident("name") {
+                once(&mut name, &option, read_name)
+            } else if option.path.is_ident("transparent") {
+                once(&mut transparent, &option, |option| Ok(option.path.span()))
+            } else if option.path.is_ident("crate") {
+                once(&mut library, &option, read_library)
             } else {
-                Err(unknown(&argument, TYPE))
+                Err(unknown(&option, TYPE))
             }
         });
         Self { name, transparent, library: library.unwrap_or_else(|| parse_quote!(::dspinlock)) }
     }
 }
 
-impl OfField {
+impl FieldOptions {
     pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
         let (mut name, mut skip) = (None, None);
-        each(attributes, FIELD, errors, |argument| {
-            if argument.path.is_ident("name") {
-                once(&mut name, &argument, read_name)
-            } else if argument.path.is_ident("skip") {
-                once(&mut skip, &argument, |argument| Ok(argument.path.span()))
+        each(attributes, FIELD, errors, |option| {
+            if option.path.is_ident("name") {
+                once(&mut name, &option, read_name)
+            } else if option.path.is_ident("skip") {
+                once(&mut skip, &option, |option| Ok(option.path.span()))
             } else {
-                Err(unknown(&argument, FIELD))
+                Err(unknown(&option, FIELD))
             }
         });
         Self { name, skip }
     }
 }
 
-/// The name that a variant is given, if any.
-pub(super) fn of_variant(attributes: &[Attribute], errors: &mut Errors) -> Option<LitStr> {
+/// The option `name` of a variant.
+pub(super) fn variant_name(attributes: &[Attribute], errors: &mut Errors) -> Option<LitStr> {
     let mut name = None;
-    each(attributes, VARIANT, errors, |argument| {
-        if argument.path.is_ident("name") {
-            once(&mut name, &argument, read_name)
+    each(attributes, VARIANT, errors, |option| {
+        if option.path.is_ident("name") {
+            once(&mut name, &option, read_name)
         } else {
-            Err(unknown(&argument, VARIANT))
+            Err(unknown(&option, VARIANT))
         }
     });
     name
 }
 
-/// Hands all arguments of all `#[lock_key(…)]` to `read`.
+/// Calls `read` with each option of each `#[lock_key(…)]`.
 fn each(
     attributes: &[Attribute],
     valid: &str,
@@ -82,46 +82,46 @@ fn each(
         if let Meta::List(_) = attribute.meta {
             errors.take(attribute.parse_nested_meta(&mut read));
         } else {
-            errors.push(Error::new_spanned(attribute, format!("`#[lock_key(…)]` needs arguments; {valid}")));
+            errors.push(Error::new_spanned(attribute, format!("`#[lock_key(…)]` needs an option: {valid}")));
         }
     }
 }
 
 fn once<T>(
     slot: &mut Option<T>,
-    argument: &ParseNestedMeta<'_>,
+    option: &ParseNestedMeta<'_>,
     read: impl FnOnce(&ParseNestedMeta<'_>) -> Result<T>,
 ) -> Result<()> {
-    let value = read(argument)?;
+    let value = read(option)?;
     if slot.replace(value).is_some() {
-        let name = quote::ToTokens::to_token_stream(&argument.path);
-        return Err(argument.error(format!("`{name}` is there already; remove one of them")));
+        let name = quote::ToTokens::to_token_stream(&option.path);
+        return Err(option.error(format!("`{name}` is written twice: remove one of them")));
     }
     Ok(())
 }
 
-fn unknown(argument: &ParseNestedMeta<'_>, valid: &str) -> Error {
-    let name = quote::ToTokens::to_token_stream(&argument.path);
-    Error::new(argument.path.span(), format!("`{name}` means nothing here; {valid}"))
+fn unknown(option: &ParseNestedMeta<'_>, valid: &str) -> Error {
+    let name = quote::ToTokens::to_token_stream(&option.path);
+    Error::new(option.path.span(), format!("unknown option `{name}`: {valid}"))
 }
 
-fn read_name(argument: &ParseNestedMeta<'_>) -> Result<LitStr> {
-    let value = argument.value()?;
+fn read_name(option: &ParseNestedMeta<'_>) -> Result<LitStr> {
+    let value = option.value()?;
     if !value.peek(LitStr) {
-        return Err(value.error("a name is text in quotes, such as `name = \"Report\"`"));
+        return Err(value.error("a name is text: write `name = \"Report\"`"));
     }
     let name: LitStr = value.parse()?;
     if name.value().is_empty() {
         return Err(Error::new(
             name.span(),
-            "an empty name; write the one to keep, such as `name = \"Report\"`",
+            "the name is empty: write the one to keep, such as `name = \"Report\"`",
         ));
     }
     Ok(name)
 }
 
-fn read_library(argument: &ParseNestedMeta<'_>) -> Result<Path> {
-    let value = argument.value()?;
+fn read_library(option: &ParseNestedMeta<'_>) -> Result<Path> {
+    let value = option.value()?;
     if value.peek(LitStr) {
         let path: LitStr = value.parse()?;
         let message = format!("write the path without quotes: `crate = {}`", path.value());

@@ -82,7 +82,7 @@ struct TransparentPair(u8, u8);
 #[lock_key(crate = "dspinlock")]
 struct QuotedPath;
 
-// Errors of one type come together, and using a refused type is not one more error.
+// All errors of one type are reported together, and uses of the type are not errors as well.
 #[derive(LockKey)]
 #[lock_key(oops)]
 struct Several {

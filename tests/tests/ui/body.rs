@@ -1,4 +1,4 @@
-//! What is wrong in a body is reported there, as it is without the attribute.
+//! An error in a body is reported in its place, as without the attribute.
 #![deny(unused, unreachable_code)]
 use dspinlock::{Error, dspinlock};
 

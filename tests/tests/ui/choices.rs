@@ -1,4 +1,4 @@
-//! Choices between words, and one that a blocking function does not have.
+//! Unknown words where one of several is needed, and a word that a sync function cannot have.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(on_lost = "stop")]

@@ -1,4 +1,4 @@
-//! Arguments that do not go together, or stand twice.
+//! Arguments that exclude each other, or are written twice.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(key = 1, sleep = "1s", key = 2)]

@@ -1,4 +1,4 @@
-//! Durations: a unit is needed, zero and more than a year are refused.
+//! A duration needs a unit, and is neither zero nor longer than a year.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(sleep = 100)]

@@ -1,4 +1,4 @@
-//! A future is returned before it runs, so its lock would be gone.
+//! A sync function that returns a future would release the lock before the future runs.
 use std::future::Future;
 use std::pin::Pin;
 

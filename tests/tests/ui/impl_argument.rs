@@ -1,4 +1,4 @@
-//! The type of an `impl Trait` argument keeps keys apart, so it needs a name.
+//! The type of an `impl Trait` argument is part of the namespace, so the argument needs a name.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(key = ())]

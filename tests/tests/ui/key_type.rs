@@ -1,4 +1,4 @@
-//! Keys are checked by their type, where they are written.
+//! The type of a key is checked in its place.
 use dspinlock::{Error, dspinlock};
 
 struct Customer {

@@ -1,4 +1,4 @@
-//! One mode at most, without a value.
+//! A function has at most one mode, and a mode has no value.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(once, skip)]

@@ -1,4 +1,4 @@
-//! The return type carries the error of the lock, or `on_error` makes something of it.
+//! The return type carries the error of the lock, unless there is an `on_error`.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock]

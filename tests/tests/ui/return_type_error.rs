@@ -1,4 +1,4 @@
-//! Types that say only by what they are that they cannot carry the error of the lock, or a call that did not run.
+//! Types that cannot carry the error of the lock, or have no value for a call that was turned away; the spelling does not show it.
 use dspinlock::{Error, dspinlock};
 
 struct Report;

@@ -1,4 +1,4 @@
-//! Text where the arguments were meant: it would be one key for all calls.
+//! Text in place of arguments would be the same key for all calls.
 use dspinlock::{Error, dspinlock};
 
 struct User {

@@ -1,4 +1,4 @@
-//! One function, two attributes: the inner lock would wait for the outer one.
+//! With two attributes on a function, the inner lock would wait for the outer one.
 use dspinlock::dspinlock as locked;
 use dspinlock::{Error, dspinlock};
 
@@ -13,7 +13,7 @@ fn side_by_side() -> Result<(), Error> {
 }
 
 #[dspinlock]
-/// With something between them.
+/// With other attributes in between.
 #[inline]
 #[dspinlock::dspinlock]
 async fn by_another_path() -> Result<(), Error> {

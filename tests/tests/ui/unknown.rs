@@ -1,4 +1,4 @@
-//! Names that are no arguments, and values that are no values.
+//! Unknown arguments, and arguments without a proper value.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(slep = "100ms")]

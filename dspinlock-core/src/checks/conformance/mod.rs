@@ -55,7 +55,7 @@ impl Rig {
     #[cfg(feature = "redis")]
     fn redis(by_async: bool) -> Self {
         let server = Server::start();
-        let client = crate::Client::from_url(&server.url()).unwrap();
+        let client = crate::Client::connect(&server.url()).unwrap();
         let store = Arc::clone(&client.core().store);
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let by_async = by_async.then(runtime);

@@ -41,7 +41,7 @@
     label = "`LockKey` is not implemented for this",
     note = "text, bytes, integers, `bool`, `char`, date-times, and tuples, lists and options of them are keys",
     note = "write `#[derive(LockKey)]` on a type of your own, or pass what identifies the value: its id or its text",
-    note = "floats are no keys: pass a rounded integer, or their text; date-times and `Uuid` need the feature of their crate"
+    note = "floats are not keys: pass a rounded integer, or their text; date-times and `Uuid` need the feature of their crate"
 )]
 pub trait LockKey {
     /// Writes the value, or calls `encode` on the parts that identify it.
