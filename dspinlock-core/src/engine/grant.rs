@@ -1,5 +1,5 @@
-//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which the
-//! lock may go through the hands of several holders of this process.
+//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which
+//! the lock may go through the hands of several holders of this process.
 
 use crate::clock::Tick;
 use crate::engine::lease::Lease;

@@ -32,11 +32,11 @@ impl Lease {
         (self.valid_until < self.ends_at && !life.is_zero()).then_some(life)
     }
 
-    /// Extends the lease by a renewal for `life` that was sent at `sent` and confirmed at `now`; `false` if the lease had run
-    /// out by then.
+    /// Extends the lease by a renewal for `life` that was sent at `sent` and confirmed at `now`; `false` if the lease
+    /// had run out by then.
     ///
-    /// A lease that has run out stays so: another turn may have come and gone, and a late copy of the first request may have
-    /// taken the lock again, whose record the renewal then found.
+    /// A lease that has run out stays so: another turn may have come and gone, and a late copy of the first request may
+    /// have taken the lock again, whose record the renewal then found.
     pub(crate) fn renewed(&mut self, life: Duration, sent: Tick, now: Tick) -> bool {
         let in_time = self.is_valid(now);
         if in_time {

@@ -14,8 +14,8 @@ const CLOCK_MARGIN: Duration = Duration::from_millis(50);
 
 /// A request whose reply is not known yet. It may have taken the lock.
 ///
-/// Dropped before it is [settled](Self::settle), it is taken back: at once, and again at the moment from which the server
-/// refuses it.
+/// Dropped before it is [settled](Self::settle), it is taken back: at once, and again at the moment from which the
+/// server refuses it.
 pub(crate) struct Pending {
     core: Arc<Core>,
     spec: Arc<Spec>,
@@ -76,8 +76,8 @@ impl Drop for Pending {
     }
 }
 
-/// Takes back the first of two requests, of which the second was granted: arriving after the turn, it would take the lock
-/// once more. A turn that still goes on when the server refuses the request has nothing to fear from it.
+/// Takes back the first of two requests, of which the second was granted: arriving after the turn, it would take the
+/// lock once more. A turn that still goes on when the server refuses the request has nothing to fear from it.
 pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: ServerTime) {
     let at = refused_from(&core, not_after);
     let giving_back = core.giving_back();

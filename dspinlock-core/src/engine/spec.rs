@@ -10,7 +10,8 @@ use once_cell::sync::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A lock with its options checked and its names derived: all that an attempt, a guard and the renewer need to know of it.
+/// A lock with its options checked and its names derived: all that an attempt, a guard and the renewer need to know of
+/// it.
 #[derive(Debug)]
 pub(crate) struct Spec {
     pub(crate) key: Key,

@@ -102,7 +102,8 @@ impl Attempt {
     }
 }
 
-/// Sleeps until `at`, or until a message or a wake-up comes. Returns the lock if it was handed over, also with no time left.
+/// Sleeps until `at`, or until a message or a wake-up comes. Returns the lock if it was handed over, also with no time
+/// left.
 pub(super) async fn sleep(
     at: Tick,
     listener: Option<&mut Listener>,

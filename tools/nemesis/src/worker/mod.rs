@@ -123,8 +123,10 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     // It ends with its controller, even if it is stopped at that time.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     hide_panics_on_purpose();
-    let config =
-        Config::from_url(&job.url)?.with_connect_timeout(TIMEOUT).with_response_timeout(TIMEOUT).with_pool_size(job.pool);
+    let config = Config::from_url(&job.url)?
+        .with_connect_timeout(TIMEOUT)
+        .with_response_timeout(TIMEOUT)
+        .with_pool_size(job.pool);
     let client = Call::named(&Client::from_config(&config)?, &format!("{}-0", job.process));
     let log = Arc::new(Log::open(&job.log, job.process)?);
     let register = Arc::new(Register::open(job.register)?);
