@@ -1,4 +1,5 @@
-//! The two clocks of a process: a steady one for deadlines, and an estimate of the server's clock for what goes into records.
+//! The two clocks of a process: a steady one for deadlines, and an estimate of the server's clock for what goes into
+//! records.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -7,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A moment of this process's steady clock, which never jumps, and goes on while the machine is suspended.
 ///
-/// `std::time::Instant` stands still during a suspension on Linux. A holder that slept through its lease would still believe
-/// that it holds the lock.
+/// `std::time::Instant` stands still during a suspension on Linux. A holder that slept through its lease would still
+/// believe that it holds the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Tick(Duration);
 
@@ -100,7 +101,8 @@ impl fmt::Display for ServerTime {
     }
 }
 
-/// An estimate of how far the server's clock is ahead of the steady clock. Every reply with the server's time renews it.
+/// An estimate of how far the server's clock is ahead of the steady clock. Every reply with the server's time renews
+/// it.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
     /// How far it is ahead, if it showed the time in the reply in the middle of the round trip.
@@ -129,7 +131,8 @@ impl ServerClock {
         shown(tick, self.offset.load(Ordering::Relaxed))
     }
 
-    /// The earliest time that the server's clock can show at `tick`, by the last round trip; `None` before the first reply.
+    /// The earliest time that the server's clock can show at `tick`, by the last round trip; `None` before the first
+    /// reply.
     pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
         shown(tick, self.at_least.load(Ordering::Relaxed))
     }

@@ -1,8 +1,8 @@
 //! The work that drops leave to the library's own thread, and how long the dropping thread waits for it.
 //!
-//! A process that ends right after a drop would lose the request. So a drop outside a Tokio runtime waits until the server
-//! has answered. On a thread of a runtime nothing may block. There the wait is made up for when the thread itself ends,
-//! which on Linux includes the main thread of `#[tokio::main]`.
+//! A process that ends right after a drop would lose the request. So a drop outside a Tokio runtime waits until the
+//! server has answered. On a thread of a runtime nothing may block. There the wait is made up for when the thread
+//! itself ends, which on Linux includes the main thread of `#[tokio::main]`.
 
 use crate::sync::lock;
 use crate::worker::check_process;
@@ -24,7 +24,8 @@ thread_local! {
 struct OfThread(RefCell<Arc<Leftovers>>);
 
 impl OfThread {
-    /// The leftovers of this process. A fork starts with none: its copy of the parent's may be locked, and never becomes fewer.
+    /// The leftovers of this process. A fork starts with none: its copy of the parent's may be locked, and never
+    /// becomes fewer.
     fn leftovers(&self) -> Arc<Leftovers> {
         let mut left = self.0.borrow_mut();
         if !left.is_here() {
@@ -64,7 +65,7 @@ struct State {
 }
 
 impl Leftovers {
-    /// Whether this belongs to this process, and not to the parent of a fork.
+    /// Returns whether this belongs to this process, and not to the parent of a fork.
     fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }
@@ -73,8 +74,8 @@ impl Leftovers {
         lock(&self.state)
     }
 
-    /// Waits while `is_there`. Does not wait if an earlier wait has reached its limit, so that many drops wait only once for a
-    /// dead server.
+    /// Waits while `is_there`. Does not wait if an earlier wait has reached its limit, so that many drops wait only
+    /// once for a dead server.
     fn wait_while(&self, limit: Duration, is_there: impl Fn(&State) -> bool) {
         let state = self.state();
         if state.waited {
@@ -104,8 +105,8 @@ impl Drop for Leftover {
     }
 }
 
-/// Notes that the calling thread leaves work to the library's thread. If the work is not done when the calling thread ends,
-/// the thread waits a moment for it.
+/// Notes that the calling thread leaves work to the library's thread. If the work is not done when the calling thread
+/// ends, the thread waits a moment for it.
 pub(crate) fn note() -> Leftover {
     // At the very end of a thread, its leftovers are gone.
     let left = LEFT.try_with(OfThread::leftovers).unwrap_or_default();

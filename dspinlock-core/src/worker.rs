@@ -1,6 +1,6 @@
-//! The library's own thread, `dspinlock-io`. It runs the shared connection and the renewals, waits for locks, and gives back
-//! what is dropped. It outlives every runtime of the user, so that no lock depends on one. Large values have a thread of
-//! their own.
+//! The library's own thread, `dspinlock-io`. It runs the shared connection and the renewals, waits for locks, and gives
+//! back what is dropped. It outlives every runtime of the user, so that no lock depends on one. Large values have a
+//! thread of their own.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::lock;
@@ -45,7 +45,7 @@ impl Worker {
         }
     }
 
-    /// Whether the thread belongs to this process.
+    /// Returns whether the thread belongs to this process.
     pub(crate) fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }
@@ -56,8 +56,8 @@ impl Worker {
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // New tasks of callers run before the connection's own task, so that commands that come together are written
-            // together. With one write for each, the throughput would be half.
+            // New tasks of callers run before the connection's own task, so that commands that come together are
+            // written together. With one write for each, the throughput would be half.
             .global_queue_interval(1)
             .build()
             .map_err(cannot)?;
@@ -142,8 +142,8 @@ impl<T> Drop for Attended<T> {
     }
 }
 
-/// Refuses to go on in a fork of the process `made_in`: locks and connections belong to the parent, and the library's thread
-/// is not here.
+/// Refuses to go on in a fork of the process `made_in`: locks and connections belong to the parent, and the library's
+/// thread is not here.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What all clones of a client share, and its end: whether it still takes locks, and how many it is giving back.
+//! The state that all clones of a client share, and the end of the client.
 
 use crate::engine::flight::Flights;
 use crate::engine::memo::Memo;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// What all clones of a client share.
+/// The state that all clones of a client share.
 pub(crate) struct Core {
     pub(crate) store: Arc<Store>,
     pub(crate) worker: Worker,
@@ -97,7 +97,7 @@ impl fmt::Debug for Core {
     }
 }
 
-/// Whether a client was shut down, and how many locks it is giving back.
+/// The end of a client: it was shut down or not, and gives back this many locks.
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
     closed: AtomicBool,
@@ -116,7 +116,7 @@ impl Closing {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// How many locks are being given back.
+    /// Returns how many locks are being given back.
     pub(crate) fn number(&self) -> usize {
         self.number.load(Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
-//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which the
-//! lock may go through the hands of several holders of this process.
+//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which
+//! the lock may go through the hands of several holders of this process.
 
 use crate::clock::Tick;
 use crate::engine::lease::Lease;
@@ -31,7 +31,7 @@ const ENDING: u8 = 1;
 /// The server has answered, or the lease has ended meanwhile.
 const ENDED: u8 = 2;
 
-/// What one holder was granted. Its guards and handles share it with the renewer.
+/// The grant of one holder. Its guards and handles share it with the renewer.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) spec: Arc<Spec>,
@@ -56,39 +56,33 @@ impl Grant {
     /// The grant of a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
     pub(crate) fn new(spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick, handoffs: u32) -> Self {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
-        Self::of_turn(Arc::new(TurnState::new(sent)), spec, Some(tag), fence, sent, lease, handoffs)
+        let turn = Arc::new(TurnState::new(sent));
+        Self { tag: Some(tag), fence, handoffs, ..Self::of_turn(turn, spec, sent, lease) }
     }
 
     /// The grant of a body that runs without the lock: never held, never renewed, with nothing to give back.
     pub(crate) fn unlocked(spec: Arc<Spec>) -> Self {
         let now = Tick::now();
-        let (turn, lease) =
-            (Arc::new(TurnState::new(now)), Lease::granted(Duration::ZERO, Duration::ZERO, now));
-        Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, None, 0, now, lease, 0) }
+        let lease = Lease::granted(Duration::ZERO, Duration::ZERO, now);
+        let turn = Arc::new(TurnState::new(now));
+        Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, now, lease) }
     }
 
     /// The grant of the next holder in this turn, with the next of the reserved fencing tokens.
     pub(crate) fn handed_off(&self, spec: Arc<Spec>, now: Tick) -> Self {
         let lease = self.lease().handed_off(spec.options.max_block, now);
-        let (turn, tag, fence) = (Arc::clone(&self.turn), self.tag.clone(), self.fence + 1);
-        Self::of_turn(turn, spec, tag, fence, now, lease, self.handoffs - 1)
+        let (tag, fence, handoffs) = (self.tag.clone(), self.fence + 1, self.handoffs - 1);
+        Self { tag, fence, handoffs, ..Self::of_turn(Arc::clone(&self.turn), spec, now, lease) }
     }
 
-    fn of_turn(
-        turn: Arc<TurnState>,
-        spec: Arc<Spec>,
-        tag: Option<Tag>,
-        fence: u64,
-        granted: Tick,
-        lease: Lease,
-        handoffs: u32,
-    ) -> Self {
+    /// A grant without a tag, a fencing token and reserved ones.
+    fn of_turn(turn: Arc<TurnState>, spec: Arc<Spec>, granted: Tick, lease: Lease) -> Self {
         Self {
             spec,
-            tag,
-            fence,
+            tag: None,
+            fence: 0,
             turn,
-            handoffs,
+            handoffs: 0,
             granted,
             lease: Mutex::new(lease),
             renewal: Mutex::new(None),
@@ -113,12 +107,12 @@ impl Grant {
         std::mem::replace(&mut *lock(&self.renewal), at)
     }
 
-    /// How long ago the lock was granted.
+    /// Returns how long ago the lock was granted.
     pub(crate) fn held_for(&self) -> Duration {
         Tick::now() - self.granted
     }
 
-    /// How long the record stays COMPUTED if the lock is released now; `None` to remove the record.
+    /// Returns how long the record stays COMPUTED if the lock is released now; `None` to remove the record.
     pub(crate) fn expire(&self) -> Option<Duration> {
         let expire = self.spec.options.expire?;
         if !self.spec.expire_from_grant {
@@ -134,12 +128,12 @@ impl Grant {
             && check_process(self.process).is_ok()
     }
 
-    /// Whether the lock was given back, or is on the way back.
+    /// Returns whether the lock was given back, or is on the way back.
     pub(crate) fn is_over(&self) -> bool {
         self.phase.load(Ordering::Acquire) >= OVER
     }
 
-    /// Whether a shutdown gave the lock back while its holder still had it.
+    /// Returns whether a shutdown gave the lock back while its holder still had it.
     pub(crate) fn is_revoked(&self) -> bool {
         self.phase.load(Ordering::Acquire) == REVOKED
     }
@@ -212,8 +206,7 @@ impl TurnState {
         self.ended.notify_waiters();
     }
 
-    /// Whether the turn has ended. Where the lock is on its way back, waits for the server's answer; else returns `false` at
-    /// once.
+    /// Returns whether the turn has ended. While the lock is on its way back, waits for the server's answer.
     pub(crate) async fn has_ended(&self) -> bool {
         loop {
             // Before the check, so that no change is missed in between.

@@ -15,15 +15,15 @@ use std::time::Duration;
 /// While the guard lives, the library renews the lease, up to `max_block`.
 ///
 /// [`release`](Self::release) marks the work as done: the key is COMPUTED for `expire`, as when the `with` block of
-/// py-dspinlock ends. Dropping the guard only gives the lock back, since nobody knows whether the work was done: the key is
-/// free at once, and nothing is remembered.
+/// py-dspinlock ends. Dropping the guard only gives the lock back, since nobody knows whether the work was done: the
+/// key is free at once, and nothing is remembered.
 ///
 /// # Dropping
 ///
-/// A drop never needs a runtime: the library's own thread gives the lock back. Outside a Tokio runtime, the drop waits up to
-/// 50 milliseconds for the server's answer, since the process may be about to end. Inside a runtime it does not wait, so a
-/// process that ends right after may leave the key blocked until the lease runs out. To be sure, release the guard, or call
-/// [`shutdown`](crate::shutdown).
+/// A drop never needs a runtime: the library's own thread gives the lock back. Outside a Tokio runtime, the drop waits
+/// up to 50 milliseconds for the server's answer, since the process may be about to end. Inside a runtime it does not
+/// wait, so a process that ends right after may leave the key blocked until the lease runs out. To be sure, release the
+/// guard, or call [`shutdown`](crate::shutdown).
 ///
 /// # Examples
 ///
@@ -61,10 +61,11 @@ impl Guard {
 
     /// Returns another guard of the same turn, with the same fencing token.
     ///
-    /// Pass it to code that is called while the lock is held, and that would wait for itself if it acquired the lock again.
-    /// There is no other way to enter twice.
+    /// Pass it to code that is called while the lock is held, and that would wait for itself if it acquired the lock
+    /// again. There is no other way to enter twice.
     ///
-    /// The lock is given back when the last of the guards goes, and that one alone decides how: by a release, or by a drop.
+    /// The lock is given back when the last of the guards goes, and that one alone decides how: by a release, or by a
+    /// drop.
     ///
     /// # Errors
     ///
@@ -215,8 +216,8 @@ impl Guard {
         }
     }
 
-    /// The result of an ending with nothing to give back: there are other guards, the lock was handed off, or it was given
-    /// back before.
+    /// The result of an ending with nothing to give back: there are other guards, the lock was handed off, or it was
+    /// given back before.
     fn ended_before(&self, ending: &Ending) -> Result<()> {
         if !matches!(ending, Ending::Release | Ending::Publish { .. }) {
             return Ok(());

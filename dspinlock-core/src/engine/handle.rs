@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// A view of a lock that is or was held.
 ///
-/// A handle can be cloned and passed on. Dropping it gives nothing back. [`Guard::handle`](crate::Guard::handle) returns one,
-/// and `guard = NAME` in the attribute binds one inside the body.
+/// A handle can be cloned and passed on. Dropping it gives nothing back. [`Guard::handle`](crate::Guard::handle)
+/// returns one, and `guard = NAME` in the attribute binds one inside the body.
 ///
 /// # Examples
 ///
@@ -47,7 +47,7 @@ impl LockHandle {
         &self.0
     }
 
-    /// Whether it was made for a body that runs without the lock.
+    /// Returns whether it was made for a body that runs without the lock.
     pub(crate) fn is_unlocked(&self) -> bool {
         self.0.grant.tag.is_none()
     }
@@ -64,17 +64,18 @@ impl LockHandle {
 
     /// Returns the fencing token: a number that is higher for every later holder of this key.
     ///
-    /// Pass it to the resource that the lock protects, and let the resource refuse lower ones. The token is the server's time
-    /// of the grant in microseconds since 1970, or one more than the last token if that is higher. It is zero in a body that
-    /// runs without the lock (`on_outage = "run_unlocked"`, or `cached` if the value can't be shared).
+    /// Pass it to the resource that the lock protects, and let the resource refuse lower ones. The token is the
+    /// server's time of the grant in microseconds since 1970, or one more than the last token if that is higher. It is
+    /// zero in a body that runs without the lock (`on_outage = "run_unlocked"`, or `cached` if the value can't be
+    /// shared).
     pub fn fencing_token(&self) -> u64 {
         self.0.grant.fence
     }
 
     /// Returns whether the lock is known to be held: not given back, not seen to be lost, and within its lease.
     ///
-    /// The lease counts from before the request was sent, and includes the time for which the machine was suspended. In a
-    /// fork of the process that took the lock, this is `false`.
+    /// The lease counts from before the request was sent, and includes the time for which the machine was suspended. In
+    /// a fork of the process that took the lock, this is `false`.
     pub fn is_held(&self) -> bool {
         self.0.grant.is_held()
     }
@@ -104,11 +105,11 @@ impl LockHandle {
 
     /// Waits until the lock is no longer known to be held.
     ///
-    /// That is so when its lease has run out or `max_block` has passed, when the record is gone or another holder's, and when
-    /// the lock was given back. [`ensure_held`](Self::ensure_held) then returns an error.
+    /// That is so when its lease has run out or `max_block` has passed, when the record is gone or another holder's,
+    /// and when the lock was given back. [`ensure_held`](Self::ensure_held) then returns an error.
     ///
-    /// The wait ends when the lease runs out by the local clock, even if the server can't be reached. Where the machine was
-    /// suspended, it may end up to 500 milliseconds later. The future needs no Tokio runtime.
+    /// The wait ends when the lease runs out by the local clock, even if the server can't be reached. Where the machine
+    /// was suspended, it may end up to 500 milliseconds later. The future needs no Tokio runtime.
     ///
     /// # Cancel safety
     ///

@@ -58,8 +58,8 @@ impl Hold {
         self.guards.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Counts one guard less. `true` if the caller now has to give the lock back to the store: this was the last guard, the
-    /// holding had not ended before, and the lock was not handed off.
+    /// Counts one guard less. `true` if the caller now has to give the lock back to the store: this was the last guard,
+    /// the holding had not ended before, and the lock was not handed off.
     pub(crate) fn leave(&self, ending: &Ending) -> bool {
         if self.guards.fetch_sub(1, Ordering::AcqRel) != 1 {
             return false;
@@ -137,8 +137,8 @@ impl Hold {
         self.conclude(reply, ending)
     }
 
-    /// Ends the turn by the reply to the one request that the caller waits for. Where the server did not confirm it, the
-    /// library's own thread tries again.
+    /// Ends the turn by the reply to the one request that the caller waits for. Where the server did not confirm it,
+    /// the library's own thread tries again.
     fn conclude(self: Arc<Self>, reply: Result<()>, ending: Ending) -> Result<()> {
         if reply.as_ref().is_err_and(is_unconfirmed) {
             self.give_back_in_background(ending, true, None);
@@ -148,8 +148,8 @@ impl Hold {
         reply
     }
 
-    /// Gives the lock back on the library's own thread, for a guard that is dropped. The calling thread waits a moment for
-    /// the answer where it may block, since the process may be about to end.
+    /// Gives the lock back on the library's own thread, for a guard that is dropped. The calling thread waits a moment
+    /// for the answer where it may block, since the process may be about to end.
     pub(crate) fn give_back_dropped(self: Arc<Self>) {
         drops::leave(|leftover| self.give_back_in_background(Ending::Abandon, false, Some(leftover)));
     }
@@ -164,8 +164,8 @@ impl Hold {
         });
     }
 
-    /// Tries until the server has confirmed the ending, or the lease has run out. `tried` says whether a request was sent
-    /// before, which the server may have done.
+    /// Tries until the server has confirmed the ending, or the lease has run out. `tried` says whether a request was
+    /// sent before, which the server may have done.
     async fn settle_until_lease(&self, ending: Ending, mut tried: bool) {
         let over = Tick::now() + self.grant.spec.options.lease;
         while let Err(error) = self.settle(&ending).await {
@@ -219,8 +219,8 @@ impl Hold {
         })
     }
 
-    /// Takes in the reply: wakes the first of the queue, unless the turns of other processes come first, and says what the
-    /// reply means for the holder.
+    /// Takes in the reply: wakes the first of the queue, unless the turns of other processes come first, and says what
+    /// the reply means for the holder.
     fn settled(&self, reply: Result<Released>) -> Result<()> {
         let others = match reply {
             Ok(Released::Done { others }) => others,

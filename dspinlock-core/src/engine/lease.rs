@@ -32,11 +32,11 @@ impl Lease {
         (self.valid_until < self.ends_at && !life.is_zero()).then_some(life)
     }
 
-    /// Extends the lease by a renewal for `life` that was sent at `sent` and confirmed at `now`; `false` if the lease had run
-    /// out by then.
+    /// Extends the lease by a renewal for `life` that was sent at `sent` and confirmed at `now`; `false` if the lease
+    /// had run out by then.
     ///
-    /// A lease that has run out stays so: another turn may have come and gone, and a late copy of the first request may have
-    /// taken the lock again, whose record the renewal then found.
+    /// A lease that has run out stays so: another turn may have come and gone, and a late copy of the first request may
+    /// have taken the lock again, whose record the renewal then found.
     pub(crate) fn renewed(&mut self, life: Duration, sent: Tick, now: Tick) -> bool {
         let in_time = self.is_valid(now);
         if in_time {
@@ -45,7 +45,7 @@ impl Lease {
         in_time
     }
 
-    /// When to renew: when a third of the lease has passed.
+    /// Returns when to renew: when a third of the lease has passed.
     pub(crate) fn renew_at(&self) -> Tick {
         self.valid_until.before(self.life * 2 / 3)
     }
@@ -55,12 +55,12 @@ impl Lease {
         Self { ends_at: now + max_block, ..self }
     }
 
-    /// Whether more than half of the lease is left.
+    /// Returns whether more than half of the lease is left.
     pub(crate) fn is_fresh(&self, now: Tick) -> bool {
         self.remaining(now) > self.life / 2
     }
 
-    /// When to try again after a renewal that failed at `now`.
+    /// Returns when to try again after a renewal that failed at `now`.
     pub(crate) fn retry_at(&self, now: Tick) -> Tick {
         now + self.life / 10
     }

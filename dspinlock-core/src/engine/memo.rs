@@ -54,7 +54,7 @@ impl Hash for Identity {
     }
 }
 
-/// What was derived for a call.
+/// The lock and the label that were derived for a call.
 pub(crate) struct Derived {
     pub(crate) spec: Arc<Spec>,
     pub(crate) label: Option<Label>,

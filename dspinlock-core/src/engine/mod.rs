@@ -1,5 +1,5 @@
-//! One lock's life, from the first attempt to the last confirmation. The engine knows a lock by its [`Spec`](spec::Spec), and
-//! a client only by the [`Core`](core::Core) that its clones share.
+//! One lock's life, from the first attempt to the last confirmation. The engine knows a lock by its
+//! [`Spec`](spec::Spec), and a client only by the [`Core`](core::Core) that its clones share.
 
 pub(crate) mod attempt;
 pub(crate) mod core;

@@ -14,8 +14,8 @@ const CLOCK_MARGIN: Duration = Duration::from_millis(50);
 
 /// A request whose reply is not known yet. It may have taken the lock.
 ///
-/// Dropped before it is [settled](Self::settle), it is taken back: at once, and again at the moment from which the server
-/// refuses it.
+/// Dropped before it is [settled](Self::settle), it is taken back: at once, and again at the moment from which the
+/// server refuses it.
 pub(crate) struct Pending {
     core: Arc<Core>,
     spec: Arc<Spec>,
@@ -76,8 +76,8 @@ impl Drop for Pending {
     }
 }
 
-/// Takes back the first of two requests, of which the second was granted: arriving after the turn, it would take the lock
-/// once more. A turn that still goes on when the server refuses the request has nothing to fear from it.
+/// Takes back the first of two requests, of which the second was granted: arriving after the turn, it would take the
+/// lock once more. A turn that still goes on when the server refuses the request has nothing to fear from it.
 pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: ServerTime) {
     let at = refused_from(&core, not_after);
     let giving_back = core.giving_back();
@@ -93,13 +93,13 @@ pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: Ser
     });
 }
 
-/// When the server will refuse a request as late, by what is known of its clock.
+/// Returns when the server will refuse a request as late, by what is known of its clock.
 fn refused_from(core: &Core, not_after: ServerTime) -> Tick {
     let now = Tick::now();
     late_from(now, core.store.at_least(now), not_after)
 }
 
-/// When a server whose clock shows at least `server` at `now` will refuse a request as late.
+/// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late.
 pub(crate) fn late_from(now: Tick, server: Option<ServerTime>, not_after: ServerTime) -> Tick {
     let rest = server.map_or(Duration::ZERO, |server| server.until(not_after));
     now + rest + CLOCK_MARGIN

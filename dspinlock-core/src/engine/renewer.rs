@@ -1,7 +1,7 @@
 //! The watchdog: one task for each client that renews the leases of all its held locks, many in one call.
 //!
-//! The task starts with the first lock, and ends when it wakes up and finds none. A lock that is held only briefly costs one
-//! insertion into a map and one removal.
+//! The task starts with the first lock, and ends when it wakes up and finds none. A lock that is held only briefly
+//! costs one insertion into a map and one removal.
 
 use crate::clock::Tick;
 use crate::engine::grant::Grant;
@@ -35,7 +35,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Schedule {
-    /// The grants to renew, by the moment when they are due. The second part of the key tells those of one moment apart.
+    /// The grants to renew, by the moment when they are due. The second part of the key tells those of one moment
+    /// apart.
     due: BTreeMap<(Tick, usize), Arc<Grant>>,
     /// The grants whose renewal is on its way.
     renewing: HashMap<usize, Arc<Grant>>,
@@ -43,7 +44,7 @@ struct Schedule {
     wakes: Option<Tick>,
 }
 
-/// What the task does next.
+/// The next act of the task.
 enum Action {
     Renew(Vec<Arc<Grant>>),
     Sleep(Tick),
@@ -137,8 +138,8 @@ impl Renewer {
         }
     }
 
-    /// What to do now. Leases that are due soon are renewed early, but only together with one that is due now: short leases
-    /// are always due soon.
+    /// Decides what the task does now. Leases that are due soon are renewed early, but only together with one that is
+    /// due now: short leases are always due soon.
     fn next(&self, now: Tick) -> Action {
         let mut schedule = self.schedule();
         schedule.wakes = schedule.due.first_key_value().map(|(&(at, _), _)| at);
@@ -168,7 +169,7 @@ impl Renewer {
         }
     }
 
-    /// How long a lease is to live from now on; `None` if it is not to be renewed.
+    /// Returns how long a lease is to live from now on; `None` if it is not to be renewed.
     fn life_to_ask(&self, grant: &Arc<Grant>, now: Tick) -> Option<Duration> {
         grant.set_renewal(None);
         if grant.is_over() || grant.tag.is_none() {

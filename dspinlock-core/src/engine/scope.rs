@@ -1,7 +1,7 @@
 //! Scopes: values in force while some code runs, on its thread and in its task.
 //!
-//! A future carries its scope, which is in force during each poll. So it follows the task from thread to thread, and other
-//! tasks do not see it, whatever the executor.
+//! A future carries its scope, which is in force during each poll. So it follows the task from thread to thread, and
+//! other tasks do not see it, whatever the executor.
 
 use pin_project_lite::pin_project;
 use std::cell::RefCell;

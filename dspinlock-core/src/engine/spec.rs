@@ -10,7 +10,8 @@ use once_cell::sync::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A lock with its options checked and its names derived: all that an attempt, a guard and the renewer need to know of it.
+/// A lock with its options checked and its names derived: all that an attempt, a guard and the renewer need to know of
+/// it.
 #[derive(Debug)]
 pub(crate) struct Spec {
     pub(crate) key: Key,
@@ -77,7 +78,7 @@ impl Spec {
         self.text.get_or_init(|| self.key.to_string())
     }
 
-    /// How many callers of this process may have the lock in one turn, after the first.
+    /// Returns how many callers of this process may have the lock in one turn, after the first.
     pub(crate) fn handoffs(&self) -> u32 {
         if self.bare { 0 } else { self.options.local_handoffs }
     }

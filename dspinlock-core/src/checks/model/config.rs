@@ -119,7 +119,7 @@ impl Protocol {
         Spin::new(Policy::WAIT, &self.options, WAIT, tick(0))
     }
 
-    /// How often the lock may be handed off in one turn.
+    /// Returns how often the lock may be handed off in one turn.
     pub(super) fn handoffs(&self) -> u32 {
         u32::from(self.bounds.handoffs)
     }

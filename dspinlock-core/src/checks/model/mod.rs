@@ -2,11 +2,11 @@
 //! key.
 //!
 //! The model drives the library's own code. The server is the [`Entries`] of the memory store with its operations, at a
-//! given time. A process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and takes back a request by
-//! [`late_from`](crate::engine::pending::late_from). The model adds what their drivers (`attempt`, `hold`, `renewer`,
-//! `pending`) do between them, in a few lines each, and all that can go wrong: a request or its reply may be late, arrive out
-//! of order, or be lost; a client may send a request twice, or give up; a process may stop for any time, or die; the server
-//! may lose all keys.
+//! given time. A process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and
+//! takes back a request by [`late_from`](crate::engine::pending::late_from). The model adds what their drivers
+//! (`attempt`, `hold`, `renewer`, `pending`) do between them, in a few lines each, and all that can go wrong: a request
+//! or its reply may be late, arrive out of order, or be lost; a client may send a request twice, or give up; a process
+//! may stop for any time, or die; the server may lose all keys.
 //!
 //! | property | |
 //! | --- | --- |
@@ -16,13 +16,13 @@
 //! | P6 | a turn that was refused or is over leaves no record behind, unless a request to give it back is on its way |
 //! | P10 | no release finds its turn taken back |
 //!
-//! The model leaves out values and their keys, records of Python, and `stand_back`, none of which decides who holds the lock;
-//! clocks that run at different speeds; and how long a caller sleeps, since a wake-up may come at any time. It lets a lock be
-//! handed off for as long as its lease is fresh, and not only for ten milliseconds.
+//! The model leaves out values and their keys, records of Python, and `stand_back`, none of which decides who holds the
+//! lock; clocks that run at different speeds; and how long a caller sleeps, since a wake-up may come at any time. It
+//! lets a lock be handed off for as long as its lease is fresh, and not only for ten milliseconds.
 //!
-//! The bounds are in [`tests`]: a lease of two ticks, three ticks of time, three requests with a tag each, and in each check
-//! one event of each of two to four kinds of trouble. About 600,000 states are checked, in less than half a minute of one
-//! processor. `DSPINLOCK_MODEL_TICKS=4` goes further; each tick takes about as long as all before it.
+//! The bounds are in [`tests`]: a lease of two ticks, three ticks of time, three requests with a tag each, and in each
+//! check one event of each of two to four kinds of trouble. About 600,000 states are checked, in less than half a
+//! minute of one processor. `DSPINLOCK_MODEL_TICKS=4` goes further; each tick takes about as long as all before it.
 //!
 //! [Flaws](config::Flaw) show that the checker notices: each is a protection that the model leaves out.
 

@@ -93,7 +93,7 @@ impl Protocol {
     }
 }
 
-/// Whether a request that gives the record back is on its way, if its turn was refused or is over.
+/// Returns whether a request that gives the record back is on its way, if its turn was refused or is over.
 fn leaves_nothing(model: &Protocol, world: &World) -> bool {
     let Some((turn, State::Blocked)) = world.standing else { return true };
     let mut letters = world.letters.iter().filter(|letter| letter.turn() == turn && letter.gives_back());

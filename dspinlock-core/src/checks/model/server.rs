@@ -55,7 +55,7 @@ impl Letter {
         }
     }
 
-    /// Whether it may arrive now.
+    /// Returns whether it may arrive now.
     pub(super) fn is_sent(&self, now: Tick) -> bool {
         match *self {
             Self::Abandon { from, .. } | Self::TakeBack { from, .. } => from <= now,
@@ -63,7 +63,7 @@ impl Letter {
         }
     }
 
-    /// Whether a lease has passed since it may arrive.
+    /// Returns whether a lease has passed since it may arrive.
     pub(super) fn is_late(&self, now: Tick, lease: Duration) -> bool {
         match *self {
             Self::Abandon { from, .. } | Self::TakeBack { from, .. } => from + lease < now,
@@ -79,7 +79,7 @@ impl Letter {
         }
     }
 
-    /// Whether it gives the lock back.
+    /// Returns whether it gives the lock back.
     pub(super) fn gives_back(&self) -> bool {
         matches!(self, Self::Release { .. } | Self::Abandon { .. } | Self::TakeBack { .. })
     }

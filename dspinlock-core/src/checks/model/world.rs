@@ -49,7 +49,7 @@ pub(super) struct World {
     /// The processes with a turn under way. An idle one is like any other.
     pub(super) processes: Vec<Process>,
     pub(super) fates: Vec<Fate>,
-    /// What may still happen.
+    /// The events that may still happen.
     pub(super) left: Bounds,
     /// The highest fencing token that was given or reserved.
     pub(super) top: Option<u64>,
@@ -106,7 +106,7 @@ impl World {
         process.map(|process| &mut process.stage)
     }
 
-    /// Whether the reply to this request is still to come.
+    /// Returns whether the reply to this request is still to come.
     pub(super) fn is_awaited(&self, turn: TurnId, second: bool) -> bool {
         self.processes.iter().any(|process| {
             let is_awaited = |stage: &Stage| matches!(stage, Stage::Asking(asking) if asking.repeated == second && asking.reply.is_none());
@@ -114,7 +114,7 @@ impl World {
         })
     }
 
-    /// Whether the reply to this renewal is still to come.
+    /// Returns whether the reply to this renewal is still to come.
     pub(super) fn is_renewal_awaited(&self, turn: TurnId, sent: Tick) -> bool {
         self.processes.iter().any(|process| {
             let renewal = match &process.stage {
@@ -126,7 +126,7 @@ impl World {
         })
     }
 
-    /// Whether anything still refers to this turn.
+    /// Returns whether anything still refers to this turn.
     pub(super) fn is_named(&self, turn: TurnId) -> bool {
         let replaces =
             |stage: &Stage| matches!(stage, Stage::Waiting { replace: Some(other), .. } if *other == turn);
@@ -147,7 +147,7 @@ impl World {
         self.holds().filter(|hold| hold.is_held(tick(self.time)))
     }
 
-    /// Whether a turn is like an earlier one in all but its number: both requests are still on their way.
+    /// Returns whether a turn is like an earlier one in all but its number: both requests are still on their way.
     pub(super) fn has_twin(&self, turn: TurnId) -> bool {
         let untouched = |process: &&Process| match &process.stage {
             Stage::Asking(asking) => {

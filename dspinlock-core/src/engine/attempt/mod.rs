@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
     Fetched(Fetched),
 }
 
-/// What came in place of the lock.
+/// The answer in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
     /// The value.
@@ -59,10 +59,10 @@ pub(crate) struct Attempt {
     span: Span,
 }
 
-/// What an attempt at a value knows, beside what an attempt at the lock does.
+/// The additional state of an attempt at a value.
 struct Fetching {
     refresh_ahead: Option<Duration>,
-    /// What the value must be; `None` where it is enough that the work is done.
+    /// The label of the wanted value; `None` where it is enough that the work is done.
     label: Option<Label>,
     /// The label's mark; empty without a label.
     mark: String,
@@ -79,7 +79,7 @@ struct NextRequest {
     replace: Option<Replace>,
 }
 
-/// What a driver does after a reply.
+/// The next act of a driver after a reply.
 enum Progress {
     Done(Outcome),
     /// Sleep until the next request is due.
@@ -160,7 +160,8 @@ impl Attempt {
 
     async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
-        let (mut queued, mut listener) = (None, None);
+        let mut queued: Option<Queued> = None;
+        let mut listener: Option<Listener> = None;
         loop {
             if queued.is_none() && self.has_to_queue() {
                 *waiting = self.announce_wait()?;
@@ -184,7 +185,7 @@ impl Attempt {
                 Progress::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());
                     if let (Outcome::Entered(_), Some(queued)) = (&outcome, queued) {
-                        Queued::leave_with_lock(queued);
+                        queued.leave_with_lock();
                     }
                     return Ok(outcome);
                 }

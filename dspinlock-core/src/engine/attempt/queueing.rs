@@ -16,7 +16,7 @@ use std::task::Poll;
 use tokio::time::timeout;
 
 impl Attempt {
-    /// Whether other callers of this process may wait as well, so that this one has to queue with them.
+    /// Returns whether other callers of this process may wait as well, so that this one has to queue with them.
     pub(super) fn has_to_queue(&self) -> bool {
         // Even a zero budget makes one attempt.
         let has_time = self.spin.patience().is_some_and(|deadline| Tick::now() < deadline);
@@ -70,7 +70,7 @@ impl Attempt {
         handoff.map(|handoff| self.take_over(handoff))
     }
 
-    /// Until when this caller leaves the lock to other processes, whose turn it is.
+    /// Returns until when this caller leaves the lock to other processes, whose turn it is.
     fn stands_back(&self) -> Option<Tick> {
         let (now, deadline) = (Tick::now(), self.spin.patience()?);
         // Reading a value needs no turn-taking.
@@ -102,7 +102,8 @@ impl Attempt {
     }
 }
 
-/// Sleeps until `at`, or until a message or a wake-up comes. Returns the lock if it was handed over, also with no time left.
+/// Sleeps until `at`, or until a message or a wake-up comes. Returns the lock if it was handed over, also with no time
+/// left.
 pub(super) async fn sleep(
     at: Tick,
     listener: Option<&mut Listener>,

@@ -56,8 +56,8 @@ impl Attempt {
     /// Makes the next request, and arms its compensation: from now on it is pending.
     pub(super) fn prepare(&mut self, now: ServerTime, is_queued: bool) -> Request {
         self.attempts += 1;
-        // A new id, so that taking back one request never takes away the lock of another, whatever else a scheme puts into
-        // the tag. A new timestamp, since Python judges the age of a record by it.
+        // A new id, so that taking back one request never takes away the lock of another, whatever else a scheme puts
+        // into the tag. A new timestamp, since Python judges the age of a record by it.
         let id = uuid::Uuid::new_v4().to_string();
         let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
@@ -69,8 +69,8 @@ impl Attempt {
             // A wake-up may have come before the record may be replaced.
             replace: self.next.replace.take_if(|_| Tick::now() >= self.next.at),
             is_queued,
-            // Without a queue there is nobody to hand the lock off to. Tokens reserved without need would run ahead of the
-            // clock, from which they start again when the keys are lost.
+            // Without a queue there is nobody to hand the lock off to. Tokens reserved without need would run ahead of
+            // the clock, from which they start again when the keys are lost.
             reserve: if is_queued { self.spec.handoffs() } else { 0 },
             pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
         }

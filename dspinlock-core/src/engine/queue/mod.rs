@@ -1,7 +1,7 @@
 //! The local queue: the callers of this process that wait for one lock, first come first served.
 //!
-//! Only the first of a queue talks to the server. A holder that gives the lock back may hand it off to the first with no
-//! round trip, so that many callers of one process cost the server little.
+//! Only the first of a queue talks to the server. A holder that gives the lock back may hand it off to the first with
+//! no round trip, so that many callers of one process cost the server little.
 //! [`Hold::hand_off`](crate::engine::hold::Hold) decides how long that may go on.
 
 mod stand_back;
@@ -89,7 +89,8 @@ struct Waiter {
 
 impl Waiter {
     fn send(&self, message: QueueMessage) {
-        // Only a `Look` is ever replaced: a waiter that was handed the lock has left the queue, and gets no other message.
+        // Only a `Look` is ever replaced: a waiter that was handed the lock has left the queue, and gets no other
+        // message.
         let unread = lock(&self.message).replace(message);
         drop(unread);
         self.sent.notify_one();
@@ -109,7 +110,7 @@ impl Queues {
         self.0.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Whether a caller waits for this record, so that the next one has to queue behind it.
+    /// Returns whether a caller waits for this record, so that the next one has to queue behind it.
     pub(crate) fn has_waiters(&self, record: &str) -> bool {
         !self.is_empty() && self.map().contains_key(record)
     }
@@ -143,19 +144,20 @@ impl Queues {
             }
         }
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
-        // Before the message is sent: where the waiter has gone, the hand-off is dropped here, and that looks at the map.
+        // Before the message is sent: where the waiter has gone, the hand-off is dropped here, and that looks at the
+        // map.
         drop(map);
         first.send(QueueMessage::Granted(handoff));
         true
     }
 
-    /// Until when the lock is left to other processes, whose turn it is.
+    /// Returns until when the lock is left to other processes, whose turn it is.
     pub(crate) fn left_to_others(&self, record: &str, now: Tick) -> Option<Tick> {
         self.0.stand_back.ends(record, now)
     }
 
-    /// Has the first of the queue wait while the lock is being given back. The server may wake it, and the waiters of other
-    /// processes, before the reply says how many others there are.
+    /// Has the first of the queue wait while the lock is being given back. The server may wake it, and the waiters of
+    /// other processes, before the reply says how many others there are.
     pub(crate) fn pause_first(&self, record: &str) {
         if self.has_waiters(record) {
             let now = Tick::now();
@@ -168,8 +170,8 @@ impl Queues {
         self.0.stand_back.turn_passed(record, Tick::now());
     }
 
-    /// Tells the first of the queue to look: the lock was given back after a turn of this length, or is lost. If `others` wait
-    /// in other processes, their turns come first.
+    /// Tells the first of the queue to look: the lock was given back after a turn of this length, or is lost. If
+    /// `others` wait in other processes, their turns come first.
     pub(crate) fn wake_first(&self, record: &str, others: u64, turn: Duration) {
         if others > 0 {
             let now = Tick::now();

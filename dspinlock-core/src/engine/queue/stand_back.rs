@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How long a process stands back at a time. Long enough for a waiter elsewhere to wake up, or to poll, and take the lock;
-/// short enough not to matter where all of them have gone.
+/// How long a process stands back at a time. Long enough for a waiter elsewhere to wake up, or to poll, and take the
+/// lock; short enough not to matter where all of them have gone.
 const REST: Duration = Duration::from_millis(2);
 
 /// The same after long turns, when pollers look less often.
@@ -87,7 +87,7 @@ impl StandBack {
         }
     }
 
-    /// Until when this record is left to other processes; `None` if it is not.
+    /// Returns until when this record is left to other processes; `None` if it is not.
     pub(super) fn ends(&self, record: &str, now: Tick) -> Option<Tick> {
         if self.is_empty() {
             return None;

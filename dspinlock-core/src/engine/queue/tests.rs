@@ -97,7 +97,7 @@ fn a_wake_up_during_a_hand_off_does_not_replace_the_lock() {
 #[test]
 fn a_caller_that_wants_a_value_is_not_handed_the_lock() {
     let queues = Queues::default();
-    let _place = queues.join("r", None);
+    let _waiter = queues.join("r", None);
     assert!(!queues.hand_off("r", |_| unreachable!("this caller does not take it")));
 }
 

@@ -17,21 +17,22 @@ use std::time::Duration;
 
 pub(crate) use policy::{Distrust, OnBlocked, OnComputed, Policy, Wanted};
 
-/// How long a COMPUTED record of Python is left alone. The release in Python raises if the record is replaced within its next
-/// round trips.
+/// How long a COMPUTED record of Python is left alone. The release in Python raises if the record is replaced within
+/// its next round trips.
 const PYTHON_GRACE: Duration = Duration::from_millis(20);
 
 /// The life of a record that py-dspinlock writes, unless a subclass sets another.
 const PYTHON_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// The shortest sleep of a poller. Shorter than the time for which a process that gives a lock back leaves it to others.
+/// The shortest sleep of a poller. Shorter than the time for which a process that gives a lock back leaves it to
+/// others.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// How many requests in a row may be late by the server's clock, and how many grants may come when their lease is spent,
-/// before the caller gives up.
+/// How many requests in a row may be late by the server's clock, and how many grants may come when their lease is
+/// spent, before the caller gives up.
 const MAX_LATE: u32 = 3;
 
-/// What the caller does next.
+/// The next act of the caller.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Enter: the lock is granted, with this fencing token.
@@ -40,8 +41,8 @@ pub(crate) enum Step {
     TurnedAway(Record),
     /// Take the value that came with the reply.
     Take(Stored),
-    /// Compute the next value ahead of the expiry of this one. The fencing token belongs to the mark that keeps others from
-    /// doing the same.
+    /// Compute the next value ahead of the expiry of this one. The fencing token belongs to the mark that keeps others
+    /// from doing the same.
     RefreshAhead { stored: Stored, fence: u64 },
     /// Give up waiting for a value: the turn has none for others.
     Noted(Note),
@@ -76,8 +77,8 @@ pub(crate) struct Spin {
     deadline: Tick,
     max_block: Duration,
     late: u32,
-    /// How many grants came too late. Never set back: until such a grant is given back, the caller meets its own record,
-    /// which says nothing about the server.
+    /// How many grants came too late. Never set back: until such a grant is given back, the caller meets its own
+    /// record, which says nothing about the server.
     slow: u32,
     wanted: Option<Wanted>,
     /// A COMPUTED record, and until when it is left alone.
@@ -114,12 +115,12 @@ impl Spin {
         self.wanted = wanted;
     }
 
-    /// Until when this caller waits; `None` if it does not wait at all.
+    /// Returns until when this caller waits; `None` if it does not wait at all.
     pub(crate) fn patience(&self) -> Option<Tick> {
         (self.policy.blocked == OnBlocked::Wait).then_some(self.deadline)
     }
 
-    /// Whether the script may lock a COMPUTED key that this library has written.
+    /// Returns whether the script may lock a COMPUTED key that this library has written.
     pub(crate) fn relocks(&self) -> bool {
         self.policy.computed == OnComputed::Relock
     }
@@ -193,8 +194,8 @@ impl Spin {
         }
     }
 
-    /// Replaces a COMPUTED record that the script has not re-locked: one of Python or of a custom scheme, or one whose value is
-    /// not the one that is wanted.
+    /// Replaces a COMPUTED record that the script has not re-locked: one of Python or of a custom scheme, or one whose
+    /// value is not the one that is wanted.
     fn relock(&mut self, record: Record, moment: Moment) -> Step {
         let at = match &self.grace {
             Some((seen, at)) if *seen == record => *at,
@@ -257,10 +258,10 @@ impl Spin {
         Ok(Step::Again { at, replace: None })
     }
 
-    /// How long until a record of Python may be taken over; `None` for other records.
+    /// Returns how long until a record of Python may be taken over; `None` for other records.
     ///
-    /// Its timestamp must be older than `max_block`, and so must its last write: an instance in Python that is used again
-    /// writes the same timestamp again.
+    /// Its timestamp must be older than `max_block`, and so must its last write: an instance in Python that is used
+    /// again writes the same timestamp again.
     fn stale_in(&self, record: &Record, remaining: Option<Duration>, server: ServerTime) -> Option<Duration> {
         if !record.is_python() {
             return None;

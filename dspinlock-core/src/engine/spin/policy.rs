@@ -1,8 +1,8 @@
-//! What a caller wants: the lock in one of the modes, or a value.
+//! The aim of a caller: the lock in one of the modes, or a value.
 
 use crate::format::envelope::Label;
 
-/// What to do when the key is BLOCKED.
+/// The answer to a BLOCKED key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OnBlocked {
     Wait,
@@ -10,7 +10,7 @@ pub(crate) enum OnBlocked {
     Fail,
 }
 
-/// What to do when the key is COMPUTED.
+/// The answer to a COMPUTED key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum OnComputed {
     Relock,

@@ -63,7 +63,7 @@ mod tests {
 
     const NODES: u8 = 8;
 
-    /// Whether `end` can be reached, by trying all ways of up to `steps` steps.
+    /// Returns whether `end` can be reached, by trying all ways of up to `steps` steps.
     fn reaches(edges: &[(u8, u8)], start: u8, end: u8, steps: u8) -> bool {
         start == end
             || steps > 0

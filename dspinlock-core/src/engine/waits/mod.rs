@@ -1,10 +1,10 @@
-//! Finds cycles of calls in this process that wait for each other, so that a cycle is an error at once, and not a wait for
-//! `max_block`.
+//! Finds cycles of calls in this process that wait for each other, so that a cycle is an error at once, and not a wait
+//! for `max_block`.
 //!
-//! Known are the annotated functions around a call (their [scopes](crate::engine::scope)), the calls that lead a flight or
-//! hold a lock, and the threads that have to poll them. Not known are other processes, a [`Guard`](crate::Guard) that user
-//! code holds, and work that a body spawns and waits for; a warning reports such waits. A wait that its body would give up
-//! by itself, as in a `timeout`, counts while it lasts: only giving up could end it.
+//! Known are the annotated functions around a call (their [scopes](crate::engine::scope)), the calls that lead a flight
+//! or hold a lock, and the threads that have to poll them. Not known are other processes, a [`Guard`](crate::Guard)
+//! that user code holds, and work that a body spawns and waits for; a warning reports such waits. A wait that its body
+//! would give up by itself, as in a `timeout`, counts while it lasts: only giving up could end it.
 
 mod graph;
 mod node;
@@ -195,7 +195,8 @@ impl Caller {
         Ok(waiting)
     }
 
-    /// Looks for a cycle and adds the new edges under one lock, so that of two calls that close a cycle the second sees it.
+    /// Looks for a cycle and adds the new edges under one lock, so that of two calls that close a cycle the second sees
+    /// it.
     fn wait(self: &Arc<Self>, target: &Node, ahead: Option<&Node>) -> Result<Waiting> {
         let mut state = self.state();
         let stops = self.around.iter().cloned().chain(self.blocks.map(Node::Thread));

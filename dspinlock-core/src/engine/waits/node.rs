@@ -31,7 +31,7 @@ impl fmt::Display for Run {
     }
 }
 
-/// What waits, or is waited for.
+/// A node of the graph: it waits, or is waited for.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Call(Arc<Run>),
@@ -41,8 +41,8 @@ pub(super) enum Node {
     Thread(Polling),
     /// The calls that are queued for this call's lock and have to be polled by this thread.
     Ahead(Polling, Arc<Run>),
-    /// One of the calls in [`Ahead`](Self::Ahead). It is no [`Call`](Self::Call), since it may still get a value in place of
-    /// the lock, and then needs no thread.
+    /// One of the calls in [`Ahead`](Self::Ahead). It is no [`Call`](Self::Call), since it may still get a value in
+    /// place of the lock, and then needs no thread.
     Queued(Arc<Run>),
 }
 
@@ -79,7 +79,8 @@ impl Hash for Node {
     }
 }
 
-/// This thread, if it alone polls the runtime that it is in. A thread of `spawn_blocking` polls nothing, and has another id.
+/// This thread, if it alone polls the runtime that it is in. A thread of `spawn_blocking` polls nothing, and has
+/// another id.
 pub(super) fn polling() -> Option<Polling> {
     let handle = Handle::try_current().ok()?;
     let polls_alone = handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
