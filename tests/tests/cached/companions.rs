@@ -1,4 +1,4 @@
-//! Companions on a server: they see what stands there, cost one command, and change nothing but what they forget.
+//! Companions read what is stored with one command, and change nothing except by `forget`.
 
 use std::thread;
 
@@ -34,7 +34,7 @@ fn peeking_is_one_command_and_writes_nothing() {
 }
 
 #[test]
-fn nobody_waits_to_peek_at_a_key_that_is_held() {
+fn peeking_at_a_held_key_does_not_wait() {
     for rig in rigs() {
         let (body, test) = signals();
         thread::scope(|scope| {
@@ -50,18 +50,18 @@ fn nobody_waits_to_peek_at_a_key_that_is_held() {
 }
 
 #[test]
-fn what_is_not_ours_is_an_error_and_stays() {
+fn a_foreign_value_is_an_error_and_stays() {
     let (rig, runs) = (redis(), Runs::default());
     let server = rig.server.as_ref().unwrap();
     let entry = usage_entry(&rig.ours, "monday", &runs).unwrap();
-    server.command(&["SET", entry.record_key(), "somebody else's"]);
+    server.command(&["SET", entry.record_key(), "foreign"]);
     assert_eq!(entry.get_ok_blocking().unwrap_err().kind(), ErrorKind::Foreign);
     assert_eq!(entry.forget_blocking().unwrap_err().kind(), ErrorKind::Foreign);
-    assert_eq!(server.command(&["GET", entry.record_key()]).text(), Some("somebody else's"));
+    assert_eq!(server.command(&["GET", entry.record_key()]).text(), Some("foreign"));
 }
 
 #[test]
-fn a_python_neighbour_that_computed_is_no_value_and_is_given_one() {
+fn a_record_computed_by_python_has_no_value_until_we_compute_one() {
     let (rig, runs) = (redis(), Runs::default());
     let server = rig.server.as_ref().unwrap();
     let entry = usage_entry(&rig.ours, "monday", &runs).unwrap();

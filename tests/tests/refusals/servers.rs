@@ -1,6 +1,6 @@
-//! Servers that are not there, or that refuse.
+//! Servers that can't be reached, or that refuse.
 
-use crate::{DOORS, PATIENCE, refused};
+use crate::{APIS, PATIENCE, refused};
 use dspinlock::{Client, Config, ErrorKind};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{eventually, ms};
@@ -15,17 +15,17 @@ fn client(config: &Config) -> Client {
     Client::from_config(config).unwrap()
 }
 
-/// Whether another try may be worth it.
+/// Whether another try may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Passes,
     Lasts,
 }
 
-/// What the cases have in common: an error of the server's or of the connection's, that says where, with what is behind it.
+/// What all cases have in common: an error of kind `Backend` that names the server, with a source.
 fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
-    for door in DOORS {
-        let error = refused(client, door);
+    for api in APIS {
+        let error = refused(client, api);
         assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
         assert_eq!(error.is_retryable(), fault == Fault::Passes, "{error}");
         let text = error.to_string();
@@ -33,7 +33,7 @@ fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
         for cause in causes {
             assert!(text.to_lowercase().contains(&cause.to_lowercase()), "{cause}: {text}");
         }
-        // The circuit speaks for itself.
+        // The error of an open circuit has no source.
         if !text.contains("out of reach") {
             let source = error.source().expect("what is behind it");
             assert!(
@@ -54,7 +54,7 @@ fn nobody_listens() {
     backend_error(&client, port, Fault::Passes, &["connection refused"]);
 }
 
-/// The connection is made by the system, and nobody ever answers.
+/// The system accepts the connection, and no server answers.
 #[test]
 fn nobody_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -65,8 +65,8 @@ fn nobody_answers() {
 
 #[test]
 fn a_host_without_an_address() {
-    for door in DOORS {
-        let error = refused(&client(&config(6379).with_host("no-such-host.invalid")), door);
+    for api in APIS {
+        let error = refused(&client(&config(6379).with_host("no-such-host.invalid")), api);
         assert_eq!(error.kind(), ErrorKind::Backend);
         assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
     }
@@ -121,7 +121,7 @@ fn a_server_that_may_not_be_written() {
     backend_error(&client(&config(server.port())), server.port(), Fault::Passes, &["readonly"]);
 }
 
-/// What an access list does not allow is named, with what to allow: by the server where it says it, else by us.
+/// The error names what the access list has to allow, in the server's words or in ours.
 #[test]
 fn an_access_list_that_does_not_allow_enough() {
     let server = Server::start();
@@ -130,7 +130,7 @@ fn an_access_list_that_does_not_allow_enough() {
         (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
         (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
         (&["~staging*", "+@all"], &["noperm", "`{staging,", "`~staging*`", "`~{staging*`"]),
-        // Redis 7.0 does not say which command of a script is denied.
+        // Redis 7.0 does not name the denied command of a script.
         (&["~*", "+@all", "-set"], &["this command", "SET"]),
         (&["~*", "+@all", "-getrange"], &["this command", "GETRANGE"]),
     ] {
@@ -157,7 +157,7 @@ fn a_server_that_lacks_a_command() {
     );
 }
 
-/// A server that is there and refuses the password is not out of reach: each call says what is wrong.
+/// A server that refuses the password is not out of reach: each call gets that error.
 #[test]
 fn a_wrong_password_opens_no_circuit_and_ends_an_outage() {
     let server = Server::start_with(&["--requirepass", "right"]);

@@ -1,6 +1,6 @@
-//! What keeps the keys of two functions apart without a `namespace`, and what joins them with one.
+//! Default namespaces keep the keys of two functions apart, and a shared `namespace` joins them.
 //!
-//! A `once` function that has run is turned away, so a call that runs has a key of its own.
+//! A `once` function runs once for each key, so a call that runs has a key of its own.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -70,7 +70,7 @@ fn by_argument(value: impl Debug, (list, _): (Vec<impl Debug>, u8)) -> Result<Op
     Ok(Some(format!("{value:?}{list:?}")))
 }
 
-/// Its methods do not speak of `Self`, and only the compiler knows of its parameters.
+/// Its methods do not mention `Self`, so only the compiler knows the parameters.
 struct Table<'a, T>(PhantomData<&'a T>);
 
 impl<T: Rank> Table<'_, T> {
@@ -144,7 +144,7 @@ impl<T: Rank> Load for Table<'_, T> {
     }
 }
 
-/// Its `Self` is that of the nested type, of which this function knows nothing.
+/// `Self` is the nested type, which this function does not name.
 #[dspinlock(key = 1, once)]
 fn nested_types() -> Ran {
     struct Nested(Option<Box<Nested>>);

@@ -1,4 +1,4 @@
-//! Every kind of value that `cached` shares, and its companions.
+//! Every kind of value that `cached` shares, and the companions of such functions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ fn counted_ok(runs: &Runs) -> AppResult<Arc<Usage>> {
     Ok(Arc::new(Usage { tenant: "all".into(), run: runs.add() }))
 }
 
-/// An `Arc` of what has no size is stored as a whole.
+/// An `Arc` of an unsized type is stored as a whole.
 #[dspinlock(cached, key = ())]
 fn text(runs: &Runs) -> AppResult<Arc<str>> {
     Ok(format!("run {}", runs.add()).into())
@@ -104,14 +104,14 @@ where
     Ok(BTreeMap::from([(format!("{key:?}"), value)]))
 }
 
-/// The value is a type parameter: it is stored as a whole, whatever it turns out to be.
+/// A value whose type is a parameter is stored as a whole.
 #[dspinlock(key = (), cached(entry = made_entry), on_error = |error| panic!("{error}"))]
 fn made<T: Default + Serialize + DeserializeOwned>(runs: &Runs) -> T {
     runs.add();
     T::default()
 }
 
-/// The error is no name of its own.
+/// The error type is opaque.
 #[dspinlock(key = (), cached, on_error = |_| Err("no lock"))]
 fn opaque_error(runs: &Runs) -> Result<u32, impl Debug + use<>> {
     Ok(runs.add())
@@ -123,7 +123,7 @@ struct Service {
 }
 
 impl Service {
-    /// What the companion takes as well.
+    /// An argument that the companion takes, too.
     #[dspinlock(key = (self.name, id), cached(entry = load_entry), guard = lock)]
     async fn load(&self, (id, mut more): (u32, Vec<u32>)) -> Result<Vec<u32>, AppError> {
         tokio::task::yield_now().await;
@@ -303,7 +303,7 @@ fn companions_peek_and_forget() {
     });
 }
 
-/// Whether the future of a cached call, of a companion's `peek` and the companion itself go to other threads.
+/// The future of a cached call, that of a companion's `peek`, and the companion itself are `Send`.
 #[test]
 fn futures_and_companions_are_send() {
     fn send<T: Send + Sync>(value: T) -> T {
@@ -326,7 +326,7 @@ fn recursive(depth: u32) -> AppResult<u32> {
 }
 
 #[test]
-fn recursion_is_told() {
+fn recursion_is_an_error() {
     alone(|| {
         let Err(AppError::Lock(error)) = recursive(1) else { panic!("the key is held by the outer call") };
         assert_eq!(error.kind(), ErrorKind::Misuse);

@@ -1,4 +1,4 @@
-//! Parameters that are there only under a condition, and what async functions may return.
+//! Conditional parameters, and return types of async functions.
 #![deny(warnings)]
 #![allow(unexpected_cfgs, reason = "a condition that never holds")]
 

@@ -1,4 +1,4 @@
-//! A server that does not tell of changes, since it must not.
+//! A server whose access list forbids tracking.
 
 use dspinlock::{Client, Config};
 use dspinlock_testkit::Server;
@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 #[test]
-fn that_the_server_tells_nothing_is_found_out_once_and_logged_once() {
+fn missing_tracking_is_noticed_once_and_logged_once() {
     let log = Log::of_this_process();
-    let said = || log.count(&["does not tell of changes"]);
+    let logged = || log.count(&["does not tell of changes"]);
     let server = Server::start();
     server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching"]);
     let config = Config::new().with_port(server.port()).with_username("plain").with_password("secret");
@@ -19,12 +19,12 @@ fn that_the_server_tells_nothing_is_found_out_once_and_logged_once() {
         let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(60));
         thread::scope(|scope| {
             let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
-            eventually("the waiter has looked", || said() == 1);
+            eventually("the waiter has made an attempt", || logged() == 1);
             guard.release_blocking().unwrap();
             waiter.join().unwrap().unwrap();
         });
-        // The connection is opened anew, and nothing is tried again.
+        // The client connects again, and does not try to track again.
         server.command(&["CLIENT", "KILL", "USER", "plain"]);
     }
-    assert_eq!(said(), 1);
+    assert_eq!(logged(), 1);
 }

@@ -1,8 +1,8 @@
-//! Clients that wait for one key: none of them starves, however it learns that the lock has been given back.
+//! No client that waits for a key starves, whether it learns of a release by push or by polling.
 //!
-//! Turns are counted, not time: how fast the machine is decides nothing.
+//! The tests count turns, not time, so the speed of the machine does not matter.
 
-use dspinlock_core::{Client, Config, Wakeup};
+use dspinlock::{Client, Config, Wakeup};
 use dspinlock_testkit::Server;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const CLIENTS: usize = 4;
 
-/// How many of `turns` each client has, with a thread for each of its callers; the first `pollers` are told of nothing.
+/// How many of `turns` each client gets. Each of its callers is a thread; the first `pollers` clients have no tracking.
 fn shares(turns: usize, section: Duration, callers: usize, pollers: usize) -> [usize; CLIENTS] {
     let server = Server::start();
     let taken = AtomicUsize::new(0);
@@ -40,24 +40,24 @@ fn shares(turns: usize, section: Duration, callers: usize, pollers: usize) -> [u
     counts.map(AtomicUsize::into_inner)
 }
 
-/// At least a quarter of what would be even.
-fn nobody_starves(shares: [usize; CLIENTS], turns: usize) {
+/// Each client has at least a quarter of an even share.
+fn assert_nobody_starves(shares: [usize; CLIENTS], turns: usize) {
     assert_eq!(shares.iter().sum::<usize>(), turns);
     assert!(shares.iter().all(|share| *share >= turns / CLIENTS / 4), "{shares:?} of {turns}");
 }
 
 #[test]
-fn a_client_that_polls_beside_clients_that_are_told() {
-    nobody_starves(shares(1_000, Duration::from_millis(1), 1, 1), 1_000);
+fn a_client_that_polls_beside_clients_with_tracking() {
+    assert_nobody_starves(shares(1_000, Duration::from_millis(1), 1, 1), 1_000);
 }
 
-/// The server tells its clients in an order of its own, so that the last would be late each time.
+/// The server notifies its clients in a fixed order, so the last one would be late each time.
 #[test]
-fn clients_that_are_told_one_after_the_other() {
-    nobody_starves(shares(400, Duration::from_millis(5), 1, 0), 400);
+fn clients_with_tracking() {
+    assert_nobody_starves(shares(400, Duration::from_millis(5), 1, 0), 400);
 }
 
 #[test]
 fn clients_with_many_callers_each() {
-    nobody_starves(shares(8_000, Duration::ZERO, 8, 1), 8_000);
+    assert_nobody_starves(shares(8_000, Duration::ZERO, 8, 1), 8_000);
 }

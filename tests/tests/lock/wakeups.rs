@@ -1,15 +1,16 @@
-//! What ends a waiter's sleep: word from the server, a timer, and where there is no word, the poll.
+//! What ends a waiter's sleep: a push from the server, a timer, and the poll where there are no pushes.
 //!
-//! The waiters here would sleep for a minute by themselves, far longer than any of these tests may take.
+//! By themselves the waiters sleep for a minute, far longer than any of these tests may take.
 
-use dspinlock_core::{Client, Config, Guard, Wakeup};
+use dspinlock::{Client, Config, Guard, Wakeup};
 use dspinlock_testkit::{Proxy, Server};
+use dspinlock_tests::{block_on, eventually};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// Only what hangs takes so long.
+/// Only a test that hangs takes so long.
 const SOON: Duration = Duration::from_secs(30);
 
 fn client(server: &Server) -> Client {
@@ -20,38 +21,23 @@ fn hold(client: &Client) -> Guard {
     client.lock("example").lease(MINUTE).acquire_blocking().unwrap()
 }
 
-/// Starts a waiter and returns when it stands in line and the server has it on its list; then the channel tells when it has the lock.
+/// Starts a waiter, and returns once the server tracks the key for it. A message in the channel says that it got the lock.
 fn waiter(server: &Server, client: &Client, by_async: bool) -> mpsc::Receiver<()> {
     let (send, receive) = mpsc::channel();
     let lock = client.lock("example").sleep(MINUTE).wait(MINUTE).lease(MINUTE);
     let before = looks(server);
     thread::spawn(move || {
-        let guard = if by_async {
-            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(lock.acquire())
-        } else {
-            lock.acquire_blocking()
-        };
+        let guard = if by_async { block_on(lock.acquire()) } else { lock.acquire_blocking() };
         guard.unwrap().release_blocking().unwrap();
         send.send(()).unwrap();
     });
-    until("the waiter has looked a second time", || looks(server) >= before + 2);
+    eventually("a second attempt of the waiter", || looks(server) >= before + 2);
     receive
 }
 
-/// Waits for what announces itself to nobody.
-#[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < SOON, "not so: {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// How often a script has looked at the key.
+/// How often a script has read or written the key.
 fn looks(server: &Server) -> u64 {
-    let stats = server.command_stats();
-    stats.get("evalsha").copied().unwrap_or(0) + stats.get("eval").copied().unwrap_or(0)
+    server.calls("evalsha") + server.calls("eval")
 }
 
 fn record(client: &Client) -> String {
@@ -59,18 +45,18 @@ fn record(client: &Client) -> String {
 }
 
 #[test]
-fn a_release_by_another_process_wakes_at_once_and_nobody_polls() {
+fn a_release_by_another_process_wakes_at_once_without_polling() {
     for by_async in [false, true] {
         let server = Server::start();
         let (holder, waiting) = (client(&server), client(&server));
-        // The server then knows the scripts, and each look is one command.
+        // From now on the server knows the scripts, and each attempt is one command.
         hold(&holder).release_blocking().unwrap();
         let guard = hold(&holder);
         let got_it = waiter(&server, &waiting, by_async);
         let before = looks(&server);
         guard.release_blocking().unwrap();
         got_it.recv_timeout(SOON).unwrap();
-        // The release, the waiter's third look, which is a grant, and its own release.
+        // The release, the waiter's third attempt, which is granted, and its own release.
         assert_eq!(looks(&server) - before, 3);
     }
 }
@@ -86,12 +72,12 @@ fn a_release_within_one_client_wakes_too() {
 }
 
 #[test]
-fn a_release_within_one_client_wakes_who_hears_of_nothing_else() {
+fn a_release_within_one_client_wakes_a_waiter_that_polls() {
     for by_async in [false, true] {
         let server = Server::start();
         let config = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
         let client = Client::from_config(&config).unwrap();
-        // The server then knows the scripts, and each look is one command.
+        // From now on the server knows the scripts, and each attempt is one command.
         hold(&client).release_blocking().unwrap();
         let guard = hold(&client);
         let got_it = waiter(&server, &client, by_async);
@@ -111,7 +97,7 @@ fn the_embedded_store_wakes_too() {
 }
 
 #[test]
-fn what_an_administrator_does_wakes() {
+fn a_change_by_hand_wakes() {
     for command in [&["DEL", "the record"][..], &["FLUSHALL"], &["PEXPIRE", "the record", "20"]] {
         let server = Server::start();
         let (holder, waiting) = (client(&server), client(&server));
@@ -127,44 +113,44 @@ fn what_an_administrator_does_wakes() {
 }
 
 #[test]
-fn a_lost_connection_has_everybody_look_again() {
+fn a_lost_connection_wakes_everybody() {
     let server = Server::start();
     let (holder, waiting) = (client(&server), client(&server));
     let guard = hold(&holder);
     let got_it = waiter(&server, &waiting, true);
     let before = looks(&server);
     server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    until("the waiter has looked again", || looks(&server) > before);
+    eventually("another attempt of the waiter", || looks(&server) > before);
     guard.release_blocking().unwrap();
     got_it.recv_timeout(SOON).unwrap();
 }
 
-/// It looks alive to both of its ends: no reset says that the server's word will not come.
+/// Both ends take it for alive: no reset says that no push will come.
 #[test]
-fn a_connection_that_has_gone_silent_is_noticed_while_somebody_waits() {
+fn a_silent_connection_is_noticed_while_a_caller_waits() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(Duration::from_millis(500));
     let (holder, waiting) = (client(&server), Client::from_config(&config).unwrap());
     let guard = hold(&holder);
     let got_it = waiter(&server, &waiting, true);
-    // Both clients have looked what is wrong with the server, and nothing is on its way any more.
-    until("both have looked", || server.command_stats().get("config|get").is_some_and(|calls| *calls >= 2));
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(waiting.ping()).unwrap();
+    // Both clients have read the settings of the server, and nothing is on its way any more.
+    eventually("both have read the settings", || server.calls("config|get") >= 2);
+    waiting.ping_blocking().unwrap();
     proxy.silence();
     guard.release_blocking().unwrap();
-    // A sign of life is asked for every five seconds.
+    // The client pings every five seconds.
     got_it.recv_timeout(SOON).unwrap();
 }
 
 #[test]
-fn a_crashed_holder_is_succeeded_though_no_expiry_is_announced() {
+fn a_waiter_succeeds_a_crashed_holder_without_a_push() {
     let server = Server::start();
-    // With so many other volatile keys, the server does not come round to announcing this expiry for minutes.
+    // With so many volatile keys the server takes minutes to announce this expiry.
     let script = "for i = 1, 100000 do redis.call('SET', 'other' .. i, 1, 'EX', 3600) end";
     server.command(&["EVAL", script, "0"]);
     let (holder, waiting) = (client(&server), client(&server));
-    // What a holder leaves that was killed: a record that nobody renews.
+    // A killed holder leaves a record that nobody renews.
     let record = record(&holder);
     let left = "0b8e@gone/1,2026-01-31T23:59:59.000123+00:00,0";
     let started = Instant::now();
@@ -175,7 +161,7 @@ fn a_crashed_holder_is_succeeded_though_no_expiry_is_announced() {
 }
 
 #[test]
-fn where_tracking_is_forbidden_or_not_wanted_waiters_poll() {
+fn waiters_poll_where_tracking_is_forbidden_or_switched_off() {
     let all = Server::start();
     let plain = ["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all"];
     let without = |command| {
@@ -201,7 +187,7 @@ fn where_tracking_is_forbidden_or_not_wanted_waiters_poll() {
         let lock = waiting.lock("example").sleep(Duration::from_millis(5)).wait(MINUTE);
         let waiter = thread::spawn(move || lock.acquire_blocking().map(drop));
         let before = looks(server);
-        until("the waiter polls", || looks(server) >= before + 5);
+        eventually("the waiter polls", || looks(server) >= before + 5);
         guard.release_blocking().unwrap();
         waiter.join().unwrap().unwrap();
     }

@@ -1,6 +1,6 @@
 //! The local queue: many callers of one process at one key.
 
-use dspinlock_core::{Client, Guard, State};
+use dspinlock::{Client, DSpinlock, Guard, State};
 use dspinlock_testkit::Server;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long a process that has had its turn leaves a lock to others.
+/// How long a process that has had a turn leaves the lock to others.
 const STAND_BACK: Duration = Duration::from_millis(2);
 
-/// What a lock protects: it notices two at once, and a fencing token that does not rise.
+/// What the lock protects. It notices two visitors at once, and a fencing token that does not rise.
 #[derive(Default)]
 struct Resource {
     taken: AtomicBool,
@@ -21,7 +21,7 @@ struct Resource {
 }
 
 impl Resource {
-    fn use_it(&self, guard: &Guard, caller: usize) {
+    fn visit(&self, guard: &Guard, caller: usize) {
         assert!(!self.taken.swap(true, Ordering::SeqCst), "two at once");
         let token = guard.fencing_token();
         assert!(self.last.swap(token, Ordering::SeqCst) < token, "the fencing token did not rise");
@@ -31,12 +31,8 @@ impl Resource {
     }
 }
 
-fn lock(client: &Client, namespace: &str) -> dspinlock_core::DSpinlock {
+fn lock(client: &Client, namespace: &str) -> DSpinlock {
     client.lock("example").namespace(namespace).expire(None).wait(MINUTE).lease(MINUTE)
-}
-
-fn looks(server: &Server) -> u64 {
-    server.command_stats().get("evalsha").copied().unwrap_or(0)
 }
 
 #[test]
@@ -44,7 +40,7 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
     let server = Server::start();
     for client in [Client::memory(), Client::from_url(&server.url()).unwrap()] {
         let resource = Arc::new(Resource::default());
-        let before = looks(&server);
+        let before = server.calls("evalsha");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let tasks: Vec<_> = (0..16)
             .map(|caller| {
@@ -52,7 +48,7 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
                 runtime.spawn(async move {
                     for _ in 0..50 {
                         let guard = lock(&client, "turns").acquire().await.unwrap();
-                        resource.use_it(&guard, caller);
+                        resource.visit(&guard, caller);
                         guard.release().await.unwrap();
                     }
                 })
@@ -64,8 +60,8 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
                 threads.spawn(move || {
                     for turn in 0..50 {
                         let guard = lock(client, "turns").acquire_blocking().unwrap();
-                        resource.use_it(&guard, caller);
-                        // Some give back with a word, some without.
+                        resource.visit(&guard, caller);
+                        // Half of the turns end with a release, half with a drop.
                         if turn % 2 == 1 { guard.release_blocking().unwrap() } else { drop(guard) }
                     }
                 });
@@ -77,10 +73,10 @@ fn threads_and_tasks_together_take_turns_and_tokens_rise() {
         let turns = resource.turns.lock().unwrap();
         assert_eq!(turns.len(), 24 * 50);
         if !client.is_memory() {
-            let commands = looks(&server) - before;
+            let commands = server.calls("evalsha") - before;
             assert!(
                 commands < 24 * 50,
-                "{commands} commands for {} turns: nothing went from hand to hand",
+                "{commands} commands for {} turns: no turn was handed on in the process",
                 turns.len()
             );
             assert_eq!(lock(&client, "turns").inspect_blocking().unwrap(), None, "the key was left behind");
@@ -101,7 +97,7 @@ fn two_processes_share_a_key_and_neither_starves() {
                 threads.spawn(move || {
                     while Instant::now() < until {
                         let guard = lock(client, "share").acquire_blocking().unwrap();
-                        resource.use_it(&guard, process);
+                        resource.visit(&guard, process);
                         guard.release_blocking().unwrap();
                     }
                 });
@@ -113,9 +109,9 @@ fn two_processes_share_a_key_and_neither_starves() {
     assert!(changes >= 4, "{changes} changes of process in {} turns", turns.len());
 }
 
-/// Each has two callers, so that behind the one who gives back there is always another, and the other process waits.
+/// Each process has two callers: behind the one that releases there is always another, and the other process waits.
 #[test]
-fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
+fn a_process_leaves_the_turn_after_its_own_to_others() {
     const TURNS: usize = 40;
     let server = Server::start();
     let clients = [Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap()];
@@ -126,8 +122,8 @@ fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
             threads.spawn(move || {
                 while resource.turns.lock().unwrap().len() < TURNS {
                     let guard = lock(client, "in turn").acquire_blocking().unwrap();
-                    resource.use_it(&guard, process);
-                    // No time is left for another caller of this process. After so long a turn others have some time to come.
+                    resource.visit(&guard, process);
+                    // Longer than the time for hand-offs in the process, and so long that the other process has come meanwhile.
                     thread::sleep(Duration::from_millis(44));
                     guard.release_blocking().unwrap();
                 }
@@ -136,12 +132,12 @@ fn a_process_that_has_had_its_turn_leaves_the_next_to_others() {
     });
     let turns = resource.turns.lock().unwrap();
     let stayed = turns.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    // Half of them would be chance, and more without any care. On a busy machine the other process may wake up too late.
+    // By chance it would be half of them. On a busy machine the other process may wake up too late.
     assert!(stayed < TURNS / 2, "{stayed} of {} turns stayed in the same process", turns.len());
 }
 
 #[test]
-fn who_comes_to_an_empty_line_leaves_the_lock_to_others_too() {
+fn a_caller_that_finds_the_line_empty_leaves_the_lock_to_others_too() {
     let server = Server::start();
     let client = Client::from_url(&server.url()).unwrap();
     let lock = || lock(&client, "empty");
@@ -164,7 +160,7 @@ fn a_bare_key_goes_through_the_server_each_time() {
     let client = Client::from_url(&server.url()).unwrap();
     let bare = || client.lock("example").expire(None).wait(MINUTE);
     bare().acquire_blocking().unwrap().release_blocking().unwrap();
-    let before = looks(&server);
+    let before = server.calls("evalsha");
     thread::scope(|threads| {
         for _ in 0..4 {
             threads.spawn(|| {
@@ -174,11 +170,11 @@ fn a_bare_key_goes_through_the_server_each_time() {
             });
         }
     });
-    assert!(looks(&server) - before >= 200, "{}", looks(&server) - before);
+    assert!(server.calls("evalsha") - before >= 200, "{}", server.calls("evalsha") - before);
 }
 
 #[test]
-fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
+fn callers_that_leave_the_line_anywhere_lose_nothing() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -193,12 +189,12 @@ fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
             let patience = Duration::from_micros(random.u64(0..20_000));
             runtime.spawn(async move {
                 let turn = async {
-                    let guard = lock(&client, "going").acquire().await.unwrap();
-                    resource.use_it(&guard, caller);
+                    let guard = lock(&client, "leaving").acquire().await.unwrap();
+                    resource.visit(&guard, caller);
                     tokio::time::sleep(Duration::from_micros(200)).await;
                     guard.release().await.unwrap();
                 };
-                // Some are done by then, some hold the lock, most stand in line.
+                // Some are done by then, some hold the lock, most wait in the line.
                 let _ = tokio::time::timeout(patience, turn).await;
             })
         })
@@ -206,16 +202,16 @@ fn callers_that_go_from_anywhere_in_the_line_lose_nothing() {
     for task in tasks {
         runtime.block_on(task).unwrap();
     }
-    // Nothing is left behind: the next caller gets the lock long before any lease is over.
+    // Nothing is left behind: the next caller gets the lock long before any lease ends.
     let started = Instant::now();
-    let guard = lock(&client, "going").acquire_blocking().unwrap();
-    resource.use_it(&guard, 400);
+    let guard = lock(&client, "leaving").acquire_blocking().unwrap();
+    resource.visit(&guard, 400);
     guard.release_blocking().unwrap();
     assert!(started.elapsed() < MINUTE / 2, "{:?}", started.elapsed());
 }
 
 #[test]
-fn the_last_of_a_line_marks_the_work_as_done() {
+fn the_last_caller_of_a_line_marks_the_key_computed() {
     let server = Server::start();
     let client = Client::from_url(&server.url()).unwrap();
     let lock = || client.lock("example").namespace("done").wait(MINUTE);

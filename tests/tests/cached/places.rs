@@ -1,18 +1,16 @@
-//! Whose value a call is given: that of its own place in its own package, in whatever process it was computed.
+//! Each place in the code has a value of its own, and the same one in every process.
 
 use std::marker::PhantomData;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use dspinlock::{Client, Error, ErrorKind, dspinlock, testing};
+use dspinlock::{Client, Error, dspinlock, testing};
 use dspinlock_testkit::{Reply, Server};
-
-use crate::support::rigs;
+use dspinlock_tests::{block_on, in_a_process};
 
 type Value = Result<String, Error>;
 type Function = fn() -> Value;
 
-/// Says which place a process calls.
+/// Tells a child process which place to call.
 const PLACE: &str = "DSPINLOCK_TESTS_PLACE";
 
 /// How often a body has run in this process.
@@ -279,7 +277,7 @@ fn by_argument(value: impl Into<u64>) -> Value {
     computed(&value.into().to_string())
 }
 
-/// Each place with what only it computes.
+/// Each place with the value that only it computes.
 const PLACES: [(&str, Function); 33] = [
     ("eu()", eu),
     ("us()", us),
@@ -296,16 +294,16 @@ const PLACES: [(&str, Function); 33] = [
     ("implementation in the second block", || blocks_with_implementations(false)),
     ("trait in the first block", || blocks_with_traits(true)),
     ("trait in the second block", || blocks_with_traits(false)),
-    ("first async block", || dspinlock_tests::block_on(in_async_blocks(true))),
-    ("second async block", || dspinlock_tests::block_on(in_async_blocks(false))),
+    ("first async block", || block_on(in_async_blocks(true))),
+    ("second async block", || block_on(in_async_blocks(false))),
     ("first of a table", || TABLE[0]()),
     ("second of a table", || TABLE[1]()),
     ("A::load", A::load),
     ("B::load", B::load),
     ("A", A::by_default),
     ("B", B::by_default),
-    ("A", || dspinlock_tests::block_on(A.by_default_later())),
-    ("B", || dspinlock_tests::block_on(B.by_default_later())),
+    ("A", || block_on(A.by_default_later())),
+    ("B", || block_on(B.by_default_later())),
     ("u8", Table::<u8>::load),
     ("u16", Table::<u16>::load),
     ("u8", by_type::<u8>),
@@ -316,21 +314,18 @@ const PLACES: [(&str, Function); 33] = [
     ("8", || by_argument(8_u16)),
 ];
 
-/// The value that the place of this number gives in a process of its own, and how often it was computed there.
-fn in_a_process(place: usize, server: &Server) -> String {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "identity::processes_that_call_different_places_share_nothing", "--nocapture"])
-        .env(PLACE, place.to_string())
-        .env("DSPINLOCK_URL", server.url())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let value = text.lines().find_map(|line| line.split_once("it is ").map(|(_, value)| value.to_owned()));
-    value.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+/// The value of this place in a process of its own, and how often it was computed there.
+fn value_of(place: usize, server: &Server) -> String {
+    let name = "places::different_places_share_nothing";
+    let place = (PLACE, Some(place.to_string().into()));
+    let ended = in_a_process(name, &[place, ("DSPINLOCK_URL", Some(server.url().into()))]);
+    let value =
+        ended.output.lines().find_map(|line| line.split_once("it is ").map(|(_, value)| value.to_owned()));
+    value.unwrap_or_else(|| panic!("{ended}"))
 }
 
 #[test]
-fn processes_that_call_different_places_share_nothing() {
+fn different_places_share_nothing() {
     if let Some(place) = std::env::var_os(PLACE) {
         let place: usize = place.into_string().unwrap().parse().unwrap();
         let client = Client::from_env().unwrap();
@@ -341,142 +336,11 @@ fn processes_that_call_different_places_share_nothing() {
     let server = Server::start();
     for runs in [1, 0] {
         for (number, (value, _)) in PLACES.iter().enumerate() {
-            // The second process takes what the first has computed: a place has one name in both.
-            assert_eq!(in_a_process(number, &server), format!("{value}, runs: {runs}"), "place {number}");
+            // The second process gets the value that the first one computed: a place has one name in both.
+            assert_eq!(value_of(number, &server), format!("{value}, runs: {runs}"), "place {number}");
         }
     }
-    let records = server.command(&["KEYS", "dspinlock,dspinlock-tests/*cached::identity::*"]);
+    let records = server.command(&["KEYS", "dspinlock,dspinlock-tests/*cached::places::*"]);
     let Reply::List(records) = records else { panic!("{records:?}") };
     assert_eq!(records.len(), PLACES.len(), "{records:?}");
-}
-
-/// Two packages whose crates are both called `server`, as the binaries of two services may be.
-#[test]
-fn packages_keep_services_apart() {
-    for rig in rigs() {
-        let load = |client, service: fn(u64) -> Value| testing::scope(client, || service(7)).unwrap();
-        for client in [&rig.ours, &rig.theirs] {
-            assert_eq!(load(client, billing::config::load), "billing 7");
-            assert_eq!(load(client, accounts::config::load), "accounts 7");
-        }
-    }
-}
-
-#[dspinlock(key = id, cached)]
-fn load_with<F: Fn(u64) -> String>(id: u64, compute: F) -> Value {
-    computed(&compute(id))
-}
-
-#[dspinlock(key = (), once)]
-fn run_with(compute: impl Fn()) -> Result<(), Error> {
-    compute();
-    Ok(())
-}
-
-#[dspinlock(key = id, cached, namespace = "closures")]
-fn load_in_a_namespace<F: Fn(u64) -> String>(id: u64, compute: F) -> Value {
-    computed(&compute(id))
-}
-
-#[dspinlock(key = id, cached(schema = "text", entry = text_entry), namespace = "closures")]
-fn load_a_schema<F: Fn(u64) -> String>(id: u64, compute: F) -> Value {
-    computed(&compute(id))
-}
-
-// Functions have names.
-fn double(id: u64) -> String {
-    (2 * id).to_string()
-}
-
-fn triple(id: u64) -> String {
-    (3 * id).to_string()
-}
-
-/// The compiler gives all closures of one function one name.
-#[test]
-fn what_has_no_name_of_its_own_is_refused() {
-    let client = Client::memory();
-    testing::scope(&client, || {
-        let closure = |id: u64| id.to_string();
-        // Each may be any function of its form.
-        for chosen_later in
-            [load_with::<fn(u64) -> String>(1, double), load_with::<&dyn Fn(u64) -> String>(1, &double)]
-        {
-            assert_eq!(chosen_later.unwrap_err().kind(), ErrorKind::Misuse);
-        }
-        for (error, advice) in [
-            (load_with(1, closure).unwrap_err(), "`namespace = \"…\"` and `cached(schema = \"…\")`"),
-            (run_with(|| ()).unwrap_err(), "`namespace = \"…\"`,"),
-            (load_in_a_namespace(1, closure).unwrap_err(), "write `cached(schema = \"…\")`"),
-        ] {
-            assert_eq!(error.kind(), ErrorKind::Misuse);
-            let text = error.to_string();
-            assert!(text.contains("{{closure}}") && text.contains(advice), "{text}");
-        }
-        assert_eq!(load_a_schema(1, closure).unwrap(), "1");
-        assert_eq!(text_entry(1, closure).unwrap().get_ok_blocking().unwrap().as_deref(), Some("1"));
-        assert_eq!((load_with(1, double).unwrap(), load_with(1, triple).unwrap()), ("2".into(), "3".into()));
-    });
-}
-
-mod shared_namespace {
-    use super::{Client, Error, dspinlock};
-
-    #[dspinlock(client = client, key = id, namespace = "totals", cached(entry = orders_entry))]
-    pub(super) fn orders(client: &Client, id: u64) -> Result<u64, Error> {
-        Ok(id + 100)
-    }
-
-    #[dspinlock(client = client, key = id, namespace = "totals", cached(local = "1m", entry = returns_entry))]
-    pub(super) async fn returns(client: &Client, id: u64) -> Result<u64, Error> {
-        Ok(id + 200)
-    }
-
-    #[dspinlock(client = client, key = id, namespace = "totals", cached(schema = "sum"))]
-    pub(super) fn first_sum(client: &Client, id: u64) -> Result<u64, Error> {
-        Ok(id + 300)
-    }
-
-    #[dspinlock(client = client, key = id, namespace = "totals", cached(schema = "sum"))]
-    pub(super) fn second_sum(client: &Client, _: (), id: u64) -> Result<u64, Error> {
-        Ok(id + 400)
-    }
-
-    #[dspinlock(client = client, key = (), namespace = "totals", cached)]
-    pub(super) fn width<T>(client: &Client) -> Result<usize, Error> {
-        Ok(size_of::<T>())
-    }
-}
-
-#[test]
-fn a_shared_namespace_shares_the_lock_and_not_the_value() {
-    use shared_namespace::{first_sum, orders, orders_entry, returns, returns_entry, second_sum, width};
-    for rig in rigs() {
-        let (ours, theirs) = (&rig.ours, &rig.theirs);
-        for client in [ours, theirs, ours] {
-            assert_eq!(orders(client, 1).unwrap(), 101);
-            assert_eq!(orders_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(101));
-            assert_eq!(returns_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
-            // Twice: the second time may be served from a copy.
-            for _ in 0..2 {
-                assert_eq!(dspinlock_tests::block_on(returns(client, 1)).unwrap(), 201);
-            }
-            assert_eq!(returns_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(201));
-            assert_eq!(orders_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
-        }
-        assert_eq!(first_sum(ours, 1).unwrap(), 301);
-        assert_eq!(second_sum(theirs, (), 1).unwrap(), 301, "the schema says that both make the same");
-        assert_eq!((width::<u8>(ours).unwrap(), width::<u16>(theirs).unwrap()), (1, 2));
-
-        let lock = theirs.lock(1).namespace("totals");
-        let held = lock.acquire_blocking().unwrap();
-        let error = testing::scope(ours, || shared_namespace_waits(ours)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Contended);
-        held.release_blocking().unwrap();
-    }
-}
-
-#[dspinlock(client = client, key = 1, namespace = "totals", wait = "0s", cached)]
-fn shared_namespace_waits(client: &Client) -> Value {
-    computed("not while another holds it")
 }
