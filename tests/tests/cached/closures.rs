@@ -54,7 +54,7 @@ fn a_closure_as_a_type_parameter_is_refused() {
             assert!(text.contains("{{closure}}") && text.contains(advice), "{text}");
         }
         assert_eq!(load_a_schema(1, closure).unwrap(), "1");
-        assert_eq!(text_entry(1, closure).unwrap().peek_blocking().unwrap().as_deref(), Some("1"));
+        assert_eq!(text_entry(1, closure).unwrap().get_ok_blocking().unwrap().as_deref(), Some("1"));
         assert_eq!((load_with(1, double).unwrap(), load_with(1, triple).unwrap()), ("2".into(), "3".into()));
     });
 }

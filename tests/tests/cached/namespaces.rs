@@ -55,14 +55,14 @@ fn a_shared_namespace_shares_the_lock_and_not_the_value() {
         let (ours, theirs) = (&rig.ours, &rig.theirs);
         for client in [ours, theirs, ours] {
             assert_eq!(orders(client, 1).unwrap(), 101);
-            assert_eq!(orders_entry(ours, 1).unwrap().peek_blocking().unwrap(), Some(101));
-            assert_eq!(returns_entry(theirs, 1).unwrap().peek_blocking().unwrap(), None);
+            assert_eq!(orders_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(101));
+            assert_eq!(returns_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
             // Twice: the second time may be served from a copy.
             for _ in 0..2 {
                 assert_eq!(block_on(returns(client, 1)).unwrap(), 201);
             }
-            assert_eq!(returns_entry(ours, 1).unwrap().peek_blocking().unwrap(), Some(201));
-            assert_eq!(orders_entry(theirs, 1).unwrap().peek_blocking().unwrap(), None);
+            assert_eq!(returns_entry(ours, 1).unwrap().get_ok_blocking().unwrap(), Some(201));
+            assert_eq!(orders_entry(theirs, 1).unwrap().get_ok_blocking().unwrap(), None);
         }
         assert_eq!(first_sum(ours, 1).unwrap(), 301);
         assert_eq!(second_sum(theirs, (), 1).unwrap(), 301, "the schema says that both make the same");
