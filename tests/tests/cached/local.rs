@@ -45,8 +45,7 @@ fn record_key(client: &Client) -> String {
 #[test]
 fn a_hit_on_a_copy_asks_nobody_until_a_change_is_pushed() {
     let server = Server::start();
-    let (client, other) =
-        (Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap());
+    let (client, other) = (Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap());
     copied(&client, 7, 0).unwrap();
     for round in 0..50 {
         // The caller that computed has no copy yet; the first hit makes one.
@@ -92,7 +91,7 @@ fn keep_a_copy(server: &Server, client: &Client) -> u64 {
 fn a_silent_connection_drops_every_copy() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (client, other) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
+    let (client, other) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     let before = keep_a_copy(&server, &client);
     within(Duration::from_secs(20), "two pings", || server.calls("ping") >= 2);
     assert_eq!(
@@ -138,7 +137,7 @@ fn a_copy_ends_with_its_record() {
 #[test]
 fn a_copy_ends_with_its_value() {
     let server = Server::start();
-    let client = Client::from_url(&server.url()).unwrap();
+    let client = Client::connect(&server.url()).unwrap();
     keep_a_copy(&server, &client);
     server.command(&["DEL", &format!("{{{}}}:value", record_key(&client))]);
     eventually("the copy ends", || copied(&client, 7, 2).unwrap() == 2);

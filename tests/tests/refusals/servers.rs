@@ -66,7 +66,7 @@ fn nobody_answers() {
 #[test]
 fn a_host_without_an_address() {
     for api in APIS {
-        let error = refused(&client(&config(6379).host("no-such-host.invalid")), api);
+        let error = refused(&client(&config(6379).with_host("no-such-host.invalid")), api);
         assert_eq!(error.kind(), ErrorKind::Backend);
         assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
     }
