@@ -55,7 +55,7 @@ fn a_foreign_value_is_an_error_and_stays() {
     let server = rig.server.as_ref().unwrap();
     let entry = usage_entry(&rig.ours, "monday", &runs).unwrap();
     server.command(&["SET", entry.record_key(), "foreign"]);
-    assert_eq!(entry.peek_blocking().unwrap_err().kind(), ErrorKind::Foreign);
+    assert_eq!(entry.get_blocking().unwrap_err().kind(), ErrorKind::Foreign);
     assert_eq!(entry.forget_blocking().unwrap_err().kind(), ErrorKind::Foreign);
     assert_eq!(server.command(&["GET", entry.record_key()]).text(), Some("foreign"));
 }

@@ -114,7 +114,7 @@ fn a_value_that_is_too_large_is_returned_and_not_stored() {
         // With its quotes it has 33 bytes.
         assert_eq!(small(&rig.ours, 31, &runs).unwrap().len(), 31);
         let entry = small_entry(&rig.ours, 31, &runs).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         // For a while no caller would take the lock to store another one.
         entry.forget_blocking().unwrap();
         assert_eq!(small(&rig.theirs, 30, &runs).unwrap().len(), 30);

@@ -16,7 +16,7 @@ fn sized(client: &Client, length: usize) -> Result<String, AppError> {
 fn values_of_any_size_come_back_in_another_process() {
     let server = Server::start();
     // On a busy machine a reply of 32 MB may take longer than the usual `response_timeout`.
-    let config = Config::from_url(&server.url()).unwrap().response_timeout(Duration::from_secs(10));
+    let config = Config::from_url(&server.url()).unwrap().with_response_timeout(Duration::from_secs(10));
     let connect = || Client::from_config(&config).unwrap();
     for length in [1_000, 1_000_000, 32_000_000] {
         assert_eq!(sized(&connect(), length).unwrap().len(), length);

@@ -1,6 +1,6 @@
 //! Acquiring a lock that is already held: with a nested guard, through the same instance, in a recursive call.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State, dspinlock};
+use dspinlock::{Client, ErrorKind, State, dspinlock};
 use dspinlock_tests::{Api, Rig, block_on, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
