@@ -8,6 +8,7 @@ use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Record, State, describe};
+use crate::store::backend::{End, Operation, Reply, Request};
 use crate::store::{Abandon, Fail, Release, Released, Sent};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,6 +42,27 @@ enum EndRequest<'a> {
     Release(Release<'a>),
     Abandon(Abandon<'a>),
     Fail(Fail<'a>),
+}
+
+impl Operation for EndRequest<'_> {
+    type Reply = Released;
+
+    fn request(&self) -> Request<'_> {
+        Request::End(match self {
+            Self::Release(release) => End::Release(release),
+            Self::Abandon(abandon) => End::Abandon(abandon),
+            Self::Fail(fail) => End::Fail(fail),
+        })
+    }
+
+    fn reply(reply: Reply) -> Option<Released> {
+        match reply {
+            Reply::Released(released) => Some(released),
+            // The reply does not count the other processes that wait.
+            Reply::Abandoned(_) => Some(Released::Done { others: 0 }),
+            _ => None,
+        }
+    }
 }
 
 impl Hold {
@@ -184,22 +206,14 @@ impl Hold {
 
     /// Tells the store of the ending, once.
     async fn settle(&self, ending: &Ending) -> Result<()> {
-        let (store, Some(request)) = (&self.core.store, self.end_request(ending)) else { return Ok(()) };
-        self.settled(match &request {
-            EndRequest::Release(request) => store.call(request).await,
-            EndRequest::Abandon(request) => store.call(request).await.map(removed),
-            EndRequest::Fail(request) => store.call(request).await.map(removed),
-        })
+        let Some(request) = self.end_request(ending) else { return Ok(()) };
+        self.settled(self.core.store.call(&request).await)
     }
 
     /// [`settle`](Self::settle), blocking the calling thread.
     fn settle_blocking(&self, ending: &Ending) -> Result<()> {
-        let (store, Some(request)) = (&self.core.store, self.end_request(ending)) else { return Ok(()) };
-        self.settled(match &request {
-            EndRequest::Release(request) => store.call_blocking(request),
-            EndRequest::Abandon(request) => store.call_blocking(request).map(removed),
-            EndRequest::Fail(request) => store.call_blocking(request).map(removed),
-        })
+        let Some(request) = self.end_request(ending) else { return Ok(()) };
+        self.settled(self.core.store.call_blocking(&request))
     }
 
     /// The request of an ending, about to be sent; `None` where there is no lock. The queue pauses until the reply.
@@ -247,11 +261,6 @@ impl Hold {
             Err(error) => Err(spec.name(error)),
         }
     }
-}
-
-/// The reply to a request that says only whether the record was there. Nobody counts the others then.
-fn removed(_was_there: bool) -> Released {
-    Released::Done { others: 0 }
 }
 
 /// The error of a release that found something else at the key.

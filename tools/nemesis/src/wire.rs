@@ -45,14 +45,17 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
         source = source.replace(from, to);
     };
     match (sabotage, script) {
-        (Some(Sabotage::Tags), Script::Release | Script::Abandon | Script::Fail) => {
+        (Some(Sabotage::Tags), Script::Release) => {
+            replace("if record == tag .. '0' then", "if record ~= '' then")
+        }
+        (Some(Sabotage::Tags), Script::Abandon | Script::Fail) => {
             replace("if record == ARGV[1] .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::Tags), Script::Renew) => {
             replace("if record == ARGV[at + 1] .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::NotAfter), Script::Acquire) => {
-            replace("if now > tonumber(ARGV[4]) then", "if false then");
+            replace("if now > tonumber(not_after) then", "if false then");
         }
         (Some(Sabotage::BareCounter), Script::Acquire) => replace("math.max(last + 1, now)", "last + 1"),
         _ => {}
