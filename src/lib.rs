@@ -1,6 +1,6 @@
-//! One attribute makes a function run once across a fleet: every process that calls it with the same key waits, or is
-//! turned away, while another one works, or is handed what that one has computed. The lock stands in Redis or Valkey, and
-//! is shared with Python's `py-dspinlock`.
+//! One attribute makes a function run once across a fleet: a process that calls it with the same key waits, is turned
+//! away, or gets the value that another process computes. The lock is in Redis or Valkey, and can be shared with
+//! Python's `py-dspinlock`.
 //!
 //! ```
 //! use dspinlock::{dspinlock, Client};
@@ -11,40 +11,41 @@
 //!     Ok(())
 //! }
 //!
-//! // Once, at the start of `main`; without it the client comes from `DSPINLOCK_URL`, or is `redis://127.0.0.1:6379/0`.
+//! // Once, at the start of `main`. Without it the client is that of `DSPINLOCK_URL`, or of `redis://127.0.0.1:6379/0`.
 //! dspinlock::init(Client::memory())?;
 //! rebuild_report(17)?;
 //! # Ok::<(), dspinlock::Error>(())
 //! ```
 //!
-//! | you want | look at |
+//! | to | see |
 //! | --- | --- |
-//! | to annotate a function | [`#[dspinlock]`](macro@dspinlock): modes, arguments, what it refuses |
-//! | to lock in code | [`DSpinlock`], [`Client::lock`], [`Guard`] |
-//! | to choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
-//! | to lock your own types | [`LockKey`] and its derive |
-//! | to test annotated functions without a server | [`testing`], [`Client::memory`] |
-//! | names other than py-dspinlock's | [`Scheme`] |
-//! | to share locks with Python | [`python`] |
-//! | to look at a cached value, or forget it | [`CachedEntry`] |
-//! | to know what a holder is told, and what happens in an outage | [`holding`] |
-//! | to know what `cached` keeps in Redis | [`values`] |
-//! | to have a resource refuse the late write of an earlier holder | [`fencing`] |
-//! | to see what it does | `tracing` events of the target `dspinlock`; [`logging`] |
+//! | annotate a function | [`#[dspinlock]`](macro@dspinlock): modes, arguments, restrictions |
+//! | lock in code | [`Client::lock`], [`DSpinlock`], [`Guard`] |
+//! | choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
+//! | lock your own types | [`LockKey`] and its derive |
+//! | test annotated functions without a server | [`testing`], [`Client::memory`] |
+//! | use other names than py-dspinlock's | [`Scheme`] |
+//! | share locks with Python | [`python`] |
+//! | read or forget a cached value | [`CachedEntry`] |
+//! | know what a holder learns, and what happens in an outage | [`holding`] |
+//! | know what `cached` stores in Redis | [`values`] |
+//! | have a resource refuse late writes of earlier holders | [`fencing`] |
+//! | see what the library does | `tracing` events with the target `dspinlock`; [`logging`] |
+//! | know what is planned | [`roadmap`] |
 //!
 //! # What a lock on Redis can promise
 //!
-//! It makes it *very unlikely* that two processes work at once, and tells a holder that has lost its lock. It can't make it
-//! impossible: a process can be paused at any point for longer than its lease, and a server that fails over can forget the
-//! newest records. Where two at once would do damage, give the [fencing token](LockHandle::fencing_token) to the resource
-//! and let it refuse lower ones.
+//! It makes it *very unlikely* that two processes work at once, and a holder learns that it has lost its lock. It can't
+//! make it impossible: a process can be paused for longer than its lease at any point, and a server that fails over can
+//! lose the newest records. If two holders would do damage, pass the [fencing token](LockHandle::fencing_token) to the
+//! resource and let it refuse lower ones.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use dspinlock_core::{
     CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json, Key,
-    KeyEncoder, LockHandle, LockKey, MAX_DURATION, OnOutage, Options, RecordInfo, Result, Scheme, State,
-    StoredEntry, Turn, Wakeup, client, init, shutdown, shutdown_blocking, testing,
+    KeyEncoder, LockHandle, LockKey, OnOutage, Options, RecordInfo, Result, Scheme, State, Turn, Wakeup,
+    current_client, init, shutdown, shutdown_blocking, testing,
 };
 
 #[cfg(feature = "msgpack")]
@@ -76,6 +77,10 @@ pub mod holding {}
 #[cfg(doc)]
 #[doc = include_str!("../docs/fencing.md")]
 pub mod fencing {}
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/roadmap.md")]
+pub mod roadmap {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,15 +1,15 @@
-//! Diagnostics on the standard error, switched on from outside as in py-dspinlock.
+//! Diagnostics on standard error, switched on by an environment variable as in py-dspinlock.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Shows this library's events, down to `DEBUG`, on the standard error, if the environment variable `SL_LOG_ENABLED` is
-/// there, with any value. Says whether it does.
+/// Shows this library's events, down to `DEBUG`, on standard error if the environment variable `SL_LOG_ENABLED` is set
+/// to any value. Says whether it does.
 ///
-/// For programs that have no `tracing` subscriber of their own. One that has needs nothing from here: the events' target is
-/// `dspinlock`. If there is a subscriber already, this changes nothing and returns `false`.
+/// It is for programs without a `tracing` subscriber of their own. A program that has one needs nothing from here: the
+/// events have the target `dspinlock`. If there is a subscriber already, this changes nothing and returns `false`.
 ///
 /// ```
 /// dspinlock::logging::init();

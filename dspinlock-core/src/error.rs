@@ -1,4 +1,4 @@
-//! The one error type, and the kinds that a caller tells apart.
+//! The error type, and the kinds that callers tell apart.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,34 +8,34 @@ use std::time::Duration;
 /// A [`Result`](std::result::Result) whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in the few kinds that call for different answers.
+/// What went wrong. Each kind calls for a different reaction; [`Error`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Somebody else held the lock for the whole time that the caller was ready to wait.
+    /// Somebody else held the lock for as long as the caller was ready to wait.
     Contended,
-    /// The key is held or was computed, and the lock was asked to fail then (`fail_if_key_exists`).
+    /// The key is held or COMPUTED, and the lock was told to fail then (`fail_if_key_exists`).
     KeyExists,
-    /// The lock was held and is not any more: its lease ran out, or its key was removed.
+    /// The lock was held and is no longer: its lease ran out, or its key was removed.
     Lost,
-    /// The lock that was to be released is held by somebody else.
+    /// Somebody else holds the lock that was to be released.
     NotOwner,
-    /// The key holds something that is not a lock of ours. Nothing was overwritten.
+    /// The key holds something that is not a lock of this library. Nothing was overwritten.
     Foreign,
-    /// Another caller computed the value that this one waited for, and failed.
+    /// The caller that computed the value failed, and this one waited for it.
     LeaderFailed,
     /// The server could not be reached, did not answer in time, or refused the command.
     Backend,
-    /// The client was [shut down](crate::Client::shutdown), and takes no locks any more.
+    /// The client was [shut down](crate::Client::shutdown) and takes no more locks.
     Closed,
-    /// A URL, an option or a name that can't be used; changing the configuration is the answer.
+    /// A URL, an option or a name can't be used. The configuration has to change.
     Config,
-    /// The library was used in a way that can't work, for example a recursive call with the same key.
+    /// The library was used in a way that can't work, for example by a recursive call with the same key.
     Misuse,
 }
 
 impl ErrorKind {
-    /// The kind in a word or two, as error messages and logs show it.
+    /// Returns the kind in a word or two, as logs show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Contended => "contended",
@@ -58,11 +58,11 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// An error of the lock. It is one pointer wide; [`kind`](Self::kind) says what to do about it.
+/// An error of the lock. [`kind`](Self::kind) says how to react.
 ///
-/// It names the key (64 characters of it at most) and the cause, and never holds a password. Where the system or the server
-/// gave an error of its own, that is its [`source`](std::error::Error::source), a [`std::io::Error`] where a connection
-/// failed; the message has its text already.
+/// It names the key, in at most 64 characters, and the cause. It never holds a password. An error of the system or the
+/// server is its [`source`](std::error::Error::source), for a failed connection a [`std::io::Error`]; the message
+/// already has its text. An `Error` is one pointer wide.
 ///
 /// ```
 /// use dspinlock::{Client, ErrorKind};
@@ -88,7 +88,7 @@ struct Inner {
     holder: Option<String>,
     waited: Duration,
     attempts: u32,
-    /// Whether the same call fails until somebody changes something, though its kind is one that passes.
+    /// Whether the call goes on failing until somebody changes something, although its kind usually passes.
     lasts: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -108,7 +108,7 @@ impl Error {
         }))
     }
 
-    /// The same for another caller, without the first one's key and effort.
+    /// The same error for another caller, without the first one's key and effort.
     pub(crate) fn again(&self) -> Self {
         let mut again = Self::new(self.kind(), &*self.0.message);
         again.0.lasts = self.0.lasts;
@@ -116,13 +116,13 @@ impl Error {
         again
     }
 
-    /// The same, with what is at fault named first.
+    /// Puts what is at fault first in the message.
     pub(crate) fn of(mut self, what: &str) -> Self {
         self.0.message = format!("{what}: {}", self.0.message);
         self
     }
 
-    /// The same, which lasts until somebody changes something, such as this.
+    /// Marks the error as one that lasts until somebody changes something, for example `change`.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn lasting(mut self, change: Option<String>) -> Self {
         self.0.lasts = true;
@@ -132,7 +132,7 @@ impl Error {
         self
     }
 
-    /// The same, with the error behind it. Its text is shown to whoever asks: it must not hold a password.
+    /// Sets the source. Its text may be shown anywhere, so it must not hold a password.
     pub(crate) fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
         self
@@ -159,38 +159,40 @@ impl Error {
         self
     }
 
-    /// What kind of error this is.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The key that the caller locked, as text of at most 64 characters; `None` where no key was involved.
+    /// Returns the key that the caller locked, as text of at most 64 characters; `None` if no key was involved.
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()
     }
 
-    /// The name of the record in Redis, for looking at it with `redis-cli`; `None` where no key was involved.
+    /// Returns the name of the record in Redis, to look at with `redis-cli`; `None` if no key was involved.
     pub fn record_key(&self) -> Option<&str> {
         self.0.record_key.as_deref()
     }
 
-    /// Who held the lock when it was last seen: host, process and function where they are known.
+    /// Returns the holder of the lock when it was last seen: host, process and function, as far as they are known.
     pub fn holder(&self) -> Option<&str> {
         self.0.holder.as_deref()
     }
 
-    /// How long the caller waited before this error.
+    /// Returns how long the caller waited before this error.
     pub fn waited(&self) -> Duration {
         self.0.waited
     }
 
-    /// How often the lock was tried before this error.
+    /// Returns how often the lock was tried before this error.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Whether the same call may well succeed a moment later: the lock was held, or the server out of reach. A server that
-    /// refuses the password, or a command or key that its access list does not allow, refuses it until that is changed.
+    /// Returns whether the same call may succeed a moment later, because the lock was held or the server out of reach.
+    ///
+    /// False for a server that refuses the password, or a command or key that its access list does not allow: that does
+    /// not pass by itself.
     pub fn is_retryable(&self) -> bool {
         let passes = matches!(
             self.0.kind,
@@ -239,7 +241,7 @@ impl StdError for Error {
 }
 
 impl From<Error> for std::io::Error {
-    /// Wraps the lock's error, so that functions returning [`std::io::Result`] can be annotated as they are.
+    /// Wraps the error, so that functions that return [`std::io::Result`] can be annotated.
     fn from(error: Error) -> Self {
         use std::io::ErrorKind as Io;
         let kind = match error.kind() {

@@ -1,6 +1,6 @@
-//! The library's one thread of its own, `dspinlock-io`: it runs the shared connection, the renewals, the waiting, and
-//! the giving back after a drop. It outlives every runtime of the user's, so that no lock depends on one. Large values have
-//! a thread of their own.
+//! The library's own thread, `dspinlock-io`. It runs the shared connection and the renewals, waits for locks, and gives back
+//! what is dropped. It outlives every runtime of the user, so that no lock depends on one. Large values have a thread of
+//! their own.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::lock;
@@ -14,38 +14,38 @@ use tokio::task::JoinHandle;
 
 static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 
-/// A way to the library's thread.
+/// A handle of the library's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
     runtime: Handle,
-    /// The process that has the thread: a fork of it has none.
+    /// The process that has the thread. A fork of it has none.
     process: u32,
 }
 
 impl Worker {
-    /// The thread of this process, started by the first call, and by the first one after a fork.
+    /// The thread of this process. The first call starts it, and the first one after a fork starts another.
     ///
     /// # Errors
     ///
-    /// Of kind `Backend` if the system refuses a thread.
+    /// `Backend` if the system refuses a thread.
     pub(crate) fn get() -> Result<Self> {
         Self::at(&WORKER, "dspinlock-io")
     }
 
-    /// The thread of this process that is kept in `place`, started by the first call, and by the first one after a fork.
+    /// The thread of this process that `slot` keeps. The first call starts it, and the first call after a fork.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub(crate) fn at(place: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
-        let mut worker = lock(place);
+    pub(crate) fn at(slot: &Mutex<Option<Self>>, name: &str) -> Result<Self> {
+        let mut worker = lock(slot);
         match &*worker {
             Some(known) if known.is_here() => Ok(known.clone()),
             _ => Ok(worker.insert(Self::start(name)?).clone()),
         }
     }
 
-    /// Whether this is the process that has the thread.
+    /// Whether the thread belongs to this process.
     pub(crate) fn is_here(&self) -> bool {
         check_process(self.process).is_ok()
     }
@@ -56,8 +56,8 @@ impl Worker {
         };
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // What callers hand over is taken before the connection's own task runs: commands that come together are
-            // then written together. Otherwise each would be written by itself, which halves the throughput.
+            // New tasks of callers run before the connection's own task, so that commands that come together are written
+            // together. With one write for each, the throughput would be half.
             .global_queue_interval(1)
             .build()
             .map_err(cannot)?;
@@ -69,7 +69,7 @@ impl Worker {
         Ok(Self { runtime: handle, process: std::process::id() })
     }
 
-    /// Starts a task; `None` in a process that was forked from the one with the thread, where nothing may be done.
+    /// Starts a task; `None` in a fork of the process that has the thread.
     fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
@@ -77,12 +77,12 @@ impl Worker {
         self.is_here().then(|| self.runtime.spawn(task))
     }
 
-    /// Runs `task` to its end, whatever becomes of the caller.
+    /// Runs `task` to its end, independently of the caller.
     pub(crate) fn detach(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.spawn(task));
     }
 
-    /// Runs `task` while the returned future lives; dropping that aborts it at its next await.
+    /// Runs `task` while the returned future lives. Dropping the future aborts the task at its next await.
     ///
     /// The returned future needs no runtime of its own.
     pub(crate) fn attend<T: Send + 'static>(
@@ -92,7 +92,7 @@ impl Worker {
         Attended(self.spawn(task))
     }
 
-    /// Runs `task` to its end, also if the returned future is dropped.
+    /// Runs `task` to its end, even if the returned future is dropped after its first poll.
     ///
     /// The returned future needs no runtime of its own.
     pub(crate) async fn finish<T: Send + 'static>(
@@ -113,14 +113,14 @@ impl Worker {
         check_process(self.process)?;
         let (send, receive) = mpsc::sync_channel(1);
         self.detach(async move {
-            // Nobody receives only if the waiting thread is gone, and it can't be before it has received.
+            // The receiver is there: the calling thread waits for this.
             let _ = send.send(task.await);
         });
         receive.recv().unwrap_or_else(|_| Err(died()))
     }
 }
 
-/// A task of the library's thread that lives no longer than this.
+/// A task of the library's thread. Dropping this aborts it.
 pub(crate) struct Attended<T>(Option<JoinHandle<Result<T>>>);
 
 impl<T> Future for Attended<T> {
@@ -142,8 +142,12 @@ impl<T> Drop for Attended<T> {
     }
 }
 
-/// Refuses to go on in a process that was forked from the one in which something was made: its locks are the other's, and
-/// so are its connections, and the library's thread is not here.
+/// Refuses to go on in a fork of the process `made_in`: locks and connections belong to the parent, and the library's thread
+/// is not here.
+///
+/// # Errors
+///
+/// `Misuse`.
 pub(crate) fn check_process(made_in: u32) -> Result<()> {
     if std::process::id() == made_in { Ok(()) } else { Err(forked()) }
 }

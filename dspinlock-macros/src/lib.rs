@@ -167,7 +167,7 @@ use proc_macro::TokenStream;
 /// # testing::scope(&Client::memory(), || {
 /// assert_eq!(usage("acme", 17)?.total, 5);
 /// let stored = usage_entry("acme", 17)?;
-/// assert_eq!(stored.peek_blocking()?.map(|usage| usage.total), Some(5));
+/// assert_eq!(stored.get_ok_blocking()?.map(|usage| usage.total), Some(5));
 /// stored.forget_blocking()?; // the next caller computes
 /// # Ok::<(), dspinlock::Error>(())
 /// # }).unwrap();
@@ -207,7 +207,7 @@ use proc_macro::TokenStream;
 /// take.
 ///
 /// *The companion* is a function beside this one with the same visibility, generics, receiver and arguments, never async,
-/// and unsafe if this one is, since both evaluate the key. It gives a `dspinlock::CachedEntry`, with which `peek` looks at what is stored for these arguments, in one
+/// and unsafe if this one is, since both evaluate the key. It gives a `dspinlock::CachedEntry`, whose `get` and `get_ok` read what is stored for these arguments, in one
 /// round trip and without a lock, and `forget` removes it. The body of a trait's implementation has no room for another
 /// item, and the compiler says so; in the trait itself, beside a default body, there is.
 ///

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Reads the values that `#[dspinlock(cached(schema = …))]` stores as JSON, and writes ones that it accepts.
+"""Reads the values that `#[dspinlock(cached(schema = …))]` stores as JSON, and writes values that it accepts.
 
     python cached_values.py --port 6379 get monday usage-1
     python cached_values.py --port 6379 compute monday usage-1 '{"day": "monday", "total": 5}'
 
-`docs/values.md` has the form of what stands in Redis. The functions need redis-py and the standard library, except that
-a value is written under a lock of py-dspinlock's:
+`docs/values.md` describes the format in Redis. The functions need redis-py and the standard library, and a lock of
+py-dspinlock's to write a value under:
 
     with HashDSpinlock("monday") as lock:
         store(sess, lock, "monday", "usage-1", compute())
 
-Take a new instance for each turn, as above: one that is used again writes the same tag, and a turn that raises is marked
-as COMPUTED by py-dspinlock all the same, with the value of the turn before.
+Make a new instance for each turn, as above. An instance that is used again writes the same tag, and py-dspinlock marks a
+turn that raises as COMPUTED too: readers would then get the value of the turn before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import redis
 Key = Union[str, bytes, int, tuple]
 
 MISSING = object()
-"""There is no value that could be read."""
+"""What `load` returns if there is no value."""
 
 
 def canonical(key: Key) -> bytes:
@@ -46,14 +46,14 @@ def canonical(key: Key) -> bytes:
 
 
 def namespaced_uid(key: Key) -> str:
-    """The uid in which no two keys meet: it stands in every envelope, and in the keys of locks with a namespace."""
+    """The uid that is different for any two keys: it is in every envelope, and in the keys of locks with a namespace."""
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
     return "v1-" + hashlib.sha256(b"\x01" + canonical(key)).hexdigest()
 
 
 def record_key(key: Key, namespace: str = "", prefix: str = "dspinlock") -> str:
-    """The name of a lock's record. Without a namespace it is py-dspinlock's, and the key a text, bytes or an integer."""
+    """The name of a lock's record. Without a namespace it is py-dspinlock's, and the key is text, bytes or an integer."""
     if namespace:
         return f"{prefix},{namespace},{namespaced_uid(key)}"
     if isinstance(key, str):
@@ -69,8 +69,8 @@ def value_key(record: str) -> str:
 
 
 def load(sess: redis.Redis, record: str, key: Key, schema: str) -> Any:
-    """The value beside a record, or `MISSING`: it counts only while its own turn's record is COMPUTED."""
-    # In one command, so that both are of the same moment.
+    """The value beside a record, or `MISSING`. A value counts only while the record is COMPUTED by the same turn."""
+    # In one command, so that both are read at the same moment.
     state, envelope = (_bytes(part) for part in sess.mget(record, value_key(record)))
     if state is None or envelope is None:
         return MISSING
@@ -88,7 +88,7 @@ def load(sess: redis.Redis, record: str, key: Key, schema: str) -> Any:
 
 
 def store(sess: redis.Redis, lock: Any, key: Key, schema: str, value: Any) -> None:
-    """Writes a value under a held lock of py-dspinlock's. It counts from the moment at which the lock is released."""
+    """Writes a value under a held lock of py-dspinlock's. It counts once the lock is released."""
     seconds, micros = sess.time()
     header = {
         "v": 1,
@@ -99,13 +99,13 @@ def store(sess: redis.Redis, lock: Any, key: Key, schema: str, value: Any) -> No
         "until": seconds * 1_000_000 + micros + int(lock.expire_at_timedelta.total_seconds() * 1e6),
         "none": value is None,
     }
-    # `NaN` and infinity are no JSON, whatever Python makes of them.
+    # JSON has no NaN and no infinity, although Python writes them.
     body = "" if value is None else json.dumps(value, allow_nan=False)
     sess.set(value_key(lock.get_key()), json.dumps(header) + "\n" + body, ex=lock.expire_at_timedelta)
 
 
 def _bytes(part: bytes | str | None) -> bytes | None:
-    # A session with `decode_responses` has text.
+    # A session with `decode_responses` returns text.
     return part.encode() if isinstance(part, str) else part
 
 
@@ -138,7 +138,7 @@ def main() -> int:
     from dspinlock import HashDSpinlock
 
     if args.namespace:
-        parser.error("a lock of py-dspinlock's has no namespace")
+        parser.error("py-dspinlock's locks have no namespace")
     with HashDSpinlock(key, sess=sess) as lock:
         store(sess, lock, key, args.schema, args.value)
     return 0

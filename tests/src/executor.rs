@@ -1,4 +1,4 @@
-//! The smallest executor there is: no runtime of any library, just the calling thread.
+//! A minimal executor: no runtime of any library, only the calling thread.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls `future` to its end on this thread, which sleeps in between.
+/// Polls `future` to completion on this thread, which sleeps in between.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

@@ -5,20 +5,19 @@ mod executor;
 mod log;
 mod rig;
 
-pub use alone::alone;
+pub use alone::{alone, in_a_process};
 pub use executor::block_on;
 pub use log::Log;
-pub use rig::{Door, Rig};
+pub use rig::{Api, Rig};
 
 use dspinlock::Guard;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Looks again and again until `check` is true, for what announces itself to nobody: an expiry, or the work of the
-/// library's own thread.
+/// Polls until `check` is true, for what nothing announces: an expiry, or the work of the library's own thread.
 ///
 /// # Panics
-/// If it is not true within ten seconds; `what` says what was waited for.
+/// If it is not true within ten seconds. The message has `what`.
 #[track_caller]
 pub fn eventually(what: &str, check: impl FnMut() -> bool) {
     within(Duration::from_secs(10), what, check);
@@ -51,7 +50,7 @@ pub fn await_renewal(guard: &Guard) {
     });
 }
 
-/// Runs `work` and says how long it took.
+/// Runs `work` and measures how long it takes.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let done = work();

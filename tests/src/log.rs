@@ -14,7 +14,7 @@ pub struct Log(Arc<Mutex<Lines>>);
 
 #[derive(Debug)]
 struct Lines {
-    /// The library's threads never wait for somebody who reads: they send their lines here.
+    /// The library's threads send their lines here, so that they never wait for a reader.
     arriving: Receiver<String>,
     arrived: Vec<String>,
 }
@@ -41,17 +41,17 @@ impl Log {
         lines
     }
 
-    /// All that was logged so far.
+    /// All lines so far.
     pub fn all(&self) -> Vec<String> {
         self.lines().arrived.clone()
     }
 
-    /// How many lines have all of these in them.
+    /// How many lines contain all of `parts`.
     pub fn count(&self, parts: &[&str]) -> usize {
         self.lines().arrived.iter().filter(|line| has(line, parts)).count()
     }
 
-    /// Waits until a line has all of these in it.
+    /// Waits until a line contains all of `parts`.
     ///
     /// # Panics
     /// If that takes longer than ten seconds.

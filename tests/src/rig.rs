@@ -1,44 +1,44 @@
-//! One store and one door: what a case is run on, so that no case is written four times.
+//! One store and one API: what a test case runs on, so that no case is written four times.
 
 use crate::block_on;
 use dspinlock::{Client, DSpinlock, Entry, Guard, Inspection, Result};
 use dspinlock_testkit::Server;
 use std::sync::LazyLock;
 
-/// Shared by the cases of one test binary, which keep out of each other's way by their keys. The process's end ends it.
+/// Shared by the cases of one test binary, which use different keys. It ends with the process.
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
-/// Which twin of each method a case goes through.
+/// Which form of each method a case calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Api {
     /// The methods that block the calling thread.
     Blocking,
-    /// The futures, polled by an executor of no runtime.
+    /// The futures, polled by an executor that belongs to no runtime.
     Async,
 }
 
-/// A store and a door.
+/// A store and an API.
 #[derive(Clone, Debug)]
 pub struct Rig {
     /// The client on the store.
     pub client: Client,
-    /// The way in.
-    pub door: Door,
+    /// The form of the methods.
+    pub api: Api,
 }
 
 impl Rig {
     /// An embedded store of its own.
-    pub fn memory(door: Door) -> Self {
-        Self { client: Client::memory(), door }
+    pub fn memory(api: Api) -> Self {
+        Self { client: Client::memory(), api }
     }
 
     /// The server of this test binary.
     ///
     /// # Panics
     /// If there is no server to start.
-    pub fn redis(door: Door) -> Self {
-        let client = Client::connect(&SERVER.url()).expect("a client of a local server");
-        Self { client, door }
+    pub fn redis(api: Api) -> Self {
+        let client = Client::from_url(&SERVER.url()).expect("a client of a local server");
+        Self { client, api }
     }
 
     /// The server behind this rig, if it has one.
@@ -46,77 +46,77 @@ impl Rig {
         (!self.client.is_memory()).then(|| &*SERVER)
     }
 
-    /// A lock of the key `name`, which is another one for each door.
+    /// A lock of the key `name`, which differs between the two APIs.
     pub fn lock(&self, name: &str) -> DSpinlock {
         self.client.lock(self.key(name))
     }
 
     /// The key behind `name`.
     pub fn key(&self, name: &str) -> String {
-        format!("{name} by {:?}", self.door)
+        format!("{name} by {:?}", self.api)
     }
 
     /// [`DSpinlock::acquire`].
     pub fn acquire(&self, lock: &DSpinlock) -> Result<Guard> {
-        match self.door {
-            Door::Blocking => lock.acquire_blocking(),
-            Door::Async => block_on(lock.acquire()),
+        match self.api {
+            Api::Blocking => lock.acquire_blocking(),
+            Api::Async => block_on(lock.acquire()),
         }
     }
 
     /// [`DSpinlock::try_acquire`].
     pub fn try_acquire(&self, lock: &DSpinlock) -> Result<Option<Guard>> {
-        match self.door {
-            Door::Blocking => lock.try_acquire_blocking(),
-            Door::Async => block_on(lock.try_acquire()),
+        match self.api {
+            Api::Blocking => lock.try_acquire_blocking(),
+            Api::Async => block_on(lock.try_acquire()),
         }
     }
 
     /// [`DSpinlock::enter`].
     pub fn enter(&self, lock: &DSpinlock) -> Result<Entry> {
-        match self.door {
-            Door::Blocking => lock.enter_blocking(),
-            Door::Async => block_on(lock.enter()),
+        match self.api {
+            Api::Blocking => lock.enter_blocking(),
+            Api::Async => block_on(lock.enter()),
         }
     }
 
     /// [`DSpinlock::inspect`].
     pub fn inspect(&self, lock: &DSpinlock) -> Result<Option<Inspection>> {
-        match self.door {
-            Door::Blocking => lock.inspect_blocking(),
-            Door::Async => block_on(lock.inspect()),
+        match self.api {
+            Api::Blocking => lock.inspect_blocking(),
+            Api::Async => block_on(lock.inspect()),
         }
     }
 
     /// [`DSpinlock::forget`].
     pub fn forget(&self, lock: &DSpinlock) -> Result<bool> {
-        match self.door {
-            Door::Blocking => lock.forget_blocking(),
-            Door::Async => block_on(lock.forget()),
+        match self.api {
+            Api::Blocking => lock.forget_blocking(),
+            Api::Async => block_on(lock.forget()),
         }
     }
 
     /// [`Guard::release`].
     pub fn release(&self, guard: Guard) -> Result<()> {
-        match self.door {
-            Door::Blocking => guard.release_blocking(),
-            Door::Async => block_on(guard.release()),
+        match self.api {
+            Api::Blocking => guard.release_blocking(),
+            Api::Async => block_on(guard.release()),
         }
     }
 
     /// [`Guard::abandon`].
     pub fn abandon(&self, guard: Guard) -> Result<()> {
-        match self.door {
-            Door::Blocking => guard.abandon_blocking(),
-            Door::Async => block_on(guard.abandon()),
+        match self.api {
+            Api::Blocking => guard.abandon_blocking(),
+            Api::Async => block_on(guard.abandon()),
         }
     }
 
     /// [`Client::ping`].
     pub fn ping(&self) -> Result<()> {
-        match self.door {
-            Door::Blocking => self.client.ping_blocking(),
-            Door::Async => block_on(self.client.ping()),
+        match self.api {
+            Api::Blocking => self.client.ping_blocking(),
+            Api::Async => block_on(self.client.ping()),
         }
     }
 }
@@ -126,16 +126,16 @@ impl Rig {
 macro_rules! on_every_rig {
     ($($case:ident),* $(,)?) => {
         mod memory_blocking {
-            $(#[test] fn $case() { super::$case(&$crate::Rig::memory($crate::Door::Blocking)); })*
+            $(#[test] fn $case() { super::$case(&$crate::Rig::memory($crate::Api::Blocking)); })*
         }
         mod memory_async {
-            $(#[test] fn $case() { super::$case(&$crate::Rig::memory($crate::Door::Async)); })*
+            $(#[test] fn $case() { super::$case(&$crate::Rig::memory($crate::Api::Async)); })*
         }
         mod redis_blocking {
-            $(#[test] fn $case() { super::$case(&$crate::Rig::redis($crate::Door::Blocking)); })*
+            $(#[test] fn $case() { super::$case(&$crate::Rig::redis($crate::Api::Blocking)); })*
         }
         mod redis_async {
-            $(#[test] fn $case() { super::$case(&$crate::Rig::redis($crate::Door::Async)); })*
+            $(#[test] fn $case() { super::$case(&$crate::Rig::redis($crate::Api::Async)); })*
         }
     };
 }

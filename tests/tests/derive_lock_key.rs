@@ -1,4 +1,4 @@
-//! `#[derive(LockKey)]`: what it encodes, and the types it takes.
+//! `#[derive(LockKey)]`: its encoding, and the types that it accepts.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use dspinlock::{Key, LockKey};
 
-/// A value of the documented encoding.
+/// Values in the documented encoding.
 fn value(tag: u8, content: &[&[u8]]) -> Vec<u8> {
     let content = content.concat();
     [&[tag], &(content.len() as u64).to_be_bytes()[..], &content].concat()
@@ -45,7 +45,7 @@ enum Job {
 }
 
 #[test]
-fn a_struct_is_its_name_and_its_fields_sorted_by_name() {
+fn a_struct_is_encoded_as_its_name_and_its_fields_sorted_by_name() {
     let report = Report { year: 2026, tenant: "acme".into() };
     encodes(
         &report,
@@ -63,7 +63,7 @@ fn fields_without_names_keep_their_order() {
 }
 
 #[test]
-fn a_variant_is_its_enum_its_name_and_its_fields() {
+fn a_variant_is_encoded_as_its_enum_its_name_and_its_fields() {
     encodes(&Job::Nightly, &value(b'V', &[&text("Job"), &text("Nightly")]));
     encodes(
         &Job::Retry(3, "x".into()),
@@ -98,14 +98,14 @@ mod earlier_release {
 }
 
 #[test]
-fn order_and_width_can_change_between_releases() {
+fn the_order_and_width_of_fields_do_not_matter() {
     let earlier = earlier_release::Report { tenant: "acme".into(), year: 2026 };
     assert_eq!(Key::new(&earlier), Key::new(&Report { year: 2026, tenant: "acme".into() }));
     assert_eq!(Key::new(&earlier_release::Job::Nightly), Key::new(&Job::Nightly));
 }
 
 #[test]
-fn types_that_hold_the_same_do_not_meet() {
+fn types_with_the_same_fields_have_different_keys() {
     #[derive(LockKey)]
     struct Customer(u64);
     #[derive(LockKey)]
@@ -119,8 +119,8 @@ fn types_that_hold_the_same_do_not_meet() {
 }
 
 #[test]
-fn a_skipped_field_does_not_count() {
-    /// Not a key, and no need to be.
+fn a_skipped_field_is_not_encoded() {
+    /// A type that is no key.
     struct Connection;
 
     #[derive(LockKey)]
@@ -148,7 +148,7 @@ fn a_skipped_field_does_not_count() {
 }
 
 #[test]
-fn names_survive_a_renaming() {
+fn rename_keeps_the_encoding_of_a_renamed_item() {
     #[derive(LockKey)]
     #[lock_key(name = "Report")]
     struct MonthlyReport {
@@ -170,7 +170,7 @@ fn names_survive_a_renaming() {
 }
 
 #[test]
-fn a_transparent_struct_is_its_field() {
+fn a_transparent_struct_is_encoded_as_its_field() {
     #[derive(LockKey)]
     #[lock_key(transparent)]
     struct CustomerId(u64);
@@ -210,7 +210,7 @@ where
     tail: &'a K,
 }
 
-/// Holds its own type, so that bounds on the types of the fields would never end.
+/// Contains its own type, so bounds on the types of its fields would not terminate.
 #[derive(LockKey)]
 enum Tree<T> {
     Leaf(T),
@@ -227,7 +227,7 @@ struct Unsized<T: ?Sized> {
 enum Never {}
 
 #[test]
-fn parameters_are_bounded_as_far_as_they_are_encoded() {
+fn only_encoded_type_parameters_are_bounded() {
     let generic = Generic::<User, str> { id: 7, other: None, part: "p".into(), list: [1, 2], tail: "t" };
     assert_eq!(
         Key::new(&generic).to_string(),
@@ -241,7 +241,7 @@ fn parameters_are_bounded_as_far_as_they_are_encoded() {
 }
 
 #[test]
-fn the_users_names_are_no_trouble() {
+fn names_of_the_user_do_not_clash() {
     #[derive(LockKey)]
     #[expect(non_camel_case_types, reason = "raw names are the point")]
     struct r#struct {
@@ -250,7 +250,7 @@ fn the_users_names_are_no_trouble() {
         field_0: u8,
     }
 
-    /// Shadows of what the expansion might use.
+    /// Shadows names that the expansion might use.
     #[derive(LockKey)]
     enum Option {
         Some(Rc<str>),
@@ -270,7 +270,7 @@ mod framework {
 }
 
 #[test]
-fn the_library_can_be_found_elsewhere() {
+fn the_path_of_the_library_can_be_set() {
     #[derive(LockKey)]
     #[lock_key(crate = framework::reexported, name = "Nightly")]
     struct Elsewhere;

@@ -1,4 +1,4 @@
-//! The main example, run as a user runs it, judged by what it prints, writes and returns.
+//! The main example, run as a user runs it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn example() -> &'static Path {
     })
 }
 
-/// A run of 2 × 6 callers over a small tree of its own, which finds no server unless the test gives it one.
+/// A run of 2 × 6 callers over a small directory. It finds no server unless the test names one.
 struct Run {
     dir: PathBuf,
     command: Command,
@@ -39,7 +39,7 @@ struct Run {
 impl Run {
     fn new(name: &str) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fleet-{name}"));
-        // What an earlier run has left.
+        // Left by an earlier run.
         let _ = fs::remove_dir_all(&dir);
         let tree = dir.join("tree");
         fs::create_dir_all(tree.join("sub")).unwrap();
@@ -85,7 +85,7 @@ fn one_caller_of_two_processes_computes_on_a_private_server() {
     assert!(last.ends_with(r#","backend":"redis"}"#), "{last}");
     let commands = figures["commands"].as_u64().unwrap();
     assert!(commands >= 3, "each process asks, and one says that it has computed: {last}");
-    // Connecting is not counted. By themselves, twelve callers would each ask and be given.
+    // Connecting is not counted. Without the library, each of twelve callers would send at least two commands.
     assert!(commands < 2 * 12, "{last}");
     assert!(figures["seconds"].as_f64() > Some(0.0), "{last}");
 
@@ -105,7 +105,7 @@ fn one_caller_of_two_processes_computes_on_a_private_server() {
     assert_eq!(log.lines().filter(|line| line.ends_with(&format!(" return {digest}"))).count(), 12);
 }
 
-/// When the log says that something happened, in seconds.
+/// The times in the log at which `event` happened, in seconds.
 fn times(log: &str, event: &str) -> Vec<f64> {
     let lines = log.lines().filter(|line| line.split(' ').nth(4) == Some(event));
     lines.map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
@@ -114,7 +114,7 @@ fn times(log: &str, event: &str) -> Vec<f64> {
 #[test]
 fn another_process_takes_over_from_a_leader_that_is_killed() {
     let server = Server::start();
-    // With so many other volatile keys, the server does not come round to announcing an expiry for minutes.
+    // With so many volatile keys the server takes minutes to announce an expiry.
     let script = "for i = 1, 100000 do redis.call('SET', 'other' .. i, 1, 'EX', 3600) end";
     server.command(&["EVAL", script, "0"]);
     let mut run = Run::new("kill");
@@ -126,8 +126,8 @@ fn another_process_takes_over_from_a_leader_that_is_killed() {
         &[("starts", 2), ("computations", 1), ("skipped", 0), ("served", 5), ("errors", 0), ("overlaps", 0)],
     );
     let log = fs::read_to_string(run.dir.join("out/computations.log")).unwrap();
-    // The lease of two seconds counts from its last renewal, which was before the end. A busy machine has some more; the
-    // announcement would come much later still.
+    // The lease of two seconds counts from its last renewal. A busy machine may take longer, but the announcement of the
+    // expiry would come much later still.
     let (killed, last) = (times(&log, "gone")[0], *times(&log, "return").last().unwrap());
     assert!(last - killed < 20.0, "the last caller waited {} s", last - killed);
     assert_eq!(times(&log, "return").len(), 6);
@@ -171,7 +171,7 @@ fn without_a_server_all_callers_are_in_one_process_and_it_says_so() {
 
 #[test]
 fn errors_are_counted_and_make_it_fail() {
-    // A server that is full refuses to be written to, and so to lock anything.
+    // A full server refuses writes, and so all locks.
     let server = Server::start_with(&["--maxmemory", "1"]);
     let mut run = Run::new("errors");
     run.command.args(["--redis", &server.url()]);

@@ -1,4 +1,4 @@
-//! What `LockKey` and its derive refuse, and what they say then.
+//! What `LockKey` and its derive refuse, with the messages.
 
 #[test]
 fn refusals_name_the_reason_at_the_right_token() {

@@ -1,6 +1,6 @@
-//! Every shape of function that the attribute takes, compiled and run on a memory store.
+//! Every shape of function that the attribute accepts, compiled and run on a memory store.
 //!
-//! Each runs under the lints of the workspace, so that what the attribute generates is clean as well.
+//! All are compiled under the lints of the workspace, which the generated code must pass.
 
 #[path = "shapes/async_traits.rs"]
 mod async_traits;

@@ -1,7 +1,7 @@
-//! What the attribute refuses, with the words and the place of each refusal, and shapes that need a crate of their own.
+//! What the attribute refuses, with the message and the position of each error, and shapes that need a crate of their own.
 //!
-//! The words are those of the compiler in use; after an update of it, `TRYBUILD=overwrite` writes them anew, and the
-//! difference wants to be read.
+//! The messages are those of the current compiler. After an update of it, `TRYBUILD=overwrite` writes the new ones; read the
+//! difference.
 
 #[test]
 fn refusals() {

@@ -1,6 +1,7 @@
-//! The client: a place where locks stand, with the defaults of the locks made on it.
+//! The client: where locks stand, and the defaults of the locks made on it.
 
 use crate::api::config::Config;
+use crate::api::server;
 use crate::engine::core::Core;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::scheme::{Scheme, StandardScheme};
@@ -9,15 +10,16 @@ use crate::store::{Ping, Store};
 use crate::worker::Worker;
 use std::sync::Arc;
 
-/// A place where locks stand: a Redis or Valkey server, or the embedded store of this process.
+/// A server that locks stand on, Redis or Valkey, or the embedded store of this process; and the defaults of its locks.
 ///
 /// Cloning is cheap, and clones share their connections. Making a client connects to nothing: the first lock or
-/// [`ping`](Self::ping) does. One connection serves all async callers, and others
-/// renewals and the values of cached functions; blocking callers have up to `pool_size` more.
-/// Both are used from the library's own thread or from the caller's, so that a client works from plain threads and from
-/// any number of runtimes, also when the one in which it was first used has gone.
+/// [`ping`](Self::ping) does. One connection serves all async callers; renewals and the values of cached functions have
+/// connections of their own, and blocking callers open up to `pool_size` more.
 ///
-/// Every call ends within its time limits. A connection that did not answer in time is replaced.
+/// Connections are used from the library's own thread or from the caller's. So a client works from plain threads and
+/// from any number of runtimes, also after the one in which it was first used has ended.
+///
+/// Every call ends within its time limits. A connection that does not answer in time is replaced.
 ///
 /// ```
 /// use dspinlock::Client;
@@ -45,27 +47,38 @@ impl Client {
         }
     }
 
-    /// A client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or `memory://`.
+    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or
+    /// `memory://`.
+    ///
+    /// It connects when it is first used.
     ///
     /// # Errors
     ///
-    /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. Whether the server is there is
-    /// found out by the first use.
-    pub fn connect(url: &str) -> Result<Self> {
+    /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. A server that is not there is
+    /// an error of the first use.
+    ///
+    /// ```
+    /// # use dspinlock::{Client, ErrorKind};
+    /// assert!(Client::from_url("memory://")?.is_memory());
+    /// assert_eq!(Client::from_url("http://localhost").unwrap_err().kind(), ErrorKind::Config);
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
+    pub fn from_url(url: &str) -> Result<Self> {
         if url == "memory://" {
             return Ok(Self::on(Store::memory(), Worker::get()?));
         }
         Self::from_config(&Config::from_url(url)?)
     }
 
-    /// A client as the environment wants it: of the URL in `DSPINLOCK_URL`, or of `redis://127.0.0.1:6379/0`.
+    /// Makes a client of the URL in the environment variable `DSPINLOCK_URL`; without it, of
+    /// `redis://127.0.0.1:6379/0`.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect); what is wrong with the variable names it.
+    /// As [`from_url`](Self::from_url). An error about the variable's value names the variable.
     pub fn from_env() -> Result<Self> {
         match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
+            Ok(url) => Self::from_url(&url).map_err(|error| match error.kind() {
                 ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
                 _ => error,
             }),
@@ -76,54 +89,61 @@ impl Client {
         }
     }
 
-    /// A client of the server that `config` describes.
+    /// Makes a client of the server that `config` describes.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// As [`from_url`](Self::from_url).
     pub fn from_config(config: &Config) -> Result<Self> {
         let worker = Worker::get()?;
-        Ok(Self::on(config.store(&worker)?, worker))
+        Ok(Self::on(server::store(config, &worker)?, worker))
     }
 
-    /// A client of an embedded store of its own, for tests and for a process that has no one to share with: its locks
-    /// are known to its clones and to nobody else.
+    /// Makes a client of a new embedded store, for tests and for single processes. Only its clones share its locks.
     ///
     /// # Panics
     ///
-    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
+    /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`from_url`](Self::from_url) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::connect("memory://") {
+        match Self::from_url("memory://") {
             Ok(client) => client,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// The same client with other defaults for the locks made on it. Annotated functions have defaults of their own, and
-    /// take none but [`replicas`](Options::replicas) from here.
+    /// Sets the default options of the locks made on this client. Annotated functions have defaults of their own, and
+    /// take only [`replicas`](Options::with_replicas) from here.
+    ///
+    /// ```
+    /// # use dspinlock::{Client, Options};
+    /// # use std::time::Duration;
+    /// let client = Client::memory().with_defaults(Options::new().with_lease(Duration::from_secs(30)));
+    /// assert_eq!(client.defaults().lease(), Duration::from_secs(30));
+    /// ```
     #[must_use]
     pub fn with_defaults(mut self, defaults: Options) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// The same client, whose annotated functions do this while the server can't be asked for the lock, unless their
-    /// attribute says otherwise. Locks in code are not concerned, but for
-    /// [`get_or_compute`](DSpinlock::get_or_compute).
+    /// Sets what annotated functions do while the server can't be asked for the lock, unless their attribute says
+    /// otherwise. Applies only to annotated functions and to
+    /// [`get_or_compute`](crate::DSpinlock::get_or_compute).
     #[must_use]
     pub fn with_on_outage(mut self, on_outage: OnOutage) -> Self {
         self.on_outage = on_outage;
         self
     }
 
-    /// The same client, whose copies for `cached(local = …)` are at the most about `number`, and `bytes` together: 10,000
-    /// and 64 MiB if nothing is said. Its clones share the copies and their bounds; those that are there are dropped.
+    /// Bounds the copies that `cached(local = …)` keeps in this process: about `number` at most, and `bytes` in all.
+    /// The defaults are 10,000 and 64 MiB. Clones of the client share the copies and their bounds. Copies made before
+    /// are dropped.
     ///
-    /// A copy weighs what it has in memory: the name of its record, the encoded value, and where a function returns an
-    /// `Arc<T>` the decoded `T`, which all hits share. Of that, serde shows only what is encoded, so that it is taken to be
-    /// as much again and the size of a `T`; [`with_weight`](Self::with_weight) says it better. A copy that alone
-    /// weighs more than a sixteenth of `bytes` may not be kept.
+    /// A copy weighs what it occupies in memory: the name of its record, the encoded value, and, for a function that
+    /// returns an `Arc<T>`, the decoded `T`, which all hits share. The library sees only the encoding of a `T`, so it
+    /// assumes that length again plus the size of a `T`; [`with_weight`](Self::with_weight) replaces this estimate. A
+    /// single copy of more than a sixteenth of `bytes` may not be kept.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -136,9 +156,9 @@ impl Client {
         self
     }
 
-    /// The same client, which takes `weigh` for the bytes of memory that a `T` has, itself included, where copies for
-    /// `cached(local = …)` keep an `Arc<T>`: for values with much in memory that is not stored, as an index has or what
-    /// `#[serde(skip)]` leaves out. Its clones do so too.
+    /// Sets how many bytes of memory a `T` occupies, itself included, where copies for `cached(local = …)` keep an
+    /// `Arc<T>`. For values with much in memory that is not stored, such as an index, or fields with `#[serde(skip)]`.
+    /// Clones of the client share it.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -158,30 +178,40 @@ impl Client {
         self
     }
 
-    /// The same client with another first part of all keys than `dspinlock`, so that environments can share a server.
-    /// Python processes have to set the same `_key_prefix`.
+    /// Sets the first part of all keys, `dspinlock` by default, so that environments can share a server. Python
+    /// processes have to set the same `_key_prefix`.
     #[must_use]
     pub fn with_prefix(self, prefix: impl Into<String>) -> Self {
         self.with_scheme(StandardScheme::new(prefix))
     }
 
-    /// The same client with another way to name keys and turns.
+    /// Sets the scheme, which names keys and turns.
     #[must_use]
     pub fn with_scheme(mut self, scheme: impl Scheme) -> Self {
         self.scheme = Arc::new(scheme);
         self
     }
 
-    /// Whether the store is the embedded one of this process.
+    /// Returns the default options of the locks made on this client.
+    pub fn defaults(&self) -> &Options {
+        &self.defaults
+    }
+
+    /// Returns what annotated functions do while the server can't be asked for the lock.
+    pub fn on_outage(&self) -> OnOutage {
+        self.on_outage
+    }
+
+    /// Returns whether the store is the embedded one of this process.
     pub fn is_memory(&self) -> bool {
         self.core.store.is_memory()
     }
 
-    /// Asks the server for a sign of life, for a readiness probe. Dropping the future leaves nothing behind.
+    /// Asks the server for a reply, as a readiness probe does. Dropping the future leaves nothing behind.
     ///
     /// # Errors
     ///
-    /// `Backend` with the cause if there is none in time.
+    /// `Backend`, with the cause, if there is no reply in time.
     pub async fn ping(&self) -> Result<()> {
         let core = Arc::clone(&self.core);
         self.core.worker.attend(async move { core.store.call(&Ping).await }).await
@@ -202,13 +232,5 @@ impl Client {
 
     pub(crate) fn scheme(&self) -> Arc<dyn Scheme> {
         Arc::clone(&self.scheme)
-    }
-
-    pub(crate) fn on_outage(&self) -> OnOutage {
-        self.on_outage
-    }
-
-    pub(crate) fn defaults(&self) -> &Options {
-        &self.defaults
     }
 }

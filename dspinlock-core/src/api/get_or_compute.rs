@@ -1,4 +1,4 @@
-//! Values by the doors of a lock in code.
+//! Values of a lock in code.
 
 use crate::api::lock::DSpinlock;
 use crate::clock::Tick;
@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::format::envelope::Label;
 use crate::options::{Caching, OnLost};
 use crate::value::codec::Json;
-use crate::value::compute::Terms;
-use crate::value::request::Wish;
+use crate::value::compute::{Computation, Judgement};
+use crate::value::request::CacheRequest;
 use crate::value::sharing::{InOk, Sharing, Whole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,20 +16,22 @@ use std::fmt;
 use std::future::Future;
 
 impl DSpinlock {
-    /// The value that `body` computes, or has computed before, in this process or another: py-dspinlock knows only *that*
-    /// something was computed.
+    /// Returns the value that `body` computes, or that a caller in this or another process has computed before.
     ///
-    /// One caller in the fleet runs `body`; the others wait for as long as it works, `max_block` at the most, and are given
-    /// its value, as later callers are until `expire` is over. A failure is given to those who wait, as an error of kind
-    /// `LeaderFailed`, and is not remembered. Values are stored as JSON; see [`Codec`](crate::Codec) for the attribute's
-    /// other ways. One that would not read back as it was, as a NaN, is returned and not shared: then callers run `body`
-    /// at once, beside each other.
+    /// One caller in the fleet runs `body`. The others wait while it works, for at most `max_block`, and get its value;
+    /// later callers get it until `expire` has passed. If `body` fails, those who wait get an error of kind
+    /// `LeaderFailed`, and nothing is remembered. (py-dspinlock has no values: it knows only *that* something was
+    /// computed.)
     ///
-    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes over.
+    /// Values are stored as JSON; the attribute can use other [codecs](crate::Codec). A value that would not read back
+    /// as it was, such as a NaN, is returned and not shared: then callers run `body` at once, beside each other.
+    ///
+    /// Dropping the future gives the lock back as dropping a [`Guard`](crate::Guard) does, and another caller takes
+    /// over.
     ///
     /// # Errors
     ///
-    /// The body's own, and as [`acquire`](Self::acquire).
+    /// Those of `body`, and those of [`acquire`](Self::acquire).
     ///
     /// ```
     /// # use dspinlock::{Client, Error};
@@ -45,9 +47,8 @@ impl DSpinlock {
         E: From<Error> + fmt::Display,
         B: Future<Output = Result<T, E>>,
     {
-        let terms = terms::<T, E>();
-        match self.wish(&terms.sharing) {
-            Ok(wish) => terms.compute(wish, |_| body(), |error| Err(error.into())).await,
+        match self.computation::<T, E>() {
+            Ok(computation) => computation.run(|_| body(), |error| Err(error.into())).await,
             Err(error) => Err(error.into()),
         }
     }
@@ -62,32 +63,30 @@ impl DSpinlock {
         T: Serialize + DeserializeOwned,
         E: From<Error> + fmt::Display,
     {
-        let terms = terms::<T, E>();
-        match self.wish(&terms.sharing) {
-            Ok(wish) => terms.compute_blocking(wish, |_| body(), |error| Err(error.into())),
+        match self.computation::<T, E>() {
+            Ok(computation) => computation.run_blocking(|_| body(), |error| Err(error.into())),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn wish(&self, sharing: &impl Sharing) -> Result<Wish> {
+    /// Stores the value in `Ok` as JSON.
+    fn computation<T: Serialize + DeserializeOwned, E: fmt::Display>(
+        &self,
+    ) -> Result<Computation<AsJson<T, E>, Judge<T, E>>> {
         let lock = self.resolved()?;
         check_recursion(lock.core.address(), &lock.spec)?;
+        let sharing = AsJson::<T, E>::new();
         let label = sharing.kind().map(|(codec, kind)| Label::new(codec, kind, &lock.spec.key));
         let deadline = Tick::now() + lock.spec.options.max_block;
-        Ok(Wish { deadline, ..Wish::new(lock, label, Caching::new(), OnLost::Continue) })
+        let request = CacheRequest::new(lock, label, Caching::new(), OnLost::Continue);
+        Ok(Computation::new(CacheRequest { deadline, ..request }, sharing, judge))
     }
 }
 
-/// Stores what is in `Ok`, as JSON.
-#[expect(clippy::type_complexity, reason = "two plain functions")]
-fn terms<T, E: fmt::Display>()
--> Terms<InOk<Whole<T, Json>, E>, fn(&Result<T, E>) -> Option<String>, fn(&T) -> bool>
-where
-    T: Serialize + DeserializeOwned,
-{
-    Terms {
-        sharing: InOk::new(),
-        failure: |returned| returned.as_ref().err().map(ToString::to_string),
-        keep: |_| true,
-    }
+type AsJson<T, E> = InOk<Whole<T, Json>, E>;
+
+type Judge<T, E> = fn(&AsJson<T, E>, &Result<T, E>) -> Judgement;
+
+fn judge<S, T, E: fmt::Display>(_: &S, returned: &Result<T, E>) -> Judgement {
+    returned.as_ref().err().map_or(Judgement::Keep, |error| Judgement::Failed(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The client that calls use which name none.
+//! The client of calls that name none.
 
 use crate::api::client::Client;
 use crate::api::testing;
@@ -11,12 +11,13 @@ static GLOBAL: OnceCell<Global> = OnceCell::new();
 
 struct Global {
     client: Client,
-    /// Whether the program has said so, by [`init`].
+    /// Whether the program chose it, by [`init`].
     chosen: bool,
 }
 
-/// Makes `client` the one that annotated functions and [`DSpinlock::new`](crate::DSpinlock::new) use. Call it once, at
-/// the start of `main`; without it the first use makes one by [`Client::from_env`].
+/// Sets the global client, which annotated functions and [`DSpinlock::new`](crate::DSpinlock::new) use.
+///
+/// Call it once, at the start of `main`. Without it, the first use makes a client by [`Client::from_env`].
 ///
 /// ```
 /// use dspinlock::{Client, DSpinlock, ErrorKind};
@@ -29,23 +30,34 @@ struct Global {
 ///
 /// # Errors
 ///
-/// `Misuse` if there is a global client already, by an earlier call or because a lock was used before.
+/// `Misuse` if there is a global client already, from an earlier call or from the use of a lock.
 pub fn init(client: Client) -> Result<()> {
     GLOBAL.set(Global { client, chosen: true }).map_err(|_| {
         Error::new(
             ErrorKind::Misuse,
-            "the global client is there already: call `init` once, before the first lock is used",
+            "there is a global client already: call `init` once, before the first lock is used",
         )
     })
 }
 
-/// The client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global one.
+/// Returns the client in force here: that of the innermost [`testing::scope`](crate::testing::scope), or the global
+/// one.
 ///
 /// # Errors
 ///
-/// As [`Client::from_env`], if the global client is made by this call. `Misuse` outside of all scopes in a process where
-/// one was opened, unless [`init`] was called: the scope may have been lost on the way here.
-pub fn client() -> Result<Client> {
+/// As [`Client::from_env`], if this call makes the global client. `Misuse` outside of all scopes in a process where one
+/// was opened, unless [`init`] was called: the scope may have been lost on the way here.
+///
+/// ```
+/// use dspinlock::{Client, current_client, testing};
+///
+/// testing::scope(&Client::memory(), || {
+///     assert!(current_client()?.is_memory());
+///     current_client()?.ping_blocking()
+/// })?;
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+pub fn current_client() -> Result<Client> {
     if let Some(client) = testing::client() {
         return Ok(client);
     }
@@ -77,7 +89,7 @@ fn beside_scopes() -> Result<Client> {
     Ok(global.client.clone())
 }
 
-/// [`Client::shutdown`] of the global client, if there is one: gives back all that it holds, and takes nothing any more.
+/// Shuts the global client down, if there is one. See [`Client::shutdown`].
 ///
 /// # Errors
 ///

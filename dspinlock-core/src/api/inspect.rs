@@ -1,14 +1,15 @@
-//! What stands at a key, as users may see it.
+//! What is at a key, as users see it.
 
 use crate::clock::ServerTime;
 use crate::engine::core::Core;
 use crate::engine::spec::{Seen, Spec};
 use crate::error::Result;
 use crate::format::record::{Record, State, describe};
-use crate::store::{Forgotten, Found};
+use crate::store::{Forget, Forgotten, Found, Read};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// What a record says, in an [`Inspection`], or in [`Entry::Computed`](crate::Entry::Computed).
+/// The contents of a record, from an [`Inspection`] or [`Entry::Computed`](crate::Entry::Computed).
 ///
 /// ```
 /// use dspinlock::{Client, Entry, State};
@@ -21,7 +22,7 @@ use std::time::{Duration, SystemTime};
 /// assert!(record.since().elapsed().unwrap().as_secs() < 60);
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RecordInfo {
     state: State,
     holder: String,
@@ -29,17 +30,17 @@ pub struct RecordInfo {
 }
 
 impl RecordInfo {
-    /// Whether the key is held, or its work done.
+    /// Returns whether the key is held or COMPUTED.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Who wrote the record: host, process and function, or the id of a Python instance.
+    /// Returns the writer of the record: host, process and function, or the id of a Python instance.
     pub fn holder(&self) -> &str {
         &self.holder
     }
 
-    /// When its turn began, by the server's clock.
+    /// Returns when the writer took the lock, by the server's clock.
     pub fn since(&self) -> SystemTime {
         self.since.to_system_time()
     }
@@ -51,7 +52,8 @@ impl From<Record> for RecordInfo {
     }
 }
 
-/// What [`DSpinlock::inspect`](crate::DSpinlock::inspect) found.
+/// A look at a key, from [`DSpinlock::inspect`](crate::DSpinlock::inspect) or
+/// [`CachedEntry::inspect`](crate::CachedEntry::inspect).
 ///
 /// ```
 /// use dspinlock::{Client, State};
@@ -63,7 +65,7 @@ impl From<Record> for RecordInfo {
 /// println!("{} holds it for {:?} unless it is renewed", found.holder(), found.remaining());
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Inspection {
     record: RecordInfo,
     remaining: Option<Duration>,
@@ -71,58 +73,86 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// What the record says.
+    /// Returns the contents of the record.
     pub fn record(&self) -> &RecordInfo {
         &self.record
     }
 
-    /// Whether the key is held, or its work done.
+    /// Returns whether the key is held or COMPUTED.
     pub fn state(&self) -> State {
         self.record.state
     }
 
-    /// Who wrote the record.
+    /// Returns the writer of the record: host, process and function, or the id of a Python instance.
     pub fn holder(&self) -> &str {
         &self.record.holder
     }
 
-    /// When its turn began, by the server's clock.
+    /// Returns when the writer took the lock, by the server's clock.
     pub fn since(&self) -> SystemTime {
         self.record.since()
     }
 
-    /// How long the record will live unless it is renewed; `None` if it never expires.
+    /// Returns how long the record lives unless it is renewed; `None` if it never expires.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining
     }
 
-    /// The highest fencing token given for this key, if any is remembered.
+    /// Returns the highest fencing token given for this key; `None` if none is remembered.
     pub fn fencing_token(&self) -> Option<u64> {
         self.fencing_token
     }
 }
 
-/// Reads the reply to a look at a key.
-pub(crate) fn inspected(spec: &Spec, reply: Result<Found>) -> Result<Option<Inspection>> {
-    Ok(spec.found(reply)?.map(|Seen { record, remaining, fence }| Inspection {
-        record: record.into(),
-        remaining,
-        fencing_token: fence,
-    }))
+/// A record by its client and its names, to look at and to remove.
+#[derive(Clone)]
+pub(super) struct RecordRef {
+    pub(super) core: Arc<Core>,
+    pub(super) spec: Arc<Spec>,
 }
 
-/// Reads the reply to a removal.
-pub(crate) fn forgotten(core: &Core, spec: &Spec, reply: Result<Forgotten>) -> Result<bool> {
-    match reply.map_err(|error| spec.name(error))? {
-        Forgotten::Done(was_there) => {
-            core.overtake(&spec.names.record);
-            Ok(was_there)
+impl RecordRef {
+    pub(super) async fn inspect(self) -> Result<Option<Inspection>> {
+        let worker = self.core.worker.clone();
+        worker.attend(async move { self.seen(self.core.store.call(&Read(&self.spec.names)).await) }).await
+    }
+
+    pub(super) fn inspect_blocking(&self) -> Result<Option<Inspection>> {
+        self.seen(self.core.store.call_blocking(&Read(&self.spec.names)))
+    }
+
+    pub(super) async fn forget(self) -> Result<bool> {
+        let worker = self.core.worker.clone();
+        worker
+            .attend(async move { self.forgotten(self.core.store.call(&Forget(&self.spec.names)).await) })
+            .await
+    }
+
+    pub(super) fn forget_blocking(&self) -> Result<bool> {
+        self.forgotten(self.core.store.call_blocking(&Forget(&self.spec.names)))
+    }
+
+    fn seen(&self, reply: Result<Found>) -> Result<Option<Inspection>> {
+        Ok(self.spec.found(reply)?.map(|Seen { record, remaining, fence }| Inspection {
+            record: record.into(),
+            remaining,
+            fencing_token: fence,
+        }))
+    }
+
+    fn forgotten(&self, reply: Result<Forgotten>) -> Result<bool> {
+        let spec = &self.spec;
+        match reply.map_err(|error| spec.name(error))? {
+            Forgotten::Done(was_there) => {
+                self.core.overtake(&spec.names.record);
+                Ok(was_there)
+            }
+            Forgotten::WrongType(kind) => Err(spec.foreign(&format!("a {kind}"))),
+            Forgotten::Foreign(raw) => match Record::parse(&raw, &spec.names.separator) {
+                Err(why) => Err(spec.foreign(&describe(&raw, &why))),
+                // The script's pattern is wider than the parser, so this is a record that has changed in between.
+                Ok(_) => Err(spec.foreign("a record of another form")),
+            },
         }
-        Forgotten::WrongType(kind) => Err(spec.foreign(&format!("a {kind}"))),
-        Forgotten::Foreign(raw) => match Record::parse(&raw, &spec.names.separator) {
-            Err(why) => Err(spec.foreign(&describe(&raw, &why))),
-            // The script's pattern is wider than the parser, so this is a record that has changed in between.
-            Ok(_) => Err(spec.foreign("a record of another form")),
-        },
     }
 }

@@ -1,35 +1,41 @@
-//! The lock in code: a key with its options, and the doors to it.
+//! A lock in code: a key, its options, and where it stands.
 
 use crate::api::client::Client;
 use crate::api::global;
-use crate::api::inspect::{Inspection, RecordInfo, forgotten, inspected};
-use crate::engine::attempt::{Attempt, Outcome};
-use crate::engine::fallback::Fallback;
-use crate::engine::guard::Guard;
+use crate::api::inspect::{Inspection, RecordRef};
+use crate::engine::fallback::Resolved;
 use crate::engine::spec::Spec;
-use crate::engine::spin::Policy;
-use crate::engine::waits::{Caller, check_recursion};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::format::key::{Key, LockKey};
 use crate::format::scheme::Scheme;
 use crate::options::Options;
-use crate::store::{Forget, Read};
 use once_cell::sync::OnceCell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A lock: a key, how to lock it, and where.
+/// A lock that is not held yet: a key, its options, and the client that it is on.
 ///
-/// Made by [`Client::lock`], or by [`DSpinlock::new`] on the global client. Nothing is sent before it is acquired; each
-/// method that does has a blocking twin. One made without a [`namespace`](Self::namespace) is *bare*: it and Python's
-/// `HashDSpinlock` of the same value exclude each other.
+/// [`Client::lock`] makes one, or [`DSpinlock::new`] on the client in force. Making one sends nothing. Then:
 ///
-/// One that is acquired while it is held waits, whoever the holder is: also if that is this very instance in this very
-/// thread. Code that holds it already shares the turn by [`Guard::nested`].
+/// | to | call |
+/// | --- | --- |
+/// | wait for the lock, and hold it | [`acquire`](Self::acquire) |
+/// | hold it only if it is free | [`try_acquire`](Self::try_acquire) |
+/// | hold it, or learn that the work is done | [`enter`](Self::enter) |
+/// | compute a value once for all callers | [`get_or_compute`](Self::get_or_compute) |
+/// | look at the key, or remove it | [`inspect`](Self::inspect), [`forget`](Self::forget) |
 ///
-/// A blocking method may be called from async code, where it blocks the executor's thread for as long as it takes; it
+/// Each has a `_blocking` twin. A blocking method may be called from async code: it blocks the executor's thread, but
 /// neither panics nor needs a runtime.
+///
+/// A lock without a [`namespace`](Self::namespace) is *bare*: it and Python's `HashDSpinlock` of the same value exclude
+/// each other.
+///
+/// Acquiring a lock that is held waits, whoever holds it, even if that is this instance on this thread. Code that runs
+/// while the lock is held shares the turn by [`Guard::nested`](crate::Guard::nested).
+///
+/// The setters are those of [`Options`], and [`options`](Self::options) sets all of them.
 ///
 /// ```
 /// use dspinlock::{Client, Entry};
@@ -43,32 +49,62 @@ use std::time::Duration;
 ///         guard.release_blocking()?;
 ///     }
 ///     Entry::Computed(record) => println!("computed by {}", record.holder()),
+///     _ => {}
 /// }
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use = "a lock is not held until it is acquired"]
 pub struct DSpinlock {
     client: Option<Client>,
-    key: Key,
+    pub(super) key: Key,
     namespace: Option<String>,
     scheme: Option<Arc<dyn Scheme>>,
-    options: Options,
+    pub(super) options: Options,
     spec: OnceCell<Arc<Spec>>,
 }
 
 impl Client {
-    /// A bare lock of `key`, with this client's defaults.
+    /// Makes a [`DSpinlock`] of `key`, which does not lock yet: [`acquire`](DSpinlock::acquire) does.
+    ///
+    /// It is bare, and has this client's default options.
     pub fn lock(&self, key: impl LockKey) -> DSpinlock {
         DSpinlock::on(Some(self.clone()), &key)
     }
 }
 
+/// Setters that forward to those of [`Options`], where their documentation is.
+macro_rules! options {
+    ($($name:ident => $set:ident($($value:ident: $type:ty),+);)+) => {$(
+        #[doc = concat!("See [`Options::", stringify!($set), "`].")]
+        pub fn $name(self, $($value: $type),+) -> Self {
+            self.change(|lock| lock.options = std::mem::take(&mut lock.options).$set($($value),+))
+        }
+    )+};
+}
+
 impl DSpinlock {
-    /// A bare lock on the client in force here: that of the [testing scope](crate::testing::scope), or the global one.
+    options! {
+        sleep => with_sleep(sleep: Duration);
+        wait => with_wait(wait: Duration);
+        tries => with_tries(tries: u32);
+        expire => with_expire(expire: impl Into<Option<Duration>>);
+        max_block => with_max_block(max_block: Duration);
+        lease => with_lease(lease: Duration);
+        fail_if_key_exists => with_fail_if_key_exists(fail: bool);
+        cached_if_computed => with_cached_if_computed(cached: bool);
+        local_handoffs => with_local_handoffs(local_handoffs: u32);
+        replicas => with_replicas(count: u32, within: Duration);
+    }
+}
+
+impl DSpinlock {
+    /// Makes a bare lock of `key` on the client in force, [`current_client`](crate::current_client), with its default
+    /// options.
     ///
-    /// If there is none yet and the environment's URL is wrong, using the lock says so.
+    /// If there is no client yet and the environment's URL is wrong, using the lock returns that error.
     pub fn new(key: impl LockKey) -> Self {
-        Self::on(global::client().ok(), &key)
+        Self::on(global::current_client().ok(), &key)
     }
 
     pub(crate) fn on(client: Option<Client>, key: &(impl LockKey + ?Sized)) -> Self {
@@ -88,200 +124,28 @@ impl DSpinlock {
         self
     }
 
-    fn option(self, change: impl FnOnce(Options) -> Options) -> Self {
-        self.change(|lock| lock.options = change(std::mem::take(&mut lock.options)))
-    }
-
-    /// Keeps this key apart from the same key of other namespaces; `""` is bare again.
-    #[must_use]
+    /// Sets the namespace, which keeps this key apart from the same key in other namespaces. `""` makes the lock bare.
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.change(|lock| lock.namespace = Some(namespace.into()).filter(|namespace| !namespace.is_empty()))
     }
 
-    /// Names keys and turns in another way than py-dspinlock.
-    #[must_use]
+    /// Sets the scheme, which names keys and turns, in place of the client's.
     pub fn scheme(self, scheme: impl Scheme) -> Self {
         self.change(|lock| lock.scheme = Some(Arc::new(scheme)))
     }
 
-    /// Replaces all options at once.
-    #[must_use]
+    /// Sets all options at once.
     pub fn options(self, options: Options) -> Self {
-        self.option(|_| options)
+        self.change(|lock| lock.options = options)
     }
 
-    /// See [`Options::sleep`].
-    #[must_use]
-    pub fn sleep(self, sleep: Duration) -> Self {
-        self.option(|options| options.sleep(sleep))
-    }
-
-    /// See [`Options::wait`].
-    #[must_use]
-    pub fn wait(self, wait: Duration) -> Self {
-        self.option(|options| options.wait(wait))
-    }
-
-    /// See [`Options::tries`].
-    #[must_use]
-    pub fn tries(self, tries: u32) -> Self {
-        self.option(|options| options.tries(tries))
-    }
-
-    /// See [`Options::expire`].
-    #[must_use]
-    pub fn expire(self, expire: impl Into<Option<Duration>>) -> Self {
-        self.option(|options| options.expire(expire))
-    }
-
-    /// See [`Options::max_block`].
-    #[must_use]
-    pub fn max_block(self, max_block: Duration) -> Self {
-        self.option(|options| options.max_block(max_block))
-    }
-
-    /// See [`Options::lease`].
-    #[must_use]
-    pub fn lease(self, lease: Duration) -> Self {
-        self.option(|options| options.lease(lease))
-    }
-
-    /// See [`Options::replicas`].
-    #[must_use]
-    pub fn replicas(self, count: u32, within: Duration) -> Self {
-        self.option(|options| options.replicas(count, within))
-    }
-
-    /// See [`Options::fail_if_key_exists`].
-    #[must_use]
-    pub fn fail_if_key_exists(self, fail: bool) -> Self {
-        self.option(|options| options.fail_if_key_exists(fail))
-    }
-
-    /// See [`Options::cached_if_computed`].
-    #[must_use]
-    pub fn cached_if_computed(self, cached: bool) -> Self {
-        self.option(|options| options.cached_if_computed(cached))
-    }
-
-    /// The name of the record in Redis.
+    /// Returns the name of the record in Redis.
     ///
     /// # Errors
     ///
     /// `Config` if an option, the namespace or the scheme can't be used.
     pub fn record_key(&self) -> Result<&str> {
         Ok(&self.spec()?.names.record)
-    }
-
-    fn client(&self) -> Result<Client> {
-        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
-    }
-
-    fn spec(&self) -> Result<&Arc<Spec>> {
-        self.spec.get_or_try_init(|| {
-            let scheme = match &self.scheme {
-                Some(scheme) => Arc::clone(scheme),
-                None => self.client()?.scheme(),
-            };
-            let namespace = self.namespace.as_deref();
-            Ok(Arc::new(Spec::resolve(scheme, namespace, &self.key, self.options.clone())?))
-        })
-    }
-
-    /// Where this lock is, and what.
-    pub(crate) fn resolved(&self) -> Result<Fallback> {
-        let client = self.client()?;
-        Ok(Fallback { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
-    }
-
-    fn attempt(&self, policy: Policy) -> Result<Attempt> {
-        let (core, spec) = (self.client()?.core(), self.spec()?);
-        check_recursion(core.address(), spec)?;
-        Ok(Attempt::new(core, Arc::clone(spec), policy, spec.options.wait_budget()))
-    }
-
-    /// The policy of a door, which `fail_if_key_exists` overrides.
-    fn policy(&self, door: Policy) -> Policy {
-        if self.options.fail_if_key_exists { Policy::FAIL } else { door }
-    }
-
-    fn enter_policy(&self) -> Policy {
-        self.policy(if self.options.cached_if_computed { Policy::CACHED } else { Policy::WAIT })
-    }
-
-    async fn attend(&self, policy: Policy) -> Result<Outcome> {
-        let attempt = self.attempt(policy)?;
-        let core = self.client()?.core();
-        let caller = Caller::awaiting(core.address(), self.spec()?);
-        core.worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await
-    }
-
-    fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {
-        let caller = Caller::blocking(self.client()?.core().address(), self.spec()?);
-        self.attempt(policy)?.called_by(&Arc::downgrade(&caller)).run_blocking()
-    }
-
-    /// Waits for the lock and takes it, whether or not the key is COMPUTED.
-    ///
-    /// Dropping the future gives back what it may have taken, without blocking.
-    ///
-    /// # Errors
-    ///
-    /// `Contended` after the budget of [`wait`](Self::wait) or [`tries`](Self::tries), `KeyExists` with
-    /// [`fail_if_key_exists`](Self::fail_if_key_exists), `Foreign` if the key holds something else, `Backend` without a
-    /// reply, `Config` for options that can't be used, `Misuse` inside an annotated function that holds this key.
-    pub async fn acquire(&self) -> Result<Guard> {
-        self.guard(self.attend(self.policy(Policy::WAIT)).await?)
-    }
-
-    /// [`acquire`](Self::acquire), blocking the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Self::acquire).
-    pub fn acquire_blocking(&self) -> Result<Guard> {
-        self.guard(self.attend_blocking(self.policy(Policy::WAIT))?)
-    }
-
-    /// Takes the lock if nobody holds it, in one attempt.
-    ///
-    /// Dropping the future gives back what it may have taken, without blocking.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Self::acquire), except that a lock that is held is `None`, whoever holds it.
-    pub async fn try_acquire(&self) -> Result<Option<Guard>> {
-        Ok(entered(self.attend(self.policy(Policy::TRY)).await?))
-    }
-
-    /// [`try_acquire`](Self::try_acquire), blocking the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_acquire`](Self::try_acquire).
-    pub fn try_acquire_blocking(&self) -> Result<Option<Guard>> {
-        Ok(entered(self.attend_blocking(self.policy(Policy::TRY))?))
-    }
-
-    /// Waits for the lock and takes it; with [`cached_if_computed`](Self::cached_if_computed), a key that is COMPUTED, or
-    /// becomes so while waiting, is entered without the lock.
-    ///
-    /// Dropping the future gives back what it may have taken, without blocking.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Self::acquire).
-    pub async fn enter(&self) -> Result<Entry> {
-        self.entry(self.attend(self.enter_policy()).await?)
-    }
-
-    /// [`enter`](Self::enter), blocking the calling thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`acquire`](Self::acquire).
-    pub fn enter_blocking(&self) -> Result<Entry> {
-        self.entry(self.attend_blocking(self.enter_policy())?)
     }
 
     /// Looks at the key: who holds it, since when, and for how long; `None` if it is free.
@@ -292,9 +156,7 @@ impl DSpinlock {
     ///
     /// `Foreign` if the key holds something else, `Backend` without a reply, `Config` for options that can't be used.
     pub async fn inspect(&self) -> Result<Option<Inspection>> {
-        let Fallback { core, spec, .. } = self.resolved()?;
-        let worker = core.worker.clone();
-        worker.attend(async move { inspected(&spec, core.store.call(&Read(&spec.names)).await) }).await
+        self.record()?.inspect().await
     }
 
     /// [`inspect`](Self::inspect), blocking the calling thread.
@@ -303,25 +165,29 @@ impl DSpinlock {
     ///
     /// As [`inspect`](Self::inspect).
     pub fn inspect_blocking(&self) -> Result<Option<Inspection>> {
-        let spec = self.spec()?;
-        inspected(spec, self.client()?.core().store.call_blocking(&Read(&spec.names)))
+        self.record()?.inspect_blocking()
     }
 
-    /// Removes the key, whoever holds it, and its value (py-dspinlock's `delete_atomic_query_mutex_state`); says whether
-    /// it was there. The fencing token goes on counting.
+    /// Removes the key and its value, whoever holds it, and says whether it was there (py-dspinlock's
+    /// `delete_atomic_query_mutex_state`). Fencing tokens go on rising.
     ///
-    /// Dropping the future leaves it open whether the key is removed.
+    /// If the future is dropped, the key may or may not be removed.
     ///
     /// # Errors
     ///
-    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that can't
-    /// be used.
+    /// `Foreign` if the key holds something else, which stays; `Backend` without a reply; `Config` for options that
+    /// can't be used.
+    ///
+    /// ```
+    /// # use dspinlock::Client;
+    /// let lock = Client::memory().lock("example");
+    /// lock.acquire_blocking()?.release_blocking()?; // COMPUTED for an hour
+    /// assert!(lock.forget_blocking()?);
+    /// assert!(lock.inspect_blocking()?.is_none());
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     pub async fn forget(&self) -> Result<bool> {
-        let Fallback { core, spec, .. } = self.resolved()?;
-        let worker = core.worker.clone();
-        worker
-            .attend(async move { forgotten(&core, &spec, core.store.call(&Forget(&spec.names)).await) })
-            .await
+        self.record()?.forget().await
     }
 
     /// [`forget`](Self::forget), blocking the calling thread.
@@ -330,30 +196,32 @@ impl DSpinlock {
     ///
     /// As [`forget`](Self::forget).
     pub fn forget_blocking(&self) -> Result<bool> {
-        let (core, spec) = (self.client()?.core(), self.spec()?);
-        forgotten(&core, spec, core.store.call_blocking(&Forget(&spec.names)))
+        self.record()?.forget_blocking()
     }
 
-    /// The guard of a door that only ever locks.
-    fn guard(&self, outcome: Outcome) -> Result<Guard> {
-        match self.entry(outcome)? {
-            Entry::Locked(guard) => Ok(guard),
-            // No policy of such a door turns away.
-            Entry::Computed(record) => Err((self.spec()?)
-                .error(ErrorKind::Contended, "held by somebody else")
-                .with_holder(Some(record.holder().to_owned()))),
-        }
+    pub(super) fn client(&self) -> Result<Client> {
+        self.client.clone().map_or_else(global::current_client, Ok).map_err(|error| error.with_key(&self.key))
     }
 
-    fn entry(&self, outcome: Outcome) -> Result<Entry> {
-        match outcome {
-            Outcome::Entered(guard) => Ok(Entry::Locked(guard)),
-            Outcome::TurnedAway(record) => Ok(Entry::Computed(record.into())),
-            // Only an attempt that fetches is given a value.
-            Outcome::Fetched(_) => {
-                Err(self.spec()?.error(ErrorKind::Misuse, "a value came that nobody asked for"))
-            }
-        }
+    pub(super) fn spec(&self) -> Result<&Arc<Spec>> {
+        self.spec.get_or_try_init(|| {
+            let scheme = match &self.scheme {
+                Some(scheme) => Arc::clone(scheme),
+                None => self.client()?.scheme(),
+            };
+            let namespace = self.namespace.as_deref();
+            Ok(Arc::new(Spec::resolve(scheme, namespace, &self.key, self.options.clone())?))
+        })
+    }
+
+    fn record(&self) -> Result<RecordRef> {
+        Ok(RecordRef { core: self.client()?.core(), spec: Arc::clone(self.spec()?) })
+    }
+
+    /// The lock with everything derived.
+    pub(crate) fn resolved(&self) -> Result<Resolved> {
+        let client = self.client()?;
+        Ok(Resolved { core: client.core(), spec: Arc::clone(self.spec()?), on_outage: client.on_outage() })
     }
 }
 
@@ -367,18 +235,29 @@ impl fmt::Debug for DSpinlock {
     }
 }
 
-/// How [`DSpinlock::enter`] got in.
-#[derive(Debug)]
-pub enum Entry {
-    /// The lock is held.
-    Locked(Guard),
-    /// The key is COMPUTED and nothing is held.
-    Computed(RecordInfo),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn entered(outcome: Outcome) -> Option<Guard> {
-    match outcome {
-        Outcome::Entered(guard) => Some(guard),
-        Outcome::TurnedAway(_) | Outcome::Fetched(_) => None,
+    #[test]
+    fn each_setter_sets_its_own_option() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let lock = Client::memory()
+            .lock("key")
+            .sleep(SECOND)
+            .wait(2 * SECOND)
+            .expire(3 * SECOND)
+            .max_block(4 * SECOND)
+            .lease(5 * SECOND)
+            .fail_if_key_exists(true)
+            .cached_if_computed(true)
+            .local_handoffs(6)
+            .replicas(7, 8 * SECOND);
+        let set = &lock.options;
+        assert_eq!((set.sleep(), set.wait(), set.tries()), (SECOND, 2 * SECOND, None));
+        assert_eq!((set.expire(), set.max_block(), set.lease()), (Some(3 * SECOND), 4 * SECOND, 5 * SECOND));
+        assert!(set.fail_if_key_exists() && set.cached_if_computed());
+        assert_eq!((set.local_handoffs(), set.replicas()), (6, Some((7, 8 * SECOND))));
+        assert_eq!(lock.tries(9).options.tries(), Some(9));
     }
 }

@@ -1,5 +1,6 @@
 //! What users hold: clients, locks, entries, and what an inspection shows.
 
+pub(crate) mod acquire;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod entry;
@@ -9,6 +10,21 @@ pub(crate) mod inspect;
 pub(crate) mod lock;
 #[cfg(feature = "redis")]
 pub mod redis_1;
+/// Without the feature `redis` there is no server to connect to.
+#[cfg(not(feature = "redis"))]
+mod server {
+    use crate::api::config::Config;
+    use crate::error::{Error, ErrorKind, Result};
+    use crate::store::Store;
+    use crate::worker::Worker;
+
+    pub(super) fn store(_: &Config, _: &Worker) -> Result<Store> {
+        let message = "this build has no Redis: turn on the feature `redis`, or use `memory://`";
+        Err(Error::new(ErrorKind::Config, message))
+    }
+}
+#[cfg(feature = "redis")]
+mod server;
 mod shutdown;
 pub mod testing;
 mod url;

@@ -1,7 +1,10 @@
-//! For those who bring connections of their own, of version 1 of the `redis` crate: the one place where its types show.
+//! Clients on connections that you bring, of version 1 of the `redis` crate.
+//!
+//! The types of that crate appear only here. A later major version gets a module of its own.
 
 use crate::api::client::Client;
-use crate::error::{Error, ErrorKind, Result};
+use crate::api::server::unusable;
+use crate::error::Result;
 use crate::store::Wakeups;
 use crate::store::redis::{AsyncLink, BlockingLink, Limits, Link, Own, store};
 use crate::worker::Worker;
@@ -10,15 +13,15 @@ use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a reply may take on a connection that somebody else configured.
+/// The limits of connections that somebody else configured.
 const LIMITS: Limits = Limits {
     connect_timeout: Duration::from_secs(1),
     response_timeout: Duration::from_secs(1),
     pool_size: 16,
 };
 
-/// A client that opens its connections from `client`, with its address, credentials and settings, and the limits of
-/// [`Config::new`](crate::Config::new).
+/// Makes a client that opens its connections by `client`, with the address, credentials and settings of that, and with
+/// the limits of [`Config::new`](crate::Config::new).
 ///
 /// ```no_run
 /// let theirs = redis::Client::open("redis://redis.internal/2")?;
@@ -36,19 +39,19 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
-    let own = Own::new(client, LIMITS, true, wakeups.clone())
-        .map_err(|_| Error::new(ErrorKind::Config, "the address of the server can't be used"))?;
+    let own = Own::new(client, LIMITS, true, wakeups.clone()).map_err(|_| unusable())?;
     let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
     Ok(Client::on(store, worker))
 }
 
-/// A client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or anything that
-/// is cloned as cheaply. Blocking callers wait while the library's thread uses it.
+/// Makes a client that sends everything over `connection`: a `MultiplexedConnection`, a `ConnectionManager`, or
+/// anything that is cloned as cheaply. Blocking callers wait while the library's thread uses it.
 ///
-/// Values go over it as well as locks: the large ones in pieces of 256 KiB, two values at a time, behind which a lock waits
-/// for a moment. Where that is too long, bring a client with [`from_client`], which has connections apart for values.
+/// Locks and values share the connection. Large values go in pieces of 256 KiB, two values at a time, and a lock waits
+/// behind them for a moment. Use [`from_client`] if that is too long: it has separate connections for values.
 ///
-/// The runtime that drives the connection has to live, and to run, as long as the locks do.
+/// The runtime that drives the connection must live, and run, as long as the locks do. There are no wake-ups: waiters
+/// poll.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,11 +71,11 @@ where
     on(AsyncLink { connection, limits: LIMITS }, "redis on the caller's connection")
 }
 
-/// A client that takes each connection from a pool: `get` hands out one, which goes back when it is dropped. Async
+/// Makes a client that takes each connection from a pool: `get` returns one, and dropping it puts it back. Async
 /// callers use it on a helper thread of the library's.
 ///
-/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values take
-/// a connection for each piece of 256 KiB, two at a time.
+/// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values
+/// take a connection for each piece of 256 KiB, two at a time. There are no wake-ups: waiters poll.
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)

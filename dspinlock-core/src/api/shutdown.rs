@@ -1,4 +1,4 @@
-//! The end of a client: everything that it holds is given back, and nothing is taken any more.
+//! Shutting a client down: it gives back all that it holds, and takes no more locks.
 
 use crate::api::client::Client;
 use crate::engine::core::Core;
@@ -14,11 +14,11 @@ async fn shut_down(core: Arc<Core>, deadline: Duration) -> Result<()> {
     for grant in held {
         Hold::new(Arc::clone(&core), grant).revoke();
     }
-    // Those who wait are told.
+    // Waiters see that the client is closed.
     core.store.wakeups().wake_all();
-    core.lines.call_all();
+    core.queues.wake_each_first();
     tokio::time::timeout(deadline, core.closing.settled()).await.map_err(|_| {
-        let left = core.closing.on_their_way();
+        let left = core.closing.number();
         let what =
             format!("{left} lock(s) could not be given back within {deadline:?}; they end with their leases");
         Error::new(ErrorKind::Backend, what)
@@ -26,18 +26,18 @@ async fn shut_down(core: Arc<Core>, deadline: Duration) -> Result<()> {
 }
 
 impl Client {
-    /// Gives back all locks that this client and its clones hold, and takes none any more: for the end of a process, so
-    /// that nobody has to wait for its leases. Waits for the server's confirmation, `deadline` at the most.
+    /// Gives back all locks that this client and its clones hold, and takes no more. For the end of a process, so that
+    /// no other process has to wait for its leases.
     ///
-    /// Holders are not waited for: their guards are not held any more from this moment on, [`lost`] comes true, and what
-    /// they release is `Lost`. So let the work that is under way come to its end first, as far as there is time. Callers
-    /// that wait for a lock, and those that come later, get an error of kind `Closed`.
+    /// It waits for the server's confirmation, for at most `deadline`. It does not wait for holders: from this moment
+    /// their guards are not held, [`lost`] completes, and a release returns `Lost`. So let running work finish first,
+    /// as far as there is time. Callers that wait for a lock, and later ones, get an error of kind `Closed`.
     ///
     /// Dropping the future does not stop it.
     ///
     /// # Errors
     ///
-    /// `Backend` if the server did not confirm everything in time; the rest goes on being tried while the process lives.
+    /// `Backend` if the server did not confirm everything in time. The library goes on trying while the process lives.
     ///
     /// ```
     /// # use dspinlock::{Client, ErrorKind};

@@ -1,5 +1,4 @@
-//! A client for the length of a test, so that tests of annotated functions share neither a server nor each other's
-//! locks.
+//! Runs a test with a client of its own. Tests of annotated functions then need no server, and do not share locks.
 //!
 //! ```
 //! use dspinlock::{Client, DSpinlock, testing};
@@ -13,9 +12,9 @@
 //!
 //! # Threads and tasks
 //!
-//! A scope holds on its thread, or in its future. A thread or task that is started inside does not inherit it: Rust has no
-//! hook for that. [`carry`] and [`carry_async`] take the scope along, and do nothing where there is none, so that they can
-//! stand in the code that is tested:
+//! A scope applies to its thread, or to its future. Threads and tasks that start inside do not inherit it, since Rust
+//! has no hook for that. [`carry`] and [`carry_async`] take the scope along. Outside of a scope they do nothing, so
+//! they can stay in the code under test:
 //!
 //! ```
 //! use dspinlock::{Client, DSpinlock, testing};
@@ -30,9 +29,10 @@
 //! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 //! ```
 //!
-//! What was not taken along never reaches a server in silence. From the first scope on, a call outside of all scopes that
-//! names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), and goes to no client that is made from
-//! the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged as a warning.
+//! A thread or task without the scope never reaches a server silently. From the first scope on, a call outside of all
+//! scopes that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a
+//! client from the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged
+//! as a warning.
 
 use crate::api::client::Client;
 use crate::engine::scope::{Scope, Stack, Within, within};
@@ -41,10 +41,10 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::LocalKey;
 
-/// Whether a scope was ever opened in this process. What a test has started may outlive it, so this is never undone.
+/// Whether a scope was ever opened in this process. Never reset, since what a test starts may outlive it.
 static OPENED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a call outside of all scopes may be one that has lost its scope.
+/// Whether a call outside of all scopes may have lost its scope.
 pub(crate) fn opened() -> bool {
     OPENED.load(Ordering::Relaxed)
 }
@@ -69,16 +69,24 @@ fn scope_of(client: &Client) -> Client {
     client.clone()
 }
 
-/// Runs `body` with `client` in place of the global one, on this thread. Threads that `body` starts are not included: see
-/// [`carry`].
+/// Runs `body` on this thread with `client` in place of the global client.
+///
+/// Threads that `body` starts do not inherit the scope: see [`carry`].
+///
+/// ```
+/// # use dspinlock::{Client, current_client, testing};
+/// let is_memory = testing::scope(&Client::memory(), || current_client().map(|client| client.is_memory()))?;
+/// assert!(is_memory);
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
 pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
     within(scope_of(client), body)
 }
 
-/// Runs `future` with `client` in place of the global one, whichever thread polls it. Tasks that it spawns are not
-/// included: see [`carry_async`].
+/// Runs `future` with `client` in place of the global client, on whichever thread polls it.
 ///
-/// Dropping the returned future drops `future`, in the scope as well.
+/// Tasks that it spawns do not inherit the scope: see [`carry_async`]. Dropping the returned future drops `future`
+/// within the scope.
 ///
 /// ```
 /// # use dspinlock::{Client, DSpinlock, testing};
@@ -96,12 +104,12 @@ pub fn scope_async<F: Future>(client: &Client, future: F) -> impl Future<Output 
     Within::new(scope_of(client), future)
 }
 
-/// Takes the scope in force here along to wherever `body` runs, as for `thread::spawn` and `spawn_blocking`. Outside of all
+/// Takes the current scope along to wherever `body` runs, for `thread::spawn` and `spawn_blocking`. Outside of all
 /// scopes it changes nothing.
 ///
 /// ```
 /// # use dspinlock::{Client, testing};
-/// let of_the_test = || dspinlock::client().map(|client| client.is_memory());
+/// let of_the_test = || dspinlock::current_client().map(|client| client.is_memory());
 /// testing::scope(&Client::memory(), || {
 ///     assert!(std::thread::spawn(of_the_test).join().unwrap().is_err(), "lost, and told so");
 ///     assert!(std::thread::spawn(testing::carry(of_the_test)).join().unwrap().unwrap());
@@ -115,10 +123,10 @@ pub fn carry<R>(body: impl FnOnce() -> R) -> impl FnOnce() -> R {
     }
 }
 
-/// Takes the scope in force here along to whatever polls `future`, as for `tokio::spawn`. Outside of all scopes it changes
+/// Takes the current scope along to whatever polls `future`, for `tokio::spawn`. Outside of all scopes it changes
 /// nothing.
 ///
-/// Dropping the returned future drops `future`, in the scope as well.
+/// Dropping the returned future drops `future` within the scope.
 ///
 /// ```
 /// # use dspinlock::{Client, DSpinlock, testing};

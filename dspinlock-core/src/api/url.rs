@@ -1,13 +1,14 @@
-//! What a URL of a server may look like. The parser of the `redis` crate is lenient: it drops what it does not know, and an
-//! unescaped password ends up as the host.
+//! Which URLs are accepted. The parser of the `redis` crate is lenient: it drops parameters that it does not know, and
+//! takes an unescaped password for the host.
 
-/// Said of what can't be taken apart. Nothing of a URL is ever repeated: any of it may belong to a password.
+/// The message for a URL that can't be parsed. No part of a URL is ever repeated, since any part may belong to a
+/// password.
 #[cfg(feature = "redis")]
 pub(super) const UNREADABLE: &str = "the URL can't be read: write `redis://[user[:password]@]host[:port][/db]`, user and password percent-encoded";
 
-/// Refuses a URL that means something else than it says, in words that say what to write.
+/// Refuses a URL that would be misread, and says what to write instead.
 pub(super) fn check(url: &str) -> Result<(), &'static str> {
-    // A secret that was read from a file ends with a line.
+    // A secret that was read from a file ends with a line break.
     let url = url.trim();
     if url.is_empty() {
         return Err("the URL is empty; write `redis://host[:port][/db]` or `memory://`");
@@ -37,7 +38,7 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
         return check_path(place);
     }
     let (authority, db) = place.split_once('/').unwrap_or((place, ""));
-    // An `@` further on shows that a password was cut off by a `/` or a `?`.
+    // A later `@` shows that a `/` or a `?` cut a password off.
     if authority.matches('@').count() + db.matches('@').count() + query.matches('@').count() > 1
         || db.contains('@')
         || query.contains('@')
@@ -59,7 +60,7 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The host is shown in errors and logs: what no host has may belong to a password that is written in another form.
+/// Refuses a host with characters that no host has: they may belong to a password, and errors and logs show the host.
 fn check_host(host_and_port: &str) -> Result<(), &'static str> {
     let (host, is_plain): (_, fn(char) -> bool) = match host_and_port.strip_prefix('[') {
         Some(inside) => (inside.split(']').next().unwrap_or_default(), |c| matches!(c, ':' | '.' | '%')),
@@ -81,7 +82,7 @@ fn check_path(place: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What the parser does not know it would drop, and with it the rest of a password that has a `?` in it.
+/// Refuses parameters that the parser would drop, and with them the rest of a password that contains a `?`.
 fn check_query(query: &str, is_path: bool) -> Result<(), &'static str> {
     let mut seen = Vec::new();
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -109,9 +110,9 @@ fn check_query(query: &str, is_path: bool) -> Result<(), &'static str> {
 mod tests {
     use crate::{Client, Config, ErrorKind};
 
-    /// Each is refused by a message that has these words, and nothing of what was written.
+    /// Each error has these words, and no part of the URL.
     #[test]
-    fn what_means_something_else_than_it_says_is_refused_without_repeating_it() {
+    fn a_url_that_would_be_misread_is_refused_without_repeating_it() {
         for (url, says) in [
             ("", "empty"),
             ("localhost", "redis://"),
@@ -147,7 +148,7 @@ mod tests {
             ("unix:///zebra?user=Aa&password=hunter2", "`pass`"),
             ("unix:///zebra?pass=Aa&pass=hunter2", "%26"),
         ] {
-            // Without Redis nobody takes a URL apart.
+            // Without Redis, URLs are not parsed.
             if says == "read" && !cfg!(feature = "redis") {
                 continue;
             }
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_well_written_is_taken() {
+    fn a_correct_url_is_accepted() {
         for url in [
             "redis://localhost",
             "redis://me:p%40%23%3F%2Fw@10.0.0.7:6380/2\n",
@@ -172,8 +173,10 @@ mod tests {
             "redis+unix:///run/redis.sock",
             "unix:///run/@redis.sock?db=2&user=me&pass=p%26w&protocol=3",
         ] {
-            Config::from_url(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            if let Err(error) = Config::from_url(url) {
+                panic!("{url}: {error}");
+            }
         }
-        Client::connect("memory://").unwrap();
+        Client::from_url("memory://").unwrap();
     }
 }

@@ -1,12 +1,12 @@
-//! How one call of an annotated function locks: what its attribute says, with the attribute's defaults.
+//! One call of an annotated function: the arguments of its attribute, and their defaults.
 
 use crate::api::client::Client;
 use crate::api::entry::CachedEntry;
 use crate::api::global;
 use crate::attribute::site::{self, Site};
 use crate::engine::attempt::Attempt;
-use crate::engine::fallback::Fallback;
-use crate::engine::memo::{Identity, Known, Same};
+use crate::engine::fallback::Resolved;
+use crate::engine::memo::{Derived, Identity, Same};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Policy;
 use crate::engine::waits::check_recursion;
@@ -14,28 +14,40 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Label;
 use crate::format::key::{Key, LockKey};
 use crate::options::{Budget, Caching, OnLost, OnOutage, Options};
-use crate::value::request::Wish;
+use crate::value::request::CacheRequest;
 use crate::value::sharing::Sharing;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a call does where its key is held or COMPUTED.
+/// What a call does if its key is held or COMPUTED.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Waits, then runs the body.
     Lock,
-    /// Does not run the body where the key is held.
+    /// Does not run the body if the key is held.
     Skip,
-    /// Does not run the body where the key is held or COMPUTED.
+    /// Does not run the body if the key is held or COMPUTED.
     Once,
-    /// Fails where the key is held or COMPUTED.
+    /// Fails if the key is held or COMPUTED.
     FailIfKeyExists,
-    /// Waits where the key is held, and takes what was computed.
+    /// Waits if the key is held, and returns the computed value.
     Cached,
 }
 
-/// One call. It borrows nothing: the body may take the arguments of which the attribute speaks.
+impl Mode {
+    fn policy(self) -> Policy {
+        match self {
+            Self::Lock => Policy::WAIT,
+            Self::Skip => Policy::TRY,
+            Self::Once => Policy::ONCE,
+            Self::FailIfKeyExists => Policy::FAIL,
+            Self::Cached => Policy::CACHED,
+        }
+    }
+}
+
+/// One call. It borrows nothing: the body may take the arguments that the attribute uses.
 #[derive(Debug)]
 pub struct Call {
     site: &'static Site,
@@ -54,13 +66,25 @@ pub struct Call {
     schema: Option<&'static str>,
 }
 
+/// Writes setters, each for one field of [`Call`].
+macro_rules! setters {
+    ($($(#[$doc:meta])+ $name:ident($kind:ty) => $($field:ident).+;)+) => {$(
+        $(#[$doc])+
+        #[must_use]
+        pub fn $name(mut self, value: $kind) -> Self {
+            self.$($field).+ = value.into();
+            self
+        }
+    )+};
+}
+
 impl Call {
-    /// How long a call waits that says nothing else, as py-dspinlock's does: ten tries with half a second in between.
+    /// The default `wait`, which is py-dspinlock's: ten tries with half a second in between.
     const WAIT: Duration = Duration::from_secs(5);
-    /// How long COMPUTED is remembered by the modes that ask for it.
+    /// The default `expire` of the modes that use the COMPUTED state.
     const EXPIRE: Duration = Duration::from_secs(60 * 60);
 
-    /// A call of the function at `site` with all defaults, and `()` as its key.
+    /// A call of the function at `site`, with all defaults and `()` as its key.
     pub fn new(site: &'static Site) -> Self {
         Self {
             site,
@@ -80,184 +104,139 @@ impl Call {
         }
     }
 
-    /// The attribute's mode.
-    #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Self {
-        self.mode = mode;
-        self
+    setters! {
+        /// The attribute's mode.
+        mode(Mode) => mode;
+        /// The type name of a closure in the function, which says what encloses the function.
+        place(&'static str) => closure;
+        /// See [`Options::with_sleep`].
+        sleep(Duration) => options.sleep;
+        /// See [`Options::with_expire`].
+        expire(Duration) => expire;
+        /// See [`Options::with_max_block`].
+        max_block(Duration) => options.max_block;
+        /// See [`Options::with_lease`].
+        lease(Duration) => options.lease;
+        /// What happens if the lock was lost.
+        on_lost(OnLost) => on_lost;
+        /// What happens while the server is out of reach, instead of the client's own default.
+        on_outage(OnOutage) => on_outage;
+        /// This long before a value expires, one caller computes the next; the others get the old one.
+        refresh_ahead(Duration) => caching.refresh_ahead;
+        /// How long past its expiry the last good value may stand in for a failure.
+        stale_if_error(Duration) => caching.stale_if_error;
+        /// How long a failure is cached for all callers.
+        err_expire(Duration) => caching.err_expire;
+        /// How long this process may serve a copy of the value.
+        local(Duration) => caching.local;
+        /// The largest stored value, in bytes.
+        max_value(usize) => caching.max_value;
+        /// The name of the value's form, instead of the names of its type and of its function.
+        schema(&'static str) => schema;
     }
 
-    /// The type name of a closure in the function, which says where that stands.
-    #[must_use]
-    pub fn place(mut self, closure: &'static str) -> Self {
-        self.closure = Some(closure);
-        self
-    }
-
-    /// The name of a type, or the text of a constant, that a parameter of the function stands for.
-    #[must_use]
-    pub fn qualifier(mut self, part: impl Into<Cow<'static, str>>) -> Self {
-        self.qualifiers.push(part.into());
-        self
-    }
-
-    /// A namespace in place of the default one; `""` is bare.
-    #[must_use]
-    pub fn namespace(mut self, namespace: &str) -> Self {
-        self.namespace = Some(namespace.to_owned());
-        self
-    }
-
-    /// What is locked.
-    #[must_use]
-    pub fn key(mut self, key: &(impl LockKey + ?Sized)) -> Self {
-        self.key = Key::new(key);
-        self
-    }
-
-    /// The client to use in place of the one in force.
-    #[must_use]
-    pub fn client(mut self, client: &Client) -> Self {
-        self.client = Some(client.clone());
-        self
-    }
-
-    /// See [`Options::sleep`].
-    #[must_use]
-    pub fn sleep(mut self, sleep: Duration) -> Self {
-        self.options.sleep = sleep;
-        self
-    }
-
-    /// See [`Options::wait`].
+    /// See [`Options::with_wait`].
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.budget = Some(Budget::Wait(wait));
         self
     }
 
-    /// See [`Options::tries`].
+    /// See [`Options::with_tries`].
     #[must_use]
     pub fn tries(mut self, tries: u32) -> Self {
         self.budget = Some(Budget::Tries(tries));
         self
     }
 
-    /// See [`Options::expire`].
+    /// The name of a type, or the text of a constant, that fills in a parameter of the function.
     #[must_use]
-    pub fn expire(mut self, expire: Duration) -> Self {
-        self.expire = Some(expire);
+    pub fn qualifier(mut self, part: impl Into<Cow<'static, str>>) -> Self {
+        self.qualifiers.push(part.into());
         self
     }
 
-    /// See [`Options::max_block`].
+    /// The namespace, instead of the default one; `""` is bare.
     #[must_use]
-    pub fn max_block(mut self, max_block: Duration) -> Self {
-        self.options.max_block = max_block;
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        self.namespace = Some(namespace.to_owned());
         self
     }
 
-    /// See [`Options::lease`].
+    /// The key to lock.
     #[must_use]
-    pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = lease;
+    pub fn key(mut self, key: &(impl LockKey + ?Sized)) -> Self {
+        self.key = Key::new(key);
         self
     }
 
-    /// What to do if the lock was lost.
+    /// The client, instead of the current one.
     #[must_use]
-    pub fn on_lost(mut self, on_lost: OnLost) -> Self {
-        self.on_lost = Some(on_lost);
+    pub fn client(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
         self
     }
 
-    /// What to do while the server can't be asked, in place of the client's own default.
-    #[must_use]
-    pub fn on_outage(mut self, on_outage: OnOutage) -> Self {
-        self.on_outage = Some(on_outage);
-        self
-    }
-
-    /// What to do if the lock was lost: a value that others may have by now is worth returning, work under a lock is not.
+    /// What happens if the lock was lost. By default, a cached value is still returned, since other callers may have it by
+    /// now, and work under a lock is an error.
     pub(super) fn lost(&self) -> OnLost {
         let default = if self.mode == Mode::Cached { OnLost::Continue } else { OnLost::Error };
         self.on_lost.unwrap_or(default)
     }
 
-    /// See [`run_cached`](super::run_cached): this long before its expiry, one caller computes the next value.
-    #[must_use]
-    pub fn refresh_ahead(mut self, rest: Duration) -> Self {
-        self.caching.refresh_ahead = Some(rest);
-        self
-    }
-
-    /// How long past its expiry the last good value may stand in for a failure.
-    #[must_use]
-    pub fn stale_if_error(mut self, more: Duration) -> Self {
-        self.caching.stale_if_error = Some(more);
-        self
-    }
-
-    /// How long a failure is the answer to everybody.
-    #[must_use]
-    pub fn err_expire(mut self, life: Duration) -> Self {
-        self.caching.err_expire = Some(life);
-        self
-    }
-
-    /// How long a copy of the value may be served from this process.
-    #[must_use]
-    pub fn local(mut self, life: Duration) -> Self {
-        self.caching.local = Some(life);
-        self
-    }
-
-    /// The most bytes that a stored value may have.
-    #[must_use]
-    pub fn max_value(mut self, bytes: usize) -> Self {
-        self.caching.max_value = bytes;
-        self
-    }
-
-    /// A name for the form of the value, in place of the names of its type and of the function that makes it.
-    #[must_use]
-    pub fn schema(mut self, schema: &'static str) -> Self {
-        self.schema = Some(schema);
-        self
-    }
-
-    /// Resolves names and options, and makes ready to lock.
-    pub(super) fn attempt(self) -> Result<(Attempt, Fallback)> {
-        let client = self.in_force()?;
-        let Resolved { fallback, policy } = self.resolve(&client)?;
-        let (core, spec) = (Arc::clone(&fallback.core), Arc::clone(&fallback.spec));
+    /// Makes the attempt at the lock.
+    pub(super) fn attempt(self) -> Result<(Attempt, Resolved)> {
+        let client = self.client_in_use()?;
+        let lock = self.on(&client, self.spec(&client)?);
+        let (core, spec) = (Arc::clone(&lock.core), Arc::clone(&lock.spec));
         check_recursion(core.address(), &spec)?;
-        let wait = spec.options.wait_budget();
-        Ok((Attempt::new(core, spec, policy, wait), fallback))
+        let wait = spec.options.wait();
+        Ok((Attempt::new(core, spec, self.mode.policy(), wait), lock))
     }
 
-    /// Resolves names and options, and makes ready to share a value.
-    pub(super) fn wish(self, sharing: &impl Sharing) -> Result<Wish> {
-        let client = self.in_force()?;
-        let (core, caching, on_lost) = (client.core(), self.caching.clone(), self.lost());
-        let on_outage = self.on_outage.unwrap_or(client.on_outage());
-        // Who asks the server has time to derive names.
-        let identity = caching.local.map(|_| self.identity(&client, sharing));
-        let known = if let Some(known) = identity.as_ref().and_then(|identity| core.memo.get(identity)) {
-            known
+    /// Makes the request for a value.
+    pub(super) fn request(self, sharing: &impl Sharing) -> Result<CacheRequest> {
+        let client = self.client_in_use()?;
+        let core = client.core();
+        // Only a hit from a local copy is faster than deriving the names.
+        let identity = self.caching.local.map(|_| self.identity(&client, sharing));
+        let derived = if let Some(derived) = identity.as_ref().and_then(|identity| core.memo.get(identity)) {
+            derived
         } else {
             let label = self.label(sharing)?;
-            let spec = self.resolve(&client)?.fallback.spec;
-            caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
-            let known = Arc::new(Known { spec, label });
+            let spec = self.spec(&client)?;
+            self.caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
+            let derived = Arc::new(Derived { spec, label });
             if let Some(identity) = identity {
-                core.memo.keep(identity, Arc::clone(&known));
+                core.memo.keep(identity, Arc::clone(&derived));
             }
-            known
+            derived
         };
-        check_recursion(core.address(), &known.spec)?;
-        let lock = Fallback { core, spec: Arc::clone(&known.spec), on_outage };
-        Ok(Wish::new(lock, known.label.clone(), caching, on_lost))
+        check_recursion(core.address(), &derived.spec)?;
+        let (lock, on_lost) = (self.on(&client, Arc::clone(&derived.spec)), self.lost());
+        Ok(CacheRequest::new(lock, derived.label.clone(), self.caching, on_lost))
+    }
+
+    /// The stored value of this call, to look at and to forget.
+    ///
+    /// # Errors
+    ///
+    /// `Config` or `Misuse`, as the call itself would return.
+    pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
+        let label = self.label(&sharing)?;
+        let client = self.client_in_use()?;
+        let spec = self.spec(&client)?;
+        Ok(CachedEntry::new(client.core(), spec, label, sharing))
+    }
+
+    fn client_in_use(&self) -> Result<Client> {
+        self.client.clone().map_or_else(global::current_client, Ok).map_err(|error| error.with_key(&self.key))
+    }
+
+    /// The lock on a client, with the way in without it.
+    fn on(&self, client: &Client, spec: Arc<Spec>) -> Resolved {
+        let on_outage = self.on_outage.unwrap_or(client.on_outage());
+        Resolved { core: client.core(), spec, on_outage }
     }
 
     fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {
@@ -275,20 +254,8 @@ impl Call {
         }
     }
 
-    /// What is stored for this call, to look at and to forget.
-    ///
-    /// # Errors
-    ///
-    /// `Config` or `Misuse`, as the call itself would give.
-    pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
-        let label = self.label(&sharing)?;
-        let client = self.in_force()?;
-        let Fallback { core, spec, .. } = self.resolve(&client)?.fallback;
-        Ok(CachedEntry::new(core, spec, label, sharing))
-    }
-
-    /// What a stored value must be to be the one that this call asks for. Functions that share a namespace share a lock;
-    /// a value belongs to the function that makes it, unless a schema says that several make the same.
+    /// The label of the value. Functions that share a namespace share a lock, but a value belongs to the function that
+    /// computes it, unless a schema says that several functions compute the same.
     fn label(&self, sharing: &impl Sharing) -> Result<Option<Label>> {
         let Some((codec, kind)) = sharing.kind() else { return Ok(None) };
         let schema = match self.schema {
@@ -298,7 +265,7 @@ impl Call {
         Ok(Some(Label::new(codec, schema, &self.key)))
     }
 
-    /// The name of the function in the whole fleet.
+    /// The name of the function, which is unique in the fleet.
     fn name(&self) -> Result<Arc<str>> {
         self.site.name(self.closure, &self.qualifiers).map_err(|why| {
             let advice = match (&self.namespace, self.mode) {
@@ -308,19 +275,15 @@ impl Call {
                 }
                 (None, _) => "`namespace = \"…\"`",
             };
-            let message = format!("{why}; write {advice}, and tell apart by the key what must not meet");
+            let message = format!("{why}; write {advice}, and let the key tell apart what must stay apart");
             Error::new(ErrorKind::Misuse, message)
         })
     }
 
-    fn in_force(&self) -> Result<Client> {
-        self.client.clone().map_or_else(global::client, Ok).map_err(|error| error.with_key(&self.key))
-    }
-
-    /// The attribute's options, with its defaults.
+    /// The options of the lock, with the defaults of the mode.
     fn options(&self, client: &Client) -> Options {
         let remembers = matches!(self.mode, Mode::Once | Mode::FailIfKeyExists | Mode::Cached);
-        // Who wants a computed value waits as long as somebody computes it.
+        // A cached call waits for as long as another caller computes the value.
         let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
         Options {
             replicas: client.defaults().replicas,
@@ -330,32 +293,17 @@ impl Call {
         }
     }
 
-    fn resolve(self, client: &Client) -> Result<Resolved> {
-        let (scheme, options) = (client.scheme(), self.options(client));
+    fn spec(&self, client: &Client) -> Result<Arc<Spec>> {
+        let scheme = client.scheme();
         let namespace = match &self.namespace {
-            Some(namespace) => namespace.clone(),
-            None => site::namespace(&self.name()?, scheme.key_separator()),
+            Some(namespace) => Cow::Borrowed(namespace.as_str()),
+            None => Cow::Owned(site::namespace(&self.name()?, scheme.key_separator())),
         };
-        let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
-        let policy = match self.mode {
-            Mode::Lock => Policy::WAIT,
-            Mode::Skip => Policy::TRY,
-            Mode::Once => Policy::ONCE,
-            Mode::FailIfKeyExists => Policy::FAIL,
-            Mode::Cached => Policy::CACHED,
-        };
-        let mut spec = Spec::resolve(scheme, namespace, &self.key, options)?;
-        // A daily job must not be later each day by as long as it takes.
+        let namespace = Some(&*namespace).filter(|namespace| !namespace.is_empty());
+        let mut spec = Spec::resolve(scheme, namespace, &self.key, self.options(client))?;
+        // Otherwise, a daily job would start later each day, by its own duration.
         spec.expire_from_grant = self.mode == Mode::Once;
         spec.function = Some(self.site.path());
-        let on_outage = self.on_outage.unwrap_or(client.on_outage());
-        Ok(Resolved { fallback: Fallback { core: client.core(), spec: Arc::new(spec), on_outage }, policy })
+        Ok(Arc::new(spec))
     }
-}
-
-/// A call with everything derived.
-struct Resolved {
-    /// Where the lock is, and what; and the way in without it.
-    fallback: Fallback,
-    policy: Policy,
 }

@@ -1,6 +1,8 @@
-//! What the code that `#[dspinlock]` generates calls: one function, [`run`] or [`run_async`], with a [`Call`] that says how.
+//! The interface of the code that `#[dspinlock]` generates. It calls one function, such as [`run`] or [`run_async`], with a
+//! [`Call`] that says how.
 //!
-//! It is hidden, since only the attribute of the same version may use it, and documented, since people read expansions.
+//! The module is hidden, since only the attribute of the same version may use it. It is documented, since people read
+//! expansions.
 
 mod call;
 mod place;
@@ -10,11 +12,13 @@ mod site;
 
 use crate::engine::attempt::Outcome;
 use crate::engine::fallback::{UnlessLost, cancelled};
-use crate::engine::guard::{Guard, LockHandle};
+use crate::engine::guard::Guard;
+use crate::engine::handle::LockHandle;
 use crate::engine::scope::{Within, within};
 use crate::engine::waits::Caller;
 use crate::error::{Error, Result};
-use crate::value::compute::Terms;
+use crate::value::compute::{Computation, Judgement};
+use crate::value::publish::loss;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -29,11 +33,13 @@ pub use site::Site;
 
 /// Runs `body` under the lock that `call` describes.
 ///
-/// A body that panics, or whose return value `failed` calls a failure, abandons the lock: nothing is remembered, and what
-/// the body returned is returned. After any other the lock is released; if it turns out to have been lost, and the call
-/// minds that, `on_error` makes the return value. Where the server can't be asked and the call runs unlocked then, there is
-/// nothing to give back. A call whose mode turns it away gives `None` to `body`, which then
-/// says what to return: in one place with the user's body, since both may take the arguments.
+/// If the body panics, or `failed` says that its return value is a failure, the lock is abandoned: the key does not become
+/// COMPUTED, and the return value is passed on. Otherwise, the lock is released. If it was lost before that, `on_error` makes
+/// the return value, unless the call ignores a loss. If the server is out of reach and the call then runs unlocked, there is
+/// nothing to give back.
+///
+/// If the mode turns the call away, `body` gets `None` and says what to return. It is one closure with the user's body,
+/// since both may take the arguments.
 pub fn run<R>(
     call: Call,
     body: impl FnOnce(Option<LockHandle>) -> R,
@@ -42,12 +48,12 @@ pub fn run<R>(
 ) -> R {
     let on_lost = call.lost();
     let (guard, caller) = match enter_blocking(call) {
-        Ok(Way::Locked(guard, caller)) => (guard, caller),
-        Ok(Way::Unlocked(handle)) => return body(Some(handle)),
-        Ok(Way::TurnedAway) => return body(None),
+        Ok(Entered::Locked(guard, caller)) => (guard, caller),
+        Ok(Entered::Unlocked(handle)) => return body(Some(handle)),
+        Ok(Entered::TurnedAway) => return body(None),
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     let returned = within(caller.holding(&guard.grant().spec), || body(Some(handle)));
     drop(caller);
     match leave_blocking(guard, failed(&returned), on_lost) {
@@ -58,7 +64,7 @@ pub fn run<R>(
 
 /// [`run`] for an async body, which is polled within the returned future.
 ///
-/// Dropping the future at any point gives the lock back without blocking, by the library's own thread.
+/// Dropping the future at any point gives the lock back without blocking, on the library's own thread.
 pub async fn run_async<R, F: Future<Output = R>>(
     call: Call,
     body: impl FnOnce(Option<LockHandle>) -> F,
@@ -67,20 +73,20 @@ pub async fn run_async<R, F: Future<Output = R>>(
 ) -> R {
     let on_lost = call.lost();
     let (guard, caller) = match enter(call).await {
-        Ok(Way::Locked(guard, caller)) => (guard, caller),
-        Ok(Way::Unlocked(handle)) => return body(Some(handle)).await,
-        Ok(Way::TurnedAway) => return body(None).await,
+        Ok(Entered::Locked(guard, caller)) => (guard, caller),
+        Ok(Entered::Unlocked(handle)) => return body(Some(handle)).await,
+        Ok(Entered::TurnedAway) => return body(None).await,
         Err(error) => return on_error(error),
     };
-    let handle = LockHandle::clone(&guard);
-    // Made in scope as well: an argument's default may lock before the first await.
+    let handle = guard.handle();
+    // The body is also created in its scope: a default argument may lock before the first await.
     let scope = caller.holding(&guard.grant().spec);
     let future = within(scope.clone(), || body(Some(handle)));
     let future = Within::new(scope, future);
-    let Some(returned) = UnlessLost::new(future, &guard, on_lost).await else {
-        return on_error(cancelled(&guard));
+    let Some(returned) = UnlessLost::new(future, &guard.handle(), on_lost).await else {
+        return on_error(cancelled(&guard.handle()));
     };
-    // What is left is done by the library's own thread.
+    // The library's own thread does the rest.
     drop(caller);
     match leave(guard, failed(&returned), on_lost).await {
         Some(loss) => on_error(loss),
@@ -88,10 +94,10 @@ pub async fn run_async<R, F: Future<Output = R>>(
     }
 }
 
-/// Hands out the value that `body` computes, or has computed before, in this process or another.
+/// Returns the value that `body` computes, or has computed before, in this process or another.
 ///
-/// `sharing` says what of it is stored, `failure` gives the message of a failure, and `keep` says whether a value may be
-/// stored. One caller in the fleet runs `body`; the others wait, and are given what came of it.
+/// `sharing` says which part of it is stored, `failure` gives the message of a failure, and `keep` says whether a value may
+/// be stored. One caller in the fleet runs `body`; the others wait, and get its value or its failure.
 pub fn run_cached<S: Sharing>(
     call: Call,
     sharing: S,
@@ -100,17 +106,16 @@ pub fn run_cached<S: Sharing>(
     keep: impl FnOnce(&S::Value) -> bool,
     on_error: impl FnOnce(Error) -> S::Return,
 ) -> S::Return {
-    match call.wish(&sharing) {
-        Ok(wish) => {
-            Terms { sharing, failure, keep }.compute_blocking(wish, |handle| body(Some(handle)), on_error)
-        }
+    match call.request(&sharing) {
+        Ok(request) => Computation::new(request, sharing, judge(failure, keep))
+            .run_blocking(|handle| body(Some(handle)), on_error),
         Err(error) => on_error(error),
     }
 }
 
 /// [`run_cached`] for an async body, which is polled within the returned future.
 ///
-/// Dropping the future at any point gives the lock back without blocking, and another caller takes over.
+/// Dropping the future at any point gives the lock back without blocking, and another caller computes.
 pub async fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
     call: Call,
     sharing: S,
@@ -119,63 +124,71 @@ pub async fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
     keep: impl FnOnce(&S::Value) -> bool,
     on_error: impl FnOnce(Error) -> S::Return,
 ) -> S::Return {
-    match call.wish(&sharing) {
-        Ok(wish) => {
-            Terms { sharing, failure, keep }.compute(wish, |handle| body(Some(handle)), on_error).await
+    match call.request(&sharing) {
+        Ok(request) => {
+            let computation = Computation::new(request, sharing, judge(failure, keep));
+            computation.run(|handle| body(Some(handle)), on_error).await
         }
         Err(error) => on_error(error),
     }
 }
 
-// What follows depends on no type of the user's, so that it is compiled once and not for each annotated function.
+/// Judges a return value by the two functions that the attribute generates.
+fn judge<S: Sharing>(
+    failure: impl FnOnce(&S::Return) -> Option<String>,
+    keep: impl FnOnce(&S::Value) -> bool,
+) -> impl FnOnce(&S, &S::Return) -> Judgement {
+    |sharing, returned| match failure(returned) {
+        Some(message) => Judgement::Failed(message),
+        None if sharing.value(returned).is_some_and(keep) => Judgement::Keep,
+        None => Judgement::DontKeep,
+    }
+}
 
-/// How a call gets to its body, or not.
-enum Way {
+// The rest depends on no type of the user's, so it is compiled once and not for each annotated function.
+
+/// How a call enters its body, if it does.
+enum Entered {
     Locked(Guard, Arc<Caller>),
-    /// The server can't be asked, and the call runs all the same.
+    /// The server is out of reach, and the body runs without the lock.
     Unlocked(LockHandle),
     TurnedAway,
 }
 
-async fn enter(call: Call) -> Result<Way> {
-    let (attempt, fallback) = call.attempt()?;
-    let worker = fallback.core.worker.clone();
-    let caller = Caller::awaiting(fallback.core.address(), &fallback.spec);
+impl Entered {
+    fn new(outcome: Outcome, caller: Arc<Caller>) -> Self {
+        match outcome {
+            Outcome::Entered(guard) => Self::Locked(guard, caller),
+            Outcome::TurnedAway(_) | Outcome::Fetched(_) => Self::TurnedAway,
+        }
+    }
+}
+
+async fn enter(call: Call) -> Result<Entered> {
+    let (attempt, lock) = call.attempt()?;
+    let worker = lock.core.worker.clone();
+    let caller = Caller::awaiting(lock.core.address(), &lock.spec);
     match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
-        Ok(outcome) => Ok(way(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+        Ok(outcome) => Ok(Entered::new(outcome, caller)),
+        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
     }
 }
 
-fn enter_blocking(call: Call) -> Result<Way> {
-    let (attempt, fallback) = call.attempt()?;
-    let caller = Caller::blocking(fallback.core.address(), &fallback.spec);
+fn enter_blocking(call: Call) -> Result<Entered> {
+    let (attempt, lock) = call.attempt()?;
+    let caller = Caller::blocking(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
-        Ok(outcome) => Ok(way(outcome, caller)),
-        Err(error) => fallback.unlocked(error).map(Way::Unlocked),
+        Ok(outcome) => Ok(Entered::new(outcome, caller)),
+        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
     }
 }
 
-fn way(outcome: Outcome, caller: Arc<Caller>) -> Way {
-    match outcome {
-        Outcome::Entered(guard) => Way::Locked(guard, caller),
-        Outcome::TurnedAway(_) | Outcome::Fetched(_) => Way::TurnedAway,
-    }
-}
-
-/// The way out, with the error that the caller gets in place of what the body returned.
 async fn leave(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed { after_failure(guard.abandon().await) } else { on_lost.minds(guard.release().await) }
+    let ended = if failed { guard.abandon().await } else { guard.release().await };
+    loss(ended, failed, on_lost)
 }
 
 fn leave_blocking(guard: Guard, failed: bool, on_lost: OnLost) -> Option<Error> {
-    if failed { after_failure(guard.abandon_blocking()) } else { on_lost.minds(guard.release_blocking()) }
-}
-
-/// The body's own error is what the caller gets; one of the lock is only logged.
-fn after_failure(ending: Result<()>) -> Option<Error> {
-    if let Err(error) = ending {
-        tracing::warn!(target: "dspinlock", %error, "the body failed, and giving the lock back failed as well");
-    }
-    None
+    let ended = if failed { guard.abandon_blocking() } else { guard.release_blocking() };
+    loss(ended, failed, on_lost)
 }

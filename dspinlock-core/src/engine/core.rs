@@ -1,9 +1,8 @@
-//! What all clones of a client share.
+//! What all clones of a client share, and its end: whether it still takes locks, and how many it is giving back.
 
-use crate::engine::closing::{Closing, OnItsWay};
 use crate::engine::flight::Flights;
-use crate::engine::line::Lines;
 use crate::engine::memo::Memo;
+use crate::engine::queue::Queues;
 use crate::engine::renewer::Renewer;
 use crate::engine::spec::Spec;
 use crate::engine::unshared::Unshared;
@@ -12,6 +11,8 @@ use crate::store::Store;
 use crate::worker::Worker;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::Notify;
 
 /// What all clones of a client share.
 pub(crate) struct Core {
@@ -20,7 +21,7 @@ pub(crate) struct Core {
     pub(crate) renewer: Renewer,
     pub(crate) flights: Flights,
     pub(crate) unshared: Unshared,
-    pub(crate) lines: Lines,
+    pub(crate) queues: Queues,
     /// The names and labels of recent calls.
     pub(crate) memo: Memo,
     pub(crate) closing: Arc<Closing>,
@@ -30,31 +31,36 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(store: Store, worker: Worker) -> Arc<Self> {
-        let (store, lines) = (Arc::new(store), Lines::default());
+        let (store, queues) = (Arc::new(store), Queues::default());
         Arc::new(Self {
-            renewer: Renewer::new(Arc::clone(&store), worker.clone(), lines.clone()),
+            renewer: Renewer::new(Arc::clone(&store), worker.clone(), queues.clone()),
             store,
             worker,
             flights: Flights::default(),
             unshared: Unshared::default(),
-            lines,
+            queues,
             memo: Memo::default(),
             closing: Arc::default(),
             id: format!("{:x}", fastrand::u64(..)),
         })
     }
 
-    /// Tells clients apart, for as long as this one lives.
+    /// Tells clients apart. Only unique while the client lives.
     pub(crate) fn address(self: &Arc<Self>) -> usize {
         Arc::as_ptr(self).addr()
     }
 
-    /// Notes that something is being given back.
-    pub(crate) fn on_its_way(&self) -> OnItsWay {
-        OnItsWay::new(&self.closing)
+    /// Notes that a lock is being given back, until the returned value is dropped.
+    pub(crate) fn giving_back(&self) -> GivingBack {
+        self.closing.number.fetch_add(1, Ordering::SeqCst);
+        GivingBack(Arc::clone(&self.closing))
     }
 
-    /// Refuses to take locks once the client was shut down.
+    /// Refuses to take locks after the client was shut down.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`.
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closing.is_closed() {
             return Err(Error::new(
@@ -65,15 +71,15 @@ impl Core {
         Ok(())
     }
 
-    /// What was read or computed before this moment is served to no later caller of this process: neither a copy nor what
-    /// is under way.
+    /// Keeps later callers of this process from getting what was read or computed before now: neither a copy, nor the
+    /// result of a flight that is under way.
     pub(crate) fn overtake(&self, record: &str) {
         self.flights.close(record);
         self.unshared.remove(record);
         self.store.wakeups().wake(record);
     }
 
-    /// Says once for a function that the server refuses its values.
+    /// Logs, once for each function, that the server refuses its values.
     pub(crate) fn not_stored(&self, spec: &Spec, why: &str) {
         if self.unshared.is_news("the server refuses it", spec.function, None) {
             tracing::warn!(
@@ -88,5 +94,54 @@ impl Core {
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Whether a client was shut down, and how many locks it is giving back.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    closed: AtomicBool,
+    /// How many locks are being given back.
+    number: AtomicUsize,
+    settled: Notify,
+}
+
+impl Closing {
+    /// Has the client take no lock from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// How many locks are being given back.
+    pub(crate) fn number(&self) -> usize {
+        self.number.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no lock is being given back.
+    pub(crate) async fn settled(&self) {
+        loop {
+            // Before the check, so that no change is missed in between.
+            let settled = self.settled.notified();
+            if self.number() == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+/// A lock that is being given back. Dropped when the server has answered.
+#[derive(Debug)]
+pub(crate) struct GivingBack(Arc<Closing>);
+
+impl Drop for GivingBack {
+    fn drop(&mut self) {
+        if self.0.number.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.settled.notify_waiters();
+        }
     }
 }

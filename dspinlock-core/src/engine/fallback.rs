@@ -1,7 +1,7 @@
-//! What becomes of a call whose lock is lost while its body runs, or can't be had since the server is out of reach.
+//! What a call does when its lock is lost while the body runs, or when the server is out of reach.
 
 use crate::engine::core::Core;
-use crate::engine::guard::LockHandle;
+use crate::engine::handle::LockHandle;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{OnLost, OnOutage};
@@ -12,16 +12,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The way in for a call that can't have its lock.
+/// A lock with everything derived, and what to do when the server is out of reach.
 #[derive(Clone, Debug)]
-pub(crate) struct Fallback {
+pub(crate) struct Resolved {
     pub(crate) core: Arc<Core>,
     pub(crate) spec: Arc<Spec>,
     pub(crate) on_outage: OnOutage,
 }
 
-impl Fallback {
-    /// What a body that runs unlocked has in hand, or the error again where none is to.
+impl Resolved {
+    /// The handle of a body that runs without the lock after `error`.
+    ///
+    /// # Errors
+    ///
+    /// `error` itself, if the body is not to run.
     pub(crate) fn unlocked(self, error: Error) -> Result<LockHandle> {
         if self.on_outage != OnOutage::RunUnlocked || error.kind() != ErrorKind::Backend {
             return Err(error);
@@ -35,7 +39,7 @@ impl Fallback {
 }
 
 pin_project! {
-    /// Runs a body to its end, or until its lock is lost where that is to cancel it: then it gives nothing.
+    /// Runs a body to its end. With [`OnLost::Cancel`], a loss of the lock ends it earlier, and the output is `None`.
     pub(crate) struct UnlessLost<F> {
         #[pin]
         body: F,
@@ -54,7 +58,7 @@ impl<F: Future> Future for UnlessLost<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        // The body first: what it has done in time is not thrown away.
+        // The body first, so that a result that came in time is not thrown away.
         if let Poll::Ready(returned) = this.body.poll(context) {
             return Poll::Ready(Some(returned));
         }

@@ -1,66 +1,67 @@
 //! Single flight: the callers in one process that want the same value share one attempt on its key.
 //!
-//! One of them leads: it talks to the server and computes where that is needed. The others wait for it to land. A leader
-//! that goes without landing, by a panic or a drop, is succeeded by one of those who waited.
+//! One of them leads: it talks to the server, and computes if necessary. The others follow: they wait for its result. If a
+//! leader goes without a result, by a panic or a drop, one of its followers leads next.
 
 use crate::engine::waits::Run;
 use crate::error::Error;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Stored};
 use crate::format::note::Failure;
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
-/// What came of a flight.
+/// The result of a flight, for all of its callers.
 #[derive(Clone, Debug)]
-pub(crate) enum Landing {
-    /// The value, with the record that it belongs to where it was read from the store.
-    Value { payload: Payload, record: Option<Arc<[u8]>> },
+pub(crate) enum FlightResult {
+    /// The value.
+    Value(Stored),
     /// The work is done, and has no value.
     Done,
     /// The computation failed.
     Failed(Failure),
-    /// There is a value that can't be shared: each caller computes its own.
+    /// The value can't be shared: each caller computes its own.
     Unshared,
-    /// The lock could not be had.
+    /// The lock was not granted.
     Error(Error),
 }
 
-/// What a flight is about: the record's name, and what kind of value is wanted.
-type Course = (String, Option<Label>);
+/// Identifies a flight: the record's name, and the label of the value.
+type FlightKey = (String, Option<Label>);
 
-/// Everybody who waits has one.
+/// A caller's way to wait for the result of a flight.
 #[derive(Clone)]
 pub(crate) struct Follower {
-    landing: watch::Receiver<Option<Landing>>,
+    result: watch::Receiver<Option<FlightResult>>,
     leader: Arc<Run>,
     /// Whether it was logged that the flight takes long.
-    told: Arc<AtomicBool>,
+    is_logged: Arc<AtomicBool>,
 }
 
 impl Follower {
-    /// The call that is waited for.
+    /// The call that leads the flight.
     pub(crate) fn leader(&self) -> &Arc<Run> {
         &self.leader
     }
 
-    /// Whether this is the first of the flight to tell that it takes long.
-    pub(crate) fn tells(&self) -> bool {
-        !self.told.swap(true, Ordering::Relaxed)
+    /// Whether the caller is the first of the flight to log that it takes long.
+    pub(crate) fn is_first_to_log(&self) -> bool {
+        !self.is_logged.swap(true, Ordering::Relaxed)
     }
 
-    /// Waits for the flight to land; `None` if its leader has gone.
-    pub(crate) async fn landed(mut self) -> Option<Landing> {
-        self.landing.wait_for(Option::is_some).await.ok()?.clone()
+    /// Waits for the result of the flight; `None` if its leader has gone.
+    pub(crate) async fn result(mut self) -> Option<FlightResult> {
+        self.result.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
 /// The flights of one client.
 #[derive(Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<HashMap<Course, Follower>>>);
+pub(crate) struct Flights(Arc<Mutex<HashMap<FlightKey, Follower>>>);
 
 /// A caller's part in a flight.
 pub(crate) enum Join {
@@ -69,59 +70,54 @@ pub(crate) enum Join {
 }
 
 impl Flights {
-    fn map(&self) -> MutexGuard<'_, HashMap<Course, Follower>> {
-        // Inserting and removing leave the map whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `caller` leads if nobody does.
+    /// Joins the flight for this value. `caller` leads if no other call does.
     pub(crate) fn join(&self, record: &str, label: Option<&Label>, caller: &Arc<Run>) -> Join {
-        let course = (record.to_owned(), label.cloned());
-        match self.map().entry(course) {
+        let key = (record.to_owned(), label.cloned());
+        match lock(&self.0).entry(key) {
             Entry::Occupied(entry) => Join::Follow(entry.get().clone()),
             Entry::Vacant(entry) => {
-                let (sender, landing) = watch::channel(None);
-                let course = entry.key().clone();
-                entry.insert(Follower { landing, leader: Arc::clone(caller), told: Arc::default() });
-                Join::Lead(Lead { flights: self.clone(), course, sender })
+                let (sender, result) = watch::channel(None);
+                let key = entry.key().clone();
+                entry.insert(Follower { result, leader: Arc::clone(caller), is_logged: Arc::default() });
+                Join::Lead(Lead { flights: self.clone(), key, sender })
             }
         }
     }
 
-    /// Has callers from now on start another flight: what those under way bring may be out of date.
+    /// Closes the flights on this record to later callers: their results may be out of date.
     pub(crate) fn close(&self, record: &str) {
-        self.map().retain(|(name, _), _| name != record);
+        lock(&self.0).retain(|(name, _), _| name != record);
     }
 }
 
 impl fmt::Debug for Flights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Flights").field("under_way", &self.map().len()).finish()
+        f.debug_struct("Flights").field("under_way", &lock(&self.0).len()).finish()
     }
 }
 
-/// The leader's part: dropped without landing, another takes over.
+/// The leader's part. If it is dropped without a result, a follower leads next.
 pub(crate) struct Lead {
     flights: Flights,
-    course: Course,
-    sender: watch::Sender<Option<Landing>>,
+    key: FlightKey,
+    sender: watch::Sender<Option<FlightResult>>,
 }
 
 impl Lead {
-    /// Ends the flight. Callers from now on start another.
-    pub(crate) fn land(self, landing: Landing) {
+    /// Ends the flight. Later callers start another.
+    pub(crate) fn end(self, result: FlightResult) {
         self.leave();
-        self.sender.send_replace(Some(landing));
+        self.sender.send_replace(Some(result));
     }
 
     fn leave(&self) {
-        let mut map = self.flights.map();
-        // After landing, or a succession, the entry may be another flight's, as it is after a close.
-        if map
-            .get(&self.course)
-            .is_some_and(|follower| follower.landing.same_channel(&self.sender.subscribe()))
+        let mut flights = lock(&self.flights.0);
+        // After an end, a succession or a close, the entry may be another flight's.
+        if flights
+            .get(&self.key)
+            .is_some_and(|follower| follower.result.same_channel(&self.sender.subscribe()))
         {
-            map.remove(&self.course);
+            flights.remove(&self.key);
         }
     }
 }
@@ -158,26 +154,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn followers_land_with_the_leader_and_later_callers_start_anew() {
+    async fn followers_get_the_leaders_result_and_later_callers_start_another_flight() {
         let flights = Flights::default();
         let leader = lead(&flights);
         let followers = [follow(&flights), follow(&flights)];
-        leader.land(Landing::Done);
+        leader.end(FlightResult::Done);
         for follower in followers {
-            assert!(matches!(follower.landed().await, Some(Landing::Done)));
+            assert!(matches!(follower.result().await, Some(FlightResult::Done)));
         }
         drop(lead(&flights));
     }
 
     #[tokio::test]
-    async fn a_leader_that_goes_is_noticed_and_succeeded() {
+    async fn a_follower_notices_that_the_leader_has_gone_and_leads_next() {
         let flights = Flights::default();
         let leader = lead(&flights);
         let follower = follow(&flights);
         drop(leader);
-        assert!(follower.landed().await.is_none());
+        assert!(follower.result().await.is_none());
         let next = lead(&flights);
         assert!(matches!(flights.join("other", None, &caller()), Join::Lead(_)));
-        next.land(Landing::Done);
+        next.end(FlightResult::Done);
     }
 }

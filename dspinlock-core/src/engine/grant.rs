@@ -1,72 +1,81 @@
-//! What one caller was granted: its lease, its fencing token, and whether it still holds the lock.
+//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which the
+//! lock may go through the hands of several holders of this process.
 
 use crate::clock::Tick;
 use crate::engine::lease::Lease;
 use crate::engine::spec::Spec;
-use crate::engine::turn::Turn;
 use crate::format::record::Tag;
+use crate::sync::lock;
 use crate::worker::check_process;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// How long a wait for a loss sleeps at most: timers stand still while the machine is suspended, and the lease does not.
+/// The longest sleep of a wait for a loss. Timers stand still while the machine is suspended, and the lease does not.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Held: believed to be so while the lease is valid.
+/// Held, as long as the lease is valid.
 const HELD: u8 = 0;
-/// The server said that the record is no longer ours.
+/// Lost: the record is no longer ours, or the server has not renewed the lease in time.
 const LOST: u8 = 1;
-/// Given back, or on its way.
+/// Given back by the holder, or on the way back.
 const OVER: u8 = 2;
-/// The same, and not by its holder: the client was shut down.
+/// Given back by a shutdown of the client, or on the way back.
 const REVOKED: u8 = 3;
 
-/// What one caller was granted. Its guards and handles share it with the renewer.
+/// The turn goes on: a caller has the lock, or is being handed it.
+const ON: u8 = 0;
+/// The lock is being given back; the server has not answered yet.
+const ENDING: u8 = 1;
+/// The server has answered, or the lease has ended meanwhile.
+const ENDED: u8 = 2;
+
+/// What one holder was granted. Its guards and handles share it with the renewer.
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) spec: Arc<Spec>,
-    /// The mark of its turn; `None` where a body runs without the lock.
+    /// The mark of the turn; `None` where a body runs without the lock.
     pub(crate) tag: Option<Tag>,
     pub(crate) fence: u64,
-    pub(crate) turn: Arc<Turn>,
-    /// How many more callers may have the lock in this turn.
+    pub(crate) turn: Arc<TurnState>,
+    /// How many more holders this turn may have.
     pub(crate) handoffs: u32,
-    /// When the request that was granted had been sent.
+    /// When the granted request was sent, or when the lock was handed over.
     granted: Tick,
     lease: Mutex<Lease>,
-    /// Where the renewer has this grant in its schedule.
+    /// When the renewer will renew the lease.
     renewal: Mutex<Option<Tick>>,
     phase: AtomicU8,
-    /// Announces a change of the phase.
+    /// Notified when the phase changes.
     changed: Notify,
     process: u32,
 }
 
 impl Grant {
-    /// The answer to a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
+    /// The grant of a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
     pub(crate) fn new(spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick, handoffs: u32) -> Self {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
-        Self::of_turn(Arc::new(Turn::new(sent)), spec, Some(tag), fence, sent, lease, handoffs)
+        Self::of_turn(Arc::new(TurnState::new(sent)), spec, Some(tag), fence, sent, lease, handoffs)
     }
 
-    /// What a body has that runs without the lock: never held, never renewed, and with nothing to give back.
+    /// The grant of a body that runs without the lock: never held, never renewed, with nothing to give back.
     pub(crate) fn unlocked(spec: Arc<Spec>) -> Self {
         let now = Tick::now();
-        let (turn, lease) = (Arc::new(Turn::new(now)), Lease::granted(Duration::ZERO, Duration::ZERO, now));
+        let (turn, lease) =
+            (Arc::new(TurnState::new(now)), Lease::granted(Duration::ZERO, Duration::ZERO, now));
         Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, None, 0, now, lease, 0) }
     }
 
-    /// The next grant of this turn, with the next of the reserved fencing tokens.
-    pub(crate) fn handed_on(&self, spec: Arc<Spec>, now: Tick) -> Self {
-        let lease = self.lease().handed_on(spec.options.max_block, now);
+    /// The grant of the next holder in this turn, with the next of the reserved fencing tokens.
+    pub(crate) fn handed_off(&self, spec: Arc<Spec>, now: Tick) -> Self {
+        let lease = self.lease().handed_off(spec.options.max_block, now);
         let (turn, tag, fence) = (Arc::clone(&self.turn), self.tag.clone(), self.fence + 1);
         Self::of_turn(turn, spec, tag, fence, now, lease, self.handoffs - 1)
     }
 
     fn of_turn(
-        turn: Arc<Turn>,
+        turn: Arc<TurnState>,
         spec: Arc<Spec>,
         tag: Option<Tag>,
         fence: u64,
@@ -89,14 +98,19 @@ impl Grant {
         }
     }
 
-    pub(crate) fn lease(&self) -> MutexGuard<'_, Lease> {
-        // A lease is three plain values, replaced whole.
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lease as it is now. A copy, so that no caller keeps the mutex locked.
+    pub(crate) fn lease(&self) -> Lease {
+        *lock(&self.lease)
     }
 
-    /// Notes where the renewer has this grant now; returns where it had it before.
+    /// Extends the lease by a renewal; see [`Lease::renewed`].
+    pub(crate) fn renewed(&self, life: Duration, sent: Tick) -> bool {
+        lock(&self.lease).renewed(life, sent, Tick::now())
+    }
+
+    /// Notes when the renewer will renew the lease, and returns what was noted before.
     pub(crate) fn set_renewal(&self, at: Option<Tick>) -> Option<Tick> {
-        std::mem::replace(&mut *self.renewal.lock().unwrap_or_else(PoisonError::into_inner), at)
+        std::mem::replace(&mut *lock(&self.renewal), at)
     }
 
     /// How long ago the lock was granted.
@@ -104,7 +118,7 @@ impl Grant {
         Tick::now() - self.granted
     }
 
-    /// How long COMPUTED is to be remembered if the lock is released now; `None` to remove the record.
+    /// How long the record stays COMPUTED if the lock is released now; `None` to remove the record.
     pub(crate) fn expire(&self) -> Option<Duration> {
         let expire = self.spec.options.expire?;
         if !self.spec.expire_from_grant {
@@ -114,36 +128,37 @@ impl Grant {
     }
 
     pub(crate) fn is_held(&self) -> bool {
-        // A fork has a copy of all this, and the lock is its parent's.
+        // In a fork, this is a copy: the lock belongs to the parent.
         self.phase.load(Ordering::Acquire) == HELD
             && self.lease().is_valid(Tick::now())
             && check_process(self.process).is_ok()
     }
 
+    /// Whether the lock was given back, or is on the way back.
     pub(crate) fn is_over(&self) -> bool {
         self.phase.load(Ordering::Acquire) >= OVER
     }
 
-    /// Whether a shutdown gave it back while its holder still had it.
+    /// Whether a shutdown gave the lock back while its holder still had it.
     pub(crate) fn is_revoked(&self) -> bool {
         self.phase.load(Ordering::Acquire) == REVOKED
     }
 
-    /// Waits until the lock is not known to be held any more. Call it on the library's I/O thread.
+    /// Waits until the lock is no longer known to be held. Call it on the library's I/O thread.
     pub(crate) async fn until_lost(&self) {
         loop {
-            // Made before the look, so that no change is missed in between.
+            // Before the check, so that no change is missed in between.
             let changed = self.changed.notified();
             if !self.is_held() {
                 return;
             }
             let rest = self.lease().remaining(Tick::now());
-            // Both ends mean the same: look again.
+            // Check again after either.
             let _ = tokio::time::timeout(rest.min(LOOK_AGAIN), changed).await;
         }
     }
 
-    /// Notes that the record is not ours any more, or not known to be; `false` if this was known.
+    /// Marks the lock as lost; `false` if it was lost or given back before.
     pub(crate) fn lose(&self) -> bool {
         let lost = self.phase.compare_exchange(HELD, LOST, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if lost {
@@ -152,12 +167,12 @@ impl Grant {
         lost
     }
 
-    /// Ends the holding, by its holder; `false` if it had ended before.
+    /// Marks the lock as given back by its holder; `false` if it was given back before.
     pub(crate) fn end(&self) -> bool {
         self.end_as(OVER)
     }
 
-    /// Ends the holding, by a shutdown; `false` if it had ended before.
+    /// Marks the lock as given back by a shutdown; `false` if it was given back before.
     pub(crate) fn revoke(&self) -> bool {
         self.end_as(REVOKED)
     }
@@ -169,5 +184,65 @@ impl Grant {
             self.changed.notify_waiters();
         }
         first
+    }
+}
+
+/// A turn: what the server granted for one tag. This process may pass it from holder to holder.
+#[derive(Debug)]
+pub(crate) struct TurnState {
+    /// When the granted request was sent.
+    pub(crate) granted: Tick,
+    stage: AtomicU8,
+    ended: Notify,
+}
+
+impl TurnState {
+    fn new(granted: Tick) -> Self {
+        Self { granted, stage: AtomicU8::new(ON), ended: Notify::new() }
+    }
+
+    /// Notes that the lock is on its way back. Nobody is handed it from now on.
+    pub(crate) fn begin_to_end(&self) {
+        self.stage.store(ENDING, Ordering::Release);
+    }
+
+    /// Notes that nothing more will be sent to end the turn.
+    pub(crate) fn end(&self) {
+        self.stage.store(ENDED, Ordering::Release);
+        self.ended.notify_waiters();
+    }
+
+    /// Whether the turn has ended. Where the lock is on its way back, waits for the server's answer; else returns `false` at
+    /// once.
+    pub(crate) async fn has_ended(&self) -> bool {
+        loop {
+            // Before the check, so that no change is missed in between.
+            let ended = self.ended.notified();
+            match self.stage.load(Ordering::Acquire) {
+                ON => return false,
+                ENDING => ended.await,
+                _ => return true,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn a_turn_ends_with_the_servers_answer_and_not_before() {
+        let turn = TurnState::new(Tick::now());
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(pin!(turn.has_ended()).poll(&mut context), Poll::Ready(false));
+        turn.begin_to_end();
+        let mut ended = pin!(turn.has_ended());
+        assert!(ended.as_mut().poll(&mut context).is_pending());
+        turn.end();
+        assert_eq!(ended.poll(&mut context), Poll::Ready(true));
     }
 }

@@ -1,19 +1,19 @@
-//! How long a holder may believe in its lock, and when to renew it. Pure: the time is given.
+//! How long a lock is known to be held, and when to renew it. It has no clock: the time is given.
 
 use crate::clock::Tick;
 use std::time::Duration;
 
-/// The validity of a lock that is held: renewed a third of the lease after the last time, up to `max_block`.
+/// The lease of a held lock. It is renewed when a third of it has passed, up to `max_block`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Lease {
-    /// How long it lives without renewal.
+    /// How long the lease lives without renewal.
     life: Duration,
     valid_until: Tick,
     ends_at: Tick,
 }
 
 impl Lease {
-    /// A lease granted by a request that was *sent* at `sent`: the server can't have started counting any earlier.
+    /// The lease of a request that was sent at `sent`. The server can't have started to count earlier.
     pub(crate) fn granted(lease: Duration, max_block: Duration, sent: Tick) -> Self {
         Self { life: lease, valid_until: sent + lease.min(max_block), ends_at: sent + max_block }
     }
@@ -26,15 +26,17 @@ impl Lease {
         now.until(self.valid_until)
     }
 
-    /// The life to ask for in a renewal that is sent at `now`; `None` once the cap leaves nothing to add.
+    /// The life that a renewal at `now` asks for; `None` if `max_block` leaves nothing to add.
     pub(crate) fn renewal(&self, now: Tick) -> Option<Duration> {
         let life = self.life.min(now.until(self.ends_at));
         (self.valid_until < self.ends_at && !life.is_zero()).then_some(life)
     }
 
-    /// Takes in that a renewal for `life`, sent at `sent`, was granted, as is known at `now`; `false` if the lease was over
-    /// by then. What is over stays over: another turn may have come and gone before a late copy of our own request took
-    /// the lock once more, and the record was renewed by that.
+    /// Extends the lease by a renewal for `life` that was sent at `sent` and confirmed at `now`; `false` if the lease had run
+    /// out by then.
+    ///
+    /// A lease that has run out stays so: another turn may have come and gone, and a late copy of the first request may have
+    /// taken the lock again, whose record the renewal then found.
     pub(crate) fn renewed(&mut self, life: Duration, sent: Tick, now: Tick) -> bool {
         let in_time = self.is_valid(now);
         if in_time {
@@ -43,17 +45,17 @@ impl Lease {
         in_time
     }
 
-    /// When to renew: a third of the lease after it was granted or renewed.
+    /// When to renew: when a third of the lease has passed.
     pub(crate) fn renew_at(&self) -> Tick {
         self.valid_until.before(self.life * 2 / 3)
     }
 
-    /// The lease in the hands of another holder, from `now` on: as valid as it was, and with a cap of its own.
-    pub(crate) fn handed_on(self, max_block: Duration, now: Tick) -> Self {
+    /// The lease of the next holder of the turn, from `now` on: as valid as this one, with a `max_block` of its own.
+    pub(crate) fn handed_off(self, max_block: Duration, now: Tick) -> Self {
         Self { ends_at: now + max_block, ..self }
     }
 
-    /// Whether more than half of the lease is left, as far as it is known.
+    /// Whether more than half of the lease is left.
     pub(crate) fn is_fresh(&self, now: Tick) -> bool {
         self.remaining(now) > self.life / 2
     }
@@ -100,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_is_handed_on_stays_as_valid_and_has_a_cap_of_its_own() {
-        let lease = Lease::granted(10 * S, 60 * S, T0).handed_on(60 * S, T0 + 4 * S);
+    fn a_lease_that_is_handed_off_stays_as_valid_and_has_a_cap_of_its_own() {
+        let lease = Lease::granted(10 * S, 60 * S, T0).handed_off(60 * S, T0 + 4 * S);
         assert_eq!(lease.remaining(T0 + 4 * S), 6 * S);
         assert!(lease.is_fresh(T0 + 4 * S) && !lease.is_fresh(T0 + 5 * S));
         assert_eq!(lease.renewal(T0 + 55 * S), Some(9 * S));
@@ -114,9 +116,9 @@ mod tests {
     }
 
     #[test]
-    fn at_the_cap_nothing_is_left_to_ask_for() {
+    fn at_the_cap_there_is_nothing_to_ask_for() {
         let lease = Lease::granted(10 * S, 15 * S, T0);
-        assert_eq!(lease.renewal(T0 + 15 * S), None, "though it was not renewed up to there");
+        assert_eq!(lease.renewal(T0 + 15 * S), None, "even if no renewal reached the cap");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What recent calls have come to, so that a hit from a local copy derives no names: those take longer than the rest of it.
+//! The names and labels of recent calls. To derive them takes longer than all the rest of a hit from a local copy.
 
 use crate::engine::spec::Spec;
 use crate::format::envelope::Label;
@@ -13,12 +13,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// How many calls are remembered.
-const NUMBER: usize = 10_000;
+const CAPACITY: usize = 10_000;
 
-/// The longest canonical key that is worth keeping.
+/// The longest canonical key of a call that is remembered, in bytes.
 const LONGEST_KEY: usize = 1024;
 
-/// All that the names of a call's lock and the label of its value follow from.
+/// All that the names of a lock and the label of its value are derived from.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Identity {
     /// The address of the function's site, which is static.
@@ -34,7 +34,7 @@ pub(crate) struct Identity {
     pub(crate) key: Key,
 }
 
-/// The same if it stands at the same address, which is nobody else's as long as it is kept here.
+/// Compares by address. That is unique, since a value that is kept here is not freed.
 #[derive(Clone)]
 pub(crate) struct Same<P>(pub(crate) P);
 
@@ -48,35 +48,35 @@ impl Eq for Identity {}
 
 impl Hash for Identity {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Calls of one function and key that differ in the rest are rare.
+        // Calls of one function with one key rarely differ in the rest.
         self.site.hash(state);
         self.key.hash(state);
     }
 }
 
-/// What a call comes to.
-pub(crate) struct Known {
+/// What was derived for a call.
+pub(crate) struct Derived {
     pub(crate) spec: Arc<Spec>,
     pub(crate) label: Option<Label>,
 }
 
 /// The recent calls on one client.
-pub(crate) struct Memo(Cache<Identity, Arc<Known>>);
+pub(crate) struct Memo(Cache<Identity, Arc<Derived>>);
 
 impl Default for Memo {
     fn default() -> Self {
-        Self(Cache::new(NUMBER))
+        Self(Cache::new(CAPACITY))
     }
 }
 
 impl Memo {
-    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Known>> {
+    pub(crate) fn get(&self, call: &Identity) -> Option<Arc<Derived>> {
         self.0.get(call)
     }
 
-    pub(crate) fn keep(&self, call: Identity, known: Arc<Known>) {
+    pub(crate) fn keep(&self, call: Identity, derived: Arc<Derived>) {
         if call.key.canonical().len() <= LONGEST_KEY {
-            self.0.insert(call, known);
+            self.0.insert(call, derived);
         }
     }
 }

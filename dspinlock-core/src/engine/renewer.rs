@@ -1,22 +1,23 @@
-//! The watchdog: one task a client that renews the leases of all its held locks, many in one call.
+//! The watchdog: one task for each client that renews the leases of all its held locks, many in one call.
 //!
-//! The task is there while locks are held, and not otherwise: it starts with the first lock and ends when it wakes up and
-//! finds none. A lock that is held only briefly costs one insertion and one removal in a map.
+//! The task starts with the first lock, and ends when it wakes up and finds none. A lock that is held only briefly costs one
+//! insertion into a map and one removal.
 
 use crate::clock::Tick;
 use crate::engine::grant::Grant;
-use crate::engine::line::Lines;
+use crate::engine::queue::Queues;
 use crate::store::{Renew, RenewOne, Store};
+use crate::sync::lock;
 use crate::worker::Worker;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Leases that are due within this time are renewed together.
 const BATCH_WINDOW: Duration = Duration::from_millis(50);
 
-/// How many leases one call renews at the most: a script blocks the server while it runs.
+/// The most leases that one call renews. A script blocks the server while it runs.
 const BATCH_SIZE: usize = 256;
 
 /// The leases of one client.
@@ -26,42 +27,42 @@ pub(crate) struct Renewer(Arc<Inner>);
 struct Inner {
     store: Arc<Store>,
     worker: Worker,
-    lines: Lines,
+    queues: Queues,
     schedule: Mutex<Schedule>,
+    /// Notified when a grant is due before the task would wake up.
     sooner: Notify,
 }
 
 #[derive(Default)]
 struct Schedule {
-    /// Grants by the moment at which they are to be renewed; the second part tells those of one moment apart.
+    /// The grants to renew, by the moment when they are due. The second part of the key tells those of one moment apart.
     due: BTreeMap<(Tick, usize), Arc<Grant>>,
-    /// Grants whose renewal is on its way.
+    /// The grants whose renewal is on its way.
     renewing: HashMap<usize, Arc<Grant>>,
     /// When the task wakes up; `None` while there is no task.
     wakes: Option<Tick>,
 }
 
 /// What the task does next.
-enum Next {
+enum Action {
     Renew(Vec<Arc<Grant>>),
     Sleep(Tick),
     End,
 }
 
-/// Tells two grants of one moment apart.
-fn identity(grant: &Arc<Grant>) -> usize {
+/// Tells two grants apart. Only unique while both live.
+fn address(grant: &Arc<Grant>) -> usize {
     Arc::as_ptr(grant).addr()
 }
 
 impl Renewer {
-    pub(crate) fn new(store: Arc<Store>, worker: Worker, lines: Lines) -> Self {
+    pub(crate) fn new(store: Arc<Store>, worker: Worker, queues: Queues) -> Self {
         let (schedule, sooner) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { store, worker, lines, schedule, sooner }))
+        Self(Arc::new(Inner { store, worker, queues, schedule, sooner }))
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
-        // Nothing that could panic runs between two changes of the schedule.
-        self.0.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.schedule)
     }
 
     /// Renews the lease of `grant` from now on.
@@ -73,18 +74,15 @@ impl Renewer {
 
     fn insert(&self, grant: &Arc<Grant>, at: Tick) {
         let mut schedule = self.schedule();
-        schedule.due.insert((at, identity(grant)), Arc::clone(grant));
-        match schedule.wakes {
-            Some(wakes) if wakes <= at => {}
-            Some(_) => {
-                schedule.wakes = Some(at);
-                self.0.sooner.notify_one();
-            }
-            None => {
-                schedule.wakes = Some(at);
-                let this = self.clone();
-                self.0.worker.detach(async move { this.run().await });
-            }
+        schedule.due.insert((at, address(grant)), Arc::clone(grant));
+        if schedule.wakes.is_some_and(|wakes| wakes <= at) {
+            return;
+        }
+        if schedule.wakes.replace(at).is_some() {
+            self.0.sooner.notify_one();
+        } else {
+            let this = self.clone();
+            self.0.worker.detach(async move { this.run().await });
         }
     }
 
@@ -94,7 +92,7 @@ impl Renewer {
         schedule.due.values().chain(schedule.renewing.values()).cloned().collect()
     }
 
-    /// Ends a holding, and its renewals; `false` if it had ended before.
+    /// Ends a holding and its renewals; `false` if it had ended before.
     pub(crate) fn end(&self, grant: &Arc<Grant>) -> bool {
         let first = grant.end();
         if first {
@@ -114,7 +112,7 @@ impl Renewer {
 
     fn remove(&self, grant: &Arc<Grant>) {
         if let Some(at) = grant.set_renewal(None) {
-            self.schedule().due.remove(&(at, identity(grant)));
+            self.schedule().due.remove(&(at, address(grant)));
         }
     }
 
@@ -123,50 +121,50 @@ impl Renewer {
         loop {
             let now = Tick::now();
             match self.next(now) {
-                Next::Renew(due) => {
+                Action::Renew(due) => {
                     for batch in due.chunks(BATCH_SIZE) {
-                        // A task of its own: a server that is slow to answer must not hold up the next renewals.
+                        // In a task of its own, so that a slow server does not delay the next renewals.
                         let (this, batch) = (self.clone(), batch.to_vec());
                         self.0.worker.detach(async move { this.renew(batch).await });
                     }
                 }
-                Next::Sleep(until) => {
-                    // Both ends mean the same: look again.
+                Action::Sleep(until) => {
+                    // Check again after either.
                     let _ = tokio::time::timeout(now.until(until), self.0.sooner.notified()).await;
                 }
-                Next::End => return,
+                Action::End => return,
             }
         }
     }
 
-    /// Nothing is renewed before the first lease is due, since a short one is always due soon.
-    fn next(&self, now: Tick) -> Next {
+    /// What to do now. Leases that are due soon are renewed early, but only together with one that is due now: short leases
+    /// are always due soon.
+    fn next(&self, now: Tick) -> Action {
         let mut schedule = self.schedule();
         schedule.wakes = schedule.due.first_key_value().map(|(&(at, _), _)| at);
         match schedule.wakes {
-            None => Next::End,
-            Some(at) if at > now => Next::Sleep(at),
+            None => Action::End,
+            Some(at) if at > now => Action::Sleep(at),
             Some(_) => {
                 let later = schedule.due.split_off(&(now + BATCH_WINDOW, 0));
                 let due: Vec<_> = std::mem::replace(&mut schedule.due, later).into_values().collect();
-                schedule.renewing.extend(due.iter().map(|grant| (identity(grant), Arc::clone(grant))));
-                Next::Renew(due)
+                schedule.renewing.extend(due.iter().map(|grant| (address(grant), Arc::clone(grant))));
+                Action::Renew(due)
             }
         }
     }
 
     /// Renews some leases with one call.
     async fn renew(&self, batch: Vec<Arc<Grant>>) {
-        let these: Vec<usize> = batch.iter().map(identity).collect();
         let sent = Tick::now();
-        let asked = batch.into_iter().filter_map(|grant| Some((self.life_to_ask(&grant, sent)?, grant)));
-        let asked: Vec<_> = asked.collect();
+        let asked: Vec<_> =
+            batch.iter().filter_map(|grant| Some((grant, self.life_to_ask(grant, sent)?))).collect();
         if !asked.is_empty() {
             self.ask(&asked, sent).await;
         }
         let mut schedule = self.schedule();
-        for grant in these {
-            schedule.renewing.remove(&grant);
+        for grant in &batch {
+            schedule.renewing.remove(&address(grant));
         }
     }
 
@@ -176,53 +174,57 @@ impl Renewer {
         if grant.is_over() || grant.tag.is_none() {
             return None;
         }
-        // One lock at a time: in one expression the first guard would live on.
-        let lease = *grant.lease();
-        let (life, rest) = (lease.renewal(now), lease.remaining(now));
-        if life.is_some() {
-            return life;
+        let lease = grant.lease();
+        let life = lease.renewal(now);
+        if life.is_none() {
+            self.let_run_out(grant, lease.remaining(now), now);
         }
-        if rest.is_zero() {
-            self.lose(grant);
-        } else {
-            tracing::warn!(
-                target: "dspinlock", key = %grant.spec.key, max_block = ?grant.spec.options.max_block, ?rest,
-                "`max_block` is near: the lease is not renewed any more"
-            );
-            // Held until then, so that a shutdown finds it, and lost from then on.
-            self.again(grant, now + rest);
-        }
-        None
+        life
     }
 
-    async fn ask(&self, asked: &[(Duration, Arc<Grant>)], sent: Tick) {
-        let request = Renew(asked.iter().filter_map(|(life, grant)| one(grant, *life)).collect());
+    /// Leaves a lease at its cap, of which so much is left, to its end.
+    fn let_run_out(&self, grant: &Arc<Grant>, rest: Duration, now: Tick) {
+        if rest.is_zero() {
+            self.lose(grant);
+            return;
+        }
+        tracing::warn!(
+            target: "dspinlock", key = %grant.spec.key, max_block = ?grant.spec.options.max_block, ?rest,
+            "`max_block` is near: the lease is not renewed any more"
+        );
+        // It stays in the schedule, so that a shutdown finds it, and is lost when it is due.
+        self.again(grant, now + rest);
+    }
+
+    /// Asks the server to renew these leases, each for the life that goes with it.
+    async fn ask(&self, asked: &[(&Arc<Grant>, Duration)], sent: Tick) {
+        let request = Renew(asked.iter().filter_map(|&(grant, life)| renewal(grant, life)).collect());
         match self.0.store.call(&request).await {
             Ok(renewed) => {
-                for ((life, grant), renewed) in asked.iter().zip(renewed) {
-                    if renewed && grant.lease().renewed(*life, sent, Tick::now()) {
-                        let at = grant.lease().renew_at();
-                        self.again(grant, at);
-                    } else {
-                        self.lose(grant);
-                    }
+                for (&(grant, life), renewed) in asked.iter().zip(renewed) {
+                    let in_time = renewed && grant.renewed(life, sent);
+                    self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()));
                 }
             }
             Err(error) => {
                 tracing::warn!(target: "dspinlock", %error, locks = asked.len(), "could not renew; trying again");
                 let now = Tick::now();
-                for (_, grant) in asked {
-                    let lease = *grant.lease();
-                    if lease.is_valid(now) {
-                        self.again(grant, lease.retry_at(now));
-                    } else {
-                        self.lose(grant);
-                    }
+                for &(grant, _) in asked {
+                    let lease = grant.lease();
+                    self.again_or_lose(grant, lease.is_valid(now).then(|| lease.retry_at(now)));
                 }
             }
         }
     }
 
+    fn again_or_lose(&self, grant: &Arc<Grant>, at: Option<Tick>) {
+        match at {
+            Some(at) => self.again(grant, at),
+            None => self.lose(grant),
+        }
+    }
+
+    /// Schedules the next renewal, unless the lock has been given back meanwhile.
     fn again(&self, grant: &Arc<Grant>, at: Tick) {
         grant.set_renewal(Some(at));
         if grant.is_over() {
@@ -232,17 +234,67 @@ impl Renewer {
         }
     }
 
-    /// Takes in that the server no longer has the record as ours, or has not said in time that it has.
+    /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time.
     fn lose(&self, grant: &Grant) {
         if grant.lose() {
             let spec = &grant.spec;
             tracing::warn!(target: "dspinlock", key = %spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
-            self.0.lines.call_first(&spec.names.record, 0, Duration::ZERO);
+            self.0.queues.wake_first(&spec.names.record, 0, Duration::ZERO);
         }
     }
 }
 
-fn one(grant: &Grant, life: Duration) -> Option<RenewOne<'_>> {
+fn renewal(grant: &Grant, life: Duration) -> Option<RenewOne<'_>> {
     let (spec, tag) = (&grant.spec, grant.tag.as_ref()?);
     Some(RenewOne { names: &spec.names, tag, life, fence_life: spec.options.fence_life() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+
+    const LEASE: Duration = Duration::from_secs(10);
+
+    /// A grant that is half a lease old, of a turn that the server knows.
+    fn held(client: &Client, max_block: Duration) -> (crate::Guard, Arc<Grant>) {
+        let guard = client.lock("key").lease(LEASE).max_block(max_block).acquire_blocking().unwrap();
+        let first = guard.grant();
+        let (spec, tag) = (Arc::clone(&first.spec), first.tag.clone().unwrap());
+        let sent = Tick::now().before(LEASE / 2);
+        let grant = Arc::new(Grant::new(spec, tag, first.fence, sent, 0));
+        (guard, grant)
+    }
+
+    #[tokio::test]
+    async fn a_renewal_extends_the_lease_and_is_scheduled_again() {
+        let client = Client::memory();
+        let (_guard, grant) = held(&client, 6 * LEASE);
+        let renewer = &client.core().renewer;
+        renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(grant.lease().remaining(Tick::now()) > LEASE / 2);
+        assert!(renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+        renewer.end(&grant);
+        assert!(!renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+    }
+
+    #[tokio::test]
+    async fn a_lease_at_its_cap_is_kept_until_its_end_and_not_renewed() {
+        let client = Client::memory();
+        let (_guard, grant) = held(&client, LEASE);
+        let renewer = &client.core().renewer;
+        renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(grant.is_held() && grant.lease().remaining(Tick::now()) <= LEASE / 2);
+        assert!(renewer.held().iter().any(|held| Arc::ptr_eq(held, &grant)));
+        renewer.end(&grant);
+    }
+
+    #[tokio::test]
+    async fn a_lock_whose_record_is_gone_is_lost() {
+        let client = Client::memory();
+        let (guard, grant) = held(&client, 6 * LEASE);
+        guard.release().await.unwrap();
+        client.core().renewer.renew(vec![Arc::clone(&grant)]).await;
+        assert!(!grant.is_held() && !grant.is_over());
+    }
 }

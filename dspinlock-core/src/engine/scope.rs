@@ -1,7 +1,7 @@
-//! Things that are in force while some code runs, on its thread and in its task.
+//! Scopes: values in force while some code runs, on its thread and in its task.
 //!
-//! A future carries its scope with it: it is put in force for each poll, so that it follows the task from thread to
-//! thread and is not seen by other tasks, whatever the executor.
+//! A future carries its scope, which is in force during each poll. So it follows the task from thread to thread, and other
+//! tasks do not see it, whatever the executor.
 
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
@@ -13,9 +13,9 @@ use std::thread::LocalKey;
 /// The scopes of one kind on a thread, the innermost last.
 pub(crate) type Stack<S> = RefCell<Vec<S>>;
 
-/// One kind of thing that can be in force.
+/// A value that can be in force.
 pub(crate) trait Scope: Clone + 'static {
-    /// Those in force on this thread.
+    /// The values in force on this thread.
     fn stack() -> &'static LocalKey<Stack<Self>>;
 }
 
@@ -31,13 +31,13 @@ impl<S: Scope> InForce<S> {
 
 impl<S: Scope> Drop for InForce<S> {
     fn drop(&mut self) {
-        // Dropped only after the borrow has ended: a client may run code of the user's as it goes.
+        // Dropped after the borrow has ended, since the drop of a client may run user code.
         let scope = change(Vec::<S>::pop);
         drop(scope);
     }
 }
 
-/// At a thread's very end, where futures may still be dropped, there are no scopes any more.
+/// Changes the stack. `None` at the very end of a thread, where futures may still be dropped and the stack is gone.
 fn change<S: Scope, R>(change: impl FnOnce(&mut Vec<S>) -> R) -> Option<R> {
     S::stack().try_with(|scopes| change(&mut scopes.borrow_mut())).ok()
 }
@@ -70,7 +70,7 @@ impl<S: Scope, F: Future> Within<S, F> {
         Self::maybe(Some(scope), future)
     }
 
-    /// With no scope, no more than the future itself.
+    /// Without a scope, this is only the future itself.
     pub(crate) fn maybe(scope: Option<S>, future: F) -> Self {
         Self { scope, future: Some(future) }
     }
@@ -84,7 +84,7 @@ impl<S: Scope, F: Future> Future for Within<S, F> {
         let _in_force = this.scope.clone().map(InForce::new);
         match this.future.as_pin_mut() {
             Some(future) => future.poll(context),
-            // Only a drop takes it away.
+            // Only the drop removes it.
             None => Poll::Pending,
         }
     }

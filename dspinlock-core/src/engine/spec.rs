@@ -1,4 +1,4 @@
-//! What a lock is once its options are checked and its names derived.
+//! A lock with its options checked and its names derived.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::key::Key;
@@ -10,19 +10,18 @@ use once_cell::sync::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a lock is, resolved: everything that an attempt, a guard and the renewer need to know.
+/// A lock with its options checked and its names derived: all that an attempt, a guard and the renewer need to know of it.
 #[derive(Debug)]
 pub(crate) struct Spec {
-    /// What is locked.
     pub(crate) key: Key,
-    /// The key as text, for those who ask for it.
+    /// The key as text, made when it is first asked for.
     text: OnceCell<String>,
     pub(crate) names: Names,
     pub(crate) scheme: Arc<dyn Scheme>,
     pub(crate) options: Options,
     /// Whether `expire` counts from the grant, not from the release.
     pub(crate) expire_from_grant: bool,
-    /// Whether the key has no namespace, and may be shared with Python.
+    /// Whether the key has no namespace, so that Python may share it.
     pub(crate) bare: bool,
     /// The annotated function, for the owner part of the record.
     pub(crate) function: Option<&'static str>,
@@ -59,10 +58,10 @@ impl Spec {
         })
     }
 
-    /// The lock at the key `:refresh`, held by the one who computes a value anew while the old one is served.
+    /// The lock at the key `:refresh`. The caller that refreshes ahead holds it, while the old value is served.
     pub(crate) fn of_the_mark(&self) -> Self {
         let names = self.names.of_the_mark();
-        let options = self.options.clone().expire(None).local_handoffs(0);
+        let options = self.options.clone().with_expire(None).with_local_handoffs(0);
         Self {
             key: self.key.clone(),
             text: OnceCell::new(),
@@ -78,7 +77,7 @@ impl Spec {
         self.text.get_or_init(|| self.key.to_string())
     }
 
-    /// How many callers of this process may have the lock after the one that it was granted to.
+    /// How many callers of this process may have the lock in one turn, after the first.
     pub(crate) fn handoffs(&self) -> u32 {
         if self.bare { 0 } else { self.options.local_handoffs }
     }
@@ -91,7 +90,7 @@ impl Spec {
         self.foreign_at(&self.names.record, found)
     }
 
-    /// The error for what stands where the last fencing token should, of this Redis type.
+    /// The error for a value of this Redis type that stands in place of the last fencing token.
     pub(crate) fn strange_fence(&self, kind: &str) -> Error {
         let found = if kind == "string" { "a text that is no fencing token" } else { &format!("a {kind}") };
         self.foreign_at(&self.names.fence(), found)
@@ -105,7 +104,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// The store's, or `Foreign` where something else stands at the key.
+    /// The store's error, or `Foreign` if something else stands at the key.
     pub(crate) fn found(&self, reply: Result<Found>) -> Result<Option<Seen>> {
         match reply.map_err(|error| self.name(error))? {
             Found::Free => Ok(None),
@@ -117,7 +116,7 @@ impl Spec {
         }
     }
 
-    /// Names the key in an error of the store, which does not know it.
+    /// Adds the key to an error of the store, which does not know it.
     pub(crate) fn name(&self, error: Error) -> Error {
         error.with_key(&self.key).with_record_key(&self.names.record)
     }

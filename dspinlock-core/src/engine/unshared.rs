@@ -1,43 +1,40 @@
-//! The values that can't be shared, kept in mind for a while, so that no caller waits for what it won't be given.
+//! Remembers for a while which values can't be shared, so that no caller waits for a value that it won't get.
 
 use crate::clock::Tick;
 use crate::format::envelope::Label;
 use crate::format::note::Reach;
+use crate::sync::lock;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-/// How long a value that can't be shared is thought to stay so. Then one caller tries again.
+/// How long a value counts as one that can't be shared. Then one caller tries again.
 pub(crate) const RETRY: Duration = Duration::from_secs(10);
 
-/// How many are kept in mind at the most.
+/// The most values that are remembered.
 const NUMBER: usize = 1_000;
 
 /// The values of one client that can't be shared.
 #[derive(Default)]
 pub(crate) struct Unshared {
     values: Mutex<HashMap<String, Value>>,
-    told: Mutex<HashSet<(&'static str, String)>>,
+    /// The warnings that were logged, each with the function or schema that it was about.
+    warned: Mutex<HashSet<(&'static str, String)>>,
 }
 
 struct Value {
     label: Label,
     reach: Reach,
-    /// Whether it was the server that did not take the value.
+    /// Whether the server refused the value.
     refused: bool,
     until: Tick,
 }
 
 impl Unshared {
-    fn values(&self) -> MutexGuard<'_, HashMap<String, Value>> {
-        // Inserting and removing leave the map whole.
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Keeps in mind that the value beside this record can't be shared any further.
+    /// Remembers that the value beside this record can't be shared any further.
     pub(crate) fn add(&self, record: &str, label: &Label, reach: Reach, refused: bool, now: Tick) {
-        let mut values = self.values();
+        let mut values = lock(&self.values);
         if values.len() >= NUMBER {
             values.retain(|_, value| now < value.until);
         }
@@ -49,10 +46,10 @@ impl Unshared {
         }
     }
 
-    /// Whether a caller is to go without the lock, since the value beside this record is known to reach no further. From
-    /// time to time one is not, to see whether that is still so.
+    /// Whether a caller goes without the lock, since the value beside this record is known to reach no further. When the
+    /// time is over, the first caller gets `false`, and finds out whether that is still so.
     pub(crate) fn is_known(&self, record: &str, label: &Label, reach: Reach, now: Tick) -> bool {
-        let mut values = self.values();
+        let mut values = lock(&self.values);
         let Some(value) = values.get_mut(record) else { return false };
         if value.label != *label || value.reach != reach {
             return false;
@@ -64,29 +61,31 @@ impl Unshared {
         known
     }
 
-    /// The value beside this record can be encoded after all: the next caller is to store it, unless the server refuses that.
+    /// Notes that the value beside this record can be encoded after all: the next caller tries to store it, unless the
+    /// server refused the value.
     pub(crate) fn can_be_stored(&self, record: &str) {
-        let mut values = self.values();
+        let mut values = lock(&self.values);
         if values.get(record).is_some_and(|value| !value.refused) {
             values.remove(record);
         }
     }
 
-    /// Forgets about the value beside this record.
+    /// Forgets the value beside this record.
     pub(crate) fn remove(&self, record: &str) {
-        self.values().remove(record);
+        lock(&self.values).remove(record);
     }
 
-    /// Whether it is the first time that this is said of the values of `function`, or where that is not known of `label`.
+    /// Whether this is the first time that this warning is logged for the values of `function`, or of `label` if the
+    /// function is not known.
     pub(crate) fn is_news(&self, what: &'static str, function: Option<&str>, label: Option<&Label>) -> bool {
         let of = function.or(label.map(|label| &*label.schema)).unwrap_or_default();
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert((what, of.to_owned()))
+        lock(&self.warned).insert((what, of.to_owned()))
     }
 }
 
 impl fmt::Debug for Unshared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unshared").field("values", &self.values().len()).finish_non_exhaustive()
+        f.debug_struct("Unshared").field("values", &lock(&self.values).len()).finish_non_exhaustive()
     }
 }
 
@@ -109,14 +108,14 @@ mod tests {
         unshared.add("r", &label, Reach::Caller, false, T0);
         assert!(known(T0) && known(T0 + RETRY / 2));
         assert!(!known(T0 + RETRY));
-        assert!(known(T0 + RETRY), "the others go on");
+        assert!(known(T0 + RETRY), "the other callers go without the lock");
         assert!(!known(T0 + 2 * RETRY));
         unshared.remove("r");
         assert!(!known(T0));
     }
 
     #[test]
-    fn what_the_server_refuses_is_not_tried_again_before_its_time() {
+    fn a_refused_value_is_not_tried_again_before_its_time() {
         let (unshared, label) = (Unshared::default(), label("a"));
         for refused in [true, false] {
             unshared.add("r", &label, Reach::Process, refused, T0);
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn is_known_of_its_own_value_alone() {
+    fn values_of_other_labels_and_records_are_not_known() {
         let unshared = Unshared::default();
         unshared.add("r", &label("a"), Reach::Process, false, T0);
         assert!(unshared.is_known("r", &label("a"), Reach::Process, T0));
@@ -136,18 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_kept_than_the_bound() {
+    fn remembers_a_bounded_number_of_values() {
         let (unshared, label) = (Unshared::default(), label("a"));
         for i in 0..2 * NUMBER {
             unshared.add(&i.to_string(), &label, Reach::Caller, false, T0);
         }
-        assert_eq!(unshared.values().len(), NUMBER);
+        assert_eq!(lock(&unshared.values).len(), NUMBER);
         unshared.add("later", &label, Reach::Caller, false, T0 + RETRY);
-        assert_eq!(unshared.values().len(), 1, "those whose time is over make room");
+        assert_eq!(lock(&unshared.values).len(), 1, "values whose time is over make room");
     }
 
     #[test]
-    fn it_is_news_once_for_each_function() {
+    fn each_warning_is_news_once_for_each_function() {
         let (unshared, label) = (Unshared::default(), label("a"));
         let news = |function| unshared.is_news("too large", function, Some(&label));
         assert!(news(Some("f")) && news(Some("g")) && news(None));

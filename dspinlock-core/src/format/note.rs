@@ -1,34 +1,35 @@
-//! The note that a computation leaves for those who waited for it, where it has no value for them: it failed, or its value
-//! can't be stored.
+//! The note that a turn leaves for its waiters when it has no value for them: the computation failed, or its value can't be
+//! stored.
 //!
-//! It is the record of the turn, the server's time in microseconds until which everybody is turned away, whose value it was
-//! (a [mark](super::Label::mark)), a word for what became of the turn, and the message, with line breaks in between.
+//! Its parts are separated by line breaks: the record of the turn; the server's time in microseconds until which the note
+//! answers every caller; the [mark](super::envelope::Label::mark) of the value; one word for the outcome; and the message,
+//! which may have line breaks of its own.
 
 use crate::clock::ServerTime;
 use crate::format::record::{Record, State, Tag};
 use std::fmt::Write;
 
-/// How many characters of a message are passed on.
+/// The longest message, in characters.
 const MESSAGE_LENGTH: usize = 500;
 
 const FAILED: &str = "failed";
 const UNSTORED: &str = "unstored";
 const UNSHARED: &str = "unshared";
 
-/// How far a value can be shared that is not stored.
+/// How far a value reaches that is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
-    /// The callers of one process share it. They don't lock.
+    /// The callers of one process share it. They do not lock.
     Process,
-    /// Each caller computes its own, at once.
+    /// Each caller computes its own at once.
     Caller,
 }
 
-/// What became of a turn that has no value for others.
+/// The outcome of a turn that has no value for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     Failed(Failure),
-    /// There is a value, which can't be shared any further; `lasts` where the next one is likely to be like it.
+    /// There is a value that can't be shared any further. `lasts` if the next value is likely to be the same.
     NotShared {
         reach: Reach,
         lasts: bool,
@@ -39,7 +40,7 @@ pub(crate) enum Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) message: String,
-    /// Host, process and function, once it was read from a note.
+    /// Host, process and function, if the failure was read from a note.
     pub(crate) holder: Option<String>,
 }
 
@@ -56,14 +57,14 @@ impl Failure {
         Self { message: bounded, holder: None }
     }
 
-    /// The note of the turn of `tag`, which turns everybody away until `till` who wants the value of this mark.
+    /// The note of the turn of `tag`. Until `till` it answers every caller that wants the value of this mark.
     pub(crate) fn note(&self, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
         note(tag, till, mark, FAILED, &self.message)
     }
 }
 
 impl Note {
-    /// The note of a turn whose value reaches no further, which sends everybody on without the lock until `till`.
+    /// The note of a turn whose value reaches no further. Until `till` it sends every caller on without the lock.
     pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
         let word = match reach {
             Reach::Process => UNSTORED,
@@ -97,19 +98,19 @@ fn note(tag: &Tag, till: ServerTime, mark: &str, word: &str, message: &str) -> V
 pub(crate) struct Parts<'a> {
     /// The record of the turn.
     pub(crate) turn: &'a [u8],
-    /// Until when it turns everybody away.
+    /// Until when it answers every caller.
     pub(crate) till: ServerTime,
-    /// Whose value it was.
+    /// The mark of the value.
     pub(crate) mark: &'a [u8],
     /// The word and the message.
     pub(crate) rest: &'a [u8],
 }
 
-/// `None` if it is no note.
+/// Splits a note; `None` if it is not one.
 pub(crate) fn parts(note: &[u8]) -> Option<Parts<'_>> {
     let mut lines = note.splitn(4, |&byte| byte == b'\n');
     let (turn, till, mark, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     let till = Some(till).filter(|till| till.iter().all(u8::is_ascii_digit))?;
     let till = ServerTime(str::from_utf8(till).ok()?.parse().ok()?);
     Some(Parts { turn, till, mark, rest })
@@ -126,12 +127,12 @@ mod tests {
     }
 
     fn read(note: &[u8]) -> Failure {
-        let Note::Failed(failure) = Note::read(note, ",") else { panic!("it has failed") };
+        let Note::Failed(failure) = Note::read(note, ",") else { panic!("not a failure") };
         failure
     }
 
     #[test]
-    fn is_bounded_and_comes_back() {
+    fn a_failure_is_bounded_and_reads_back() {
         let failure = Failure::new(&"é\n".repeat(1_000), Some("jobs::nightly"));
         assert!(failure.message.chars().count() < MESSAGE_LENGTH + 30);
         assert!(failure.message.ends_with("… (in jobs::nightly)"));
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn says_how_far_a_value_reaches_and_whether_that_lasts() {
+    fn a_note_says_how_far_a_value_reaches_and_for_how_long() {
         for reach in [Reach::Process, Reach::Caller] {
             for (till, lasts) in [(0, false), (7, true)] {
                 let note = Note::not_shared(reach, &tag(), ServerTime(till), MARK);

@@ -1,15 +1,17 @@
-//! The record at a lock's key, `owner part,timestamp,state`: how it is written and read.
+//! The record at a lock's key: `owner part,timestamp,state`.
 
 use crate::clock::ServerTime;
+use once_cell::sync::Lazy;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Whether somebody holds the key, or the work has been done.
+/// The state of a key that has a record: held, or done.
+///
+/// A key without a record is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum State {
-    /// Somebody holds the lock (`0` in the record).
+    /// A caller holds the lock (`0` in the record).
     Blocked,
-    /// The work has been done, and is remembered until the record expires (`1` in the record).
+    /// The work is done. The key remembers that until the record expires (`1` in the record).
     Computed,
 }
 
@@ -22,17 +24,20 @@ impl State {
     }
 }
 
-/// How many bytes a record has at the most: what is longer is somebody else's, and is not read whole.
+/// The longest record, in bytes. A longer string belongs to another program, and is not read whole.
 pub(crate) const LONGEST: usize = 1024;
 
-/// Why the text at a key is no record of a lock.
+/// The longest name of a process and its function, in characters.
+pub(crate) const LONGEST_OWNER: usize = 128;
+
+/// The reason why the string at a key is not a lock's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NotARecord(pub(crate) &'static str);
 
-/// A record as it stood in the store.
+/// A record as it was read from the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Record {
-    /// Exactly what was there, to be compared with what is there later.
+    /// The exact bytes, for comparison with a later read.
     pub(crate) raw: Vec<u8>,
     pub(crate) state: State,
     pub(crate) owner: String,
@@ -40,7 +45,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Reads what stands at a key.
+    /// Parses the string at a key.
     pub(crate) fn parse(raw: &[u8], separator: &str) -> Result<Self, NotARecord> {
         let text = str::from_utf8(raw).map_err(|_| NotARecord("it is not UTF-8"))?;
         let mut fields = text.split(separator);
@@ -65,12 +70,12 @@ impl Record {
         Ok(Self { raw: raw.to_vec(), state, owner: owner.to_owned(), timestamp })
     }
 
-    /// Whether py-dspinlock wrote it: our owner part always has an `@`.
+    /// Whether py-dspinlock wrote it. This library's owner part always has an `@`.
     pub(crate) fn is_python(&self) -> bool {
         !self.owner.contains('@')
     }
 
-    /// Whether this library wrote it, by its usual scheme and beyond doubt: `<uuid>@…`, and a time with microseconds.
+    /// Whether this library certainly wrote it, by its standard scheme: `<uuid>@…`, and a time with microseconds.
     pub(crate) fn is_surely_ours(&self) -> bool {
         const REST: usize = ",2026-01-31T23:59:59.000123+00:00,1".len();
         let is_id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
@@ -78,7 +83,7 @@ impl Record {
         id.is_some_and(is_id) && self.raw.len() == self.owner.len() + REST
     }
 
-    /// Who wrote it, for people: host, process and function, or the bare id of a Python instance.
+    /// The writer in readable form: host, process and function, or the bare id of a Python instance.
     pub(crate) fn holder(&self) -> String {
         match self.owner.split_once('@') {
             Some((_, owner)) => owner.to_owned(),
@@ -87,12 +92,12 @@ impl Record {
     }
 }
 
-/// The mark of one turn of one process, with the separator that leads on to the state.
+/// The first two fields of one turn's record, with the separator that follows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tag(String);
 
 impl Tag {
-    /// `text` are the first two fields of a record.
+    /// `text` is the first two fields of a record.
     pub(crate) fn new(mut text: String, separator: &str) -> Self {
         text.push_str(separator);
         Self(text)
@@ -103,7 +108,7 @@ impl Tag {
         &self.0
     }
 
-    /// The first two fields alone.
+    /// The first two fields, without the last separator.
     pub(crate) fn fields(&self, separator: &str) -> &str {
         self.0.strip_suffix(separator).unwrap_or(&self.0)
     }
@@ -116,21 +121,40 @@ impl Tag {
     }
 }
 
-/// Reads Python's `isoformat()` of a UTC time: with microseconds, or without a fraction.
+/// Parses Python's `isoformat()` of a UTC time, with microseconds or without a fraction.
 fn parse_timestamp(text: &str) -> Option<ServerTime> {
     let bare = text.strip_suffix("+00:00")?;
     let time = humantime::parse_rfc3339(&format!("{bare}Z")).ok()?;
     let since: Duration = time.duration_since(UNIX_EPOCH).ok()?;
     let time = ServerTime(u64::try_from(since.as_micros()).ok()?);
-    // The parser takes more than Python writes or reads: leap seconds, fractions of any length, even `59.1+abcd`.
+    // The parser accepts more than Python writes or reads: leap seconds, fractions of any length, even `59.1+abcd`.
     let written = time.to_string();
     let is_canonical = text == written || written.strip_suffix(".000000+00:00") == Some(bare);
     is_canonical.then_some(time)
 }
 
-/// Says what stands at a key without showing it: it is somebody else's, and may be a secret.
+/// Describes the string at a key without showing it: it belongs to another program, and may be secret.
 pub(crate) fn describe(raw: &[u8], why: &NotARecord) -> String {
     format!("{} bytes that are not a lock's record: {}", raw.len(), why.0)
+}
+
+/// Names this process as others see it in a record: `host/pid`, or `host/pid/function` where the function is known. It is
+/// printable ASCII without commas, [`LONGEST_OWNER`] characters at most.
+pub(crate) fn owner(function: Option<&str>) -> String {
+    const LONGEST_HOST: usize = 48;
+    static HOST: Lazy<String> =
+        Lazy::new(|| clean(&gethostname::gethostname().to_string_lossy(), LONGEST_HOST));
+    // The process id is read each time: a fork changes it.
+    let pid = std::process::id();
+    match function {
+        Some(function) => clean(&format!("{}/{pid}/{function}", *HOST), LONGEST_OWNER),
+        None => format!("{}/{pid}", *HOST),
+    }
+}
+
+fn clean(text: &str, length: usize) -> String {
+    let printable = |c: char| if c.is_ascii_graphic() && c != ',' { c } else { '_' };
+    text.chars().map(printable).take(length).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +167,15 @@ mod tests {
     }
 
     #[test]
-    fn reads_python_and_ours() {
+    fn an_owner_is_short_and_has_no_separator() {
+        let owner = owner(Some(&"löng, näme ".repeat(40)));
+        assert_eq!(owner.len(), LONGEST_OWNER);
+        assert!(owner.is_ascii() && !owner.contains([',', ' ']), "{owner}");
+        assert!(owner.contains(&std::process::id().to_string()));
+    }
+
+    #[test]
+    fn reads_records_of_python_and_of_this_library() {
         let python =
             parse("0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2026-01-31T23:59:59.000123+00:00,0").unwrap();
         assert!(python.is_python());
@@ -155,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_record() {
+    fn refuses_other_strings() {
         for foreign in [
             "",
             "hello",
@@ -185,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_its_own_form() {
+    fn recognises_the_form_of_this_library() {
         let is_ours = |owner: &str, seconds: &str| {
             parse(&format!("{owner},2026-01-31T23:59:{seconds}+00:00,1")).unwrap().is_surely_ours()
         };
@@ -206,14 +238,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_keeps_what_was_there(raw: Vec<u8>) {
+        fn parsing_never_panics_and_keeps_the_bytes(raw: Vec<u8>) {
             if let Ok(record) = Record::parse(&raw, ",") {
                 prop_assert_eq!(record.raw, raw);
             }
         }
 
         #[test]
-        fn any_written_timestamp_is_read_back(micros in 0_u64..4_000_000_000_000_000) {
+        fn any_written_timestamp_reads_back(micros in 0_u64..4_000_000_000_000_000) {
             let text = format!("id@host,{},0", ServerTime(micros));
             prop_assert_eq!(parse(&text).unwrap().timestamp, ServerTime(micros));
         }

@@ -1,10 +1,10 @@
-//! How a cached function keeps its values.
+//! The options of cached values.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
 use std::time::Duration;
 
-/// How a value is kept, beside what the lock's options say.
+/// How a value is kept, in addition to the lock's options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caching {
     /// This long before a value expires, one caller computes the next; the others get the old one.
@@ -24,7 +24,7 @@ impl Caching {
         Self { refresh_ahead: None, stale_if_error: None, err_expire: None, local: None, max_value: 64 << 20 }
     }
 
-    /// Refuses what can't be used beside a value's life.
+    /// Refuses options that can't be used together with `expire`.
     pub(crate) fn validate(&self, expire: Option<Duration>) -> Result<()> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Config, message));
         let named = [

@@ -1,8 +1,8 @@
-//! What a call does where its lock is lost, or can be neither had nor refused.
+//! What a call does if its lock is lost, or if the server is out of reach.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// What a call does if its lock was lost while the body ran.
+/// What a call does if its lock is lost while the body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLost {
     /// Returns an error in place of the body's value.
@@ -15,7 +15,7 @@ pub enum OnLost {
 
 impl OnLost {
     /// The error that the caller gets in place of what the body returned, if there is one.
-    pub(crate) fn minds(self, ending: Result<()>) -> Option<Error> {
+    pub(crate) fn into_caller_error(self, ending: Result<()>) -> Option<Error> {
         let error = ending.err()?;
         let lost = matches!(error.kind(), ErrorKind::Lost | ErrorKind::NotOwner | ErrorKind::Foreign);
         if lost && self != Self::Continue {
@@ -26,18 +26,25 @@ impl OnLost {
     }
 }
 
-/// What annotated functions do where the lock can be neither had nor refused, since the server is out of reach or refuses
-/// the command: the kind [`Backend`](ErrorKind::Backend) of errors.
+/// What annotated functions do if the server is out of reach or refuses the command, which is an error of the kind
+/// [`Backend`](ErrorKind::Backend).
 ///
-/// Set for all functions of a client by [`Client::with_on_outage`](crate::Client::with_on_outage), and for one function
-/// by `on_outage = "…"` in its attribute.
+/// [`Client::with_on_outage`](crate::Client::with_on_outage) sets it for all functions of a client, and
+/// `on_outage = "…"` in the attribute for one function.
+///
+/// ```
+/// use dspinlock::{Client, OnOutage};
+///
+/// let client = Client::memory().with_on_outage(OnOutage::RunUnlocked);
+/// assert_eq!(client.on_outage(), OnOutage::RunUnlocked);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnOutage {
-    /// They return the error, and the body does not run.
+    /// The call returns the error, and the body does not run.
     #[default]
     Fail,
-    /// The body runs without the lock, perhaps beside others: for work that is better done twice than not at all. Each such
-    /// run is logged as a warning, and its `guard` is never held.
+    /// The body runs without the lock, possibly beside others. For work that is better done twice than not at all. Each
+    /// such run is logged as a warning, and its `guard` is never held.
     RunUnlocked,
 }

@@ -1,10 +1,14 @@
-//! How a value becomes bytes.
+//! The encodings of values.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::error::Error;
 
-/// A way to write values as bytes and to read them back.
+/// An encoding of cached values: serializes a value to bytes, and deserializes it again.
+///
+/// [`Json`] is the default. Choose another one with `cached(codec = …)`.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::{Codec, Json};
@@ -20,31 +24,33 @@ use std::error::Error;
     note = "implement `dspinlock::Codec` for it, or leave `codec` out for JSON"
 )]
 pub trait Codec {
-    /// What the envelope says of the bytes: a value written by another codec is not read.
+    /// The name of the codec. It is stored with each value, and a value with another name is a miss.
     const NAME: &'static str;
 
-    /// Whether everything that it can write reads back as it was. Then values are stored without being looked at first,
-    /// which takes as long again as reading one. JSON has no NaN, neither codec of the library tells an inner `Some(None)`
-    /// from `None`, and what is lost in untagged enums depends on the type: so it is `false` unless you know better.
+    /// Whether every value that the codec can write reads back unchanged.
+    ///
+    /// If this is `false`, each value is read back and compared before it is stored, which takes about as long as reading it.
+    /// Neither codec of this library is faithful: JSON has no NaN, neither distinguishes an inner `Some(None)` from `None`,
+    /// and untagged enums can lose information.
     const FAITHFUL: bool = false;
 
-    /// Writes a value.
+    /// Serializes a value.
     ///
     /// # Errors
     ///
-    /// What can't be written. Such a value is returned and not stored.
+    /// Returns an error if the value can't be serialized. The caller then gets the value, but it is not stored.
     fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, impl Error>;
 
-    /// Reads a value.
+    /// Deserializes a value.
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes. A stored value is then a miss. What was just written is read back before it is stored,
-    /// and not stored if that fails.
+    /// Returns an error if the bytes are not such a value. A stored value then counts as a miss, and a new value that fails
+    /// to read back is not stored.
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, impl Error>;
 }
 
-/// JSON, which people and other languages can read: the default.
+/// JSON, the default codec. People and other languages can read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Json;
 
@@ -60,7 +66,7 @@ impl Codec for Json {
     }
 }
 
-/// `MessagePack` with the names of fields: smaller and quicker than JSON, for values with many numbers or bytes.
+/// `MessagePack` with field names. It is smaller and faster than JSON for values with many numbers or bytes.
 #[cfg(feature = "msgpack")]
 #[derive(Clone, Copy, Debug)]
 pub struct MessagePack;

@@ -1,71 +1,76 @@
-//! Waiting for a value that another caller computes, here or elsewhere, and telling of it where that takes long.
+//! Waiting for a value that another caller computes, in this process or elsewhere.
 
-use crate::engine::flight::{Follower, Landing};
+use crate::engine::flight::{FlightResult, Follower};
 use crate::engine::waits::Caller;
 use crate::error::Result;
 use crate::store::Read;
-use crate::value::request::Wish;
+use crate::value::request::CacheRequest;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-impl Wish {
-    /// Waits for the flight to land; `None` if its leader has gone.
+impl CacheRequest {
+    /// Waits for the result of the flight; `None` if its leader has gone.
     ///
     /// # Errors
     ///
-    /// `Misuse` where the leader waits for this caller, or comes to do so.
-    pub(super) async fn follow(&self, follower: Follower, caller: &Weak<Caller>) -> Result<Option<Landing>> {
+    /// `Misuse` if the leader waits for this caller, or begins to.
+    pub(super) async fn follow(
+        &self,
+        follower: Follower,
+        caller: &Weak<Caller>,
+    ) -> Result<Option<FlightResult>> {
         let (seen, leader) = (follower.clone(), Arc::clone(follower.leader()));
-        let tell = || {
-            if seen.tells() {
-                self.tell(&format!("another caller of this process: {}", seen.leader()));
+        let warn = || {
+            if seen.is_first_to_log() {
+                self.warn_of(&format!("another caller of this process: {}", seen.leader()));
             }
         };
-        let mut landed = pin!(self.telling(follower.landed(), tell));
+        let mut result = pin!(self.warn_if_long(follower.result(), warn));
         loop {
-            // Made before the look, so that no change is missed.
+            // Created before the check, so that no change is missed.
             let mut changed = pin!(leader.changed.notified());
             let waiting = caller.upgrade().map(|caller| caller.wait_for(&leader));
             let _waiting = waiting.transpose()?;
-            let either = poll_fn(|context| match landed.as_mut().poll(context) {
-                Poll::Ready(landing) => Poll::Ready(Some(landing)),
+            let either = poll_fn(|context| match result.as_mut().poll(context) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
                 Poll::Pending => changed.as_mut().poll(context).map(|()| None),
             });
-            if let Some(landing) = either.await {
-                return Ok(landing);
+            if let Some(result) = either.await {
+                return Ok(result);
             }
         }
     }
 
-    /// Waits, and has it told if that takes long: nobody sees a cycle through other processes or spawned work.
-    pub(super) async fn telling<T>(&self, wait: impl Future<Output = T>, tell: impl FnOnce()) -> T {
+    /// Waits, and calls `warn` if that takes longer than a lease: a cycle through other processes or spawned work can't be
+    /// detected.
+    pub(super) async fn warn_if_long<T>(&self, wait: impl Future<Output = T>, warn: impl FnOnce()) -> T {
         let mut wait = pin!(wait);
         if let Ok(done) = tokio::time::timeout(self.spec.options.lease, wait.as_mut()).await {
             return done;
         }
-        tell();
+        warn();
         wait.await
     }
 
-    fn tell(&self, holder: &str) {
+    fn warn_of(&self, holder: &str) {
         tracing::warn!(
             target: "dspinlock", key = %self.spec.key, function = self.spec.function,
             waited = ?self.spec.options.lease, holder,
-            "still waiting for a value; if its computation waits for this caller, by spawned work or in another process, \
+            "still waiting for a value; if its computation waits for this caller, through spawned work or another process, \
              neither ends before its time is over"
         );
     }
 
-    /// Tells who holds the lock, by its record.
-    pub(super) fn tell_holder(&self) {
-        let wish = self.clone();
+    /// Warns with the holder of the lock, as its record names it.
+    pub(super) fn warn_of_holder(&self) {
+        let request = self.clone();
         self.core.worker.detach(async move {
-            let found = wish.core.store.call(&Read(&wish.spec.names)).await;
-            // Free by now, or an error that the attempt itself gets: there is nothing to tell.
-            if let Ok(Some(seen)) = wish.spec.found(found) {
-                wish.tell(&seen.record.holder());
+            let found = request.core.store.call(&Read(&request.spec.names)).await;
+            // If the key is free by now, there is nothing to warn of. An error reaches the attempt itself.
+            if let Ok(Some(seen)) = request.spec.found(found) {
+                request.warn_of(&seen.record.holder());
             }
         });
     }

@@ -1,10 +1,11 @@
-//! Computed values: how they are encoded, who computes them, and how they reach the other callers.
+//! Computed values: how they are encoded, which caller computes them, and how they reach the other callers.
 
 pub(crate) mod codec;
 pub(crate) mod compute;
+mod fingerprint;
 mod following;
 mod outer;
-mod print;
+pub(crate) mod publish;
 mod reading;
 pub(crate) mod request;
 pub(crate) mod sharing;

@@ -1,7 +1,7 @@
-//! The outer `Option` of a value, stored apart from its content: neither JSON nor `MessagePack` tells `Some(None)` from
-//! `None`, and the envelope does.
+//! The outer `Option` of a value, which the envelope stores apart from the content: neither JSON nor `MessagePack`
+//! distinguishes `Some(None)` from `None`.
 //!
-//! It is found while the value is written and read, so that no name of a type has to be guessed: in a `Result`, behind an
+//! It is found while the value is serialized and deserialized, so it works without naming the type: in a `Result`, behind an
 //! `Arc`, in a generic function.
 
 use serde::de::value::Error as Absent;
@@ -11,7 +11,7 @@ use serde::ser::{Serialize, Serializer};
 use std::cell::Cell;
 use std::fmt::Display;
 
-/// A value to write: what is in `Some` as itself, and `None` as a unit, of which `none` then tells.
+/// A value to serialize. `Some` is written as its content, and `None` as a unit, which `none` records.
 pub(super) struct Content<'a, T: ?Sized> {
     value: &'a T,
     none: Cell<bool>,
@@ -22,7 +22,7 @@ impl<'a, T: ?Sized> Content<'a, T> {
         Self { value, none: Cell::new(false) }
     }
 
-    /// Whether the value was seen to be `None` when it was written.
+    /// Whether the value was `None` when it was serialized.
     pub(super) fn is_none(&self) -> bool {
         self.none.get()
     }
@@ -34,13 +34,13 @@ impl<T: Serialize + ?Sized> Serialize for Content<'_, T> {
     }
 }
 
-/// A serializer that takes the outer `Option` away. What is inside of the value, it hands to `inner`.
+/// A serializer that removes the outer `Option`, and passes everything else to `inner`.
 struct Unwrapping<'a, S> {
     inner: S,
     none: &'a Cell<bool>,
 }
 
-macro_rules! hand_on {
+macro_rules! forward_serialize {
     ($($method:ident($($name:ident: $kind:ty),*) -> $given:ty;)*) => {
         $(fn $method(self, $($name: $kind),*) -> Result<$given, S::Error> {
             self.inner.$method($($name),*)
@@ -94,7 +94,7 @@ impl<S: Serializer> Serializer for Unwrapping<'_, S> {
         self.inner.is_human_readable()
     }
 
-    hand_on! {
+    forward_serialize! {
         serialize_bool(v: bool) -> S::Ok;
         serialize_i8(v: i8) -> S::Ok;
         serialize_i16(v: i16) -> S::Ok;
@@ -124,7 +124,7 @@ impl<S: Serializer> Serializer for Unwrapping<'_, S> {
     }
 }
 
-/// A value that was read as the content of its outer `Option`, if it has one.
+/// A value that is deserialized from the content of its outer `Option`, if it has one.
 pub(super) struct Whole<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
@@ -133,10 +133,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Whole<T> {
     }
 }
 
-/// A deserializer that reads an `Option` as `Some`, and hands everything else to the one in it.
+/// A deserializer that reads an `Option` as `Some`, and passes everything else to the inner one.
 struct Wrapping<D>(D);
 
-macro_rules! hand_back {
+macro_rules! forward_deserialize {
     ($($method:ident($($name:ident: $kind:ty),*);)*) => {
         $(fn $method<V: Visitor<'de>>(self, $($name: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
             self.0.$method($($name,)* visitor)
@@ -155,7 +155,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Wrapping<D> {
         self.0.is_human_readable()
     }
 
-    hand_back! {
+    forward_deserialize! {
         deserialize_any();
         deserialize_bool();
         deserialize_i8();
@@ -189,16 +189,16 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Wrapping<D> {
     }
 }
 
-/// The value of a type whose outer `Option` is `None`.
+/// `None` of a type that is an `Option`.
 ///
 /// # Errors
 ///
-/// Of other types.
+/// The type is not an `Option`.
 pub(super) fn none<T: DeserializeOwned>() -> Result<T, Absent> {
     T::deserialize(Nothing)
 }
 
-/// A deserializer of which every question has the one answer.
+/// A deserializer that answers every request with `None`.
 struct Nothing;
 
 impl<'de> Deserializer<'de> for Nothing {
@@ -222,14 +222,14 @@ mod tests {
     use std::fmt::Debug;
     use std::sync::Arc;
 
-    /// What is stored of a value, which comes back.
+    /// The stored bytes of a value, which must read back.
     fn stored<C: Codec, T>(value: &T) -> Option<String>
     where
         T: serde::Serialize + serde::de::DeserializeOwned + Debug + PartialEq,
     {
-        let way = Whole::<T, C>::new();
-        let payload = way.encode(value).unwrap().unwrap();
-        assert_eq!(way.decode(&payload).as_ref(), Ok(value), "{payload:?}");
+        let sharing = Whole::<T, C>::new();
+        let payload = sharing.encode(value).unwrap().unwrap();
+        assert_eq!(sharing.decode(&payload).as_ref(), Ok(value), "{payload:?}");
         payload.content().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_of_any_depth_comes_back() {
+    fn an_option_of_any_depth_reads_back() {
         assert_eq!(json(&None::<Option<u8>>), None);
         assert_eq!(json(&Some(None::<u8>)).as_deref(), Some("null"));
         assert_eq!(json(&Some(Some(7_u8))).as_deref(), Some("7"));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_option_is_written_as_ever() {
+    fn other_types_are_written_unchanged() {
         assert_eq!(json(&()).as_deref(), Some("null"));
         assert_eq!(json(&serde_json::Value::Null).as_deref(), Some("null"));
         assert_eq!(json(&(true, 'x', "text".to_owned(), -7_i8)).as_deref(), Some(r#"[true,"x","text",-7]"#));
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_in_a_result_and_behind_an_arc() {
+    fn an_option_is_found_in_a_result_and_behind_an_arc() {
         let in_ok = InOk::<Whole<Option<Option<u8>>, Json>, ()>::new();
         for value in [None, Some(None), Some(Some(7))] {
             let payload = in_ok.encode(&Ok(value)).unwrap().unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_no_value_of_another_type() {
+    fn none_is_not_a_value_of_another_type() {
         assert!(Whole::<u8, Json>::new().decode(&Payload::none()).is_err());
         assert!(Whole::<Option<u8>, Json>::new().decode(&Payload::new(b"null".to_vec())).is_err());
     }

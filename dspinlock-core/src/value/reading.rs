@@ -1,18 +1,18 @@
-//! How a value is read that stands in the store: plainly where one was seen before, and the rest of a large one aside.
+//! Plain reads of a stored value, which take no lock.
 
-use crate::engine::flight::Landing;
-use crate::format::envelope::Label;
+use crate::engine::flight::FlightResult;
+use crate::format::envelope::{Label, Stored};
 use crate::store::{Excerpt, Hit, ReadValue};
-use crate::value::request::Wish;
+use crate::value::request::CacheRequest;
 
-impl Wish {
-    /// What stands in the store, by a plain look, if that is likely to be worth it; an error if a large value was there and
-    /// could not be read on.
+impl CacheRequest {
+    /// Reads the stored value, if one was seen here before. The result is an error if a large value was there and the rest
+    /// of it could not be read.
     ///
-    /// Nobody is told of a miss, nor of a look that failed: the request for the lock comes next, and shows the same.
-    pub(super) async fn hit(&self) -> Option<Landing> {
+    /// A miss and a failed read give `None`: the request for the lock comes next, and shows the same.
+    pub(super) async fn hit(&self) -> Option<FlightResult> {
         let (store, names) = (&self.core.store, &self.spec.names);
-        // Whoever keeps a copy has to be told of changes, which only a look of the other kind brings about.
+        // A local copy needs the server to report changes, which it does not after a plain read.
         let label = self.label.as_ref().filter(|_| self.caching.local.is_none())?;
         if !store.hints().has_value(&names.record) {
             return None;
@@ -23,13 +23,13 @@ impl Wish {
         let part = store.complete(names, label, (part, Some(&record)), self.caching.max_value).await;
         let part = match part {
             Ok(part) => part.filter(|part| part.whole)?,
-            Err(error) => return Some(Landing::Error(self.spec.name(error))),
+            Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
         };
         let payload = label.open(part.bytes, &record, &names.separator).ok()?;
-        Some(Landing::Value { payload, record: Some(record.into()) })
+        Some(FlightResult::Value(Stored { payload, record: Some(record.into()), until: None }))
     }
 
-    /// A record and the beginning of a value that belongs to it, and may be taken.
+    /// Reads a record and the beginning of its value, if the value may be used.
     async fn seen(&self, label: &Label) -> Option<(Vec<u8>, Excerpt)> {
         let (names, ahead) = (&self.spec.names, self.caching.refresh_ahead);
         let seen = self.core.store.call(&Hit { names, life: ahead.is_some() }).await.ok()?;
@@ -40,12 +40,12 @@ impl Wish {
         Some((record, part))
     }
 
-    /// The last good value, whichever turn computed it.
-    pub(super) async fn last_good(&self) -> Option<Landing> {
+    /// Reads the last good value, whichever turn computed it.
+    pub(super) async fn last_good(&self) -> Option<Stored> {
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let part = store.call(&ReadValue(names)).await.ok()??;
         let part = store.complete(names, label, (part, None), self.caching.max_value).await.ok()??;
         let (_, payload) = label.open_any(part.bytes).ok().filter(|_| part.whole)?;
-        Some(Landing::Value { payload, record: None })
+        Some(Stored::alone(payload))
     }
 }

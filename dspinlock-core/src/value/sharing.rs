@@ -1,17 +1,17 @@
-//! What of a function's return value is stored and shared, by its type: the whole of it, or what is in `Ok`.
+//! The stored part of a function's return value, by its type: the whole value, or the one in `Ok`.
 //!
-//! The attribute's code picks one of these by the compiler's own method lookup, so that an alias is no obstacle.
+//! The generated code picks one of these types by the compiler's method lookup, which sees through aliases.
 
 use crate::format::envelope::{Encoded, Payload};
 use crate::value::codec::Codec;
-use crate::value::{outer, print};
+use crate::value::{fingerprint, outer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// What can be stored: a value that can be written, and read back into one that borrows nothing.
+/// A value that can be stored: it can be written, and read back as an owned value.
 #[diagnostic::on_unimplemented(
     message = "`cached` stores what the function computes, and `{Self}` cannot be stored",
     label = "cannot be written and read back",
@@ -23,38 +23,38 @@ pub trait CachedValue: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> CachedValue for T {}
 
-/// A way to share return values.
+/// A way to share the return values of a function.
 pub trait Sharing: Sized {
-    /// What the function returns.
+    /// The function's return type.
     type Return;
 
-    /// The stored part of that.
+    /// The type of the stored part.
     type Value;
 
-    /// This way.
+    /// Creates it; it has no state.
     fn new() -> Self;
 
-    /// The stored part of a success.
+    /// The stored part of a success, if there is one.
     fn value<'a>(&self, returned: &'a Self::Return) -> Option<&'a Self::Value>;
 
-    /// The codec's name and the name of the stored type; `None` where the fact that the work is done is all.
+    /// The names of the codec and of the stored type; `None` if there is no stored part.
     fn kind(&self) -> Option<(&'static str, &'static str)>;
 
-    /// The stored part of a success, encoded; `None` where there is nothing to encode.
+    /// Encodes the stored part of a success; `None` if there is no stored part.
     fn encode(&self, returned: &Self::Return) -> Option<Result<Payload, Unwritable>>;
 
-    /// The return value of a caller that is handed an encoded value.
+    /// The return value of a caller that gets an encoded value.
     fn decode(&self, payload: &Payload) -> Result<Self::Return, String>;
 
-    /// The return value of a caller that is told that the work is done.
+    /// The return value of a caller that learns that the work is done, if there is no stored part.
     fn done(&self) -> Option<Self::Return>;
 }
 
-/// A value that can't be stored, since it can't be written, or would not read back as it was.
+/// A value that can't be stored, since it can't be written or would not read back unchanged.
 #[derive(Debug)]
 pub struct Unwritable {
     pub(crate) why: String,
-    /// The value itself, where the callers of this process can share it.
+    /// The value itself, if the callers of this process can share it.
     pub(crate) shared: Option<Payload>,
 }
 
@@ -75,32 +75,32 @@ fn encode<C: Codec, T: CachedValue>(value: &T) -> Result<Payload, Unwritable> {
     Ok(payload)
 }
 
-fn brings_back_nan<C: Codec>() -> bool {
+fn keeps_nan<C: Codec>() -> bool {
     C::encode(&f64::NAN).is_ok_and(|bytes| C::decode(&bytes).is_ok_and(f64::is_nan))
 }
 
-/// Reads what was written, and compares what serde sees of it.
+/// Reads the value back, and compares the fingerprints.
 fn reads_back<C: Codec, T: CachedValue>(value: &T, payload: &Payload) -> Result<(), String> {
-    let seen = print::look(value).map_err(|error| text(&error))?;
+    let seen = fingerprint::inspect(value).map_err(|error| text(&error))?;
     let read = decode::<C, T>(payload);
-    let print = read.as_ref().map(|read| print::look(read).map(|seen| seen.print));
-    if print == Ok(Ok(seen.print)) {
+    let seen_again = read.as_ref().map(|read| fingerprint::inspect(read).map(|seen| seen.fingerprint));
+    if seen_again == Ok(Ok(seen.fingerprint)) {
         return Ok(());
     }
     let codec = C::NAME;
-    Err(if seen.not_finite && !brings_back_nan::<C>() {
+    Err(if seen.not_finite && !keeps_nan::<C>() {
         format!(
-            "there is a NaN or an infinity in it, which `{codec}` does not bring back; `codec = dspinlock::MessagePack` does"
+            "there is a NaN or an infinity in it, which `{codec}` does not keep; `codec = dspinlock::MessagePack` does"
         )
     } else if seen.some_nothing {
         format!(
-            "there is a `Some(None)` or a `Some(())` inside of it, which `{codec}` reads back as `None`; an enum of your own would not be"
+            "there is a `Some(None)` or a `Some(())` inside it, which `{codec}` reads back as `None`; use an enum of your own instead"
         )
     } else if let Err(error) = read {
         format!("`{codec}` can't read back what it wrote: {error}")
     } else {
         format!(
-            "`{codec}` reads it back as another value, as it may be with an untagged enum or two keys of one text"
+            "`{codec}` reads it back as another value, as can happen with an untagged enum or two keys of the same text"
         )
     })
 }
@@ -120,10 +120,10 @@ fn text(error: &dyn Display) -> String {
     error.to_string()
 }
 
-/// Part of the type of a function's value, without one.
+/// Marks the type of a function's value.
 type Of<T> = PhantomData<fn() -> T>;
 
-/// `()`, and `Result<(), E>` by [`InOk`]: there is no value.
+/// `()`, and `Result<(), E>` with [`InOk`]: there is no stored part.
 #[derive(Debug)]
 pub struct Nothing;
 
@@ -135,8 +135,8 @@ impl Sharing for Nothing {
         Self
     }
 
-    fn value<'a>(&self, returned: &'a ()) -> Option<&'a ()> {
-        Some(returned)
+    fn value<'a>(&self, (): &'a ()) -> Option<&'a ()> {
+        None
     }
 
     fn kind(&self) -> Option<(&'static str, &'static str)> {
@@ -156,7 +156,7 @@ impl Sharing for Nothing {
     }
 }
 
-/// Any value, as a whole.
+/// The whole value.
 #[derive(Debug)]
 pub struct Whole<T, C>(pub Of<(T, C)>);
 
@@ -189,7 +189,7 @@ impl<T: CachedValue, C: Codec> Sharing for Whole<T, C> {
     }
 }
 
-/// A value behind an `Arc`: the callers of one process share it.
+/// The value behind an `Arc`, which the callers of one process share.
 #[derive(Debug)]
 pub struct Counted<T, C>(pub Of<(T, C)>);
 
@@ -224,7 +224,7 @@ impl<T: CachedValue + Send + Sync + 'static, C: Codec> Sharing for Counted<T, C>
     }
 }
 
-/// What is in `Ok`, in one of the other ways.
+/// The value in `Ok`, shared in one of the other ways.
 #[derive(Debug)]
 pub struct InOk<S, E>(pub S, pub Of<E>);
 
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_says_what_is_lost() {
+    fn the_reason_names_what_is_lost() {
         assert!(why::<Json, _>(&vec![f64::NAN]).contains("NaN"));
         assert!(why::<Json, _>(&Some(f64::INFINITY)).contains("`codec = dspinlock::MessagePack` does"));
         assert!(why::<Json, _>(&[Some(None::<u8>)]).contains("`Some(None)`"));
@@ -279,7 +279,7 @@ mod tests {
 
     #[cfg(feature = "msgpack")]
     #[test]
-    fn a_codec_that_has_nan_is_not_said_to_lose_it() {
+    fn a_codec_that_keeps_nan_is_not_blamed_for_it() {
         use crate::value::codec::MessagePack;
         let lost = why::<MessagePack, _>(&(f64::NAN, Some(None::<u8>)));
         assert!(lost.contains("`Some(None)`") && !lost.contains("NaN"), "{lost}");
@@ -287,12 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn what_an_arc_has_is_shared_in_memory_where_it_can_not_be_written() {
-        let (way, value) = (Counted::<f64, Json>::new(), Arc::new(f64::NAN));
-        let Unwritable { shared: Some(shared), .. } = way.encode(&value).unwrap().unwrap_err() else {
+    fn a_value_behind_an_arc_is_shared_in_memory_if_it_can_not_be_written() {
+        let (sharing, value) = (Counted::<f64, Json>::new(), Arc::new(f64::NAN));
+        let Unwritable { shared: Some(shared), .. } = sharing.encode(&value).unwrap().unwrap_err() else {
             panic!()
         };
-        assert!(Arc::ptr_eq(&way.decode(&shared).unwrap(), &value));
+        assert!(Arc::ptr_eq(&sharing.decode(&shared).unwrap(), &value));
         assert!(Whole::<f64, Json>::new().decode(&shared).is_err());
     }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, params};
 /// The account that this example is about.
 pub const NAME: &str = "savings";
 
-/// What is in it at the start.
+/// The balance at the start.
 pub const AT_FIRST: i64 = 100;
 
 /// A row of the table.
@@ -42,7 +42,7 @@ pub fn create(file: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Reads the account, and holds nothing of `SQLite`'s afterwards.
+/// Reads the account, and keeps no lock of `SQLite`'s.
 ///
 /// # Errors
 /// If there is no such account.
@@ -52,10 +52,10 @@ pub fn read(db: &Connection) -> Result<Account> {
     })
 }
 
-/// Writes if nobody with this token or a later one has written; `false` means that the write was refused.
+/// Writes unless this token or a higher one has written; `false` means that the write was refused.
 ///
-/// With `<` each holder writes once, and a statement that is sent twice counts once. Holders that write several times
-/// in one turn want `fence <= ?3`, which refuses earlier holders alone.
+/// With `<` each holder writes once, and a statement that is sent twice counts once. Holders that write several times in one
+/// turn need `fence <= ?3`, which refuses only earlier holders.
 ///
 /// ```
 /// use dspinlock_fencing::account;
@@ -77,7 +77,7 @@ pub fn set_balance(db: &Connection, balance: i64, writer: &str, token: u64) -> R
     Ok(rows == 1)
 }
 
-/// The same without the condition, to show what it is there for: whoever comes last is right.
+/// The same without the condition, to show its purpose: the last writer wins.
 ///
 /// # Errors
 /// As [`set_balance`].

@@ -46,7 +46,7 @@ impl Args {
                 Long("without-fence") => args.fenced = false,
                 Long("redis") => args.redis = Some(parser.value()?.string()?),
                 Long("db") => args.db = Some(parser.value()?.into()),
-                // What the parent adds when it starts this binary again.
+                // The parent adds these when it starts this binary again.
                 Long("holder") => args.role = Role::Holder(parser.value()?.string()?),
                 Long("by") => args.by = parser.value()?.parse()?,
                 Short('h') | Long("help") => args.role = Role::Help,

@@ -9,10 +9,10 @@ use rusqlite::Connection;
 
 use crate::{Failure, Said, account};
 
-/// How long a holder that is stopped keeps the others waiting; short, so that the story is.
+/// How long a stopped holder blocks the others: short, so that the example is quick.
 pub const LEASE: Duration = Duration::from_secs(2);
 
-/// What one holder is to do.
+/// The task of one holder.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Who it is.
@@ -32,12 +32,12 @@ impl Change {
     }
 }
 
-/// Makes the change in a process of its own; what comes of it is said on the standard output.
+/// Makes the change in a process of its own, and writes its progress to the standard output.
 ///
 /// # Errors
-/// If nobody listens. That the lock or the database fails is said like the rest.
+/// If the output is closed. A failure of the lock or the database is written like the rest.
 pub fn hold(change: &Change) -> Result<(), Failure> {
-    // A process that is stopped can't see that its parent has gone, and would stand there for ever.
+    // A stopped process can't see that its parent has ended, and would never end.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let ended =
@@ -51,7 +51,7 @@ pub fn hold(change: &Change) -> Result<(), Failure> {
 /// Reads, checks the lock, and writes: between the check and the write anything can happen.
 ///
 /// # Errors
-/// An error of the database or of the lock; that the lock was lost is one, even when the body has come to its end.
+/// An error of the database or of the lock. The loss of the lock is one, even after the body has ended.
 #[dspinlock(
     key = account::NAME,
     namespace = "fencing-example",
@@ -65,7 +65,7 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), Failure> {
     let write = read + change.by;
     lock.ensure_held()?;
 
-    // The lock was held a moment ago. Here A is stopped; nothing in this process can know for how long.
+    // The lock was held a moment ago. Here A is stopped, and can't know for how long.
     say(&Said::AboutToWrite { token, read, write })?;
     await_word()?;
 
@@ -77,7 +77,7 @@ pub fn change(db: &Connection, change: &Change) -> Result<(), Failure> {
     }
 }
 
-/// Waits until the parent says to go on, or has gone.
+/// Waits until the parent writes a line, or has ended.
 fn await_word() -> Result<(), Failure> {
     match io::stdin().read_line(&mut String::new())? {
         0 => Err("the parent has gone".into()),

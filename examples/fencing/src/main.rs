@@ -1,6 +1,6 @@
-//! Tells, with two real processes, what a fencing token is for; the library of this package says what to copy.
+//! Shows with two real processes what a fencing token is for. The library of this package says what to copy.
 //!
-//! `cargo run --release -p dspinlock-fencing -- --help` says what can be set.
+//! `cargo run --release -p dspinlock-fencing -- --help` lists the options.
 
 mod args;
 mod story;

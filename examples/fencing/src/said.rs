@@ -1,27 +1,27 @@
-//! What a holder says to its parent, a line each.
+//! The lines that a holder writes to its parent.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What has become of a holder, in its own words.
+/// The progress of a holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// It has the lock, has read the account, has just checked that the lock is held, and would write next.
+    /// It has the lock, has read the account, has checked that the lock is held, and is about to write.
     AboutToWrite {
         /// Its fencing token.
         token: u64,
         /// What it has read.
         read: i64,
-        /// What it would write.
+        /// What it is about to write.
         write: i64,
     },
-    /// The database has taken what it wrote.
+    /// The database has accepted the write.
     Written,
-    /// The database has refused it.
+    /// The database has refused the write.
     Refused,
     /// After the write, `ensure_held()` said that the lock is held.
     Held,
-    /// After the write, `ensure_held()` said that the lock is lost, in these words.
+    /// After the write, `ensure_held()` returned this error.
     Lost(String),
     /// The annotated function has returned `Ok`.
     Done,

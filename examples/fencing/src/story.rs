@@ -1,4 +1,4 @@
-//! The parent: starts the two holders, stops one, and tells what happens.
+//! The parent: starts the two holders, stops one, and prints what happens.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::args::Args;
 /// What A adds, and what B adds.
 const BY: [i64; 2] = [50, -30];
 
-/// Tells the story; an error if it had another end than it should.
+/// Runs the example and prints it. An unexpected end is an error.
 pub(crate) fn tell(args: &Args) -> Result<(), Failure> {
     let place = Place::choose(args.redis.as_deref())?;
     let database = Database::new(args.db.as_deref())?;
@@ -54,7 +54,7 @@ pub(crate) fn tell(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has A and B do their parts; what became of the write of each.
+/// Runs A and B, and returns the outcome of the write of each.
 fn play(out: &mut impl Write, url: &str, file: &Path, fenced: bool) -> Result<[Said; 2], Failure> {
     let program = env::current_exe()?;
     let holder = |writer: &str, by| {
@@ -91,7 +91,7 @@ fn about_to_write(out: &mut impl Write, name: &str, holder: &mut Holder) -> Resu
     }
 }
 
-/// Tells of the rest of a holder's life; what became of its write.
+/// Prints the rest of a holder's progress, and returns the outcome of its write.
 fn finish(out: &mut impl Write, name: &str, holder: &mut Holder) -> Result<Said, Failure> {
     let write = holder.hear()?;
     match &write {
@@ -113,10 +113,10 @@ fn finish(out: &mut impl Write, name: &str, holder: &mut Holder) -> Result<Said,
     }
 }
 
-/// Where the lock stands: processes can't meet in a memory store, so that a server is needed.
+/// The server of the lock. Processes can't share a memory store.
 struct Place {
     url: String,
-    /// What is used, for the reader.
+    /// A description for the reader.
     about: String,
     _server: Option<Server>,
 }
@@ -137,7 +137,7 @@ impl Place {
     }
 }
 
-/// The file of the database, and the directory that goes with this value if the user has not named a file.
+/// The file of the database, and a temporary directory if the user has named no file.
 struct Database {
     file: PathBuf,
     of_ours: Option<PathBuf>,
@@ -161,7 +161,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(dir) = &self.of_ours {
-            // What can't be removed is a small file among temporary ones.
+            // If this fails, a small temporary file is left.
             let _ = fs::remove_dir_all(dir);
         }
     }

@@ -1,4 +1,4 @@
-//! A holder that is stopped for longer than its lease, and what the database makes of its late write.
+//! A holder that is stopped for longer than its lease, and its late write.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,12 +16,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_dspinlock-fencing");
 /// A place of its own for the database of one test.
 fn database(name: &str) -> std::path::PathBuf {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.db"));
-    // What an earlier run has left.
+    // Left by an earlier run.
     let _ = fs::remove_file(&file);
     file
 }
 
-/// A holder that has the lock and would write next, with its token.
+/// A holder that is about to write, and its token.
 fn about_to_write(server: &Server, writer: &str, file: &Path, by: i64, fenced: bool) -> (Holder, u64) {
     let change = Change { writer: writer.to_owned(), file: file.to_owned(), by, fenced };
     let mut holder = Holder::start(Path::new(PROGRAM), &server.url(), &change).unwrap();
@@ -31,7 +31,7 @@ fn about_to_write(server: &Server, writer: &str, file: &Path, by: i64, fenced: b
     }
 }
 
-/// A is stopped past its lease, B writes, and A writes late; what A says then, the tokens of both, and the row.
+/// A is stopped past its lease, B writes, and A writes late. Returns what A says then, the tokens of both, and the row.
 fn play(name: &str, fenced: bool) -> (Vec<Said>, [u64; 2], Account) {
     let server = Server::start();
     let file = database(name);
@@ -39,7 +39,7 @@ fn play(name: &str, fenced: bool) -> (Vec<Said>, [u64; 2], Account) {
     let (mut a, token_a) = about_to_write(&server, "A", &file, 50, fenced);
     a.stop().unwrap();
 
-    // That B is granted the lock is the event: the lease is over. B reads what A has read.
+    // B is granted the lock once A's lease is over. B reads what A has read.
     let (mut b, token_b) = about_to_write(&server, "B", &file, -30, fenced);
     b.go_on().unwrap();
     let of_b: Vec<_> = (0..3).map(|_| b.hear().unwrap()).collect();
@@ -53,8 +53,8 @@ fn play(name: &str, fenced: bool) -> (Vec<Said>, [u64; 2], Account) {
     (of_a, [token_a, token_b], account::read(&db).unwrap())
 }
 
-/// Whether it was told of the loss by `ensure_held()`, and by its call when that had ended.
-fn was_told(said: &[Said]) -> bool {
+/// Whether it got the loss from `ensure_held()`, and from its call.
+fn learned_of_the_loss(said: &[Said]) -> bool {
     matches!(said, [Said::Lost(why), Said::Failed(_)] if why.contains("not held any more"))
 }
 
@@ -63,16 +63,16 @@ fn a_holder_that_was_stopped_past_its_lease_is_refused_by_the_database() {
     let (said, [token_a, token_b], row) = play("refused", true);
     assert!(token_a < token_b, "{token_a} was given before {token_b}");
     assert_eq!(said[0], Said::Refused);
-    assert!(was_told(&said[1..]), "{said:?}");
+    assert!(learned_of_the_loss(&said[1..]), "{said:?}");
     assert_eq!(row, Account { balance: AT_FIRST - 30, written_by: "B".to_owned(), fence: token_b });
 }
 
-/// The same, but for the condition: that is what stands between B and the loss of its change.
+/// Without the condition B's change is lost.
 #[test]
 fn without_the_condition_the_late_write_destroys_the_other() {
     let (said, [token_a, _], row) = play("destroyed", false);
     assert_eq!(said[0], Said::Written);
-    assert!(was_told(&said[1..]), "{said:?}");
+    assert!(learned_of_the_loss(&said[1..]), "{said:?}");
     assert_eq!(row, Account { balance: AT_FIRST + 50, written_by: "A".to_owned(), fence: token_a });
 }
 
@@ -85,7 +85,7 @@ fn each_token_writes_once_and_lower_ones_never() {
 }
 
 #[test]
-fn the_story_ends_as_it_should_both_ways() {
+fn the_program_prints_the_expected_end_with_and_without_fencing() {
     assert!(Server::find().is_some(), "redis-server or valkey-server has to be on the PATH");
     for (option, writer, words) in
         [(None, "B", "is refused by the database"), (Some("--without-fence"), "A", "B's change is lost")]
@@ -102,7 +102,7 @@ fn the_story_ends_as_it_should_both_ways() {
 }
 
 #[test]
-fn what_can_not_be_done_is_said() {
+fn errors_are_reported() {
     let there = database("there");
     fs::write(&there, "").unwrap();
     let there = there.to_str().unwrap();

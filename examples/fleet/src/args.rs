@@ -15,7 +15,7 @@ Usage: cargo run --release --example fleet -- [options]
   --callers N      callers in each process, half of them async and half blocking (50)
   --path DIR       the tree whose files are digested; directories marked as caches by a CACHEDIR.TAG, as `target` is,
                    are left out (the workspace)
-  --mode MODE      cached: the report is computed once and everybody else is served that one (the default);
+  --mode MODE      cached: one caller computes the report and all others get it (the default);
                    lock: everybody computes it, one after the other
   --kill-leader    kill the process that computes, in the middle of it: another caller computes after the lease
   --redis URL      the server to use. Otherwise DSPINLOCK_URL; otherwise a private redis-server or valkey-server from
@@ -94,7 +94,7 @@ impl Args {
                 Long("redis") => args.redis = Some(parser.value()?.string()?),
                 Long("svg") => args.svg = Some(parser.value()?.into()),
                 Long("out") => args.out = Some(parser.value()?.into()),
-                // What the parent adds when it starts this binary again.
+                // The parent adds these when it starts this binary again.
                 Long("worker") => args.role = Role::Worker(parser.value()?.parse()?),
                 Long("run") => args.run = parser.value()?.string()?,
                 Short('h') | Long("help") => args.role = Role::Help,

@@ -1,4 +1,4 @@
-//! Which store the fleet meets at, and how many commands it was sent.
+//! The store of the fleet, and the number of commands that it got.
 
 use std::env;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::Failure;
 
 const MEMORY: &str = "memory://";
 
-/// A server that takes longer to connect or to answer is one that the reader should hear about.
+/// A server that takes longer to connect or to answer is reported.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// The store of this run; a private server lives as long as this does.
+/// The store of this run. A private server lives as long as this value.
 pub(crate) struct Backend {
     pub(crate) url: String,
-    /// What is used, and why, for the reader.
+    /// What is used and why, for the reader.
     pub(crate) about: String,
     counter: Option<Counter>,
     _server: Option<Server>,
@@ -69,7 +69,7 @@ impl Backend {
         if self.is_shared() { "redis" } else { "memory" }
     }
 
-    /// How many commands clients have sent it so far, besides connecting; none where there is no server.
+    /// How many commands clients have sent so far, without those for connecting; `None` without a server.
     pub(crate) fn commands(&mut self) -> Result<u64, Failure> {
         self.counter.as_mut().map_or(Ok(0), Counter::commands)
     }
@@ -86,10 +86,10 @@ impl Counter {
         Ok(Self(connection))
     }
 
-    /// Counts what clients sent for their work; what connecting takes is left out, the look at this as well.
+    /// Counts the commands of clients, without those for connecting and for these figures.
     ///
-    /// The server counts a command that a script calls as if a client had sent it. So those that only scripts use here,
-    /// the commands on data, are left out, and `TIME`, which a client sends by itself only when it connects.
+    /// The server counts a command that a script calls as if a client had sent it. So the commands on data, which only scripts
+    /// use here, are left out, and so is `TIME`, which clients send only when they connect.
     fn commands(&mut self) -> Result<u64, Failure> {
         let text: String = redis::cmd("INFO").arg("commandstats").query(&mut self.0)?;
         let sent = text.lines().filter_map(calls).filter(|(name, _)| is_sent(name));

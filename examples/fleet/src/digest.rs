@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::Failure;
 
-/// What is known of a tree.
+/// The report of a tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
     root: String,
@@ -22,7 +22,7 @@ pub(crate) struct Report {
     files: Vec<Digested>,
 }
 
-/// What is known of one file.
+/// The entry of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Digested {
     path: String,
@@ -47,7 +47,7 @@ fn digest_tree(root: &Path) -> Result<Report, Failure> {
     for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| !is_cache(entry)) {
         let entry = match entry {
             Ok(entry) => entry,
-            // It was there when its directory was read: such a file is none of the tree's.
+            // A file that was removed after its directory was read does not count.
             Err(error) if error.io_error().is_some_and(has_gone) && error.depth() > 0 => continue,
             Err(error) => return Err(error.into()),
         };
@@ -73,7 +73,7 @@ fn digest_tree(root: &Path) -> Result<Report, Failure> {
     })
 }
 
-/// Directories that programs mark as safe to delete, such as `target`, are not part of what a tree says.
+/// Directories that programs mark as safe to delete, such as `target`, do not count.
 fn is_cache(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_type().is_dir() && entry.path().join("CACHEDIR.TAG").is_file()
 }

@@ -26,12 +26,12 @@ pub(crate) struct Fleet {
     workers: Vec<Child>,
     /// The directory of the log.
     out: PathBuf,
-    /// What each worker says; `None` when it has ended.
+    /// The messages of each worker; `None` when it has ended.
     messages: Receiver<(usize, Option<Message>)>,
 }
 
 impl Fleet {
-    /// Starts the workers and returns when all their callers wait to be let go.
+    /// Starts the workers, and returns when all their callers are ready.
     pub(crate) fn start(
         args: &Args,
         processes: usize,
@@ -53,7 +53,7 @@ impl Fleet {
             let sender = sender.clone();
             thread::spawn(move || {
                 for message in output::listen(BufReader::new(output)) {
-                    // The other end goes away only when the fleet is being ended.
+                    // The receiver is dropped only when the fleet ends.
                     let _ = sender.send((number, Some(message)));
                 }
                 let _ = sender.send((number, None));

@@ -1,4 +1,4 @@
-//! The log that all workers append to, and from which alone the parent tells what happened.
+//! The log that all workers append to. The parent's figures come from it alone.
 //!
 //! A line is written with one call to a file opened for appending, so lines of different processes never mix and their
 //! order in the file is the order in which they were written. A computation writes its start after it was let in and
@@ -28,7 +28,7 @@ pub(crate) enum Event {
     Return(String),
     /// The call has returned with this error.
     Error(String),
-    /// The parent has seen the process end. The line's caller means nothing.
+    /// The parent has seen the process end. The caller in this line has no meaning.
     Gone,
 }
 

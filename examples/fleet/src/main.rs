@@ -1,7 +1,7 @@
 //! A fleet of processes asks for one report at the same moment, and one caller of all computes it.
 //!
-//! `cargo run --release --example fleet -- --help` says what can be set. The annotated functions, which are what this
-//! is about, are in `report.rs`; everything else starts processes and checks what they did.
+//! `cargo run --release --example fleet -- --help` lists the options. The annotated functions, the subject of this example,
+//! are in `report.rs`; everything else starts processes and checks what they did.
 
 mod args;
 mod backend;
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use args::{Args, Role};
 
-/// What any part of this program can fail with; an error of the lock becomes one too.
+/// Any error of this program.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {

@@ -1,11 +1,11 @@
-//! What happened, told from the log alone.
+//! What happened, according to the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::log::{Entry, Event};
 
-/// When one caller did what; `None` for what it never did.
+/// The times of one caller's events; `None` for events that did not happen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Caller {
     pub(crate) called: Option<Duration>,
@@ -28,7 +28,7 @@ impl Caller {
         self.started.zip(self.ended.or(self.over()))
     }
 
-    /// How long it waited, to be let in or to be given the report.
+    /// How long it waited for the lock or the report.
     fn waited(&self) -> Duration {
         let until = self.started.or(self.over());
         until.zip(self.called).map(|(until, called)| until.saturating_sub(called)).unwrap_or_default()
@@ -39,7 +39,7 @@ impl Caller {
         self.error.is_some() || self.lost.is_some()
     }
 
-    /// Whether it was given a report that another caller had computed.
+    /// Whether it got a report that another caller computed.
     fn served(&self) -> bool {
         self.returned.is_some() && self.error.is_none() && self.started.is_none()
     }
@@ -77,7 +77,7 @@ pub(crate) struct Outcome {
     pub(crate) overlaps: usize,
     /// Answers that were no errors.
     pub(crate) answers: usize,
-    /// The digests that callers were given: one, if all is well.
+    /// The digests that callers got: one, if all is well.
     pub(crate) digests: BTreeSet<String>,
 }
 
@@ -139,7 +139,7 @@ impl Outcome {
         self.processes.values().map(Process::served).sum()
     }
 
-    /// How many callers of this process have had an answer, be it an error.
+    /// How many callers of this process got an answer, errors included.
     pub(crate) fn answered_in(&self, process: usize) -> usize {
         let answered =
             |process: &Process| process.callers.values().filter(|caller| caller.returned.is_some()).count();

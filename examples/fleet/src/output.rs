@@ -1,10 +1,10 @@
-//! What a worker says to its parent, one word a line: for the progress line only, never for the figures.
+//! The words that a worker writes to its parent, one on each line: for the progress only, not for the figures.
 
 use std::io::{self, BufRead, Write};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// All callers wait to be let go.
+    /// All callers are ready to start.
     Ready,
     /// A caller has begun to compute.
     Computing,
@@ -18,11 +18,11 @@ const WORDS: [(Message, &str); 3] =
 /// Says it to the parent.
 pub(crate) fn tell(message: Message) {
     let word = WORDS.iter().find(|(known, _)| *known == message).map_or("", |(_, word)| word);
-    // A parent that no longer listens does not keep a caller from its answer.
+    // A parent that no longer reads must not stop a caller.
     let _ = writeln!(io::stdout(), "{word}");
 }
 
-/// What a worker says, until it ends.
+/// The messages of a worker until it ends.
 pub(crate) fn listen(output: impl BufRead) -> impl Iterator<Item = Message> {
     let lines = output.lines().map_while(Result::ok);
     lines.filter_map(|line| WORDS.iter().find(|(_, word)| *word == line).map(|(message, _)| *message))

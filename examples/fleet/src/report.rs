@@ -1,8 +1,8 @@
 //! The annotated functions: one report, computed once in the fleet, however many callers of either kind ask for it.
 //!
-//! A sync and an async function share a lock where they name the same namespace and have the same key. The default
-//! namespace, made from the name of the function, would keep them apart. They share the value as well, since they name the
-//! same schema: without one, a value belongs to the function that makes it.
+//! A blocking and an async function share a lock if they name the same namespace and have the same key. The default namespace,
+//! made from the name of the function, would keep them apart. They share the value as well, since they name the same schema:
+//! without one, a value belongs to the function that computes it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub(crate) struct Request {
     /// The run of the fleet. It is the key, since a run asks for one report.
     pub(crate) run: String,
     pub(crate) mode: Mode,
-    /// Whether the first who computes is to be killed while it does.
+    /// Whether the first process that computes is killed meanwhile.
     pub(crate) kill_leader: bool,
     pub(crate) out: PathBuf,
     pub(crate) caller: usize,
     pub(crate) log: Arc<Log>,
 }
 
-/// The first caller computes; the others wait for it and are given its report. In one process they share it.
+/// The first caller computes. The others wait for it and get its report. In one process they share it in memory.
 #[dspinlock(
     key = request.run,
     namespace = "fleet",
@@ -59,7 +59,7 @@ async fn report_once_async(request: &Request) -> Result<Arc<Report>, Failure> {
     request.compute_off_thread().await.map(Arc::new)
 }
 
-/// Everybody computes, one after the other; the last has to wait for all the others.
+/// All callers compute, one after the other.
 #[dspinlock(key = request.run, namespace = "fleet", sleep = "20ms", wait = "1h")]
 fn report_each_time(request: &Request) -> Result<Report, Failure> {
     request.compute()
@@ -72,7 +72,7 @@ async fn report_each_time_async(request: &Request) -> Result<Report, Failure> {
 }
 
 impl Request {
-    /// Asks from a plain thread; the answer is the report's digest.
+    /// Asks from a plain thread, and returns the report's digest.
     pub(crate) fn ask_blocking(&self) -> Result<String, Failure> {
         Ok(match self.mode {
             Mode::Cached => report_once(self)?.sha256.clone(),
@@ -102,7 +102,7 @@ impl Request {
         done
     }
 
-    /// Whether nobody in the fleet has begun to compute before.
+    /// Whether no caller of the fleet has begun to compute before.
     fn is_first(&self) -> Result<bool, Failure> {
         Ok(log::read(&self.out)?.iter().filter(|entry| entry.event == Event::Start).count() == 1)
     }

@@ -1,4 +1,4 @@
-//! The parent: starts the fleet, and tells from the log what it did.
+//! The parent: starts the fleet, and reports from the log what it did.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::timeline;
 pub(crate) fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let mut backend = Backend::choose(args.redis.as_deref())?;
     let all = args.processes * args.callers;
-    // Where processes can't meet, one of them takes all the callers.
+    // If processes can't share the store, one process has all callers.
     let (processes, callers) = if backend.is_shared() { (args.processes, args.callers) } else { (1, all) };
     args.run = format!("{}-{}", process::id(), clock::now().as_nanos());
     args.path = fs::canonicalize(&args.path).map_err(|error| format!("{}: {error}", args.path.display()))?;
@@ -64,7 +64,7 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode, Failure> {
         writeln!(out, "The timeline is {}", file.display())?;
     }
     hints(&mut out, &args)?;
-    // Who was killed asks for nothing any more; some may not even have called before.
+    // Callers of a killed process get no answer. Some may not even have called.
     let lost = ended.killed.map_or(0, |number| callers.saturating_sub(outcome.answered_in(number)));
     let errors = all.saturating_sub(outcome.answers + lost);
     let figures = Figures { processes, callers: all, errors, commands, took, backend: backend.name() };
@@ -78,7 +78,7 @@ pub(crate) fn report(dir: &Path) -> PathBuf {
     dir.join("report.json")
 }
 
-/// What else this example can show.
+/// Hints at other options of this example.
 fn hints(out: &mut impl Write, args: &Args) -> io::Result<()> {
     if args.svg.is_none() {
         writeln!(out, "Try --svg FILE for a picture of who waited and who computed, and when.")?;
@@ -98,7 +98,7 @@ fn hints(out: &mut impl Write, args: &Args) -> io::Result<()> {
 fn out_dir(given: Option<&Path>, run: &str) -> Result<PathBuf, Failure> {
     let dir = given.map_or_else(|| env::temp_dir().join(format!("dspinlock-fleet-{run}")), Path::to_owned);
     fs::create_dir_all(&dir)?;
-    // What an older run has left must not be taken for this one's.
+    // Results of an older run must not count for this one.
     for old in [log::path(&dir), report(&dir)] {
         if old.exists() {
             fs::remove_file(old)?;

@@ -48,7 +48,7 @@ impl Figures {
             ("callers", self.callers.into()),
             ("starts", outcome.starts().into()),
             ("computations", outcome.computations().into()),
-            // Callers who were told that it is done: none, since all of them are given the report.
+            // Callers that were told that the work is done: none, since all get the report.
             ("skipped", 0.into()),
             ("served", outcome.served().into()),
             ("errors", self.errors.into()),

@@ -1,4 +1,4 @@
-//! One process of the fleet: callers of both kinds, all let go at the same moment.
+//! One process of the fleet: blocking and async callers, all started at the same moment.
 
 use std::io;
 use std::path::PathBuf;
@@ -43,8 +43,8 @@ pub(crate) fn work(args: &Args, number: usize) -> Result<(), Failure> {
         })
         .collect::<io::Result<_>>()?;
 
-    // The client comes from `DSPINLOCK_URL`, which the parent has set. Connecting is no part of the callers' waiting.
-    dspinlock::client()?.ping_blocking()?;
+    // The client comes from `DSPINLOCK_URL`, which the parent has set. Connecting does not count as waiting.
+    dspinlock::current_client()?.ping_blocking()?;
     output::tell(Message::Ready);
     if io::stdin().read_line(&mut String::new())? == 0 {
         return Err("the parent has gone".into());
@@ -73,7 +73,7 @@ fn call_from_thread(request: &Request, mut gate: Receiver<bool>, runtime: &Handl
     note_answer(request, answer)
 }
 
-/// An error of one caller goes into the log like any other answer; what is returned is a failure of the log itself.
+/// An error of one caller goes into the log like any other answer. The returned error is one of the log itself.
 fn note_answer(request: &Request, answer: Result<String, Failure>) -> Result<(), Failure> {
     let event = answer.map_or_else(|error| Event::Error(error.to_string()), Event::Return);
     request.log.note(request.caller, event)?;

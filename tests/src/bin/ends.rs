@@ -1,5 +1,5 @@
-//! A process that ends while it holds locks, in the way that its first argument names; the others are their keys. Says how
-//! long the drop took.
+//! A process that ends while it holds locks. Its first argument says how, the others are the keys. It prints how long the
+//! drop took.
 
 use dspinlock::{Client, DSpinlock, Error, Guard, dspinlock};
 use std::cell::RefCell;
@@ -60,7 +60,7 @@ fn runtime(workers: usize) -> Runtime {
 
 fn main() -> Outcome {
     dspinlock::logging::init();
-    // A backtrace takes longer than what is to be measured.
+    // A backtrace takes longer than what is measured.
     std::panic::set_hook(Box::new(|_| {}));
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (way, keys) = arguments.split_first().ok_or("in which way?")?;
@@ -84,7 +84,7 @@ fn main() -> Outcome {
             Ok(())
         }
         "thread local" => {
-            // The end of the thread is after all that could look at a clock.
+            // The thread ends after everything that could read a clock.
             KEPT.set(hold(&client, keys)?);
             Ok(())
         }

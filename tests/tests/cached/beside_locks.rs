@@ -1,4 +1,4 @@
-//! Values never endanger a lock, however large they are, and whatever the server or the wire does to them.
+//! Values never endanger a lock, however large they are and whatever happens to them on the server or the wire.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -34,7 +34,7 @@ fn large_blocking(
 /// Longer than a busy machine keeps a thread waiting.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// Takes small locks by both doors, one after the other, and holds one with a short lease all the while.
+/// Takes small locks through both APIs, one after the other, and holds one with a short lease meanwhile.
 struct SmallLocks {
     over: Arc<AtomicBool>,
     threads: Vec<thread::JoinHandle<u32>>,
@@ -69,7 +69,7 @@ impl SmallLocks {
         Self { over, threads: vec![blocking, by_async] }
     }
 
-    /// None was refused, and none lost.
+    /// No lock was refused or lost.
     fn end(self) {
         self.over.store(true, Ordering::SeqCst);
         for thread in self.threads {
@@ -80,16 +80,16 @@ impl SmallLocks {
 
 fn server_and_client() -> (Server, Client) {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     (server, client)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn values_of_tens_of_megabytes_pass_beside_small_locks() {
+async fn values_of_tens_of_megabytes_do_not_delay_small_locks() {
     let (server, client) = server_and_client();
     let locks = SmallLocks::start(&client);
     let runs = Arc::new(AtomicU32::new(0));
-    for client in [client.clone(), client.clone(), Client::connect(&server.url()).unwrap()] {
+    for client in [client.clone(), client.clone(), Client::from_url(&server.url()).unwrap()] {
         let calls = [10, 20, 30, 40, 50].map(|length| {
             let (client, runs) = (client.clone(), Arc::clone(&runs));
             tokio::spawn(async move {
@@ -106,10 +106,10 @@ async fn values_of_tens_of_megabytes_pass_beside_small_locks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_hundred_hits_at_once_pass_beside_small_locks() {
+async fn four_hundred_hits_at_once_do_not_delay_small_locks() {
     let (server, client) = server_and_client();
     let runs = Arc::new(AtomicU32::new(0));
-    let before = Client::connect(&server.url()).unwrap();
+    let before = Client::from_url(&server.url()).unwrap();
     for name in 0..400 {
         large(&before, name, MB, &runs).await.unwrap();
     }
@@ -131,12 +131,12 @@ async fn four_hundred_hits_at_once_pass_beside_small_locks() {
     locks.end();
 }
 
-/// A value of which bytes still arrive takes longer than `response_timeout`, and nobody is silent.
+/// A reply may take longer than `response_timeout` as long as bytes of it arrive.
 #[test]
-fn a_slow_wire_makes_a_value_slow_and_no_server_silent() {
+fn a_slow_reply_does_not_count_as_a_silent_server() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     let rate = |rate| [Direction::Requests, Direction::Replies].map(|way| proxy.throttle(way, rate));
     client.ping_blocking().unwrap();
     rate(Some(2_000_000));
@@ -157,8 +157,8 @@ fn traffic(server: &Server) -> [usize; 2] {
     ["total_net_input_bytes", "total_net_output_bytes"].map(|name| stats[name].parse().unwrap())
 }
 
-/// Calls of one flight, whose value the server does not take: they share it, the lock is free at once, and nobody else
-/// notices anything.
+/// The server refuses the value of a flight. The callers of the flight share it, the lock is free at once, and no other caller
+/// is affected.
 fn is_shared_and_not_stored(server: &Server, client: &Client, name: u32) {
     let log = Log::of_this_process();
     let (body, test) = signals();
@@ -168,7 +168,7 @@ fn is_shared_and_not_stored(server: &Server, client: &Client, name: u32) {
         test.entered();
         let follow = || large_blocking(client, name, 3 * MB, || panic!("the leader's value is for all"));
         let followers: Vec<_> = (0..5).map(|_| scope.spawn(follow)).collect();
-        // They are about to join; were one too late, it would panic.
+        // They are about to join. One that came too late would panic.
         thread::sleep(S / 5);
         let locks = SmallLocks::start(client);
         test.finish();
@@ -185,27 +185,27 @@ fn is_shared_and_not_stored(server: &Server, client: &Client, name: u32) {
 }
 
 #[test]
-fn a_value_that_the_server_does_not_take_costs_its_own_call_only() {
+fn a_value_that_the_server_refuses_affects_its_own_call_only() {
     let server = Server::start_with(&["--proto-max-bulk-len", "1mb"]);
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     is_shared_and_not_stored(&server, &client, 1);
     let left = server.command(&["KEYS", "*:new:*"]);
     assert_eq!(left, dspinlock_testkit::Reply::List(Vec::new()));
 }
 
 #[test]
-fn a_value_that_breaks_its_connection_costs_its_own_call_only() {
+fn a_value_that_breaks_its_connection_affects_its_own_call_only() {
     let server = Server::start();
     let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), |words| {
         if words[0] == b"SETRANGE" { Verdict::CutReply } else { Verdict::Pass }
     });
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     is_shared_and_not_stored(&server, &client, 2);
 }
 
-/// Only what is small passes: a value that can't be read is an error to its own callers, and tried twice at the most.
+/// Only small replies pass. A value that can't be read is an error for its own callers, and is tried at most twice.
 #[test]
-fn a_value_that_can_not_be_read_costs_its_own_call_only() {
+fn a_value_that_can_not_be_read_affects_its_own_call_only() {
     let server = Server::start();
     let tries = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&tries);
@@ -216,7 +216,7 @@ fn a_value_that_can_not_be_read_costs_its_own_call_only() {
         }
         Verdict::Pass
     });
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     large_blocking(&client, 7, 3 * MB, || ()).unwrap();
     let locks = SmallLocks::start(&client);
     for _ in 0..10 {
@@ -231,7 +231,7 @@ fn a_value_that_can_not_be_read_costs_its_own_call_only() {
 }
 
 #[test]
-fn a_server_that_runs_out_of_memory_costs_a_value_and_no_lock() {
+fn a_server_without_memory_refuses_values_and_keeps_locks() {
     let (server, client) = server_and_client();
     for length in [1_000, 3 * MB] {
         let full = || assert!(server.command(&["CONFIG", "SET", "maxmemory", "1"]).is_ok());
@@ -242,17 +242,17 @@ fn a_server_that_runs_out_of_memory_costs_a_value_and_no_lock() {
     }
 }
 
-/// A string of 300 MB that somebody else has put at a lock's keys is reported, or is a miss, and is not read.
+/// A foreign string of 300 MB at a lock's keys is reported or is a miss, and is not read.
 #[test]
-fn a_strangers_string_is_not_read() {
+fn a_large_foreign_string_is_not_read() {
     const END: &str = "314572800";
     let (server, client) = server_and_client();
     let name = |name: u32| {
         let lock = client.lock((name, 5_usize)).namespace("beside");
         lock.record_key().unwrap().to_owned()
     };
-    // Beside a COMPUTED record as well, of this client and of another.
-    let other = Client::connect(&server.url()).unwrap();
+    // Beside a COMPUTED record of this client and of another, too.
+    let other = Client::from_url(&server.url()).unwrap();
     for (client, known) in [(&client, 8), (&other, 9)] {
         large_blocking(client, known, 5, || ()).unwrap();
     }
@@ -260,14 +260,14 @@ fn a_strangers_string_is_not_read() {
     for beside in [5, 8, 9] {
         let value = format!("{{{}}}:value", name(beside));
         server.command(&["SETRANGE", &value, END, "1"]);
-        server.command(&["SETRANGE", &value, "0", "somebody else's"]);
+        server.command(&["SETRANGE", &value, "0", "foreign"]);
     }
     let before = traffic(&server)[1];
     let locks = SmallLocks::start(&client);
     for _ in 0..10 {
-        let Err(AppError::Lock(error)) = large_blocking(&client, 4, 5, || panic!("it is somebody else's"))
+        let Err(AppError::Lock(error)) = large_blocking(&client, 4, 5, || panic!("the string is foreign"))
         else {
-            panic!("it is no value")
+            panic!("a foreign string is no value")
         };
         assert_eq!(error.kind(), dspinlock::ErrorKind::Foreign, "{error}");
         assert!(error.to_string().contains("string of 314572801 bytes"), "{error}");
@@ -287,10 +287,10 @@ fn a_strangers_string_is_not_read() {
 }
 
 #[test]
-fn what_was_sent_ahead_and_not_used_is_forgotten() {
+fn pieces_sent_ahead_are_deleted_when_they_are_not_used() {
     let (server, client) = server_and_client();
     let lock = client.lock((6_u32, 3 * MB)).namespace("beside");
-    // Somebody takes the lock away while the body runs.
+    // Another caller removes the lock while the body runs.
     let lost = large_blocking(&client, 6, 3 * MB, || {
         assert!(lock.forget_blocking().unwrap());
     });

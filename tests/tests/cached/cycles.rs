@@ -19,7 +19,7 @@ pub(crate) fn kind(error: &AppError) -> ErrorKind {
     }
 }
 
-/// The errors of calls that closed a cycle, as text: the one that noticed, and what the others were told of it.
+/// The errors of a cycle's calls as text: that of the call which noticed it, and those of the others.
 fn noticed(outcomes: Vec<Result<u32, AppError>>) -> String {
     let errors: Vec<_> = outcomes.into_iter().map(Result::unwrap_err).collect();
     let mut noticed: Vec<_> = errors.iter().filter(|error| kind(error) == ErrorKind::Misuse).collect();
@@ -28,7 +28,7 @@ fn noticed(outcomes: Vec<Result<u32, AppError>>) -> String {
     noticed.to_string()
 }
 
-/// Calls itself with the next key, once all keys are being computed. Were the cycle not seen, `wait` would end it.
+/// Calls itself with the next key once all keys are being computed. `wait` would end a cycle that is not noticed.
 #[dspinlock(client = client, key = number, cached, wait = "20s")]
 fn member(client: &Client, number: u32, all: &(Barrier, u32)) -> Result<u32, AppError> {
     all.0.wait();
@@ -87,7 +87,7 @@ async fn a_cycle_of_tasks_is_an_error_that_names_its_members() {
     }
 }
 
-/// Two locks, taken in either order.
+/// Two locks, taken in opposite orders.
 #[dspinlock(client = client, key = number, namespace = "cycles::locked", wait = "20s")]
 fn outer(client: &Client, number: u32, both: &Barrier) -> Result<u32, AppError> {
     both.wait();
@@ -100,7 +100,7 @@ fn inner(client: &Client, number: u32) -> Result<u32, AppError> {
 }
 
 #[test]
-fn two_locks_in_either_order_are_an_error_for_one_and_no_harm_to_the_other() {
+fn two_locks_in_opposite_orders_are_an_error_for_one_caller_only() {
     for rig in rigs() {
         let both = Barrier::new(2);
         let (first, second) = thread::scope(|scope| {
@@ -145,7 +145,7 @@ fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
             let locked = scope.spawn(|| lock_then_value(client, both));
             (value_then_lock(client, both), locked.join().unwrap())
         });
-        // Where the lock's call notices it gives the lock back, and the value can be computed.
+        // If the lock's caller notices the cycle, it gives the lock back and the value can be computed.
         let (noticed, other) = match (&value, &locked) {
             (Ok(1), Err(noticed)) => (noticed, "::value_then_lock`"),
             (Err(noticed), Err(failed)) if kind(failed) == ErrorKind::LeaderFailed => {
@@ -158,7 +158,7 @@ fn a_lock_and_a_value_that_wait_for_each_other_are_an_error() {
     }
 }
 
-// The one who leads is in a cycle, and those who follow are not.
+// The leader is in a cycle, and its followers are not.
 
 /// Holds the lock of the value, and waits for that of `needs_the_value`.
 #[dspinlock(client = client, key = (), namespace = "cycles::led", wait = "20s")]
@@ -184,22 +184,22 @@ async fn the_value(client: &Client) -> Result<u32, AppError> {
     Ok(7)
 }
 
-/// One leads, the next ten follow: which of them is the one in the cycle?
+/// One caller leads and ten follow; `leads` says whether the leader is the one in the cycle.
 async fn followers_of_the_one_in_a_cycle(leads: bool) {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client: &'static Client = Box::leak(Box::new(Client::connect(&proxy.url()).unwrap()));
+    let client: &'static Client = Box::leak(Box::new(Client::from_url(&proxy.url()).unwrap()));
     let signals: &'static [Notify; 3] = Box::leak(Box::default());
     let [holds, go_on, holds_the_record] = signals;
     let in_a_cycle = tokio::spawn(needs_the_value(client, holds, go_on));
     holds.notified().await;
-    // Its second look is from the line that it waits in.
-    let looks = || server.command_stats().get("evalsha").copied().unwrap_or_default();
+    // It makes its second attempt from the line.
+    let looks = || server.calls("evalsha");
     let before = looks();
     let holder = tokio::spawn(needs_the_other(client, holds_the_record));
     holds_the_record.notified().await;
     eventually("the holder waits", || looks() >= before + 3);
-    // They all join while the leader looks.
+    // They all join during the leader's attempt.
     proxy.delay(Direction::Replies, Duration::from_millis(50));
     let innocent = |number: u32| (0..number).map(|_| tokio::spawn(the_value(client))).collect::<Vec<_>>();
     let mut others = innocent(u32::from(!leads));
@@ -216,16 +216,16 @@ async fn followers_of_the_one_in_a_cycle(leads: bool) {
 }
 
 #[tokio::test]
-async fn a_leader_in_a_cycle_is_succeeded() {
+async fn another_caller_succeeds_a_leader_in_a_cycle() {
     followers_of_the_one_in_a_cycle(true).await;
 }
 
 #[tokio::test]
-async fn a_leader_is_not_to_blame_for_a_follower_in_a_cycle() {
+async fn a_follower_in_a_cycle_does_not_end_its_leader() {
     followers_of_the_one_in_a_cycle(false).await;
 }
 
-/// Each key needs some of the later ones: there are no cycles, however many wait for each other.
+/// Each key needs some of the later ones, so there is no cycle.
 #[dspinlock(client = client, key = (round, number), cached)]
 fn later(client: &Client, round: u32, number: u32, runs: &Runs) -> Result<u32, AppError> {
     runs.run()?;
@@ -234,7 +234,7 @@ fn later(client: &Client, round: u32, number: u32, runs: &Runs) -> Result<u32, A
 }
 
 #[test]
-fn what_is_no_cycle_is_no_error() {
+fn waits_without_a_cycle_are_no_error() {
     for rig in rigs() {
         for round in 0..10 {
             let runs = Runs::default();
@@ -266,7 +266,7 @@ async fn patient_async(client: &Client, given_up: &Notify, body: &Body) -> Resul
 }
 
 #[test]
-fn a_wait_that_was_given_up_is_no_wait() {
+fn a_wait_that_has_ended_counts_no_longer() {
     for rig in rigs() {
         let (given_up, (body, test)) = (Notify::new(), signals());
         let (client, given_up, body) = (&rig.ours, &given_up, &body);
@@ -281,7 +281,7 @@ fn a_wait_that_was_given_up_is_no_wait() {
     }
 }
 
-// What can't be seen is told.
+// Cycles that one process can't see are logged.
 
 #[dspinlock(client = client, key = ("slow", number), cached, lease = "2s", wait = "20s")]
 fn slow(client: &Client, number: u32, body: &Body) -> Result<u32, AppError> {
@@ -290,7 +290,7 @@ fn slow(client: &Client, number: u32, body: &Body) -> Result<u32, AppError> {
 }
 
 #[test]
-fn a_long_wait_for_another_caller_is_told_once() {
+fn a_long_wait_for_another_caller_is_logged_once() {
     let log = Log::of_this_process();
     for (number, rig) in (100..).zip(rigs()) {
         let (body, test) = signals();
@@ -312,7 +312,7 @@ fn a_long_wait_for_another_caller_is_told_once() {
 }
 
 #[test]
-fn a_long_wait_for_another_process_is_told_with_the_holder() {
+fn a_long_wait_for_another_process_is_logged_with_the_holder() {
     let (log, rig, (body, test)) = (Log::of_this_process(), redis(), signals());
     thread::scope(|scope| {
         let holder = scope.spawn(|| slow(&rig.theirs, 200, &body));
@@ -328,7 +328,7 @@ fn a_long_wait_for_another_process_is_told_with_the_holder() {
     });
 }
 
-/// It waits for itself through a thread, which nobody can see.
+/// It waits for itself through a thread, which the library can't see.
 #[dspinlock(client = client, key = "by a thread", cached, lease = "1s", wait = "4s")]
 fn through_a_thread(client: &Client, depth: &AtomicU32) -> Result<u32, AppError> {
     assert_eq!(depth.fetch_add(1, Ordering::SeqCst), 0);
@@ -336,7 +336,7 @@ fn through_a_thread(client: &Client, depth: &AtomicU32) -> Result<u32, AppError>
 }
 
 #[test]
-fn a_call_that_waits_for_itself_through_a_thread_is_told() {
+fn a_call_that_waits_for_itself_through_a_thread_is_logged() {
     let log = Log::of_this_process();
     let refused = through_a_thread(&Client::memory(), &AtomicU32::new(0)).unwrap_err();
     assert_eq!(kind(&refused), ErrorKind::Contended);

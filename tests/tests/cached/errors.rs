@@ -1,4 +1,4 @@
-//! What becomes of failures: those who waited get them, and `err_expire` gives them to everybody for a while.
+//! Failures: waiters get them, and with `err_expire` all callers do for a while.
 
 use std::fmt;
 use std::thread;
@@ -35,7 +35,7 @@ impl From<Error> for Silent {
     }
 }
 
-/// Says more in its longer form, as errors with causes do.
+/// Its alternate form says more, as that of errors with causes does.
 #[derive(Debug)]
 struct Chained(Option<Error>);
 
@@ -61,9 +61,9 @@ fn shares_the_lock(client: &Client) -> Result<u32, AppError> {
     Ok(7)
 }
 
-/// The namespace is that of the lock. What becomes of one function's value is nothing to the other.
+/// Functions that share a namespace share the lock, and not the failures.
 #[test]
-fn a_failure_is_no_answer_to_a_function_that_shares_the_lock() {
+fn a_failure_is_not_shared_with_a_function_that_shares_the_lock() {
     for rig in rigs() {
         for client in [&rig.ours, &rig.theirs] {
             assert!(fails_for_long(client).is_err());
@@ -98,8 +98,8 @@ fn chained(client: &Client, body: &Body) -> Result<u32, Chained> {
     Err(Chained(None))
 }
 
-/// What those in this process and in another are told who wait while a call fails.
-fn told<T: Send, E: Send>(
+/// The errors of two waiters, one of this process and one of another, when the call that they wait for fails.
+fn errors_of_waiters<T: Send, E: Send>(
     rig: &Rig,
     call: fn(&Client, &Body) -> Result<T, E>,
     lock_error: fn(E) -> Option<Error>,
@@ -109,7 +109,7 @@ fn told<T: Send, E: Send>(
         let leader = scope.spawn(|| call(&rig.ours, &body));
         test.entered();
         let waiters = [&rig.ours, &rig.theirs].map(|client| scope.spawn(|| call(client, &body)));
-        // They are about to wait; were one too late, it would compute, and the test fail.
+        // They are about to wait. One that came too late would compute, and the test would fail.
         thread::sleep(Duration::from_millis(200));
         test.finish();
         assert!(leader.join().unwrap().err().and_then(lock_error).is_none(), "the leader has its own error");
@@ -124,7 +124,7 @@ fn told<T: Send, E: Send>(
 }
 
 #[test]
-fn those_who_waited_are_told_what_the_error_says_of_itself() {
+fn waiters_get_the_text_of_the_error() {
     let lock = |error| if let AppError::Lock(error) = error { Some(error) } else { None };
     let debug = |error| match error {
         Debugged::Lock(error) => Some(error),
@@ -134,23 +134,23 @@ fn those_who_waited_are_told_what_the_error_says_of_itself() {
         }
     };
     for rig in rigs() {
-        for text in told(&rig, displayed, lock) {
+        for text in errors_of_waiters(&rig, displayed, lock) {
             assert!(text.contains("the disk is full (in cached::errors::displayed)"), "{text}");
         }
-        for text in told(&rig, debugged, debug) {
+        for text in errors_of_waiters(&rig, debugged, debug) {
             assert!(text.contains("Broken { part: 7 }"), "{text}");
         }
-        for text in told(&rig, silent, |error| error.0) {
+        for text in errors_of_waiters(&rig, silent, |error| error.0) {
             assert!(text.contains("an error of the type cached::errors::Silent"), "{text}");
         }
-        for text in told(&rig, chained, |error| error.0) {
+        for text in errors_of_waiters(&rig, chained, |error| error.0) {
             assert!(text.contains("no report: no disk"), "{text}");
         }
     }
 }
 
 #[test]
-fn a_failure_is_the_answer_to_everybody_for_as_long_as_it_is_remembered() {
+fn a_failure_is_shared_with_all_callers_for_err_expire() {
     for rig in rigs() {
         let runs = Runs::default();
         runs.fail(Some("the disk is full"));

@@ -1,4 +1,4 @@
-//! One computes, everybody gets the result.
+//! Single flight: one caller computes, all get the result.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
@@ -12,7 +12,7 @@ use dspinlock_tests::{block_on, eventually};
 
 #[dspinlock(client = client, key = day, cached, expire = "10m")]
 fn usage(client: &Client, day: &str, runs: &Runs) -> Result<Usage, AppError> {
-    // Long enough for the others to come while it runs; if they come later, it is a hit.
+    // Long enough for the others to come while it runs. Those that come later have a hit.
     thread::sleep(Duration::from_millis(50));
     Ok(Usage { day: day.to_owned(), run: runs.run()? })
 }
@@ -43,7 +43,7 @@ fn patient(client: &Client, wait: Duration, body: &Body) -> Result<u32, AppError
 }
 
 #[test]
-fn a_leader_whose_time_is_over_does_not_give_up_for_the_others() {
+fn a_leader_that_times_out_does_not_end_its_followers() {
     let (rig, (body, test)) = (redis(), signals());
     let (body, started) = (&body, Barrier::new(2));
     thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn a_leader_whose_time_is_over_does_not_give_up_for_the_others() {
             started.wait();
             patient(&rig.ours, Duration::from_secs(20), body)
         });
-        // It joins while the leader waits; were it too late, it would lead, and get the value all the same.
+        // It joins while the leader waits. If it came too late, it would lead, and get the value all the same.
         started.wait();
         let AppError::Lock(error) = leader.join().unwrap().unwrap_err() else { panic!("not the lock's") };
         assert_eq!(error.kind(), ErrorKind::Contended);
@@ -117,7 +117,7 @@ fn the_callers_of_a_flight_share_one_value_in_memory() {
                 })
             });
             started.wait();
-            // They are about to join; were one too late, its value would be another, and the test fail.
+            // They are about to join. One that came too late would get another value, and the test would fail.
             thread::sleep(Duration::from_millis(200));
             test.finish();
             let value = leader.join().unwrap();
@@ -135,21 +135,21 @@ fn the_callers_of_a_flight_share_one_value_in_memory() {
 fn a_hit_is_two_plain_reads_and_no_script() {
     let rig = redis();
     let (server, runs) = (rig.server.as_ref().unwrap(), Runs::default());
+    let calls = || ["evalsha", "getrange"].map(|name| server.calls(name));
     usage(&rig.ours, "monday", &runs).unwrap();
-    // The other client opens its connections, and sees that there is a value.
+    let [scripts, _] = calls();
+    // A client that knows of no value asks for the lock at once, and the answer is the value.
     usage(&rig.theirs, "monday", &runs).unwrap();
-    usage(&rig.theirs, "monday", &runs).unwrap();
-    let before = server.command_stats();
+    let [first_look, reads] = calls();
+    assert_eq!(first_look - scripts, 1);
     for _ in 0..10 {
         assert_eq!(usage(&rig.theirs, "monday", &runs).unwrap().run, 1);
     }
-    let after = server.command_stats();
-    let calls = ["evalsha", "getrange"].map(|name| after[name] - before[name]);
-    assert_eq!(calls, [0, 20]);
+    assert_eq!(calls(), [first_look, reads + 20]);
 }
 
 #[test]
-fn who_calls_after_a_forget_does_not_join_who_began_before() {
+fn a_call_after_a_forget_does_not_join_an_older_flight() {
     for rig in rigs() {
         let (database, (body, test)) = (AtomicU32::new(1), signals());
         let call = || read(&rig.ours, &database, &body).unwrap();
@@ -165,7 +165,7 @@ fn who_calls_after_a_forget_does_not_join_who_began_before() {
             test.finish();
             assert_eq!((before.join().unwrap(), after.join().unwrap()), (1, 2));
             assert_eq!(
-                entry.peek_blocking().unwrap(),
+                entry.get_ok_blocking().unwrap(),
                 Some(2),
                 "and the later value is the one that is stored"
             );
@@ -182,7 +182,7 @@ async fn endless_at_first(client: &Client, runs: &Runs) -> Result<u32, AppError>
     Ok(run)
 }
 
-/// A call that leads for ever on a runtime of its own.
+/// A call on a runtime of its own that leads and never ends.
 fn endless(client: &Client, runs: &Arc<Runs>) -> (tokio::runtime::Runtime, tokio::task::JoinHandle<()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let leader = runtime.spawn({
@@ -194,7 +194,7 @@ fn endless(client: &Client, runs: &Arc<Runs>) -> (tokio::runtime::Runtime, tokio
 }
 
 #[test]
-fn a_leader_that_is_dropped_or_whose_runtime_goes_is_succeeded() {
+fn another_caller_succeeds_a_leader_that_is_dropped_or_whose_runtime_ends() {
     for rig in rigs() {
         for only_the_call in [true, false] {
             let runs = Arc::new(Runs::default());
@@ -203,7 +203,7 @@ fn a_leader_that_is_dropped_or_whose_runtime_goes_is_succeeded() {
                 let (client, runs) = (rig.ours.clone(), Arc::clone(&runs));
                 move || block_on(endless_at_first(&client, &runs)).unwrap()
             });
-            // It is about to join; were it too late, it would lead, and compute all the same.
+            // It is about to join. If it came too late, it would lead, and compute all the same.
             thread::sleep(Duration::from_millis(50));
             if only_the_call {
                 leader.abort();

@@ -21,7 +21,7 @@ fn ahead(client: &Client, runs: &Runs, body: &Body) -> Result<u32, AppError> {
     Ok(run)
 }
 
-/// With a lease that no test outlasts.
+/// Its lease is longer than any test.
 #[dspinlock(
     client = client,
     key = (),
@@ -43,7 +43,7 @@ fn wrong_while_running(client: &Client, ahead: Duration) -> Result<u32, AppError
     unreachable!("refused")
 }
 
-/// Computes the first value, and waits until it is due to be computed anew.
+/// Computes the first value, and waits until it is due for a refresh.
 fn due(rig: &Rig, runs: &Runs) -> (Body, crate::support::Test) {
     let (body, test) = signals();
     test.finish();
@@ -54,7 +54,7 @@ fn due(rig: &Rig, runs: &Runs) -> (Body, crate::support::Test) {
 }
 
 #[test]
-fn one_computes_ahead_while_everybody_else_is_served_the_old_value() {
+fn one_caller_computes_ahead_and_the_others_get_the_old_value() {
     for rig in rigs() {
         let runs = Runs::default();
         let (body, test) = due(&rig, &runs);
@@ -64,18 +64,18 @@ fn one_computes_ahead_while_everybody_else_is_served_the_old_value() {
             for client in [&rig.ours, &rig.theirs, &rig.ours, &rig.theirs] {
                 assert_eq!(ahead(client, &runs, &body).unwrap(), 1);
             }
-            assert_eq!(runs.count(), 2, "exactly one computes anew");
+            assert_eq!(runs.count(), 2, "exactly one caller refreshes");
             test.finish();
             assert_eq!(renewing.join().unwrap().unwrap(), 2, "who computes gets its own value");
         });
         let entry = ahead_entry(&rig.theirs, &runs, &body).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), Some(2));
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(2));
         assert_eq!(ahead(&rig.theirs, &runs, &body).unwrap(), 2);
     }
 }
 
 #[test]
-fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
+fn a_caller_that_fails_to_compute_ahead_gets_the_old_value_and_another_tries() {
     for rig in rigs() {
         let runs = Runs::default();
         let (body, test) = due(&rig, &runs);
@@ -84,17 +84,17 @@ fn who_fails_to_compute_ahead_is_served_the_old_value_and_another_may_try() {
         assert_eq!(runs.count(), 2);
         runs.fail(None);
         test.finish();
-        // The mark is given back by the library's own thread.
-        eventually("somebody else computes anew", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
+        // The library's own thread removes the mark.
+        eventually("another caller refreshes", || ahead(&rig.theirs, &runs, &body).unwrap() == 3);
         assert_eq!(runs.count(), 3);
     }
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leaves_that_to_others() {
+async fn a_call_dropped_before_it_is_told_to_compute_ahead_leaves_that_to_others() {
     let (server, runs) = (Server::start(), Runs::default());
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    let (ours, theirs) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
     let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);
@@ -116,7 +116,7 @@ async fn a_call_that_is_dropped_before_it_knows_that_it_is_to_compute_ahead_leav
 }
 
 #[tokio::test]
-async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_under_the_lock() {
+async fn a_caller_that_computes_ahead_without_an_old_value_takes_the_lock() {
     let (rig, runs) = (redis(), Runs::default());
     assert_eq!(ahead_later(&rig.ours, &runs).await.unwrap(), 1);
     let (server, entry) = (rig.server.as_ref().unwrap(), ahead_later_entry(&rig.ours, &runs).unwrap());
@@ -124,12 +124,12 @@ async fn who_is_to_compute_ahead_and_finds_nothing_to_serve_meanwhile_does_it_un
     tokio::time::sleep(Duration::from_millis(150)).await;
     server.command(&["SET", &value, "garbage", "KEEPTTL"]);
     assert_eq!(ahead_later(&rig.theirs, &runs).await.unwrap(), 2);
-    assert_eq!(entry.peek().await.unwrap(), Some(2));
+    assert_eq!(entry.get_ok().await.unwrap(), Some(2));
     eventually("the mark is given back", || server.command(&["EXISTS", &mark]) == Reply::Int(0));
 }
 
 #[test]
-fn a_forgotten_value_is_not_brought_back_by_who_computes_ahead() {
+fn a_caller_that_computes_ahead_does_not_restore_a_forgotten_value() {
     for rig in rigs() {
         let runs = Runs::default();
         let (body, test) = due(&rig, &runs);
@@ -140,25 +140,25 @@ fn a_forgotten_value_is_not_brought_back_by_who_computes_ahead() {
             assert!(entry.forget_blocking().unwrap());
             test.finish();
             assert_eq!(renewing.join().unwrap().unwrap(), 2);
-            assert_eq!(entry.peek_blocking().unwrap(), None);
+            assert_eq!(entry.get_ok_blocking().unwrap(), None);
         });
     }
 }
 
 #[test]
-fn the_last_good_value_bridges_a_failure() {
+fn the_last_good_value_stands_in_for_a_failure() {
     for rig in rigs() {
         let runs = Runs::default();
         assert_eq!(stale(&rig.ours, &runs).unwrap(), 1);
         let entry = stale_entry(&rig.theirs, &runs).unwrap();
-        eventually("the value expires", || entry.peek_blocking().unwrap().is_none());
+        eventually("the value expires", || entry.get_ok_blocking().unwrap().is_none());
         runs.fail(Some("the disk is full"));
         assert_eq!(stale(&rig.theirs, &runs).unwrap(), 1);
         assert_eq!(runs.count(), 2, "it was tried");
-        assert_eq!(entry.peek_blocking().unwrap(), None, "and is not remembered as good");
+        assert_eq!(entry.get_ok_blocking().unwrap(), None, "and is not remembered as good");
         runs.fail(None);
         assert_eq!(stale(&rig.ours, &runs).unwrap(), 3);
-        // Forgotten is forgotten: nothing is left to bridge with.
+        // After a forget there is no last good value.
         assert!(entry.forget_blocking().unwrap());
         runs.fail(Some("the disk is full"));
         assert_eq!(stale(&rig.ours, &runs).unwrap_err().to_string(), "the disk is full");
@@ -166,7 +166,7 @@ fn the_last_good_value_bridges_a_failure() {
 }
 
 #[test]
-fn without_a_good_value_the_failure_is_the_answer() {
+fn without_a_good_value_the_failure_is_returned() {
     let (rig, runs) = (redis(), Runs::default());
     runs.fail(Some("the disk is full"));
     assert_eq!(stale(&rig.ours, &runs).unwrap_err().to_string(), "the disk is full");
@@ -174,7 +174,7 @@ fn without_a_good_value_the_failure_is_the_answer() {
 }
 
 #[test]
-fn expressions_are_checked_when_they_are_used() {
+fn options_from_expressions_are_checked_when_they_are_used() {
     let client = Client::memory();
     let AppError::Lock(error) = wrong_while_running(&client, Duration::ZERO).unwrap_err() else { panic!() };
     assert_eq!(error.kind(), dspinlock::ErrorKind::Config);

@@ -1,4 +1,5 @@
-//! Large values, which are sent ahead in pieces and moved to their place with the release: what may go wrong on the way.
+//! Large values are sent ahead in pieces, and the release moves them to their place. These tests are about what may go
+//! wrong on the way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -19,7 +20,7 @@ fn through(server: &Server, edit: impl Fn(&mut Vec<Vec<u8>>) -> Verdict + Send +
     Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), edit)
 }
 
-/// Texts without quotes: any beginning of one can be read as well.
+/// Texts without quotes: any prefix of one can be decoded.
 struct Bare;
 
 impl Codec for Bare {
@@ -41,9 +42,9 @@ fn bare(client: &Client, runs: &AtomicU32) -> Result<String, AppError> {
     Ok("x".repeat(700_000))
 }
 
-/// The first piece is sent twice, and its first copy comes when all others are there: it would cut them off.
+/// The first piece is sent twice, and one copy arrives after all other pieces, which it would cut off.
 #[test]
-fn a_first_piece_that_comes_late_spoils_no_value() {
+fn a_late_copy_of_the_first_piece_does_not_damage_the_value() {
     let server = Server::start();
     let (copies, all_sent) = (AtomicU32::new(0), Arc::new(AtomicBool::new(false)));
     let proxy = through(&server, move |words| {
@@ -58,8 +59,8 @@ fn a_first_piece_that_comes_late_spoils_no_value() {
         }
         Verdict::Pass
     });
-    let config = Config::from_url(&proxy.url()).unwrap().response_timeout(2_000 * MS);
-    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
+    let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(2_000 * MS);
+    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
     let runs = AtomicU32::new(0);
     for client in [&ours, &theirs] {
         assert_eq!(bare(client, &runs).unwrap().len(), 700_000);
@@ -71,12 +72,12 @@ fn moved(client: &Client) -> Result<String, AppError> {
     Ok("x".repeat(20_000))
 }
 
-/// A server whose users may not rename, or that has no such command.
+/// A server that forbids or lacks one of the commands that move a value.
 #[test]
-fn a_value_that_can_not_be_moved_to_its_place_costs_no_lock() {
+fn a_value_that_can_not_be_moved_leaves_no_lock_behind() {
     for command in ["RENAME", "STRLEN"] {
         let server = Server::start_with(&["--rename-command", command, ""]);
-        let client = Client::connect(&server.url()).unwrap();
+        let client = Client::from_url(&server.url()).unwrap();
         assert_eq!(moved(&client).unwrap().len(), 20_000);
         let record = client.lock(()).namespace("moved").inspect_blocking().unwrap();
         let held = record.filter(|record| record.state() == dspinlock::State::Blocked);
@@ -90,21 +91,21 @@ fn read(client: &Client, key: u32) -> Result<String, AppError> {
     Ok("x".repeat(700_000))
 }
 
-/// Those who stand behind a value that breaks its connection want other values.
+/// Callers that wait behind a value that breaks its connection read other values.
 #[test]
-fn a_value_that_breaks_its_connection_costs_no_other_value() {
+fn a_value_that_breaks_its_connection_does_not_affect_other_values() {
     let server = Server::start();
-    let writer = Client::connect(&server.url()).unwrap();
+    let writer = Client::from_url(&server.url()).unwrap();
     (0..8).for_each(|key| drop(read(&writer, key).unwrap()));
     let value = |key: u32| {
         format!("{{{}}}:value", writer.lock(key).namespace("read").record_key().unwrap()).into_bytes()
     };
-    // As many as are read at a time.
+    // As many as are read at once.
     let broken = [value(0), value(1)];
     let (asked, others) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let (is_asked, are_there) = (Arc::clone(&asked), Arc::clone(&others));
     let proxy = through(&server, move |words| {
-        // A piece of one of these values, and not its beginning.
+        // A piece of one of these values other than the first.
         if words[0] == b"GETRANGE" && broken.contains(&words[1]) && words[2] != b"0" {
             is_asked.fetch_add(1, Ordering::SeqCst);
             while !are_there.load(Ordering::SeqCst) {
@@ -114,7 +115,7 @@ fn a_value_that_breaks_its_connection_costs_no_other_value() {
         }
         Verdict::Pass
     });
-    let client = Client::connect(&proxy.url()).unwrap();
+    let client = Client::from_url(&proxy.url()).unwrap();
     thread::scope(|scope| {
         let spawn = |key| {
             let client = &client;
@@ -123,7 +124,7 @@ fn a_value_that_breaks_its_connection_costs_no_other_value() {
         let first = [0, 1].map(spawn);
         eventually("the first pieces", || asked.load(Ordering::SeqCst) == 2);
         let rest = [2, 3, 4, 5, 6, 7].map(spawn);
-        // Long enough for some to stand behind them; nothing tells of that.
+        // Long enough for some to wait behind them, which nothing announces.
         thread::sleep(50 * MS);
         others.store(true, Ordering::SeqCst);
         for broken in first {
@@ -144,7 +145,7 @@ fn secret(client: &Client) -> Result<String, AppError> {
 fn a_refusal_that_quotes_the_value_is_logged_without_it() {
     let log = Log::of_this_process();
     let server = Server::start_with(&["--rename-command", "SETRANGE", ""]);
-    secret(&Client::connect(&server.url()).unwrap()).unwrap();
+    secret(&Client::from_url(&server.url()).unwrap()).unwrap();
     assert_eq!(log.count(&["did not take", "secret"]), 1, "{:#?}", log.all());
     assert_eq!(log.count(&["top-secret"]), 0);
 }
@@ -154,20 +155,22 @@ fn slow(client: &Client) -> Result<String, AppError> {
     Ok("x".repeat(8_000_000))
 }
 
-/// The server's time comes with the first reply, and not with the last piece.
+/// The server's time comes with the first reply, not with the last piece.
 #[test]
-fn a_value_that_takes_long_to_read_makes_nobody_misjudge_the_clock() {
+fn a_value_that_takes_long_to_read_does_not_skew_the_clock_estimate() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    slow(&Client::connect(&server.url()).unwrap()).unwrap();
-    let config =
-        Config::from_url(&proxy.url()).unwrap().connect_timeout(500 * MS).response_timeout(1_000 * MS);
+    slow(&Client::from_url(&server.url()).unwrap()).unwrap();
+    let config = Config::from_url(&proxy.url())
+        .unwrap()
+        .with_connect_timeout(500 * MS)
+        .with_response_timeout(1_000 * MS);
     let client = Client::from_config(&config).unwrap();
     client.lock("before").acquire_blocking().unwrap().release_blocking().unwrap();
     proxy.throttle(Direction::Replies, Some(1_000_000));
     slow(&client).unwrap();
     proxy.throttle(Direction::Replies, None);
-    let scripts = || server.command_stats().get("evalsha").copied().unwrap_or_default();
+    let scripts = || server.calls("evalsha");
     let before = scripts();
     let guard = client.lock("after").acquire_blocking().unwrap();
     assert_eq!(scripts() - before, 1, "one that was late and one in time");

@@ -1,7 +1,11 @@
-//! Copies in this process.
+//! Copies of values in this process: kept until a push reports a change, at most for the time of `local`.
 
-use dspinlock::{Client, Error, dspinlock};
-use dspinlock_testkit::Server;
+use std::thread;
+use std::time::Duration;
+
+use dspinlock::{Client, Config, Error, Wakeup, dspinlock};
+use dspinlock_testkit::{Proxy, Server};
+use dspinlock_tests::{eventually, ms, within};
 
 #[dspinlock(key = n, namespace = "copied", cached(local = "1m"), client = client)]
 fn copied(client: &Client, n: u32, value: u32) -> Result<u32, Error> {
@@ -24,45 +28,137 @@ fn copied_ahead(client: &Client, value: u32) -> Result<u32, Error> {
     Ok(value)
 }
 
-fn looks(server: &Server) -> u64 {
-    server.command_stats().get("evalsha").copied().unwrap_or(0)
+#[dspinlock(key = n, namespace = "copied-briefly", cached(local = "50ms"), client = client)]
+fn copied_briefly(client: &Client, n: u32, value: u32) -> Result<u32, Error> {
+    Ok(value)
+}
+
+/// A client that hears of no change.
+fn polling_client(server: &Server) -> Client {
+    Client::from_config(&Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll)).unwrap()
+}
+
+fn record_key(client: &Client) -> String {
+    client.lock(7).namespace("copied").record_key().unwrap().to_owned()
 }
 
 #[test]
-fn a_hit_asks_nobody_until_word_of_a_change_comes() {
+fn a_hit_on_a_copy_asks_nobody_until_a_change_is_pushed() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
-    assert_eq!(copied(&client, 7, 1).unwrap(), 1);
-    assert_eq!(copied(&client, 7, 2).unwrap(), 1);
-    let before = looks(&server);
-    for _ in 0..100 {
-        assert_eq!(copied(&client, 7, 2).unwrap(), 1);
+    let (client, other) =
+        (Client::from_url(&server.url()).unwrap(), Client::from_url(&server.url()).unwrap());
+    copied(&client, 7, 0).unwrap();
+    for round in 0..50 {
+        // The caller that computed has no copy yet; the first hit makes one.
+        assert_eq!(copied(&client, 7, 98).unwrap(), round);
+        let before = server.calls("evalsha");
+        for _ in 0..20 {
+            assert_eq!(copied(&client, 7, 99).unwrap(), round);
+        }
+        assert_eq!(server.calls("evalsha"), before);
+        assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
+        // Until the push is here the copy may be served.
+        while copied(&client, 7, round + 1).unwrap() == round {
+            thread::yield_now();
+        }
     }
-    assert_eq!(looks(&server), before);
+}
 
-    let other = Client::connect(&server.url()).unwrap();
-    assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
-    // The word is on its way; until it is here the copy may be served.
-    while copied(&client, 7, 2).unwrap() == 1 {
-        std::thread::yield_now();
+#[test]
+fn a_flush_and_a_lost_connection_drop_every_copy() {
+    let server = Server::start();
+    let client = Client::from_url(&server.url()).unwrap();
+    for command in [&["FLUSHALL"][..], &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]] {
+        let before = keep_a_copy(&server, &client);
+        server.command(command);
+        eventually("the server is asked again", || {
+            copied(&client, 7, 1).unwrap();
+            server.calls("evalsha") > before
+        });
     }
+}
+
+/// Has the client keep a copy of 1, and returns how many scripts the server has run so far.
+fn keep_a_copy(server: &Server, client: &Client) -> u64 {
+    copied(client, 7, 1).unwrap();
+    copied(client, 7, 1).unwrap();
+    let before = server.calls("evalsha");
+    assert_eq!((copied(client, 7, 2).unwrap(), server.calls("evalsha")), (1, before), "no copy was kept");
+    before
+}
+
+/// Nobody waits for a lock here: copies are reason enough to check that the connection is alive.
+#[test]
+fn a_silent_connection_drops_every_copy() {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let (client, other) = (Client::from_url(&proxy.url()).unwrap(), Client::from_url(&server.url()).unwrap());
+    let before = keep_a_copy(&server, &client);
+    within(Duration::from_secs(20), "two pings", || server.calls("ping") >= 2);
+    assert_eq!(
+        (copied(&client, 7, 2).unwrap(), server.calls("evalsha")),
+        (1, before),
+        "the copy was dropped"
+    );
+    proxy.silence();
+    assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
+    within(Duration::from_secs(20), "the copy is dropped", || copied(&client, 7, 2).unwrap() == 2);
+}
+
+#[test]
+fn without_pushes_the_time_of_local_is_the_bound() {
+    let server = Server::start();
+    let client = polling_client(&server);
+    copied_briefly(&client, 7, 1).unwrap();
+    // A slow machine may take longer than a copy lives between two calls.
+    eventually("a copy", || {
+        copied_briefly(&client, 7, 2).unwrap();
+        let before = server.calls("evalsha");
+        assert_eq!(copied_briefly(&client, 7, 2).unwrap(), 1);
+        server.calls("evalsha") == before
+    });
+    let before = server.calls("evalsha");
+    eventually("the server is asked again", || {
+        assert_eq!(copied_briefly(&client, 7, 2).unwrap(), 1);
+        server.calls("evalsha") > before
+    });
+}
+
+#[test]
+fn a_copy_ends_with_its_record() {
+    let server = Server::start();
+    // No push of the expiry, which would end it as well.
+    let client = polling_client(&server);
+    copied(&client, 7, 1).unwrap();
+    server.command(&["PEXPIRE", &record_key(&client), "300"]);
+    copied(&client, 7, 1).unwrap();
+    eventually("the copy ends", || copied(&client, 7, 2).unwrap() == 2);
+}
+
+#[test]
+fn a_copy_ends_with_its_value() {
+    let server = Server::start();
+    let client = Client::from_url(&server.url()).unwrap();
+    keep_a_copy(&server, &client);
+    server.command(&["DEL", &format!("{{{}}}:value", record_key(&client))]);
+    eventually("the copy ends", || copied(&client, 7, 2).unwrap() == 2);
 }
 
 #[tokio::test]
 async fn a_copy_is_kept_by_async_callers_too() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     assert_eq!(copied_for_the_usual_time(&client, 7, 1).await.unwrap(), 1);
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
-    let before = looks(&server);
+    let before = server.calls("evalsha");
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
-    assert_eq!(looks(&server), before);
+    assert_eq!(server.calls("evalsha"), before);
 }
 
 #[test]
-fn what_is_forgotten_here_is_not_served_here_any_more() {
+fn a_forgotten_value_is_not_served_from_a_copy() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     copied(&client, 7, 0).unwrap();
     for round in 0..50 {
         assert_eq!(copied(&client, 7, 98).unwrap(), round);
@@ -76,9 +172,9 @@ fn what_is_forgotten_here_is_not_served_here_any_more() {
 fn a_copy_does_not_keep_its_value_from_being_computed_ahead() {
     let client = Client::memory();
     copied_ahead(&client, 1).unwrap();
-    // A hit, which is kept.
+    // A hit, which makes a copy.
     copied_ahead(&client, 2).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(250));
+    thread::sleep(ms(250));
     assert_eq!(copied_ahead(&client, 3).unwrap(), 3);
 }
 
@@ -87,11 +183,11 @@ fn named_by<T>(client: &Client, key: (u32, u32), value: &str) -> Result<String, 
     Ok(format!("{} {} {value}", std::any::type_name::<T>(), key.0))
 }
 
-/// What a call has come to is remembered for that call alone: not for another instance, key, or prefix of one client.
+/// Another instance of the function, another key and another prefix of the client have copies of their own.
 #[test]
 fn a_copy_is_served_for_its_own_call_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let staging = client.clone().with_prefix("staging");
     for _ in 0..3 {
         assert_eq!(named_by::<u8>(&client, (1, 2), "live").unwrap(), "u8 1 live");
@@ -99,8 +195,8 @@ fn a_copy_is_served_for_its_own_call_alone() {
         assert_eq!(named_by::<u8>(&client, (2, 1), "live").unwrap(), "u8 2 live");
         assert_eq!(named_by::<u8>(&staging, (1, 2), "staged").unwrap(), "u8 1 staged");
     }
-    let before = looks(&server);
-    assert_eq!(named_by::<u8>(&client, (1, 2), "anew").unwrap(), "u8 1 live");
-    assert_eq!(named_by::<u8>(&staging, (1, 2), "anew").unwrap(), "u8 1 staged");
-    assert_eq!(looks(&server), before, "and without asking");
+    let before = server.calls("evalsha");
+    assert_eq!(named_by::<u8>(&client, (1, 2), "later").unwrap(), "u8 1 live");
+    assert_eq!(named_by::<u8>(&staging, (1, 2), "later").unwrap(), "u8 1 staged");
+    assert_eq!(server.calls("evalsha"), before, "copies are served without asking");
 }

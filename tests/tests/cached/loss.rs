@@ -1,4 +1,4 @@
-//! A caller that minds the loss of its lock: it gets the error, and nobody gets what it computed.
+//! With `on_lost`, a leader that loses its lock gets the error, and no other caller gets what it computed.
 
 use std::sync::Barrier;
 use std::thread;
@@ -36,7 +36,7 @@ fn nothing_is_handed_on(rig: &Rig, call: Call, forget: fn(&Client, &Body, &Runs)
             call(&rig.ours, body, runs)
         });
         started.wait();
-        // It is about to join; were it too late, it would compute, as it must in any case.
+        // It is about to join. If it came too late, it would compute, as it must in any case.
         thread::sleep(Duration::from_millis(200));
         assert!(forget(&rig.theirs, body, runs), "the lock was there");
         test.finish();
@@ -51,7 +51,7 @@ fn nothing_is_handed_on(rig: &Rig, call: Call, forget: fn(&Client, &Body, &Runs)
 }
 
 #[test]
-fn a_blocking_leader_that_lost_its_lock_hands_nothing_on() {
+fn a_blocking_leader_that_lost_its_lock_shares_no_value() {
     for rig in rigs() {
         let forget = |client: &Client, body: &Body, runs: &Runs| {
             minding_entry(client, body, runs).unwrap().forget_blocking().unwrap()
@@ -61,7 +61,7 @@ fn a_blocking_leader_that_lost_its_lock_hands_nothing_on() {
 }
 
 #[test]
-fn an_async_leader_that_lost_its_lock_hands_nothing_on() {
+fn an_async_leader_that_lost_its_lock_shares_no_value() {
     for rig in rigs() {
         let call = |client: &Client, body: &Body, runs: &Runs| block_on(minding_later(client, body, runs));
         let forget = |client: &Client, body: &Body, runs: &Runs| {

@@ -1,17 +1,20 @@
-//! What `cached` does with values, on both stores, between clients that share nothing but the server, as processes do.
+//! The values of `cached`, on both stores. Clients share nothing but the server, as processes do.
 
 mod beside_locks;
+mod closures;
 mod companions;
 mod cycles;
 mod errors;
 mod flights;
 mod freshness;
-mod identity;
+mod in_code;
 mod in_pieces;
 mod local;
 mod loss;
 mod misses;
+mod namespaces;
 mod one_thread;
+mod places;
 mod reading_back;
 mod sizes;
 mod support;

@@ -1,4 +1,4 @@
-//! What is not stored, and what is there and is not taken: each is computed anew.
+//! Values that are not stored, and stored values that are misses: both are computed again.
 
 use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
 use dspinlock_tests::Log;
@@ -45,13 +45,13 @@ mod releases {
         Ok((runs.run()?, 2))
     }
 
-    /// The same form by another name of the type: the schema says that it is the same.
+    /// Another type of the same form: the schema says that they are the same.
     #[dspinlock(client = client, key = (), namespace = "usage", cached(schema = "usage-2"))]
     pub(crate) fn third(client: &Client, runs: &Runs) -> Result<[u32; 2], AppError> {
         Ok([runs.run()?, 3])
     }
 
-    /// By the name of the type alone: what `Vec` and array share is not known.
+    /// Its schema is the name of the type, and `Vec` is not an array.
     #[dspinlock(client = client, key = (), namespace = "usage", cached)]
     pub(crate) fn by_type(client: &Client, runs: &Runs) -> Result<Vec<u32>, AppError> {
         Ok(vec![runs.run()?, 4])
@@ -63,7 +63,7 @@ fn packed(client: &Client, runs: &Runs) -> Result<(u32, String), AppError> {
     Ok((runs.run()?, "packed".into()))
 }
 
-/// JSON by another name, as somebody's own codec is.
+/// A user's own codec: JSON backwards.
 struct Sealed;
 
 impl Codec for Sealed {
@@ -85,18 +85,18 @@ fn sealed(client: &Client, runs: &Runs) -> Result<(u32, String), AppError> {
 }
 
 #[test]
-fn a_value_that_is_not_to_be_kept_is_returned_and_not_stored() {
+fn a_value_that_the_condition_refuses_is_returned_and_not_stored() {
     for rig in rigs() {
         let runs = Runs::default();
         assert_eq!(kept_if_long(&rig.ours, 1, &runs).unwrap(), [1]);
-        assert_eq!(kept_entry(&rig.ours, 1, &runs).unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(kept_entry(&rig.ours, 1, &runs).unwrap().get_ok_blocking().unwrap(), None);
         assert_eq!(kept_if_long(&rig.theirs, 2, &runs).unwrap(), [2, 2]);
         assert_eq!(kept_if_long(&rig.ours, 1, &runs).unwrap(), [2, 2]);
     }
 }
 
 #[tokio::test]
-async fn what_was_not_found_is_looked_for_again() {
+async fn a_none_that_is_not_kept_is_computed_again() {
     for rig in rigs() {
         let runs = Runs::default();
         let mut found = Vec::new();
@@ -114,8 +114,8 @@ fn a_value_that_is_too_large_is_returned_and_not_stored() {
         // With its quotes it has 33 bytes.
         assert_eq!(small(&rig.ours, 31, &runs).unwrap().len(), 31);
         let entry = small_entry(&rig.ours, 31, &runs).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), None);
-        // For a while nobody would take the lock to store another one.
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
+        // For a while no caller would take the lock to store another one.
         entry.forget_blocking().unwrap();
         assert_eq!(small(&rig.theirs, 30, &runs).unwrap().len(), 30);
         assert_eq!(small(&rig.ours, 31, &runs).unwrap().len(), 30, "that one was stored");
@@ -164,31 +164,31 @@ fn values_of_other_codecs_come_back() {
 }
 
 #[test]
-fn garbage_in_place_of_the_value_is_computed_anew_and_replaced() {
+fn garbage_in_place_of_the_value_is_a_miss_and_replaced() {
     let log = Log::of_this_process();
     let (rig, runs) = (redis(), Runs::default());
     let server = rig.server.as_ref().unwrap();
     let entry = kept_entry(&rig.ours, 2, &runs).unwrap();
     let key = format!("{{{}}}:value", entry.record_key());
     kept_if_long(&rig.ours, 2, &runs).unwrap();
-    // Each stands behind an envelope as good as the one before it, or in place of all.
+    // The garbage replaces the value behind a valid envelope, or the whole string.
     for (run, garbage) in (2..).zip(["garbage", "", "{\"half", "\"text\""]) {
         let dspinlock_testkit::Reply::Bytes(good) = server.command(&["GET", &key]) else { panic!() };
         let line = good.iter().position(|&byte| byte == b'\n').unwrap();
         let head = if garbage.contains('"') { &good[..=line] } else { &[] };
         let broken = [head, garbage.as_bytes()].concat();
         assert!(server.command(&[b"SET".as_slice(), key.as_bytes(), &broken]).is_ok());
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         assert_eq!(kept_if_long(&rig.theirs, 2, &runs).unwrap(), [run; 2]);
         assert_eq!(kept_if_long(&rig.ours, 2, &runs).unwrap(), [run; 2]);
-        assert_eq!(entry.peek_blocking().unwrap(), Some(vec![run; 2]));
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(vec![run; 2]));
     }
-    // What says why, no other test here brings about.
+    // No other test here causes these messages.
     for why in ["no envelope", "invalid type: map"] {
         assert!(log.count(&[why]) > 0, "{why} is not in the log");
     }
     assert_eq!(log.count(&["can't be decoded", "misses::kept_if_long"]), 1, "once for each function");
-    // Another type of Redis, and nothing.
+    // Another Redis type, and no value at all.
     for command in [vec!["DEL", &key], vec!["LPUSH", &key, "a"]] {
         server.command(&["DEL", &key]);
         server.command(&command);

@@ -1,4 +1,4 @@
-//! A value is stored only if it reads back as it was: the table of `docs/values.md`.
+//! A value is stored only if it decodes to what it was: the table of `docs/values.md`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Debug;
@@ -23,18 +23,18 @@ fn msgpack<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result
     Ok(value)
 }
 
-/// What another process reads once this one has computed `value`, by either codec.
+/// What another process reads after this one has computed `value`, with each codec.
 fn stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value: &T) -> [Option<T>; 2] {
     let rig = redis();
     json(&rig.ours, value.clone()).unwrap();
     msgpack(&rig.ours, value.clone()).unwrap();
     let json = json_entry(&rig.theirs, value.clone()).unwrap();
     let msgpack = msgpack_entry(&rig.theirs, value.clone()).unwrap();
-    [(json.record_key(), json.peek_blocking()), (msgpack.record_key(), msgpack.peek_blocking())].map(
+    [(json.record_key(), json.get_ok_blocking()), (msgpack.record_key(), msgpack.get_ok_blocking())].map(
         |(record, read)| {
             let (server, read) = (rig.server.as_ref().unwrap(), read.unwrap());
             let stands = server.command(&["EXISTS", record, &format!("{{{record}}}:value")]);
-            // What nobody can read does not stand there.
+            // A value that can't be read is not stored.
             assert_eq!(stands, Reply::Int(if read.is_some() { 2 } else { 0 }));
             read
         },
@@ -46,7 +46,7 @@ fn is_stored<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(value:
 }
 
 #[test]
-fn the_outer_option_is_apart_from_its_content() {
+fn the_outer_option_is_stored_apart_from_its_content() {
     is_stored(&None::<u8>);
     is_stored(&Some(7_u8));
     is_stored(&None::<Option<u8>>);
@@ -70,7 +70,7 @@ fn the_header_says_until_when_the_record_lives() {
     let header: serde_json::Value = serde_json::from_slice(header).unwrap();
     let Reply::Int(ends) = server.command(&["PEXPIRETIME", &record]) else { panic!() };
     let apart = i64::try_from(header["until"].as_u64().unwrap()).unwrap() / 1_000 - ends;
-    // Of an hour: it is counted from before the request, on an estimate of the server's clock.
+    // An hour from before the request, on an estimate of the server's clock.
     assert!(apart.abs() < 60_000, "{apart} ms");
     assert_eq!(header["none"], false);
 }
@@ -85,7 +85,7 @@ fn floats_come_back_to_the_last_digit() {
     is_stored(&(0..10_000).map(any).filter(|float| float.is_finite()).collect::<Vec<_>>());
 }
 
-/// What each codec does: whether another process reads it.
+/// Whether another process reads the value, for each codec.
 fn is_stored_by<T: Serialize + DeserializeOwned + Clone + Debug + PartialEq>(
     json: bool,
     msgpack: bool,
@@ -109,14 +109,14 @@ impl PartialEq for Bits {
 fn nan_and_infinity_are_stored_by_a_codec_that_has_them() {
     for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         is_stored_by(false, true, &Bits(float));
-        // Read back as JSON's `null`, it would be `None`.
+        // Decoded from JSON's `null`, it would be `None`.
         is_stored_by(false, true, &vec![Some(Bits(float)), None]);
         is_stored_by(false, true, &BTreeMap::from([("key".to_owned(), Bits(float))]));
     }
 }
 
 #[test]
-fn something_that_is_nothing_inside_of_a_value_is_not_stored() {
+fn a_some_none_inside_a_value_is_not_stored() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Deep {
         option: Option<Vec<Option<()>>>,
@@ -136,7 +136,7 @@ fn wide_integers() {
         Wide { number: u128 },
     }
     is_stored(&(i128::MIN, u128::MAX, u64::MAX, i64::MIN));
-    // Behind a tag, serde has no place for them.
+    // serde can't buffer them behind a tag.
     is_stored_by(false, false, &Tagged::Wide { number: u128::MAX });
 }
 
@@ -174,7 +174,7 @@ fn bytes_and_other_plain_values() {
         Plain::Tuple('\u{2192}', Duration::MAX),
         Plain::Struct { id: 7, at },
     ]);
-    // Two of one are two.
+    // Both copies of a shared value come back.
     let one = Arc::new(7);
     is_stored(&[Arc::clone(&one), one]);
     is_stored(&serde_json::json!({"a": [1, -1, 1.0, "text", null, {"b": true}]}));
@@ -193,18 +193,18 @@ fn untagged_enums() {
         Wide(u128),
     }
     is_stored(&vec![Untagged::Small(7), Untagged::Text("text".into()), Untagged::Float(0.5)]);
-    // The first that fits would be read.
+    // serde would decode the first variant that fits.
     is_stored_by(false, false, &Untagged::Large(7));
     is_stored_by(false, false, &Untagged::Large(1 << 40));
     is_stored_by(false, false, &Untagged::Wide(u128::MAX));
-    // JSON writes the point, and so does MessagePack in its own way.
+    // JSON writes the decimal point, and MessagePack a type.
     is_stored(&Untagged::Float(7.0));
-    // What looks the same to serde is taken for the same.
+    // What serializes to the same bytes counts as the same.
     let read = [Some(Untagged::Text("text".into())), Some(Untagged::Text("text".into()))];
     assert_eq!(stored(&Untagged::Again("text".into())), read);
 }
 
-/// A field that is missing is a `None` as well, so that the first variant reads what the second wrote.
+/// A missing field is a `None`, so the first variant would decode what the second wrote.
 #[test]
 fn untagged_enums_told_apart_by_the_names_of_fields() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ fn untagged_enums_told_apart_by_the_names_of_fields() {
 }
 
 #[test]
-fn fields_that_are_read_in_the_place_of_others() {
+fn fields_that_are_decoded_in_place_of_others() {
     #[derive(Clone, Debug, PartialEq, Deserialize)]
     struct Point {
         lat: f64,
@@ -252,7 +252,7 @@ fn flattened_maps() {
     let flat = |key: &str| Flat { own: 1, rest: BTreeMap::from([(key.to_owned(), 2)]) };
     is_stored(&flat("other"));
     is_stored_by(false, false, &flat("own"));
-    // JSON's keys are text, which serde does not turn into numbers there.
+    // JSON's keys are text, which serde does not convert to numbers there.
     is_stored_by(false, true, &Flat { own: 1, rest: BTreeMap::from([(7_u32, 2)]) });
 }
 
@@ -271,13 +271,13 @@ fn fields_that_are_left_out() {
     }
     is_stored(&Gaps { without_default: vec![1] });
     is_stored_by(false, false, &Gaps { without_default: Vec::new() });
-    // Nobody can see what serde is not shown.
+    // Fields that serde skips can't be compared.
     let read = Some(Hidden { seen: 1, hidden: 0 });
     assert_eq!(stored(&Hidden { seen: 1, hidden: 2 }), [read.clone(), read]);
 }
 
 #[test]
-fn what_is_written_in_another_form_than_it_is_read_in() {
+fn values_that_serialize_and_deserialize_in_different_forms() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Renamed {
         #[serde(rename(serialize = "written"))]
@@ -295,7 +295,7 @@ fn deep_values() {
     is_stored_by(false, true, &of_depth(200));
 }
 
-/// JSON that leaves NaN to its users, as a codec may that knows its values.
+/// JSON that claims to be faithful although it has no NaN.
 struct Trusted;
 
 impl Codec for Trusted {
@@ -317,9 +317,9 @@ fn trusted<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result
 }
 
 #[test]
-fn a_codec_that_calls_itself_faithful_is_believed() {
+fn a_codec_that_is_declared_faithful_is_not_checked() {
     let rig = redis();
     let value = vec![Some(f64::NAN)];
     trusted(&rig.ours, value.clone()).unwrap();
-    assert_eq!(trusted_entry(&rig.theirs, value).unwrap().peek_blocking().unwrap(), Some(vec![None]));
+    assert_eq!(trusted_entry(&rig.theirs, value).unwrap().get_ok_blocking().unwrap(), Some(vec![None]));
 }

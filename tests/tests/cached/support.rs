@@ -1,4 +1,4 @@
-//! A store with two clients, and a body that tells what it does and waits until it may go on.
+//! A store with two clients, and a body that signals that it runs and waits until it may continue.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use dspinlock::{Client, Error};
 use dspinlock_testkit::Server;
 use serde::{Deserialize, Serialize};
 
-/// How long a test waits for what must come soon.
+/// A test that waits longer for a signal hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
@@ -55,11 +55,11 @@ pub(crate) fn rigs() -> [Rig; 2] {
 
 pub(crate) fn redis() -> Rig {
     let server = Server::start();
-    let connect = || Client::connect(&server.url()).unwrap();
+    let connect = || Client::from_url(&server.url()).unwrap();
     Rig { ours: connect(), theirs: connect(), server: Some(server) }
 }
 
-/// Counts the runs of a body, and says which of them fail.
+/// Counts the runs of a body, and makes them fail.
 #[derive(Default)]
 pub(crate) struct Runs {
     count: AtomicU32,
@@ -71,7 +71,7 @@ impl Runs {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// From now on the body fails, or no longer.
+    /// From now on the body fails with this message, or succeeds.
     pub(crate) fn fail(&self, message: Option<&str>) {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = message.map(ToOwned::to_owned);
     }
@@ -86,7 +86,7 @@ impl Runs {
     }
 }
 
-/// The body's end of a pair of signals: it tells that it runs, and waits until it may go on.
+/// The body's end of a pair of signals.
 pub(crate) struct Body {
     entered: SyncSender<()>,
     finish: Mutex<Receiver<()>>,
@@ -116,13 +116,13 @@ impl Test {
         self.entered.recv_timeout(PATIENCE).unwrap();
     }
 
-    /// Lets one run go on.
+    /// Lets one run continue.
     pub(crate) fn finish(&self) {
         self.finish.send(()).unwrap();
     }
 }
 
-/// A place that nobody leaves before so many have been inside at once.
+/// A place that no caller leaves before the expected number has been inside at once.
 pub(crate) struct Meeting {
     expected: u32,
     inside: Mutex<u32>,

@@ -1,4 +1,4 @@
-//! What can't be shared is no slower than without the attribute: no caller waits for what it won't be given.
+//! Calls whose value can't be shared are no slower than without the attribute: no caller waits for a value that it won't get.
 
 use std::sync::Arc;
 use std::thread;
@@ -58,7 +58,7 @@ fn logged(client: &Client, n: u32) -> Result<Vec<f64>, AppError> {
     Ok(vec![f64::from(n), f64::INFINITY])
 }
 
-/// So many callers of this process and of another, who must all be inside at once.
+/// Callers of this process and of another that must all be inside at once.
 fn meet(rig: &Rig, number: u32, call: impl Fn(&Client, Work<'_>) + Sync) {
     let meeting = Meeting::of(number);
     thread::scope(|scope| {
@@ -71,7 +71,7 @@ fn meet(rig: &Rig, number: u32, call: impl Fn(&Client, Work<'_>) + Sync) {
 }
 
 #[test]
-fn those_who_waited_for_it_and_those_who_come_later_run_at_once() {
+fn waiters_and_later_callers_run_at_once() {
     for rig in rigs() {
         let (body, test) = signals();
         thread::scope(|scope| {
@@ -86,7 +86,7 @@ fn those_who_waited_for_it_and_those_who_come_later_run_at_once() {
             let waiters = scope.spawn(|| {
                 meet(&rig, MANY, |client, work| {
                     let value = not_a_number(client, &|lock| {
-                        // Nothing is held, so that nothing is lost when it goes.
+                        // Nothing is held, so deleting the record loses nothing.
                         assert!(!lock.is_held() && lock.fencing_token() == 0);
                         assert!(lock.ensure_held().unwrap_err().to_string().contains("without the lock"));
                         work();
@@ -98,11 +98,7 @@ fn those_who_waited_for_it_and_those_who_come_later_run_at_once() {
             leader.join().unwrap();
             waiters.join().unwrap();
         });
-        assert_eq!(
-            nan_entry(&rig.ours, &|_| {}).unwrap().peek_blocking().unwrap(),
-            None,
-            "nothing is stored"
-        );
+        assert_eq!(nan_entry(&rig.ours, &|_| {}).unwrap().get_blocking().unwrap(), None, "nothing is stored");
         meet(&rig, MANY, |client, work| assert!(not_a_number(client, &|_| work()).is_nan()));
     }
 }
@@ -126,7 +122,7 @@ async fn tasks_run_at_once_as_well() {
 }
 
 #[test]
-fn what_one_process_can_share_is_computed_in_each_at_once() {
+fn a_value_that_only_one_process_can_share_is_computed_in_each_at_once() {
     let rig = redis();
     drop(nan_in_memory(&rig.ours, &|| {}));
     meet(&rig, 2, |client, work| assert!(nan_in_memory(client, work).is_nan()));
@@ -135,9 +131,9 @@ fn what_one_process_can_share_is_computed_in_each_at_once() {
 }
 
 #[test]
-fn those_who_wait_elsewhere_for_what_is_not_kept_run_at_once() {
+fn waiters_of_another_process_run_at_once_if_the_value_is_not_kept() {
     let server = Server::start();
-    let client = || Client::connect(&server.url()).unwrap();
+    let client = || Client::from_url(&server.url()).unwrap();
     let (ours, waiting) = (client(), [client(), client(), client()]);
     let ((body, test), meeting) = (signals(), Meeting::of(3));
     let queue = format!("{{{}}}:wait", refused_entry(&ours, &|| {}).unwrap().record_key());
@@ -162,7 +158,7 @@ fn a_later_value_is_shared_again() {
     for rig in rigs() {
         let runs = Runs::default();
         assert!(sometimes(&rig.ours, f64::NAN, &runs).unwrap().is_nan());
-        // Forgetting says that the next one is another.
+        // After a forget, the next value may be one that can be shared.
         sometimes_entry(&rig.ours, 0.0, &runs).unwrap().forget_blocking().unwrap();
         for client in [&rig.ours, &rig.theirs, &rig.ours] {
             assert_eq!(sometimes(client, 0.5, &runs).unwrap().to_bits(), 0.5_f64.to_bits());

@@ -1,4 +1,4 @@
-//! What copies in this process take of its memory.
+//! The memory that copies in the process may use.
 
 use std::sync::{Arc, Weak};
 
@@ -9,7 +9,7 @@ use crate::support::AppError;
 
 const HIDDEN: usize = 64 << 10;
 
-/// Of which JSON has `{}`.
+/// Encoded to JSON it is `{}`.
 #[derive(Serialize, Deserialize)]
 struct Table {
     #[serde(skip, default = "hidden")]
@@ -30,7 +30,7 @@ fn text(client: &Client, n: u32) -> Result<Arc<String>, AppError> {
     Ok(Arc::new("x".repeat(HIDDEN)))
 }
 
-/// So much that 64 of them are at its bound.
+/// A client with room for 64 copies.
 fn client() -> Client {
     Client::memory().with_local_copies(10_000, 64 * HIDDEN)
 }
@@ -48,21 +48,21 @@ fn kept<T>(client: &Client, call: fn(&Client, u32) -> Result<Arc<T>, AppError>) 
 }
 
 #[test]
-fn what_is_behind_the_bytes_counts_once_the_user_says_it() {
-    assert_eq!(kept(&client(), table), 200, "JSON says nothing of it");
+fn memory_behind_the_bytes_counts_with_a_weight_function() {
+    assert_eq!(kept(&client(), table), 200, "JSON does not show it");
     let weigh = |table: &Table| size_of::<Table>() + table.hidden.capacity();
     let kept = kept(&client().with_weight(weigh), table);
     assert!((8..=64).contains(&kept), "{kept} copies");
 }
 
 #[test]
-fn a_bound_of_the_number_is_kept() {
+fn the_number_of_copies_is_bounded() {
     let kept = kept(&Client::memory().with_local_copies(64, 1 << 30), table);
     assert!((8..=64).contains(&kept), "{kept} copies");
 }
 
 #[test]
-fn what_is_encoded_counts_again_once_it_is_decoded() {
+fn a_decoded_copy_is_weighed_again() {
     let kept = kept(&client(), text);
     assert!((4..=32).contains(&kept), "{kept} copies");
 }

@@ -2,7 +2,7 @@
 
 use dspinlock::{Client, ErrorKind, redis_1};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, await_renewal, eventually, ms, timed};
+use dspinlock_tests::{Api, Rig, await_renewal, eventually, ms, timed};
 use redis::{Connection, RedisError};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ fn redis_client(server: &Server) -> redis::Client {
     redis::Client::open(server.url()).unwrap()
 }
 
-/// A pool as small as can be.
+/// A minimal pool.
 #[derive(Clone)]
 struct Pool {
     client: redis::Client,
@@ -64,8 +64,8 @@ impl Drop for Pooled {
 
 /// Everything that goes over the wire: grants, refusals, waiting, renewals and giving back.
 fn exercise(name: &str, client: &Client) {
-    for door in [Door::Blocking, Door::Async] {
-        let rig = Rig { client: client.clone(), door };
+    for api in [Api::Blocking, Api::Async] {
+        let rig = Rig { client: client.clone(), api };
         rig.ping().unwrap_or_else(|error| panic!("{name}: {error}"));
         let lock = rig.lock(name).lease(ms(450));
         let guard = rig.acquire(&lock).unwrap();
@@ -96,11 +96,11 @@ fn every_kind_of_connection_can_be_brought() {
 }
 
 #[test]
-fn a_pool_that_is_empty_says_so() {
+fn the_error_of_a_pool_is_passed_on() {
     let empty = || Err::<Box<Connection>, _>("all 10 connections are in use");
     let client = redis_1::from_pool(empty).unwrap();
-    for door in [Door::Blocking, Door::Async] {
-        let rig = Rig { client: client.clone(), door };
+    for api in [Api::Blocking, Api::Async] {
+        let rig = Rig { client: client.clone(), api };
         let refused = rig.acquire(&rig.lock("empty")).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
         assert!(refused.to_string().contains("all 10 connections are in use"), "{refused}");
@@ -109,7 +109,7 @@ fn a_pool_that_is_empty_says_so() {
 }
 
 #[test]
-fn a_brought_connection_has_a_time_limit_too() {
+fn a_brought_connection_has_a_time_limit() {
     let server = Server::start();
     let runtime = runtime();
     let redis = redis_client(&server);
@@ -118,8 +118,8 @@ fn a_brought_connection_has_a_time_limit_too() {
     let clients =
         [redis_1::from_async(multiplexed).unwrap(), redis_1::from_pool(move || pool.get()).unwrap()];
     for client in &clients {
-        for door in [Door::Blocking, Door::Async] {
-            let rig = Rig { client: client.clone(), door };
+        for api in [Api::Blocking, Api::Async] {
+            let rig = Rig { client: client.clone(), api };
             rig.ping().unwrap();
             server.pause();
             let (refused, took) = timed(|| rig.acquire(&rig.lock("paused")).unwrap_err());
@@ -130,7 +130,7 @@ fn a_brought_connection_has_a_time_limit_too() {
     }
 }
 
-/// Sends each command twice and passes on the second reply, as the client of a cluster does when a reply was lost.
+/// Sends each command twice and returns the second reply, as the client of a cluster does when a reply is lost.
 #[derive(Clone)]
 struct Twice(redis::aio::MultiplexedConnection);
 
@@ -159,15 +159,15 @@ impl redis::aio::ConnectionLike for Twice {
     }
 }
 
-/// No command that is sent twice takes a lock twice, or leaves one behind.
+/// No command that is sent twice takes a lock twice or leaves one behind.
 #[test]
 fn a_connection_that_sends_twice_leaves_no_lock_behind() {
     let server = Server::start();
     let runtime = runtime();
     let multiplexed = runtime.block_on(redis_client(&server).get_multiplexed_async_connection()).unwrap();
     let client = redis_1::from_async(Twice(multiplexed)).unwrap();
-    for door in [Door::Blocking, Door::Async] {
-        let rig = Rig { client: client.clone(), door };
+    for api in [Api::Blocking, Api::Async] {
+        let rig = Rig { client: client.clone(), api };
         let lock = rig.lock("twice").lease(ms(450));
         let mut last = 0;
         for _ in 0..5 {

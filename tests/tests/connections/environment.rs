@@ -1,4 +1,4 @@
-//! The global client, which a process has only one of: each case runs in a process of its own.
+//! The global client. A process has only one, so each case runs in a process of its own.
 
 use dspinlock::{Client, DSpinlock, ErrorKind, init};
 use dspinlock_testkit::Server;
@@ -6,7 +6,7 @@ use dspinlock_tests::block_on;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Whether this is a process of its own that runs the test `name`, with `DSPINLOCK_URL` as given.
+/// Runs the test `name` in a process of its own with `DSPINLOCK_URL` set to `url` or unset, and returns true in that process.
 fn alone(name: &str, url: Option<OsString>) -> bool {
     dspinlock_tests::alone(&format!("environment::{name}"), "DSPINLOCK_URL", url).is_none()
 }
@@ -31,7 +31,7 @@ fn the_url_in_the_environment_is_used() {
 fn memory_in_the_environment_needs_no_server() {
     if alone("memory_in_the_environment_needs_no_server", Some("memory://".into())) {
         turn("in memory").unwrap();
-        assert!(dspinlock::client().unwrap().is_memory());
+        assert!(dspinlock::current_client().unwrap().is_memory());
         let _held = DSpinlock::new("the same store").acquire_blocking().unwrap();
         assert!(DSpinlock::new("the same store").try_acquire_blocking().unwrap().is_none());
     }
@@ -40,7 +40,7 @@ fn memory_in_the_environment_needs_no_server() {
 #[test]
 fn without_the_environment_it_is_the_local_server() {
     if alone("without_the_environment_it_is_the_local_server", None) {
-        let shown = format!("{:?}", dspinlock::client().unwrap());
+        let shown = format!("{:?}", dspinlock::current_client().unwrap());
         assert!(shown.contains("127.0.0.1:6379/0"), "{shown}");
     }
 }
@@ -52,7 +52,7 @@ fn a_wrong_url_is_an_error_of_the_call_that_needs_it() {
         assert_eq!((refused.kind(), refused.key()), (ErrorKind::Config, Some("\"wrong\"")));
         assert!(refused.to_string().contains("redis://"), "{refused}");
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
-        // A program can still say what it wants.
+        // A program can still choose a client.
         init(Client::memory()).unwrap();
         turn("right").unwrap();
     }
@@ -72,8 +72,8 @@ fn an_empty_url_is_an_error_that_names_the_variable() {
 }
 
 #[test]
-fn a_malformed_url_is_an_error_that_names_the_variable_and_repeats_nothing() {
-    let name = "a_malformed_url_is_an_error_that_names_the_variable_and_repeats_nothing";
+fn a_malformed_url_is_an_error_that_names_the_variable_without_the_url() {
+    let name = "a_malformed_url_is_an_error_that_names_the_variable_without_the_url";
     if alone(name, Some("redis://:Aa@Hunter2#Cc@host/0".into())) {
         let refused = turn("malformed").unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config);
@@ -84,8 +84,8 @@ fn a_malformed_url_is_an_error_that_names_the_variable_and_repeats_nothing() {
 }
 
 #[test]
-fn a_url_that_is_no_text_is_an_error() {
-    if alone("a_url_that_is_no_text_is_an_error", Some(OsString::from_vec(b"redis://\xff".to_vec()))) {
+fn a_url_that_is_not_utf8_is_an_error() {
+    if alone("a_url_that_is_not_utf8_is_an_error", Some(OsString::from_vec(b"redis://\xff".to_vec()))) {
         let refused = turn("no text").unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Config);
         assert!(refused.to_string().contains("DSPINLOCK_URL"), "{refused}");
@@ -93,8 +93,8 @@ fn a_url_that_is_no_text_is_an_error() {
 }
 
 #[test]
-fn init_comes_before_the_environment_and_only_once() {
-    if alone("init_comes_before_the_environment_and_only_once", Some("http://nobody".into())) {
+fn init_overrides_the_environment_and_works_once() {
+    if alone("init_overrides_the_environment_and_works_once", Some("http://nobody".into())) {
         init(Client::memory()).unwrap();
         turn("by init").unwrap();
         assert_eq!(init(Client::memory()).unwrap_err().kind(), ErrorKind::Misuse);
@@ -102,8 +102,8 @@ fn init_comes_before_the_environment_and_only_once() {
 }
 
 #[test]
-fn init_after_the_first_use_is_too_late() {
-    if alone("init_after_the_first_use_is_too_late", Some("memory://".into())) {
+fn init_after_the_first_use_is_an_error() {
+    if alone("init_after_the_first_use_is_an_error", Some("memory://".into())) {
         turn("first").unwrap();
         let refused = init(Client::memory()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Misuse);

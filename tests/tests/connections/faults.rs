@@ -1,31 +1,31 @@
-//! A server that restarts, stops answering, or is not there behind a connection that looks fine.
+//! A server that restarts, stops answering, or is gone behind a connection that looks alive.
 
 use dspinlock::{Client, Config, DSpinlock, ErrorKind};
 use dspinlock_testkit::{Direction, Proxy, Server};
-use dspinlock_tests::{Door, Rig, block_on, eventually, ms, timed};
+use dspinlock_tests::{Api, Rig, block_on, eventually, ms, timed};
 use std::thread;
 use std::time::Duration;
 
 const LIMIT: Duration = ms(500);
 
-/// One try on the connection that was there, one on a new one, and slack for a busy machine: far less than 32 callers take
-/// one after the other.
+/// One try on the old connection, one on a new one, and slack for a busy machine. 32 callers one after the other would take
+/// far longer.
 const BOUND: Duration = ms(4 * 500 + 6_000);
 
 fn client(url: &str) -> Client {
-    let config = Config::from_url(url).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let config = Config::from_url(url).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
     Client::from_config(&config).unwrap()
 }
 
-fn both_doors(client: &Client) -> [Rig; 2] {
-    [Door::Blocking, Door::Async].map(|door| Rig { client: client.clone(), door })
+fn both_apis(client: &Client) -> [Rig; 2] {
+    [Api::Blocking, Api::Async].map(|api| Rig { client: client.clone(), api })
 }
 
 fn turn(rig: &Rig) -> dspinlock::Result<()> {
     rig.release(rig.acquire(&rig.lock("turn"))?)
 }
 
-/// Waits until all callers are inside at once, so that the pool is full, and some use the shared connection.
+/// Makes more calls at once than the pool has connections, so that some use the shared connection.
 fn fill_the_pool(client: &Client) {
     thread::scope(|scope| {
         for n in 0..24 {
@@ -35,28 +35,28 @@ fn fill_the_pool(client: &Client) {
 }
 
 #[test]
-fn a_restart_between_two_calls_is_not_noticed() {
+fn a_restart_between_two_calls_causes_no_error() {
     let server = Server::start();
     let client = client(&server.url());
     fill_the_pool(&client);
     for _ in 0..2 {
-        for rig in both_doors(&client) {
+        for rig in both_apis(&client) {
             turn(&rig).unwrap();
             let guard = rig.acquire(&rig.lock("over the restart")).unwrap();
             server.restart();
             turn(&rig).expect("idle connections are replaced, and the scripts loaded again");
             rig.inspect(&rig.lock("turn")).unwrap();
-            // Without persistence the record is gone, and nobody may believe otherwise.
+            // Without persistence the record is gone, and the library has to notice.
             assert_eq!(rig.release(guard).unwrap_err().kind(), ErrorKind::Lost);
         }
     }
 }
 
 #[test]
-fn a_server_that_stops_answering_is_an_error_in_time_and_no_longer_than_it_lasts() {
+fn a_server_that_stops_answering_is_an_error_in_time_until_it_answers_again() {
     let server = Server::start();
     let client = client(&server.url());
-    for rig in both_doors(&client) {
+    for rig in both_apis(&client) {
         turn(&rig).unwrap();
         let before = connections(&server);
         server.pause();
@@ -65,10 +65,10 @@ fn a_server_that_stops_answering_is_an_error_in_time_and_no_longer_than_it_lasts
             assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
             assert!(refused.to_string().contains("no reply in time"), "{refused}");
             assert!(refused.is_retryable() && refused.key().is_some());
-            assert!(took < BOUND, "{:?}: {took:?}", rig.door);
+            assert!(took < BOUND, "{:?}: {took:?}", rig.api);
         }
         server.resume();
-        // The circuit may have opened meanwhile; a probe closes it.
+        // The circuit may have opened meanwhile. A probe closes it.
         eventually("it answers again", || turn(&rig).is_ok());
         assert!(connections(&server) > before + 1, "a connection that did not answer is replaced");
     }
@@ -78,9 +78,9 @@ fn connections(server: &Server) -> u64 {
     server.info("stats")["total_connections_received"].parse().unwrap()
 }
 
-/// They must not try to connect, or to ask for the server's time, one after the other.
+/// They must not connect, or ask for the server's time, one after the other.
 #[test]
-fn many_callers_learn_in_time_that_the_server_does_not_answer() {
+fn many_callers_get_the_error_of_a_silent_server_in_time() {
     const CALLERS: u32 = 32;
     let server = Server::start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -105,7 +105,7 @@ fn many_callers_learn_in_time_that_the_server_does_not_answer() {
         for used in [true, false] {
             let client = client(&server.url());
             if used {
-                turn(&Rig { client: client.clone(), door: Door::Async }).unwrap();
+                turn(&Rig { client: client.clone(), api: Api::Async }).unwrap();
             }
             server.pause();
             let ((), took) = timed(|| call(&client));
@@ -115,13 +115,13 @@ fn many_callers_learn_in_time_that_the_server_does_not_answer() {
     }
 }
 
-/// The connection looks fine from here, and nothing comes back over it. A new one works.
+/// The connection looks alive, but no reply comes over it. A new one works.
 #[test]
 fn a_half_open_connection_is_replaced() {
     let server = Server::start();
-    for door in [Door::Blocking, Door::Async] {
+    for api in [Api::Blocking, Api::Async] {
         let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-        let rig = Rig { client: client(&proxy.url()), door };
+        let rig = Rig { client: client(&proxy.url()), api };
         turn(&rig).unwrap();
         for direction in [Direction::Replies, Direction::Requests] {
             let before = proxy.accepted();
@@ -144,7 +144,7 @@ fn connections_that_are_closed_are_opened_again() {
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let client = client(&proxy.url());
     fill_the_pool(&client);
-    for rig in both_doors(&client) {
+    for rig in both_apis(&client) {
         for _ in 0..5 {
             let guard = rig.acquire(&rig.lock("cut")).unwrap();
             proxy.cut_all();
@@ -160,7 +160,7 @@ fn a_probe_says_what_is_wrong_and_recovers() {
     let server = Server::start();
     let client = client(&server.url());
     let place = format!("127.0.0.1:{}", server.port());
-    for rig in both_doors(&client) {
+    for rig in both_apis(&client) {
         rig.ping().unwrap();
         server.kill();
         let (down, took) = timed(|| rig.ping().unwrap_err());

@@ -1,4 +1,4 @@
-//! What a process tells of its locks: the initialiser that honours `SL_LOG_ENABLED`, and the span of each attempt.
+//! The log: the initialiser that honours `SL_LOG_ENABLED`, and the span of each attempt.
 
 use dspinlock::{Client, logging};
 use dspinlock_tests::block_on;
@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 
-/// What the process that runs the test `name` with `SL_LOG_ENABLED` as given writes to its standard error; nothing if this
-/// is that process.
+/// Runs the test `name` in a process of its own with `SL_LOG_ENABLED` set to `value` or unset, and returns its standard
+/// error. In that process it returns `None`.
 fn alone(name: &str, enabled: bool) -> Option<String> {
     dspinlock_tests::alone(&format!("logging::{name}"), "SL_LOG_ENABLED", enabled.then(|| "".into()))
 }
@@ -20,8 +20,8 @@ fn turns() {
 }
 
 #[test]
-fn with_the_variable_events_are_on_the_standard_error() {
-    if let Some(shown) = alone("with_the_variable_events_are_on_the_standard_error", true) {
+fn with_the_variable_events_go_to_the_standard_error() {
+    if let Some(shown) = alone("with_the_variable_events_go_to_the_standard_error", true) {
         for key in ["blocking", "async"] {
             let line =
                 |line: &&str| line.contains("dspinlock") && line.contains(key) && line.contains("entered");
@@ -42,14 +42,14 @@ fn without_the_variable_nothing_is_shown() {
     } else {
         assert!(!logging::init());
         turns();
-        // The place of the subscriber is still free.
+        // No subscriber has been installed.
         tracing::subscriber::set_global_default(Spans::default()).unwrap();
     }
 }
 
 #[test]
-fn a_subscriber_that_is_there_stays() {
-    if let Some(shown) = alone("a_subscriber_that_is_there_stays", true) {
+fn an_installed_subscriber_stays() {
+    if let Some(shown) = alone("an_installed_subscriber_stays", true) {
         assert!(!shown.contains("entered"), "{shown}");
     } else {
         tracing::subscriber::set_global_default(Spans::default()).unwrap();
@@ -58,16 +58,16 @@ fn a_subscriber_that_is_there_stays() {
     }
 }
 
-/// Where each span and each event stands: the spans around it, from the outermost, and its own text last.
+/// Each span and event with the spans around it, from the outermost, and its own text last.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Seen>>);
 
 #[derive(Default)]
 struct Seen {
-    /// The text of each span, its id less one being its place.
+    /// The text of each span, at the index of its id less one.
     spans: Vec<String>,
     events: Vec<String>,
-    /// The spans that a thread is in now. The threads of these tests take turns.
+    /// The spans that are entered now. The threads of these tests take turns.
     inside: Vec<u64>,
 }
 
@@ -117,8 +117,8 @@ impl Visit for Text {
 }
 
 #[test]
-fn what_happens_on_the_way_in_is_in_a_span_that_names_the_key() {
-    if alone("what_happens_on_the_way_in_is_in_a_span_that_names_the_key", false).is_none() {
+fn the_events_of_an_attempt_are_in_a_span_that_names_the_key() {
+    if alone("the_events_of_an_attempt_are_in_a_span_that_names_the_key", false).is_none() {
         let spans = Spans::default();
         tracing::subscriber::set_global_default(spans.clone()).unwrap();
         turns();

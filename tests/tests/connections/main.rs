@@ -1,4 +1,4 @@
-//! Where the client can be used, over what, and what becomes of it when the other end goes away.
+//! Clients: where they can be used, over which connections, and what happens when the server goes away.
 
 mod advice;
 mod brought;
@@ -11,4 +11,4 @@ mod replicas;
 mod runtimes;
 mod scopes;
 mod settings;
-mod word;
+mod tracking;

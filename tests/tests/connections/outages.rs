@@ -1,19 +1,20 @@
-//! A server that is out of reach: callers are told at once, a probe finds out when it is back, and a function that is
-//! better run twice than not at all runs unlocked.
+//! A server that is out of reach: callers get an error at once, a probe finds out when it is back, and a function with
+//! `on_outage = "run_unlocked"` runs.
 
 use dspinlock::{Client, Config, Error, ErrorKind, OnOutage, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server};
-use dspinlock_tests::{Door, Log, Rig, block_on, eventually, ms, timed};
+use dspinlock_tests::{Api, Log, Rig, block_on, eventually, ms, timed};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const LIMIT: Duration = ms(500);
 
-/// A server behind a wire that can fall silent, and an impatient client.
+/// A server behind a proxy that can fall silent, and a client with short time limits.
 fn behind_a_wire() -> (Server, Proxy, Client) {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
+    let config =
+        Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
     let client = Client::from_config(&config).unwrap();
     client.ping_blocking().unwrap();
     (server, proxy, client)
@@ -24,7 +25,7 @@ fn silence(proxy: &Proxy, on: bool) {
     proxy.blackhole(Direction::Replies, on);
 }
 
-/// Calls until the circuit is open: what an outage costs the first callers.
+/// Calls until the circuit is open.
 fn open_the_circuit(client: &Client) {
     eventually("the circuit opens", || {
         let refused = client.lock("opens").acquire_blocking().unwrap_err();
@@ -34,15 +35,15 @@ fn open_the_circuit(client: &Client) {
 }
 
 #[test]
-fn while_the_server_is_out_of_reach_callers_are_told_at_once() {
+fn while_the_server_is_out_of_reach_callers_get_an_error_at_once() {
     let (server, proxy, client) = behind_a_wire();
     let guard = client.lock("held").lease(Duration::from_secs(60)).acquire_blocking().unwrap();
     silence(&proxy, true);
     open_the_circuit(&client);
-    let stats = || server.command_stats().get("evalsha").copied();
+    let stats = || server.calls("evalsha");
     let before = stats();
-    for door in [Door::Blocking, Door::Async] {
-        let rig = Rig { client: client.clone(), door };
+    for api in [Api::Blocking, Api::Async] {
+        let rig = Rig { client: client.clone(), api };
         let lock = rig.lock("told");
         let (refused, took) = timed(|| (0..50).map(|_| rig.acquire(&lock).unwrap_err()).last().unwrap());
         assert_eq!(
@@ -61,13 +62,13 @@ fn while_the_server_is_out_of_reach_callers_are_told_at_once() {
     silence(&proxy, false);
     eventually("a probe finds it", || client.lock("back").acquire_blocking().is_ok());
     assert!(stats() > before);
-    // What was held all the time is given back as ever.
+    // A lock that was held meanwhile is released as usual.
     guard.release_blocking().unwrap();
 }
 
-/// What ends a holding is not refused unasked: its answer may be the first to come back.
+/// A release is tried although the circuit is open: its reply may be the first one.
 #[test]
-fn a_release_is_sent_though_the_circuit_is_open() {
+fn a_release_is_sent_although_the_circuit_is_open() {
     let (_server, proxy, client) = behind_a_wire();
     let guard = client.lock("released").acquire_blocking().unwrap();
     silence(&proxy, true);
@@ -78,10 +79,10 @@ fn a_release_is_sent_though_the_circuit_is_open() {
 }
 
 #[test]
-fn a_server_that_refuses_is_not_out_of_reach() {
+fn a_refusal_does_not_open_the_circuit() {
     let server =
         Server::start_with(&["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-evalsha", "-eval"]);
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     for _ in 0..5 {
         let refused = client.lock("refused").acquire_blocking().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
@@ -89,9 +90,9 @@ fn a_server_that_refuses_is_not_out_of_reach() {
     }
 }
 
-/// A client of a server that is not there.
+/// A client whose server does not exist.
 fn nobody() -> Client {
-    Client::connect("redis://127.0.0.1:1/0").unwrap()
+    Client::from_url("redis://127.0.0.1:1/0").unwrap()
 }
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
@@ -150,9 +151,9 @@ fn never(client: &Client) -> Result<u32, Error> {
     Ok(7)
 }
 
-/// In every mode, and never in silence.
+/// In every mode, and always with a warning.
 #[test]
-fn a_function_runs_unlocked_where_that_was_chosen() {
+fn a_function_runs_unlocked_in_an_outage_if_that_was_chosen() {
     let log = Log::of_this_process();
     let client = nobody();
     let called = run_all(&client);
@@ -176,7 +177,7 @@ fn impatient(client: &Client, inside: &dyn Fn()) -> Result<(), Error> {
     Ok(())
 }
 
-/// Only an outage is one: a lock that somebody else holds stays locked.
+/// A lock that another caller holds stays locked.
 #[test]
 fn a_held_lock_is_no_outage() {
     let client = Client::memory();

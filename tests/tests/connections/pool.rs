@@ -1,4 +1,4 @@
-//! How many connections there are, and that nobody waits for one.
+//! The number of connections, and that no caller waits for one.
 
 use dspinlock::{Client, Config, Guard};
 use dspinlock_testkit::{Proxy, Server};
@@ -11,7 +11,7 @@ const THREADS: usize = 32;
 const TURNS: usize = 5;
 
 fn client(url: &str, pool_size: usize) -> Client {
-    Client::from_config(&Config::from_url(url).unwrap().pool_size(pool_size)).unwrap()
+    Client::from_config(&Config::from_url(url).unwrap().with_pool_size(pool_size)).unwrap()
 }
 
 /// All threads at once, each on its own key, and all of them on one.
@@ -33,7 +33,7 @@ fn work(client: &Client) {
 }
 
 #[test]
-fn blocking_callers_have_as_many_connections_as_they_may_and_share_one() {
+fn blocking_callers_use_the_whole_pool_and_then_share_a_connection() {
     for pool_size in [0, 1, 4] {
         let server = Server::start();
         let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
@@ -42,13 +42,13 @@ fn blocking_callers_have_as_many_connections_as_they_may_and_share_one() {
         block_on(client.ping()).unwrap();
         assert_eq!(proxy.accepted(), pool_size as u64 + 1, "with a pool of {pool_size}");
 
-        // All of them break at once.
+        // All connections break at once.
         proxy.cut_all();
         work(&client);
     }
 }
 
-/// A guard keeps no connection: they would be used up by who holds many locks.
+/// A guard keeps no connection: a caller that holds many locks would use them up.
 #[test]
 fn a_held_lock_needs_no_connection() {
     let server = Server::start();

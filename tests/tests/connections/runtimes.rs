@@ -1,4 +1,4 @@
-//! Threads and runtimes of every kind, that come and go while the client stays.
+//! Threads and runtimes of every kind come and go while the client stays.
 
 use dspinlock::{Client, Config, DSpinlock, ErrorKind};
 use dspinlock_testkit::Server;
@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// As in a user's program: one client for the whole process, first used by whoever comes first.
+/// One client for the whole process, as in a user's program.
 static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-    let config = Config::from_url(&SERVER.url()).unwrap().response_timeout(PROMPT * 3);
+    let config = Config::from_url(&SERVER.url()).unwrap().with_response_timeout(PROMPT * 3);
     Client::from_config(&config).unwrap()
 });
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 
-/// Far below the response timeout, at which a connection that nobody drives would show.
+/// Far below the response timeout, which a connection without a driver would reach.
 const PROMPT: Duration = Duration::from_secs(20);
 
 fn current_thread() -> Runtime {
@@ -46,13 +46,13 @@ fn runtimes_come_and_go() {
         let ((), took) = timed(|| blocking_turn("round"));
         assert!(took < PROMPT, "round {round}, blocking: {took:?}");
         if round % 5 == 0 {
-            // It stays, but nothing runs in it any more.
+            // The runtime stays, but nothing runs in it any more.
             idle.push(runtime);
         }
     }
 }
 
-/// What `#[tokio::test]` makes of each of a program's tests.
+/// Tests on runtimes of their own, as `#[tokio::test]` makes them.
 macro_rules! tests_of_a_user {
     ($($name:ident)*) => {
         $(#[tokio::test]
@@ -88,7 +88,7 @@ fn plain_threads_share_the_client() {
     });
 }
 
-/// Nothing in here may need a runtime.
+/// Works without a runtime.
 async fn turn_without_tokio(name: &str) {
     let lock = CLIENT.lock(name);
     let guard = lock.acquire().await.unwrap();
@@ -103,7 +103,7 @@ fn contended(name: &str) -> DSpinlock {
     CLIENT.lock(name).sleep(ms(5)).wait(Duration::from_secs(10))
 }
 
-/// It blocks the thread of the executor, and that is all it does.
+/// A blocking call blocks the thread of the executor, and does nothing else to it.
 #[test]
 fn blocking_calls_work_inside_async_code() {
     for runtime in [current_thread(), multi_thread()] {
@@ -114,7 +114,7 @@ fn blocking_calls_work_inside_async_code() {
                 contended("inside").wait(ms(20)).acquire().await.unwrap_err().kind(),
                 ErrorKind::Contended
             );
-            // The wait of a blocking call, too, needs nothing of this runtime.
+            // A blocking call that waits needs nothing of this runtime, either.
             let releasing = thread::spawn(move || {
                 thread::sleep(ms(30));
                 held.release_blocking().unwrap();

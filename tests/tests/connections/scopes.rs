@@ -1,4 +1,4 @@
-//! `testing::scope`: a client in place of the global one, for a piece of code and nothing else.
+//! `testing::scope`: a client in place of the global one, for one piece of code.
 
 use dspinlock::testing::{carry, carry_async, scope, scope_async};
 use dspinlock::{Client, DSpinlock, ErrorKind, dspinlock, init};
@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use tokio::runtime::Builder;
 
-/// Whether the client in force is the one of `client`, told by a lock that only that one knows.
+/// Whether `client` is the current client, seen by a lock that only its store has.
 fn is_in_force(client: &Client) -> bool {
     let key = fastrand::u64(..);
     let held = client.lock(key).acquire_blocking().unwrap();
@@ -40,7 +40,7 @@ fn the_innermost_scope_counts() {
 
         let unwound = catch_unwind(AssertUnwindSafe(|| scope(&inner, || panic!("on purpose"))));
         assert!(unwound.is_err() && is_in_force(&outer), "a panic ends its scope");
-        // A client that is named wins over all scopes.
+        // A client that is named takes precedence over all scopes.
         let held = inner.lock("named").acquire_blocking().unwrap();
         assert!(inner.lock("named").try_acquire_blocking().unwrap().is_none());
         drop(held);
@@ -88,7 +88,7 @@ fn an_async_scope_follows_its_task_from_thread_to_thread() {
                         })
                         .await;
                         assert!(is_in_force_async(&client).await);
-                        // What the task spawns is told its scope, or takes it along.
+                        // A spawned task gets its scope from `scope_async` or `carry_async`.
                         let spawned = client.clone();
                         let spawned = async move { is_in_force_async(&spawned).await };
                         assert!(tokio::spawn(scope_async(&client, spawned)).await.unwrap());
@@ -122,14 +122,14 @@ fn async_scopes_of_one_thread_do_not_mix() {
             scope_async(&second, both(&second, &first)),
         );
     });
-    // And with a scope of the thread around them.
+    // The same with a scope of the thread around them.
     scope(&first, || {
         assert!(block_on(scope_async(&second, is_in_force_async(&second))));
         assert!(is_in_force(&first));
     });
 }
 
-/// What a call is told that has lost its scope.
+/// The error of a call that has lost its scope.
 fn lost() -> Option<ErrorKind> {
     let error = DSpinlock::new("lost").try_acquire_blocking().err()?;
     assert!(error.to_string().contains("testing::carry"), "{error}");
@@ -143,7 +143,7 @@ async fn lost_async() -> Option<ErrorKind> {
 }
 
 #[test]
-fn a_lost_scope_is_an_error_and_no_call_of_a_server() {
+fn a_call_that_has_lost_its_scope_is_an_error_and_contacts_no_server() {
     let client = Client::memory();
     scope(&client, || {
         assert_eq!(thread::spawn(lost).join().unwrap(), Some(ErrorKind::Misuse));
@@ -157,19 +157,19 @@ fn a_lost_scope_is_an_error_and_no_call_of_a_server() {
         let here = client.clone();
         assert!(tokio::task::spawn_blocking(carry(move || is_in_force(&here))).await.unwrap());
     }));
-    // The spawned work may come after the test.
+    // The spawned work may run after the test.
     assert_eq!(lost(), Some(ErrorKind::Misuse));
     assert_eq!(carry(lost)(), Some(ErrorKind::Misuse), "there is nothing to take along");
 }
 
-/// Whether this is a process of its own that runs the test `name`.
+/// Runs the test `name` in a process of its own, and returns true in that process.
 fn alone(name: &str) -> bool {
     dspinlock_tests::alone(&format!("scopes::{name}"), "DSPINLOCK_URL", Some("memory://".into())).is_none()
 }
 
 #[test]
-fn a_global_client_that_nobody_chose_is_refused_from_the_first_scope_on() {
-    if alone("a_global_client_that_nobody_chose_is_refused_from_the_first_scope_on") {
+fn the_default_global_client_is_refused_after_the_first_scope() {
+    if alone("the_default_global_client_is_refused_after_the_first_scope") {
         assert!(DSpinlock::new("before").try_acquire_blocking().unwrap().is_some());
         assert_eq!(carry(lost)(), None, "without any scope nothing is lost");
         scope(&Client::memory(), || {
@@ -180,8 +180,8 @@ fn a_global_client_that_nobody_chose_is_refused_from_the_first_scope_on() {
 }
 
 #[test]
-fn a_global_client_that_was_chosen_is_used_and_that_is_told_once() {
-    if alone("a_global_client_that_was_chosen_is_used_and_that_is_told_once") {
+fn a_chosen_global_client_is_used_outside_scopes_with_one_warning() {
+    if alone("a_chosen_global_client_is_used_outside_scopes_with_one_warning") {
         let log = Log::of_this_process();
         let global = Client::memory();
         init(global.clone()).unwrap();
@@ -196,7 +196,7 @@ fn a_global_client_that_was_chosen_is_used_and_that_is_told_once() {
     }
 }
 
-/// Asks for the client in force when it is dropped.
+/// Asks for the current client when it is dropped.
 struct OnDrop<'a>(&'a Client, &'a mut bool);
 
 impl Drop for OnDrop<'_> {
@@ -206,7 +206,7 @@ impl Drop for OnDrop<'_> {
 }
 
 #[test]
-fn a_future_is_dropped_in_its_scope() {
+fn the_drop_of_a_future_runs_in_its_scope() {
     let (client, mut polled, mut unpolled) = (Client::memory(), false, false);
     let on_drop = OnDrop(&client, &mut polled);
     let future = scope_async(&client, async move {

@@ -1,4 +1,4 @@
-//! What is chosen for a whole client: how its waiters are woken, and what its functions do in an outage.
+//! Settings of a client: how its waiters wake up, and what its functions do in an outage.
 
 use dspinlock::{Client, Config, Error, ErrorKind, OnOutage, Wakeup, dspinlock};
 use dspinlock_testkit::Server;
@@ -7,23 +7,21 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-/// A waiter that asks to be told makes the server track what it reads, and one that does not leaves no trace of that.
+/// With tracking the server tracks what a waiter reads, and without it the waiter sends no command for that.
 #[test]
-fn a_client_that_is_to_poll_asks_for_no_tracking() {
+fn a_client_that_polls_asks_for_no_tracking() {
     for (wakeup, tracks) in [(Wakeup::Poll, false), (Wakeup::default(), true)] {
         let server = Server::start();
-        let config = Config::new().port(server.port()).wakeup(wakeup);
+        let config = Config::new().with_port(server.port()).with_wakeup(wakeup);
         let client = Client::from_config(&config).unwrap();
-        let plain = Config::new().port(server.port()).wakeup(Wakeup::Poll);
+        let plain = Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll);
         let holder = Client::from_config(&plain).unwrap();
         let guard = holder.lock("example").acquire_blocking().unwrap();
         thread::scope(|scope| {
             let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(20));
             let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
-            // The holder's grant, the first look of the waiter, and one that it has made while waiting.
-            eventually("somebody waits", || {
-                server.command_stats().get("evalsha").is_some_and(|calls| *calls >= 3)
-            });
+            // The holder's grant, the waiter's first attempt, and one while it waits.
+            eventually("a waiter", || server.calls("evalsha") >= 3);
             guard.release_blocking().unwrap();
             waiter.join().unwrap().unwrap();
         });
@@ -47,9 +45,9 @@ fn strict(client: &Client) -> Result<bool, Error> {
 }
 
 #[test]
-fn a_client_says_what_its_functions_do_in_an_outage() {
+fn a_client_has_a_default_for_outages() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let config = Config::new().port(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    let config = Config::new().with_port(port).with_connect_timeout(ms(300)).with_response_timeout(ms(300));
     let failing = Client::from_config(&config).unwrap();
     let running = failing.clone().with_on_outage(OnOutage::RunUnlocked);
     for result in [work(&failing), block_on(work_later(&failing)), strict(&running)] {

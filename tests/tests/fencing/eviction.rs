@@ -1,16 +1,16 @@
-//! A server that is full throws keys away, by each policy that can throw away a lock.
+//! A full server evicts keys, by each policy that can evict a lock.
 
 use crate::{fence_key, locks, rigs};
 use dspinlock_testkit::{Connection, Server};
 
-/// Writes other keys until the server has thrown away these two.
+/// Writes other keys until the server has evicted these two.
 fn press_out(connection: &mut Connection, record: &str, fence: &str) {
     const BATCH: usize = 100;
     let filling = "x".repeat(4096);
     for batch in 0..1000 {
         for n in 0..BATCH {
             let name = format!("filling {batch} {n}");
-            // Outlives the lock, so that it is the lock that has the shortest time to live.
+            // It outlives the lock, so the lock has the shortest time to live.
             connection.send(&["SET", &name, &filling, "EX", "86400"]).unwrap();
         }
         for _ in 0..BATCH {
@@ -38,7 +38,7 @@ fn tokens_rise_over_an_eviction_by_any_policy() {
                     press_out(&mut connection, record, &fence_key(lock));
                     let next = other.acquire(&same).unwrap();
                     last = next.fencing_token();
-                    // The server is as full as before, and may have thrown this away as well.
+                    // The server is as full as before, and may have evicted this one as well.
                     let _ = other.release(next);
                     assert!(last > stale.fencing_token(), "{policy}");
                 }

@@ -1,4 +1,4 @@
-//! Another server takes over, with the keys or without.
+//! A failover to a server that has the keys or lacks them.
 
 use crate::{locks, put_an_hour_ahead, rigs, turn};
 use dspinlock_testkit::{Reply, Server};
@@ -7,9 +7,9 @@ fn promote(replica: &Server) {
     assert!(replica.command(&["REPLICAOF", "NO", "ONE"]).is_ok());
 }
 
-/// The fence has come over, and rules whatever the new master's clock says.
+/// The fence was replicated, and decides whatever the new master's clock says.
 #[test]
-fn a_replica_that_has_the_keys_goes_on_from_them() {
+fn tokens_rise_on_a_replica_that_has_the_keys() {
     let primary = Server::start();
     let replica = Server::start_replica_of(&primary);
     for (before, after) in rigs(&primary).into_iter().zip(rigs(&replica)) {
@@ -25,15 +25,15 @@ fn a_replica_that_has_the_keys_goes_on_from_them() {
             let next = turn(&after, lock);
             assert!(next > last, "{next} after {last}");
         }
-        // As before, for the other door.
+        // Back to the first state, for the other API.
         replica.follow(&primary);
     }
 }
 
-/// The replica was cut off, and somebody promotes it while the old master still serves those who reach it: its holder
-/// believes in its lock, and has a lower token than whoever locks at the new master.
+/// A replica that was cut off is promoted while the old master still serves some clients. The holder there believes in its
+/// lock, and has a lower token than any holder at the new master.
 #[test]
-fn a_replica_that_never_had_the_keys_has_higher_tokens() {
+fn tokens_rise_on_a_replica_without_the_keys() {
     let primary = Server::start();
     let replica = Server::start_replica_of(&primary);
     for (before, after) in rigs(&primary).into_iter().zip(rigs(&replica)) {
@@ -48,7 +48,7 @@ fn a_replica_that_never_had_the_keys_has_higher_tokens() {
             assert_eq!(replica.command(&["GET", stale.record_key()]), Reply::Nil);
 
             let next = turn(&after, &new);
-            assert!(stale.is_held(), "nobody has told it");
+            assert!(stale.is_held(), "it has not learned of the failover");
             assert!(next > stale.fencing_token(), "{next} after {}", stale.fencing_token());
             drop(stale);
         }
@@ -56,9 +56,9 @@ fn a_replica_that_never_had_the_keys_has_higher_tokens() {
     }
 }
 
-/// The end of the claim: the keys did not come over, *and* the new master's clock is behind the last token.
+/// The limit of the claim: the keys were not replicated, *and* the new master's clock is behind the last token.
 #[test]
-fn the_claim_ends_where_the_new_master_has_neither_the_keys_nor_the_time() {
+fn the_claim_ends_if_the_new_master_has_no_keys_and_a_slow_clock() {
     let (old, new) = (Server::start(), Server::start());
     for (before, after) in rigs(&old).into_iter().zip(rigs(&new)) {
         for (lock, same) in locks(&before).iter().zip(locks(&after)) {

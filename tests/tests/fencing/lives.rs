@@ -1,4 +1,4 @@
-//! What locks leave on the server, and for how long.
+//! The keys that locks leave on the server, and how long those live.
 
 use crate::{HOUR, fence_key, locks, rigs, turn};
 use dspinlock::{DSpinlock, Error, ErrorKind};
@@ -29,10 +29,10 @@ fn keys(server: &Server) -> BTreeSet<String> {
     }
 }
 
-/// How long a key has to live; zero if it has gone.
+/// The remaining life of a key, or zero if it is gone.
 fn life(connection: &mut Connection, name: &str) -> Duration {
     match connection.command(&["PTTL", name]).unwrap().int().unwrap() {
-        -1 => panic!("{name} stays for ever"),
+        -1 => panic!("{name} never expires"),
         -2 => Duration::ZERO,
         millis => ms(millis.try_into().unwrap()),
     }
@@ -59,7 +59,7 @@ fn use_once(rig: &Rig, lock: &DSpinlock, way: usize) {
     }
 }
 
-/// A body's own failure.
+/// An error of a body.
 #[derive(Debug)]
 struct Failed;
 
@@ -75,9 +75,9 @@ impl fmt::Display for Failed {
     }
 }
 
-/// A waiter of another process leaves a key of its own, for a second.
+/// A waiter of another process leaves a key for a second.
 #[test]
-fn the_note_of_a_waiter_goes_by_itself() {
+fn the_note_of_a_waiter_expires() {
     let server = Server::start();
     let mut connection = server.connect().unwrap();
     for (holder, waiter) in rigs(&server).into_iter().zip(rigs(&server)) {
@@ -96,7 +96,7 @@ fn the_note_of_a_waiter_goes_by_itself() {
 }
 
 #[test]
-fn no_key_stays_for_ever() {
+fn every_key_expires() {
     const EACH: usize = 700;
     let server = Server::start();
     for (rig, name) in rigs(&server).iter().zip(["blocking", "async"]) {
@@ -116,12 +116,12 @@ fn no_key_stays_for_ever() {
     let mut connection = server.connect().unwrap();
     for name in keys {
         let life = life(&mut connection, &name);
-        // The longest: the record's hour of COMPUTED or the half hour of `max_block`, and the hour beyond.
+        // The longest: the hour of a COMPUTED record, and another hour.
         assert!(life <= 2 * HOUR, "{name} lives for {life:?}");
     }
 }
 
-/// However often a lock is used, and by however many, it leaves one fence; the records go with their own time.
+/// A lock leaves one fence, however often and by however many callers it is used. Its records expire.
 #[test]
 fn there_is_one_fence_for_each_key_in_use() {
     let server = Server::start();
@@ -160,7 +160,7 @@ fn a_fence_lives_an_hour_longer_than_the_lock_can() {
     }
 }
 
-/// A holder that holds for longer than the fence would have lived has it all the same, and so has who comes after it.
+/// A holder that holds for longer than the fence's first life still has the fence, and so has the next holder.
 #[test]
 fn a_renewal_and_a_release_renew_the_fence() {
     let server = Server::start();
@@ -175,7 +175,7 @@ fn a_renewal_and_a_release_renew_the_fence() {
             assert!(fence_life(&server, &lock) > HOUR);
             rig.release(guard).unwrap();
 
-            // No renewal comes in between.
+            // No renewal happens in between.
             let lock = lock.lease(HOUR);
             let guard = rig.acquire(&lock).unwrap();
             shorten(&lock);

@@ -1,4 +1,4 @@
-//! The keys of a lock are lost on one server: by a restart, a flush, or a deletion.
+//! The keys of a lock are lost on one server by a restart, a flush or a deletion.
 
 use crate::{fence_key, locks, put_an_hour_ahead, rigs, turn};
 use dspinlock::{DSpinlock, Options};
@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-/// Loses what `lose` loses, while nobody holds the lock and while somebody does, and checks that whoever is granted it
-/// next has a higher token than everybody before, those included who still believe that they hold it.
+/// Has `lose` lose keys while the lock is free and while it is held, and checks that the next holder has a higher token than
+/// all before, including a holder that still believes in its lock.
 fn rises_over(lose: impl Fn(&Server, &DSpinlock)) {
     let server = Server::start();
     for (rig, other) in rigs(&server).into_iter().zip(rigs(&server)) {
@@ -58,7 +58,7 @@ fn over_a_deletion_of_the_record_alone() {
     });
 }
 
-/// The record stays, so that a holder goes on holding, and gives the lock back as ever.
+/// The record stays, so a holder keeps the lock and releases it as usual.
 #[test]
 fn over_a_deletion_of_the_fence_alone() {
     let server = Server::start();
@@ -80,7 +80,7 @@ fn over_a_deletion_of_the_fence_alone() {
     }
 }
 
-/// Tokens of one turn after the other in this process, with whether any two follow each other as in a hand-over.
+/// The tokens of consecutive turns in this process, and whether any two are consecutive, as after a hand-off.
 fn contend(rig: &Rig, lock: &DSpinlock) -> (Vec<u64>, bool) {
     let tokens = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -99,14 +99,14 @@ fn contend(rig: &Rig, lock: &DSpinlock) -> (Vec<u64>, bool) {
     (tokens, handed_on)
 }
 
-/// The server knows nothing of the tokens that are given from hand to hand, and gives none of them again.
+/// The server does not see tokens that are handed on, and must give none of them again.
 #[test]
-fn over_a_flush_after_the_lock_has_gone_from_hand_to_hand() {
+fn over_a_flush_after_hand_offs() {
     let server = Server::start();
     for rig in rigs(&server) {
         let lock = rig.lock("handed").namespace("fencing").wait(Duration::from_secs(20));
         let (mut last, mut handed_on) = (0, false);
-        // Whether callers are in line when the lock is given back is a matter of time.
+        // It depends on timing whether callers wait in the line at a release.
         eventually("a hand-over", || {
             let (tokens, some) = contend(&rig, &lock);
             assert!(tokens.iter().is_sorted_by(|before, after| before < after), "{tokens:?}");
@@ -120,7 +120,7 @@ fn over_a_flush_after_the_lock_has_gone_from_hand_to_hand() {
     }
 }
 
-/// A clock that is put back costs nothing while the fence key is there, be it over a restart with persistence.
+/// Setting the clock back does no harm while the fence key exists, even over a restart with persistence.
 #[test]
 fn over_a_clock_that_is_put_back_while_the_fence_is_kept() {
     let server = Server::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
@@ -141,9 +141,9 @@ fn over_a_clock_that_is_put_back_while_the_fence_is_kept() {
     }
 }
 
-/// The end of the claim, as the documentation tells it: the keys are lost, *and* the clock is behind the last token.
+/// The documented limit of the claim: the keys are lost, *and* the clock is behind the last token.
 #[test]
-fn the_claim_ends_where_keys_are_lost_and_the_clock_is_behind() {
+fn the_claim_ends_if_keys_are_lost_and_the_clock_is_behind() {
     let server = Server::start();
     for rig in rigs(&server) {
         for lock in locks(&rig) {
@@ -158,12 +158,12 @@ fn the_claim_ends_where_keys_are_lost_and_the_clock_is_behind() {
 const MINUTE: u32 = 60_000_000;
 
 fn skipping(rig: &Rig) -> DSpinlock {
-    rig.lock("skipping").namespace("fencing").options(Options::new().local_handoffs(MINUTE))
+    rig.lock("skipping").namespace("fencing").options(Options::new().with_local_handoffs(MINUTE))
 }
 
-/// Where nobody waits, nothing is reserved, and no token runs ahead of the clock.
+/// Without waiters no tokens are reserved, and no token is ahead of the clock.
 #[test]
-fn without_a_line_no_token_is_skipped() {
+fn without_waiters_no_token_is_skipped() {
     let server = Server::start();
     for rig in rigs(&server) {
         let first = turn(&rig, &skipping(&rig));
@@ -174,20 +174,20 @@ fn without_a_line_no_token_is_skipped() {
     }
 }
 
-/// The other way to the same end: reserved tokens that nobody needs are skipped, and where more are skipped than
-/// microseconds pass, the tokens run ahead of a clock that is right.
+/// Another way to the same limit: unused reserved tokens are skipped. If more are skipped than microseconds pass, the tokens
+/// are ahead of a correct clock.
 #[test]
-fn the_claim_ends_where_more_tokens_are_reserved_than_microseconds_pass() {
+fn the_claim_ends_if_more_tokens_are_reserved_than_microseconds_pass() {
     let server = Server::start();
     for rig in rigs(&server) {
         let held = rig.acquire(&skipping(&rig)).unwrap();
         let first = held.fencing_token();
-        let looks = || server.command_stats().get("evalsha").copied().unwrap_or(0);
+        let looks = || server.calls("evalsha");
         let before = looks();
-        // Who has to stand in line for the lock has some reserved for those behind.
+        // A caller that waits in the line reserves tokens for those behind it.
         let last = thread::scope(|scope| {
             let waits = scope.spawn(|| turn(&rig, &skipping(&rig)));
-            // Its first look, and the one for which it stands in line.
+            // Its first attempt, and the one that it makes from the line.
             eventually("it stands in line", || looks() >= before + 2);
             rig.release(held).unwrap();
             waits.join().unwrap();

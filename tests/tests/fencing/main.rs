@@ -1,6 +1,6 @@
-//! Fencing tokens: that they rise whatever a server loses, where that ends, and what they leave behind.
+//! Fencing tokens rise whatever a server loses. These tests also show the limits of that, and the keys that tokens need.
 //!
-//! Where the claim is told to users, and where it ends, is `docs/fencing.md`.
+//! `docs/fencing.md` states the claim and its limits.
 
 mod eviction;
 mod failover;
@@ -9,22 +9,22 @@ mod losses;
 
 use dspinlock::{Client, DSpinlock};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig};
+use dspinlock_tests::{Api, Rig};
 use std::time::{Duration, SystemTime};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A client of `server` for each door. What is got by another call shares nothing with it, as another process would.
+/// A client of `server` for each API. The clients of two calls share nothing, as two processes do.
 fn rigs(server: &Server) -> [Rig; 2] {
-    [Door::Blocking, Door::Async].map(|door| Rig { client: Client::connect(&server.url()).unwrap(), door })
+    [Api::Blocking, Api::Async].map(|api| Rig { client: Client::from_url(&server.url()).unwrap(), api })
 }
 
-/// A lock that reserves no tokens, since its key is bare, and one that reserves some for others of its process.
+/// A lock with a bare key, which reserves no tokens, and one that reserves some for other callers of its process.
 fn locks(rig: &Rig) -> [DSpinlock; 2] {
     [rig.lock("bare"), rig.lock("named").namespace("fencing")]
 }
 
-/// Takes the lock and gives it back; the token.
+/// Takes the lock, gives it back, and returns the token.
 fn turn(rig: &Rig, lock: &DSpinlock) -> u64 {
     let guard = rig.acquire(lock).unwrap();
     let token = guard.fencing_token();
@@ -36,7 +36,7 @@ fn fence_key(lock: &DSpinlock) -> String {
     format!("{{{}}}:fence", lock.record_key().unwrap())
 }
 
-/// Has the key's last token lie an hour ahead of the server's clock, as it would after the clock was put back by an hour.
+/// Sets the key's last token an hour ahead of the server's clock, as if the clock had been set back by an hour.
 fn put_an_hour_ahead(server: &Server, lock: &DSpinlock) -> u64 {
     let ahead = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + HOUR;
     let token = u64::try_from(ahead.as_micros()).unwrap();

@@ -1,4 +1,4 @@
-//! Futures that are dropped at random moments, with replies on their way.
+//! Futures that are dropped at random moments, while replies are on their way.
 
 use dspinlock::{Client, DSpinlock, State};
 use dspinlock_testkit::{Direction, Proxy, Server};
@@ -14,7 +14,7 @@ const BATCH: usize = 15;
 /// Far longer than the test, so that no lock ends by expiry.
 const LEASE: Duration = Duration::from_secs(600);
 
-/// Prints its seed, which `DSPINLOCK_SEED` gives back.
+/// Prints its seed. `DSPINLOCK_SEED` sets it.
 fn randomness() -> fastrand::Rng {
     let seed =
         std::env::var("DSPINLOCK_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
@@ -26,14 +26,14 @@ fn lock(client: &Client, n: usize) -> DSpinlock {
     client.lock(n).lease(LEASE)
 }
 
-/// Whatever a future was doing when it was dropped, its lock is free in a moment, unless it was released before.
+/// Whatever a future did when it was dropped, its lock is free soon.
 #[test]
 fn a_dropped_future_leaves_no_lock_behind() {
     let mut random = randomness();
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::connect(&proxy.url()).unwrap();
-    // From now on the scripts are known, and so is the server's time.
+    let client = Client::from_url(&proxy.url()).unwrap();
+    // Afterwards the server knows the scripts, and the client the server's time.
     block_on(async { lock(&client, usize::MAX).acquire().await.unwrap().release().await.unwrap() });
     proxy.delay(Direction::Requests, ms(3));
     proxy.delay(Direction::Replies, ms(3));
@@ -41,7 +41,7 @@ fn a_dropped_future_leaves_no_lock_behind() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let entered = Arc::new(AtomicUsize::new(0));
     let finished = Arc::new(AtomicUsize::new(0));
-    // Acquiring takes about 7 ms, and releasing as long; on a busy machine far longer.
+    // Acquiring and releasing take about 7 ms each, and far longer on a busy machine.
     let mut span = ms(20);
     let mut rounds = 0;
     loop {

@@ -1,8 +1,8 @@
-//! Guards that go away on their own: dropped, cancelled, unwound, or with the runtime that they lived in.
+//! Guards that are dropped, cancelled or unwound, or that end with their runtime.
 
 use dspinlock::{Client, Config, DSpinlock, ErrorKind, State, dspinlock};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig, timed, within};
+use dspinlock_tests::{Api, Rig, block_on, eventually, ms, on_every_rig, timed, within};
 use std::future::pending;
 use std::thread;
 use std::time::Duration;
@@ -54,13 +54,13 @@ async fn fail_async(client: &Client, key: &str, how: &dyn Fn() -> Result<(), Str
 }
 
 fn run(rig: &Rig, name: &str, how: &dyn Fn() -> Result<(), String>) -> Result<(), String> {
-    match rig.door {
-        Door::Blocking => fail(&rig.client, &rig.key(name), how),
-        Door::Async => block_on(fail_async(&rig.client, &rig.key(name), how)),
+    match rig.api {
+        Api::Blocking => fail(&rig.client, &rig.key(name), how),
+        Api::Async => block_on(fail_async(&rig.client, &rig.key(name), how)),
     }
 }
 
-/// `cached` marks what was done as COMPUTED, so a failure would be remembered as a success.
+/// `cached` marks the key COMPUTED, which would remember a failure as a success.
 fn the_key_of_a_failed_body_is_free(rig: &Rig) {
     let returned = run(rig, "failed body", &|| Err("it went wrong".to_owned()));
     assert_eq!(returned, Err("it went wrong".to_owned()));
@@ -78,13 +78,15 @@ fn the_key_of_a_panicking_body_is_free(rig: &Rig) {
 }
 
 fn impatient(server: &Server) -> Client {
-    let config =
-        Config::from_url(&server.url()).unwrap().connect_timeout(ms(1_000)).response_timeout(ms(1_000));
+    let config = Config::from_url(&server.url())
+        .unwrap()
+        .with_connect_timeout(ms(1_000))
+        .with_response_timeout(ms(1_000));
     Client::from_config(&config).unwrap()
 }
 
 #[test]
-fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
+fn releases_that_a_dead_server_missed_are_sent_when_it_is_back() {
     let server = Server::start();
     let client = impatient(&server);
     let locks = [client.lock("by drop"), client.lock("by abandon"), client.lock("by release")];
@@ -95,7 +97,7 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
 
     server.pause();
     drop((dropped, dropped_async));
-    // These two wait for the server, but not for ever.
+    // These two wait for the server for a limited time.
     let (refused, took) = timed(|| abandoned.abandon_blocking().unwrap_err());
     assert_eq!(refused.kind(), ErrorKind::Backend);
     assert!(took < MINUTE, "{took:?}");
@@ -103,8 +105,8 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
     assert_eq!(released.release_blocking().unwrap_err().kind(), ErrorKind::Backend);
 
     server.resume();
-    // The client itself asks nothing before a probe has found the server.
-    let direct = Client::connect(&server.url()).unwrap();
+    // The client sends nothing before a probe has found the server.
+    let direct = Client::from_url(&server.url()).unwrap();
     let state = |name: &str| direct.lock(name).inspect_blocking().unwrap().map(|seen| seen.state());
     for name in ["by drop", "by abandon", "drop", "abandon"] {
         within(Duration::from_secs(20), name, || state(name).is_none());
@@ -112,7 +114,7 @@ fn what_a_dead_server_is_not_told_is_made_good_when_it_is_back() {
     within(Duration::from_secs(20), "released", || state("by release") == Some(State::Computed));
 }
 
-/// The first may wait for a moment, since the process may be about to end.
+/// The first drop may wait for a moment, since the process may be about to end.
 #[test]
 fn many_drops_on_a_dead_server_wait_once() {
     let server = Server::start();
@@ -121,20 +123,20 @@ fn many_drops_on_a_dead_server_wait_once() {
         (0..1_000).map(|n| client.lock(n).lease(MINUTE).acquire_blocking().unwrap()).collect();
     server.pause();
     let ((), took) = timed(|| drop(guards));
-    // It would be 50 s if each waited.
+    // If each waited, it would take 50 s.
     assert!(took < Duration::from_secs(10), "{took:?}");
     println!("1,000 drops took {took:?}");
     server.resume();
 }
 
-/// Whatever the server does: other tasks of the thread would have to wait as well.
+/// Other tasks of the thread would have to wait as well.
 #[test]
 fn a_drop_on_a_thread_of_a_runtime_does_not_wait() {
     let server = Server::start();
     let client = impatient(&server);
     let guards: Vec<_> = (0..10).map(|n| client.lock(n).lease(MINUTE).acquire_blocking().unwrap()).collect();
     server.pause();
-    // A thread of its own each, since many drops on one thread wait once; the quickest, since others may keep one waiting.
+    // Each on a thread of its own, since many drops on one thread wait once. The quickest counts, since the machine may be busy.
     let quickest = guards.into_iter().map(|guard| {
         let thread = thread::spawn(|| {
             let runtime = Builder::new_current_thread().build().unwrap();
@@ -151,7 +153,7 @@ fn a_drop_on_a_thread_of_a_runtime_does_not_wait() {
 fn the_end_of_a_runtime_gives_back_what_its_tasks_held() {
     const TASKS: usize = 20;
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     for workers in [None, Some(2)] {
         let mut builder = workers.map_or_else(Builder::new_current_thread, |workers| {
             let mut builder = Builder::new_multi_thread();
@@ -167,7 +169,7 @@ fn the_end_of_a_runtime_gives_back_what_its_tasks_held() {
                 held.send(()).unwrap();
                 pending::<()>().await;
             });
-            // And a waiter for each, half-way.
+            // A waiter for each.
             runtime.spawn(async move { waiter.acquire().await });
         }
         runtime.block_on(async {
@@ -196,7 +198,7 @@ fn dropping_an_annotated_future_gives_the_lock_back() {
         pending().await
     }
 
-    let rig = Rig::redis(Door::Async);
+    let rig = Rig::redis(Api::Async);
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let started = tokio::sync::Notify::new();
     runtime.block_on(async {
@@ -208,13 +210,13 @@ fn dropping_an_annotated_future_gives_the_lock_back() {
     within(Duration::from_secs(5), "free again", || is_free(&rig.client.lock("hang")));
 }
 
-/// One who waits no more must not go on asking, nor take the lock for a moment when it is free.
+/// A dropped waiter must send no more requests, and must not take the lock when it becomes free.
 #[test]
-fn a_dropped_waiter_asks_no_more() {
+fn a_dropped_waiter_sends_no_more_requests() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let held = client.lock(0).lease(MINUTE).acquire_blocking().unwrap();
-    let asked = || server.command_stats()["evalsha"];
+    let asked = || server.calls("evalsha");
     let before = asked();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -230,6 +232,6 @@ fn a_dropped_waiter_asks_no_more() {
     let before = asked();
     held.release_blocking().unwrap();
     thread::sleep(ms(100));
-    // The release, and perhaps the taking back of a request that was on its way.
+    // The release, and perhaps an abandon for a request that was on its way.
     assert!(asked() <= before + 2, "{} requests", asked() - before);
 }

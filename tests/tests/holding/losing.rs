@@ -1,6 +1,6 @@
-//! A lock that is lost while its holder works: who is told, when, and what becomes of the body.
+//! A lock that is lost while its holder works: how and when the holder learns of it, and what happens to the body.
 
-use dspinlock::{Client, Error, ErrorKind, LockHandle, dspinlock};
+use dspinlock::{Client, Error, ErrorKind, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server};
 use dspinlock_tests::{Rig, block_on, ms, on_every_rig, timed, within};
 use std::future::pending;
@@ -9,30 +9,30 @@ use std::thread;
 use std::time::Duration;
 
 on_every_rig!(
-    a_removed_lock_is_told_of_to_those_who_wait_for_it,
-    the_cap_is_told_of_as_well,
-    what_is_given_back_is_not_held_any_more,
-    a_holder_that_keeps_its_lock_is_told_nothing,
+    a_removed_lock_resolves_lost,
+    the_end_at_max_block_resolves_lost,
+    a_released_lock_is_no_longer_held,
+    lost_is_pending_while_the_lock_is_held,
 );
 
-/// A lease whose renewals come every fifth of a second.
+/// This lease is renewed every 200 ms.
 const LEASE: Duration = ms(600);
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn a_removed_lock_is_told_of_to_those_who_wait_for_it(rig: &Rig) {
+fn a_removed_lock_resolves_lost(rig: &Rig) {
     let lock = rig.lock("removed").lease(LEASE);
     let guard = rig.acquire(&lock).unwrap();
     rig.forget(&lock).unwrap();
     thread::scope(|scope| {
-        let blocking = LockHandle::clone(&guard);
+        let blocking = guard.handle();
         scope.spawn(move || assert!(blocking.lost_blocking(LONG)));
         block_on(guard.lost());
     });
     assert_eq!(guard.ensure_held().unwrap_err().kind(), ErrorKind::Lost);
 }
 
-fn the_cap_is_told_of_as_well(rig: &Rig) {
+fn the_end_at_max_block_resolves_lost(rig: &Rig) {
     let guard = rig.acquire(&rig.lock("cap").lease(LEASE).max_block(ms(700))).unwrap();
     assert!(!guard.lost_blocking(ms(300)), "it is held");
     block_on(guard.lost());
@@ -40,9 +40,9 @@ fn the_cap_is_told_of_as_well(rig: &Rig) {
     assert!(guard.lost_blocking(Duration::ZERO));
 }
 
-fn what_is_given_back_is_not_held_any_more(rig: &Rig) {
+fn a_released_lock_is_no_longer_held(rig: &Rig) {
     let guard = rig.acquire(&rig.lock("given back")).unwrap();
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     thread::scope(|scope| {
         let waits = scope.spawn(|| handle.lost_blocking(LONG));
         rig.release(guard).unwrap();
@@ -50,17 +50,17 @@ fn what_is_given_back_is_not_held_any_more(rig: &Rig) {
     });
 }
 
-fn a_holder_that_keeps_its_lock_is_told_nothing(rig: &Rig) {
+fn lost_is_pending_while_the_lock_is_held(rig: &Rig) {
     let guard = rig.acquire(&rig.lock("kept").lease(LEASE)).unwrap();
     assert!(!guard.lost_blocking(LEASE * 2), "it was renewed");
     rig.release(guard).unwrap();
 }
 
-/// The server is silent: nobody says that the lock is lost, and the holder knows it by its own clock.
+/// A silent server does not report the loss, and the holder learns of it by its own clock.
 #[test]
 fn without_a_server_the_holder_knows_by_its_deadline() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let guard = client.lock("silence").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let ends = guard.held_for() + guard.remaining();
@@ -71,14 +71,14 @@ fn without_a_server_the_holder_knows_by_its_deadline() {
     assert!(after < ends + LONG, "{after:?} of {ends:?}");
 }
 
-/// A renewal that fails is no loss: the connection is replaced within the lease.
+/// A renewal that fails loses no lock: the connection is replaced within the lease.
 #[test]
-fn a_renewer_whose_connection_is_dead_gets_another_one() {
+fn the_renewer_replaces_a_dead_connection() {
     const LIMIT: Duration = ms(400);
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let config = dspinlock::Config::from_url(&proxy.url()).unwrap();
-    let config = config.connect_timeout(LIMIT).response_timeout(LIMIT).pool_size(1);
+    let config = config.with_connect_timeout(LIMIT).with_response_timeout(LIMIT).with_pool_size(1);
     let client = Client::from_config(&config).unwrap();
     let guard = client.lock("half-open").lease(ms(6_000)).acquire_blocking().unwrap();
     dspinlock_tests::await_renewal(&guard);
@@ -93,7 +93,7 @@ fn a_renewer_whose_connection_is_dead_gets_another_one() {
     guard.release_blocking().unwrap();
 }
 
-/// Says whether it was dropped before its end.
+/// Records whether it is dropped before its end.
 struct Cancelled<'a>(&'a AtomicBool);
 
 impl Drop for Cancelled<'_> {
@@ -118,7 +118,7 @@ async fn cancelled_cached(client: &Client, key: &str, dropped: &AtomicBool) -> R
 
 fn rigs() -> [Client; 2] {
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
-    [Client::memory(), Client::connect(&SERVER.url()).unwrap()]
+    [Client::memory(), Client::from_url(&SERVER.url()).unwrap()]
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn minds(client: &Client, key: &str) -> Result<u32, Error> {
 }
 
 #[test]
-fn a_body_that_keeps_its_lock_or_does_not_mind_gives_its_value() {
+fn a_body_that_keeps_its_lock_or_ignores_the_loss_returns_its_value() {
     for client in rigs() {
         assert_eq!(block_on(in_time(&client, "in time")).unwrap(), 7);
         assert_eq!(continues(&client, "continues").unwrap(), 7);

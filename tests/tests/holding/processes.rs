@@ -1,14 +1,14 @@
-//! Processes that fork, abort or are killed, and what is left of those that live.
+//! Processes that fork, abort or are killed, and resources that a living process must not leak.
 
 use dspinlock::{Client, ErrorKind};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, within};
+use dspinlock_tests::{Api, Rig, alone, block_on, eventually, in_a_process, ms, within};
 use fork::{ProcessFork, fork_process, waitpid};
 use std::time::Duration;
 
 const LEASE: Duration = ms(900);
 
-/// What went wrong is the exit code: a child of a test has no other voice.
+/// A forked child reports what went wrong by its exit code.
 fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
     let kind = |result: dspinlock::Result<()>| result.map_err(|error| error.kind());
     let misuse = Err(ErrorKind::Misuse);
@@ -21,7 +21,7 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
     {
         return 3;
     }
-    // The parent's lock is not this process's, neither to rely on nor to give back.
+    // The child must neither rely on the parent's lock nor give it back.
     let lost = Err(ErrorKind::Lost);
     if holds.is_held() || kind(holds.ensure_held()) != lost || kind(holds.nested().map(drop)) != lost {
         return 7;
@@ -29,8 +29,8 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
     if kind(holds.release_blocking()) != misuse {
         return 4;
     }
-    // A client of its own works, with a thread of its own.
-    let own = Client::connect(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
+    // The child's own client works, with its own thread.
+    let own = Client::from_url(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
     match own.and_then(|own| own.lock("its own").lease(LEASE).acquire_blocking()) {
         Ok(guard) => {
             dspinlock_tests::await_renewal(&guard);
@@ -41,9 +41,9 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
 }
 
 #[test]
-fn a_fork_touches_nothing_of_its_parents() {
+fn a_fork_does_not_touch_its_parents_locks() {
     let server = Server::start();
-    let name = "processes::a_fork_touches_nothing_of_its_parents";
+    let name = "processes::a_fork_does_not_touch_its_parents_locks";
     if alone(name, "DSPINLOCK_URL", Some(server.url().into())).is_some() {
         return;
     }
@@ -65,10 +65,10 @@ fn a_fork_touches_nothing_of_its_parents() {
     }
 }
 
-/// `panic = "abort"`, and whatever else ends a process in the middle: nothing gives its lock back but the lease.
+/// With `panic = "abort"` only the lease gives the lock back.
 #[test]
-fn an_aborted_process_blocks_nobody_for_longer_than_its_lease() {
-    const NAME: &str = "processes::an_aborted_process_blocks_nobody_for_longer_than_its_lease";
+fn an_aborted_process_blocks_others_no_longer_than_its_lease() {
+    const NAME: &str = "processes::an_aborted_process_blocks_others_no_longer_than_its_lease";
     let server = Server::start();
     if std::env::var_os("DSPINLOCK_TESTS_ABORT").is_some() {
         std::panic::set_hook(Box::new(|_| std::process::abort()));
@@ -76,14 +76,10 @@ fn an_aborted_process_blocks_nobody_for_longer_than_its_lease() {
         let _guard = client.lock("aborted").lease(LEASE).acquire_blocking().unwrap();
         panic!("as a build with panic = \"abort\" ends");
     }
-    let ended = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env("DSPINLOCK_TESTS_ABORT", "1")
-        .env("DSPINLOCK_URL", server.url())
-        .output()
-        .unwrap();
-    assert!(!ended.status.success(), "{ended:?}");
-    let client = Client::connect(&server.url()).unwrap();
+    let url = ("DSPINLOCK_URL", Some(server.url().into()));
+    let ended = in_a_process(NAME, &[("DSPINLOCK_TESTS_ABORT", Some("1".into())), url]);
+    assert!(!ended.status.success(), "{ended}");
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("aborted");
     assert!(lock.inspect_blocking().unwrap().is_some(), "it had the lock when it ended");
     // Half a lease of slack for a busy machine.
@@ -100,7 +96,7 @@ fn threads() -> Vec<String> {
     tasks.filter_map(name).collect()
 }
 
-/// Aborted tasks, dropped guards, panics and clients that go leave no thread and no connection behind.
+/// Aborted tasks, dropped guards, panics and dropped clients leave no thread and no connection behind.
 #[test]
 fn nothing_is_left_behind() {
     let server = Server::start();
@@ -118,8 +114,8 @@ fn nothing_is_left_behind() {
     let mut highest = Vec::new();
     for round in 0..3 {
         let client = Client::from_env().unwrap();
-        for door in [Door::Blocking, Door::Async] {
-            let rig = Rig { client: client.clone(), door };
+        for api in [Api::Blocking, Api::Async] {
+            let rig = Rig { client: client.clone(), api };
             for n in 0..20 {
                 let guard = rig.acquire(&rig.lock(&format!("left {n}")).lease(LEASE)).unwrap();
                 if n % 2 == 0 { rig.release(guard).unwrap() } else { drop(guard) }

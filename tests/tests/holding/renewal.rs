@@ -1,4 +1,4 @@
-//! The lease of a lock that is held, and what its holder learns when it is lost.
+//! The renewal of leases, and how a holder learns that its lock is lost.
 
 use dspinlock::{Client, ErrorKind, Guard, State};
 use dspinlock_testkit::Server;
@@ -9,10 +9,10 @@ use std::time::Duration;
 on_every_rig!(
     a_guard_outlives_its_lease,
     a_lock_is_held_no_longer_than_max_block,
-    a_lock_that_is_taken_away_is_lost
+    a_lock_that_another_caller_removes_is_lost
 );
 
-/// When the next renewal comes, long before a lease of three times as long is over.
+/// The time between renewals, a third of the lease.
 const NOTICED_AFTER: Duration = ms(700);
 
 fn a_guard_outlives_its_lease(rig: &Rig) {
@@ -42,7 +42,7 @@ fn a_lock_is_held_no_longer_than_max_block(rig: &Rig) {
     assert_eq!(rig.release(guard).unwrap_err().kind(), ErrorKind::Lost);
 }
 
-fn a_lock_that_is_taken_away_is_lost(rig: &Rig) {
+fn a_lock_that_another_caller_removes_is_lost(rig: &Rig) {
     let lock = rig.lock("taken").lease(NOTICED_AFTER * 3);
     let other = rig.lock("taken");
     let guard = rig.acquire(&lock).unwrap();
@@ -57,11 +57,11 @@ fn a_lock_that_is_taken_away_is_lost(rig: &Rig) {
     rig.release(theirs).unwrap();
 }
 
-/// A server whose figures are this test's own, and its client.
+/// A server that only this test uses, and its client.
 fn counted() -> (Server, Client) {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
-    // Connections are made, scripts are loaded.
+    let client = Client::from_url(&server.url()).unwrap();
+    // Makes the connections and loads the scripts.
     let guard = client.lock("first").lease(ms(900)).acquire_blocking().unwrap();
     await_renewal(&guard);
     guard.release_blocking().unwrap();
@@ -69,7 +69,7 @@ fn counted() -> (Server, Client) {
 }
 
 fn scripts(server: &Server) -> u64 {
-    server.command_stats()["evalsha"]
+    server.calls("evalsha")
 }
 
 fn hold(guard: &Guard, time: Duration) {
@@ -113,12 +113,12 @@ fn many_leases_are_renewed_together() {
     let before = scripts(&server);
     hold(&guards[0], ms(2_800));
     let renewals = scripts(&server) - before;
-    assert!(guards.iter().all(|guard| guard.is_held()));
+    assert!(guards.iter().all(Guard::is_held));
     assert!((3..=27).contains(&renewals), "{renewals} commands for 50 leases, nine times");
 }
 
 #[test]
-fn what_stands_in_the_place_of_a_lost_lock_is_left_alone() {
+fn the_record_that_replaced_a_lost_lock_is_left_alone() {
     let (server, client) = counted();
     let lease = NOTICED_AFTER * 3;
     for foreign in ["hello", "0b8e1a4e-6b6e-4a54-8f0c-1f2e3d4c5b6a,2099-01-31T23:59:59.000123+00:00,0"] {
@@ -129,7 +129,7 @@ fn what_stands_in_the_place_of_a_lost_lock_is_left_alone() {
             within(NOTICED_AFTER * 2, "the loss is noticed", || !guard.is_held());
             if dropped {
                 drop(guard);
-                // The next of the client's commands over the same connection comes after the drop's.
+                // The client sends its next command over the same connection, after that of the drop.
                 dspinlock_tests::block_on(client.ping()).unwrap();
             } else {
                 let kind = guard.release_blocking().unwrap_err().kind();

@@ -1,8 +1,8 @@
-//! Replies that are lost or late: the server has done what was asked, and nobody knows.
+//! Replies that are lost or late: the server has done what was asked, and the caller does not know.
 
 use dspinlock::{Client, Config, ErrorKind, Scheme, State, Turn};
 use dspinlock_testkit::{Direction, Proxy, Reply, Server, Verdict};
-use dspinlock_tests::{Door, Log, Rig, block_on, ms, timed, within};
+use dspinlock_tests::{Api, Log, Rig, block_on, ms, timed, within};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const LIMIT: Duration = ms(300);
 
-/// A server behind a wire that can go wrong, and an impatient client.
+/// A server behind a faulty proxy, and a client with short time limits.
 struct Wire {
     server: Server,
     proxy: Proxy,
@@ -19,13 +19,14 @@ struct Wire {
 }
 
 impl Wire {
-    fn new(door: Door) -> Self {
+    fn new(api: Api) -> Self {
         let server = Server::start();
         let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-        let config = Config::from_url(&proxy.url()).unwrap().connect_timeout(LIMIT).response_timeout(LIMIT);
-        let rig = Rig { client: Client::from_config(&config).unwrap(), door };
+        let config =
+            Config::from_url(&proxy.url()).unwrap().with_connect_timeout(LIMIT).with_response_timeout(LIMIT);
+        let rig = Rig { client: Client::from_config(&config).unwrap(), api };
         let wire = Self { server, proxy, rig };
-        // Connected, and all scripts known.
+        // Connects and loads all scripts.
         let lock = wire.rig.lock("first");
         wire.rig.release(wire.rig.acquire(&lock).unwrap()).unwrap();
         wire.rig.abandon(wire.rig.acquire(&lock).unwrap()).unwrap();
@@ -33,12 +34,12 @@ impl Wire {
     }
 
     fn both() -> [Self; 2] {
-        [Door::Blocking, Door::Async].map(Self::new)
+        [Api::Blocking, Api::Async].map(Self::new)
     }
 
-    /// What stands at a key, as the server itself says.
+    /// The state of a key, read past the proxy.
     fn state(&self, name: &str) -> Option<State> {
-        let direct = Client::connect(&self.server.url()).unwrap();
+        let direct = Client::from_url(&self.server.url()).unwrap();
         direct.lock(self.rig.key(name)).inspect_blocking().unwrap().map(|seen| seen.state())
     }
 }
@@ -67,13 +68,13 @@ fn a_release_whose_reply_is_lost_is_a_release() {
 
         let removed = wire.rig.acquire(&wire.rig.lock("removed").expire(None)).unwrap();
         wire.proxy.cut_reply_to(b"EVALSHA");
-        wire.rig.release(removed).expect("nobody can tell whether the first request removed it");
+        wire.rig.release(removed).expect("it is unknown whether the first request removed it");
         assert_eq!((wire.state("removed"), wire.proxy.cuts()), (None, 2));
     }
 }
 
 #[test]
-fn a_renewal_whose_reply_is_lost_costs_nothing() {
+fn a_renewal_whose_reply_is_lost_loses_no_lock() {
     for wire in Wire::both() {
         let guard = wire.rig.acquire(&wire.rig.lock("renewed").lease(ms(1_800))).unwrap();
         wire.proxy.cut_reply_to(b"EVALSHA");
@@ -86,26 +87,26 @@ fn a_renewal_whose_reply_is_lost_costs_nothing() {
     }
 }
 
-/// The grant is made, and no reply comes through, not even to the repeat.
+/// The server grants the lock, and no reply comes through, not even to the repeat.
 #[test]
-fn a_grant_that_nobody_learns_of_is_taken_back() {
+fn a_grant_whose_replies_are_all_lost_is_taken_back() {
     for wire in Wire::both() {
         let lock = wire.rig.lock("unknown").lease(Duration::from_secs(600));
-        let sets = || wire.server.command_stats().get("set").copied().unwrap_or(0);
+        let sets = || wire.server.calls("set");
         let before = sets();
         wire.proxy.blackhole(Direction::Replies, true);
         let (refused, took) = timed(|| wire.rig.acquire(&lock).unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Backend, "{refused}");
         assert!(refused.key().is_some());
         assert!(took < Duration::from_secs(20), "{took:?}");
-        // It may be taken back by now: requests come through.
+        // By now it may be taken back, since requests come through.
         assert!(sets() > before, "the server has not done it");
         wire.proxy.blackhole(Direction::Replies, false);
         within(Duration::from_secs(20), "taken back", || wire.state("unknown").is_none());
     }
 }
 
-/// The request comes through when its caller has long gone and has already taken it back: it is refused as late.
+/// The request arrives after its caller has given up and has taken it back. It is refused as late.
 #[test]
 fn a_request_that_comes_too_late_is_refused() {
     for wire in Wire::both() {
@@ -113,24 +114,22 @@ fn a_request_that_comes_too_late_is_refused() {
         wire.proxy.blackhole(Direction::Requests, true);
         let refused = wire.rig.acquire(&lock).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
-        let sets = |wire: &Wire| wire.server.command_stats()["set"];
+        let sets = |wire: &Wire| wire.server.calls("set");
         let before = sets(&wire);
-        // Two connects and two replies are what a request may take: `not_after` lies four limits after its start.
+        // A request may take two connects and two replies: `not_after` is four limits after its start.
         thread::sleep(LIMIT * 5);
-        let scripts = wire.server.command_stats()["evalsha"];
+        let scripts = wire.server.calls("evalsha");
         wire.proxy.blackhole(Direction::Requests, false);
-        within(Duration::from_secs(20), "the request arrives", || {
-            wire.server.command_stats()["evalsha"] > scripts
-        });
+        within(Duration::from_secs(20), "the request arrives", || wire.server.calls("evalsha") > scripts);
         wire.rig.ping().unwrap();
         assert_eq!(sets(&wire), before, "nothing was ever written");
         assert_eq!(wire.state("late"), None);
     }
 }
 
-/// A grant that takes longer than it lasts is no grant, and asking again and again must end.
+/// A grant that arrives after its lease is no grant, and the attempts must end.
 #[test]
-fn a_lease_shorter_than_the_way_to_the_server_is_an_error() {
+fn a_lease_shorter_than_the_round_trip_is_an_error() {
     for wire in Wire::both() {
         wire.proxy.delay(Direction::Replies, ms(40));
         let lock = wire.rig.lock("short").lease(ms(20)).sleep(ms(10)).wait(ms(300));
@@ -142,14 +141,14 @@ fn a_lease_shorter_than_the_way_to_the_server_is_an_error() {
     }
 }
 
-/// The first request is delayed until the turn that its repeat was granted is over, and takes the lock for nobody.
+/// The first request arrives after the turn that its repeat was granted, and takes the lock although its caller has gone.
 #[test]
 fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
     for wire in Wire::both() {
         let lock = wire.rig.lock("twice").expire(None).lease(Duration::from_secs(600));
-        let scripts = || wire.server.command_stats()["evalsha"];
+        let scripts = || wire.server.calls("evalsha");
         let is_free = || wire.server.command(&["GET", lock.record_key().unwrap()]) == Reply::Nil;
-        // Whether the first request is still on its way is a matter of time.
+        // It depends on timing whether the first request is still on its way.
         let came_late = (0..10).any(|_| {
             let before = scripts();
             wire.proxy.delay(Direction::Requests, LIMIT * 3);
@@ -172,9 +171,9 @@ fn a_repeated_request_that_comes_after_its_turn_is_taken_back() {
     }
 }
 
-/// Both replies to the release are lost, and the next try finds nothing: no reason to say that the lock was not given back.
+/// Both replies to the release are lost and the next try finds nothing. That is no reason for a warning.
 #[test]
-fn a_release_that_was_done_and_not_confirmed_is_no_failure() {
+fn an_unconfirmed_release_that_took_effect_is_not_logged_as_a_failure() {
     let log = Log::of_this_process();
     for wire in Wire::both() {
         let lock = wire.rig.lock("done unconfirmed").expire(None).lease(Duration::from_secs(600));
@@ -189,9 +188,9 @@ fn a_release_that_was_done_and_not_confirmed_is_no_failure() {
     }
 }
 
-/// The release was done by the first copy; the second comes to a server that has lost its scripts meanwhile.
+/// The first copy of the release has taken effect. The second comes to a server that has lost its scripts meanwhile.
 #[test]
-fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
+fn a_repeated_release_that_loads_its_script_counts_as_a_repeat() {
     for by_async in [false, true] {
         let server = Arc::new(Server::start());
         let (inside, copies) = (Arc::clone(&server), Arc::new(AtomicUsize::new(usize::MAX)));
@@ -207,7 +206,7 @@ fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
             }
             Verdict::Pass
         });
-        let client = Client::connect(&proxy.url()).unwrap();
+        let client = Client::from_url(&proxy.url()).unwrap();
         let lock = client.lock("flushed").expire(None);
         for _ in 0..2 {
             lock.acquire_blocking().unwrap().release_blocking().unwrap();
@@ -219,7 +218,7 @@ fn a_repeat_that_has_to_load_its_script_is_still_a_repeat() {
     }
 }
 
-/// Names a turn by its id alone.
+/// Names a turn by its id only, and records the ids.
 #[derive(Debug)]
 struct Ids(Arc<Mutex<Vec<String>>>);
 
@@ -230,7 +229,7 @@ impl Scheme for Ids {
     }
 }
 
-/// Whatever a scheme makes of the rest of a turn: taking back one request must not take the lock that the next was granted.
+/// Whatever else a scheme puts into a tag: taking back one request must not release the lock that the next one was granted.
 #[test]
 fn each_request_of_a_caller_has_an_id_of_its_own() {
     for wire in Wire::both() {
@@ -252,8 +251,8 @@ fn each_request_of_a_caller_has_an_id_of_its_own() {
     }
 }
 
-/// The first copy of a repeated request is taken back while the release of its turn is on its way: held up, and over
-/// another connection. The holder had the lock, so its release is one, and is remembered.
+/// The first copy of a repeated request is taken back while the release of its turn is delayed on another connection. The
+/// holder had the lock, so its release must take effect.
 #[test]
 fn a_take_back_does_not_overtake_the_release_of_its_turn() {
     for handed_on in [false, true] {
@@ -262,7 +261,7 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
         let (seen, taken_back) = (Arc::clone(&faults), Arc::new(AtomicUsize::new(0)));
         let counts = Arc::clone(&taken_back);
         let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
-            // By what is sent along: a request for the lock, a release, and an abandon, which has the tag alone.
+            // The number of arguments tells a request for the lock, a release and an abandon apart.
             match words.len() {
                 4.. if words[0].eq_ignore_ascii_case(b"EVALSHA") => {}
                 _ => return Verdict::Pass,
@@ -283,9 +282,9 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
             }
         });
         let config = Config::from_url(&proxy.url()).unwrap();
-        let config = config.connect_timeout(ms(100)).response_timeout(ms(600));
+        let config = config.with_connect_timeout(ms(100)).with_response_timeout(ms(600));
         let client = Client::from_config(&config).unwrap();
-        // A namespace, since a bare key is not handed on.
+        // With a namespace, since a bare key is not handed on.
         let lock = client.lock("overtaken").namespace("take-back").wait(Duration::from_secs(60));
         lock.acquire_blocking().unwrap().release_blocking().unwrap();
 
@@ -296,7 +295,7 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
                 for _ in 0..2 {
                     scope.spawn(|| entered.clone().send(lock.acquire_blocking().unwrap()).unwrap());
                 }
-                // Until both stand in line, so that the one has a token for the other.
+                // Until both wait in the line, so that the first reserves a token for the second.
                 thread::sleep(ms(50));
                 *faults.lock().unwrap() = Fault::CutGrant;
                 first.release_blocking().unwrap();
@@ -309,7 +308,7 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
         };
         assert_eq!(proxy.cuts(), 1);
         let before = taken_back.load(Ordering::SeqCst);
-        // Two connects and two replies are what a request may take, and then it is taken back.
+        // A request may take two connects and two replies. Then it is taken back.
         let refused_from = ms(2 * (100 + 600));
         thread::sleep(refused_from.saturating_sub(guard.held_for() + ms(200)));
         *faults.lock().unwrap() = Fault::HoldRelease;
@@ -320,7 +319,7 @@ fn a_take_back_does_not_overtake_the_release_of_its_turn() {
     }
 }
 
-/// For how long a release is held up: until after the take-back is due, and within the time for its reply.
+/// How long a release is delayed: until after the take-back, and within the time for its reply.
 const HELD: Duration = ms(450);
 
 #[derive(Clone, Copy)]

@@ -1,26 +1,26 @@
-//! The end of a process: what it holds is given back, and it takes nothing any more.
+//! Shutdown: the client gives back all locks, and takes no more.
 
 use dspinlock::{Client, DSpinlock, ErrorKind, Guard, dspinlock, init, shutdown, shutdown_blocking};
 use dspinlock_testkit::Server;
-use dspinlock_tests::{Door, Rig, alone, block_on, eventually, ms, on_every_rig, timed, within};
+use dspinlock_tests::{Api, Rig, alone, block_on, eventually, ms, on_every_rig, timed, within};
 use std::thread;
 use std::time::Duration;
 
 on_every_rig!(
-    all_that_is_held_is_given_back,
-    who_waits_is_told_at_once,
-    what_is_on_its_way_is_waited_for,
-    what_is_near_its_cap_is_given_back
+    all_held_locks_are_given_back,
+    waiters_get_an_error_at_once,
+    shutdown_waits_for_requests_on_their_way,
+    a_lock_near_max_block_is_given_back
 );
 
 const LEASE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(10);
 
-/// Ends the rig's client, and gives another one of the same store to look with, where there can be one.
+/// Shuts the client of the rig down.
 fn end(rig: &Rig) -> dspinlock::Result<()> {
-    match rig.door {
-        Door::Blocking => rig.client.shutdown_blocking(SOON),
-        Door::Async => block_on(rig.client.shutdown(SOON)),
+    match rig.api {
+        Api::Blocking => rig.client.shutdown_blocking(SOON),
+        Api::Async => block_on(rig.client.shutdown(SOON)),
     }
 }
 
@@ -28,7 +28,7 @@ fn hold(rig: &Rig, name: &str) -> Guard {
     rig.acquire(&rig.lock(name).lease(LEASE)).unwrap()
 }
 
-fn all_that_is_held_is_given_back(rig: &Rig) {
+fn all_held_locks_are_given_back(rig: &Rig) {
     let guards: Vec<Guard> = (0..20).map(|n| hold(rig, &format!("held {n}"))).collect();
     let nested = guards[0].nested().unwrap();
     end(rig).unwrap();
@@ -53,8 +53,8 @@ fn all_that_is_held_is_given_back(rig: &Rig) {
     end(rig).expect("a second time there is nothing to do");
 }
 
-/// A lease that is not renewed any more is held until it ends.
-fn what_is_near_its_cap_is_given_back(rig: &Rig) {
+/// Close to `max_block` a lease is not renewed any more. The lock is still held, and given back.
+fn a_lock_near_max_block_is_given_back(rig: &Rig) {
     const SECOND: Duration = Duration::from_secs(1);
     let lock = rig.lock("near its cap").lease(3 * SECOND).max_block(5 * SECOND);
     let guard = rig.acquire(&lock).unwrap();
@@ -65,7 +65,7 @@ fn what_is_near_its_cap_is_given_back(rig: &Rig) {
     assert!(rig.inspect(&lock).unwrap().is_none());
 }
 
-fn who_waits_is_told_at_once(rig: &Rig) {
+fn waiters_get_an_error_at_once(rig: &Rig) {
     let guard = hold(rig, "waited for");
     let waits = |lock: DSpinlock| rig.acquire(&lock).unwrap_err();
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn who_waits_is_told_at_once(rig: &Rig) {
                 scope.spawn(move || waits(lock))
             })
             .collect();
-        // They stand in line, or are about to: both must be told.
+        // They wait in the line, or are about to.
         thread::sleep(ms(100));
         let (told, took) = timed(|| {
             end(rig).unwrap();
@@ -87,7 +87,7 @@ fn who_waits_is_told_at_once(rig: &Rig) {
     assert!(!guard.is_held());
 }
 
-fn what_is_on_its_way_is_waited_for(rig: &Rig) {
+fn shutdown_waits_for_requests_on_their_way(rig: &Rig) {
     for n in 0..20 {
         drop(hold(rig, &format!("dropped {n}")));
     }
@@ -100,7 +100,7 @@ fn what_is_on_its_way_is_waited_for(rig: &Rig) {
 #[test]
 fn a_server_that_does_not_confirm_is_an_error_in_time() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let guard = client.lock("unconfirmed").lease(LEASE).acquire_blocking().unwrap();
     server.pause();
     let (refused, took) = timed(|| client.shutdown_blocking(ms(300)).unwrap_err());
@@ -108,7 +108,7 @@ fn a_server_that_does_not_confirm_is_an_error_in_time() {
     assert_eq!(refused.kind(), ErrorKind::Backend);
     assert!(refused.to_string().contains("1 lock"), "{refused}");
     server.resume();
-    let other = Client::connect(&server.url()).unwrap();
+    let other = Client::from_url(&server.url()).unwrap();
     eventually("it goes on being tried", || other.lock("unconfirmed").inspect_blocking().unwrap().is_none());
     drop(guard);
 }
@@ -118,7 +118,7 @@ async fn ended_from_within() -> Result<(), dspinlock::Error> {
     shutdown(SOON).await
 }
 
-/// The global client, in a process of its own.
+/// In a process of its own.
 #[test]
 fn the_global_client_is_shut_down() {
     let server = Server::start();

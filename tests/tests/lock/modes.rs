@@ -1,4 +1,4 @@
-//! `enter` and `fail_if_key_exists`: what is done where the key is COMPUTED.
+//! `enter` and `fail_if_key_exists`: calls for a key that is COMPUTED.
 
 use dspinlock::{DSpinlock, Entry, ErrorKind, Guard, State};
 use dspinlock_tests::{Rig, ms, on_every_rig};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 on_every_rig!(
     a_computed_key_is_entered_without_the_lock,
-    a_waiter_is_told_when_somebody_else_computes,
-    a_waiter_takes_over_from_one_who_fails,
+    a_waiter_returns_when_another_caller_computes,
+    a_waiter_takes_over_when_the_holder_fails,
     without_the_option_entering_locks,
     fail_if_key_exists_fails_while_the_key_is_there,
 );
@@ -16,7 +16,7 @@ on_every_rig!(
 fn locked(entry: Entry) -> Guard {
     match entry {
         Entry::Locked(guard) => guard,
-        other @ Entry::Computed(_) => panic!("not locked: {other:?}"),
+        other => panic!("not locked: {other:?}"),
     }
 }
 
@@ -32,11 +32,11 @@ fn a_computed_key_is_entered_without_the_lock(rig: &Rig) {
     assert!(record.holder().contains(&std::process::id().to_string()), "{}", record.holder());
     assert_eq!(rig.inspect(&lock).unwrap().unwrap().record(), &record);
 
-    // Nothing is held, so somebody who wants the lock itself gets it, also through this instance.
+    // Nothing is held, so a caller that needs the lock itself gets it, through this instance too.
     rig.abandon(rig.acquire(&lock).unwrap()).unwrap();
 }
 
-fn a_waiter_is_told_when_somebody_else_computes(rig: &Rig) {
+fn a_waiter_returns_when_another_caller_computes(rig: &Rig) {
     let holder = rig.lock("cached later");
     let guard = rig.acquire(&holder).unwrap();
     thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn a_waiter_is_told_when_somebody_else_computes(rig: &Rig) {
     });
 }
 
-fn a_waiter_takes_over_from_one_who_fails(rig: &Rig) {
+fn a_waiter_takes_over_when_the_holder_fails(rig: &Rig) {
     let guard = rig.acquire(&rig.lock("cached never")).unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.enter(&cached(rig, "cached never")).unwrap());

@@ -1,16 +1,16 @@
-//! What a lock is called, and with which options.
+//! The names and the options of locks.
 
-use dspinlock::{Client, ErrorKind, Key, MAX_DURATION, Options, Scheme, State, Turn};
+use dspinlock::{Client, ErrorKind, Key, Options, Scheme, State, Turn};
 use dspinlock_tests::{Rig, ms, on_every_rig};
 use std::time::Duration;
 
 on_every_rig!(
     a_scheme_names_keys_and_turns,
     namespaces_keep_keys_apart,
-    schemes_that_would_lock_nobody_out_are_refused_before_anything_is_sent,
+    schemes_that_would_not_exclude_are_refused_before_a_request,
     prefixes_keep_environments_apart,
     options_are_a_value,
-    options_that_cannot_be_used_are_refused_before_anything_is_sent,
+    invalid_options_are_refused_before_a_request,
 );
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl Scheme for Reports {
 
 fn a_scheme_names_keys_and_turns(rig: &Rig) {
     let lock = || rig.lock("yearly").scheme(Reports).sleep(ms(5)).wait(5 * SECOND);
-    let name = format!("reports:of:none-yearlyby{:?}", rig.door);
+    let name = format!("reports:of:none-yearlyby{:?}", rig.api);
     assert_eq!(lock().record_key().unwrap(), name);
 
     let guard = rig.acquire(&lock()).unwrap();
@@ -64,7 +64,7 @@ fn a_scheme_names_keys_and_turns(rig: &Rig) {
     rig.release(rig.acquire(&lock()).expect("COMPUTED can be locked again")).unwrap();
     assert!(rig.forget(&lock()).unwrap());
 
-    // The same as the scheme of a whole client.
+    // The same scheme set for a client.
     let client = rig.client.clone().with_scheme(Reports);
     assert_eq!(client.lock(rig.key("yearly")).record_key().unwrap(), name);
 }
@@ -79,7 +79,7 @@ fn namespaces_keep_keys_apart(rig: &Rig) {
     assert!(billing.record_key().unwrap().starts_with("dspinlock,billing,"));
 }
 
-/// A scheme with a slip, and what the error says to write.
+/// Schemes with an error, and the advice in the message.
 #[derive(Clone, Copy, Debug)]
 enum Slip {
     ConstantTag,
@@ -107,7 +107,7 @@ impl Scheme for Slip {
     }
 }
 
-fn schemes_that_would_lock_nobody_out_are_refused_before_anything_is_sent(rig: &Rig) {
+fn schemes_that_would_not_exclude_are_refused_before_a_request(rig: &Rig) {
     for (slip, what) in [
         (Slip::ConstantTag, "turn.id"),
         (Slip::Separator, "value separator \":\""),
@@ -125,19 +125,20 @@ fn schemes_that_would_lock_nobody_out_are_refused_before_anything_is_sent(rig: &
             assert!(error.to_string().contains(what), "{slip:?}: {error}");
         }
     }
-    // Where nothing asks for a namespace, nothing is missing.
+    // A scheme may ignore the namespace if the lock has none.
     rig.abandon(rig.acquire(&rig.lock("slip").scheme(Slip::NoNamespace)).unwrap()).unwrap();
 }
 
 fn prefixes_keep_environments_apart(rig: &Rig) {
-    let staging = Rig { client: rig.client.clone().with_prefix("staging"), door: rig.door };
+    let staging = Rig { client: rig.client.clone().with_prefix("staging"), api: rig.api };
     let _held = rig.acquire(&rig.lock("deploy")).unwrap();
     let theirs = rig.try_acquire(&staging.lock("deploy")).unwrap().expect("another environment's key");
     assert!(theirs.record_key().starts_with("staging,"), "{}", theirs.record_key());
 }
 
 fn options_are_a_value(rig: &Rig) {
-    let patient = Options::new().sleep(ms(10)).wait(ms(30)).expire(None).lease(2 * SECOND);
+    let patient =
+        Options::new().with_sleep(ms(10)).with_wait(ms(30)).with_expire(None).with_lease(2 * SECOND);
     let client = rig.client.clone().with_defaults(patient.clone());
     let by_default = client.lock(rig.key("options"));
     let given = rig.lock("options").options(patient);
@@ -150,9 +151,9 @@ fn options_are_a_value(rig: &Rig) {
     assert_eq!(rig.inspect(&given).unwrap(), None, "nothing is remembered");
 }
 
-fn options_that_cannot_be_used_are_refused_before_anything_is_sent(rig: &Rig) {
+fn invalid_options_are_refused_before_a_request(rig: &Rig) {
     let lock = || rig.lock("unusable");
-    let too_long = MAX_DURATION + ms(1);
+    let too_long = Options::MAX_DURATION + ms(1);
     for (refused, what) in [
         (lock().sleep(Duration::ZERO), "sleep"),
         (lock().expire(Duration::ZERO), "expire"),
@@ -182,8 +183,13 @@ fn options_that_cannot_be_used_are_refused_before_anything_is_sent(rig: &Rig) {
     }
     assert_eq!(rig.inspect(&lock()).unwrap(), None);
     // At the limits.
-    rig.abandon(rig.acquire(&lock().wait(MAX_DURATION).expire(MAX_DURATION).lease(MAX_DURATION)).unwrap())
-        .unwrap();
+    rig.abandon(
+        rig.acquire(
+            &lock().wait(Options::MAX_DURATION).expire(Options::MAX_DURATION).lease(Options::MAX_DURATION),
+        )
+        .unwrap(),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Locking what is held already: by a nested guard, by the same instance, by a recursive call.
+//! Acquiring a lock that is already held: with a nested guard, through the same instance, in a recursive call.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State, dspinlock};
-use dspinlock_tests::{Door, Rig, block_on, eventually, ms, on_every_rig};
+use dspinlock::{Client, ErrorKind, State, dspinlock};
+use dspinlock_tests::{Api, Rig, block_on, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -10,12 +10,12 @@ use std::time::Duration;
 on_every_rig!(
     a_nested_guard_shares_the_turn,
     another_thread_does_not_enter_again,
-    the_same_instance_is_no_way_in_twice,
+    the_same_instance_does_not_enter_twice,
     a_job_that_is_stolen_while_the_lock_is_held_does_not_enter,
     tasks_of_one_thread_take_turns,
     a_guard_that_moves_takes_the_turn_along,
-    guards_of_one_turn_may_part,
-    a_lost_lock_is_not_nested,
+    guards_of_one_turn_may_move_to_different_threads,
+    a_lost_lock_gives_no_nested_guard,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ fn a_nested_guard_shares_the_turn(rig: &Rig) {
     assert!(outer.is_held());
     assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Blocked);
 
-    // The last one decides.
+    // The last guard decides.
     let inner = outer.nested().unwrap();
     drop(outer);
     assert!(inner.is_held());
@@ -50,9 +50,9 @@ fn another_thread_does_not_enter_again(rig: &Rig) {
     assert_eq!(refused.kind(), ErrorKind::Contended);
 }
 
-/// The same instance, the same thread, and still somebody else: a work-stealing job, another task, or a caller that is
-/// wrong. It waits like any other, and is told what it can write in place of that.
-fn the_same_instance_is_no_way_in_twice(rig: &Rig) {
+/// The same instance on the same thread may be another caller: a stolen job, another task, or a mistake. It waits like any
+/// other, and the error suggests a nested guard.
+fn the_same_instance_does_not_enter_twice(rig: &Rig) {
     let lock = rig.lock("taken twice").wait(ms(20));
     let outer = rig.acquire(&lock).unwrap();
     assert!(rig.try_acquire(&lock).unwrap().is_none());
@@ -66,7 +66,7 @@ fn the_same_instance_is_no_way_in_twice(rig: &Rig) {
     rig.release(rig.acquire(&lock).unwrap()).unwrap();
 }
 
-/// How many are inside, and how many were at once.
+/// The number of callers inside, and the highest number so far.
 #[derive(Default)]
 struct Inside {
     now: AtomicUsize,
@@ -85,7 +85,7 @@ impl Inside {
     }
 }
 
-/// As in a pool whose threads take another job while they wait in the middle of one: the holder's thread runs it.
+/// The holder's thread runs another job meanwhile, as a pool does that steals work.
 fn a_job_that_is_stolen_while_the_lock_is_held_does_not_enter(rig: &Rig) {
     let lock = rig.lock("stolen").wait(MINUTE);
     let inside = Inside::default();
@@ -105,15 +105,15 @@ fn a_job_that_is_stolen_while_the_lock_is_held_does_not_enter(rig: &Rig) {
     assert_eq!((inside.most.into_inner(), inside.turns.into_inner()), (1, 2));
 }
 
-/// Two tasks of one thread, by whichever door, and neither on a runtime.
+/// Two tasks of one thread, neither on a runtime.
 fn tasks_of_one_thread_take_turns(rig: &Rig) {
     let lock = rig.lock("tasks of one thread").wait(MINUTE);
     let inside = Inside::default();
     let task = async || {
-        let guard = match rig.door {
-            Door::Async => lock.acquire().await.unwrap(),
-            // A task that blocks would wait for the other one, which has no thread left.
-            Door::Blocking => loop {
+        let guard = match rig.api {
+            Api::Async => lock.acquire().await.unwrap(),
+            // A task that blocks would wait for the other one, which has no other thread.
+            Api::Blocking => loop {
                 match lock.try_acquire_blocking().unwrap() {
                     Some(guard) => break guard,
                     None => tokio::task::yield_now().await,
@@ -131,14 +131,14 @@ fn tasks_of_one_thread_take_turns(rig: &Rig) {
     assert_eq!((inside.most.into_inner(), inside.turns.into_inner()), (1, 3));
 }
 
-/// The thread that took it has it no more.
+/// The thread that acquired it no longer holds it.
 fn a_guard_that_moves_takes_the_turn_along(rig: &Rig) {
     let lock = rig.lock("moved").wait(ms(20));
     let guard = rig.acquire(&lock).unwrap();
     let (go, told) = channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            // Until the sender is dropped.
+            // Waits until the sender is dropped.
             told.recv().unwrap_err();
             assert!(guard.is_held());
             rig.release(guard).unwrap();
@@ -150,13 +150,13 @@ fn a_guard_that_moves_takes_the_turn_along(rig: &Rig) {
     rig.release(rig.acquire(&lock).unwrap()).unwrap();
 }
 
-/// Guards of one turn in two threads: whichever is last ends it, and no earlier one marks anything.
-fn guards_of_one_turn_may_part(rig: &Rig) {
+/// Guards of one turn in two threads: the last one ends the turn, and earlier ones change nothing.
+fn guards_of_one_turn_may_move_to_different_threads(rig: &Rig) {
     let lock = rig.lock("parted");
     for released_last in [true, false] {
         let outer = rig.acquire(&lock).unwrap();
         let inner = outer.nested().unwrap();
-        let handle = LockHandle::clone(&inner);
+        let handle = inner.handle();
         thread::scope(|scope| scope.spawn(|| rig.release(inner).unwrap()).join().unwrap());
         assert!(outer.is_held() && handle.is_held(), "the turn goes on");
         assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Blocked);
@@ -174,15 +174,15 @@ fn guards_of_one_turn_may_part(rig: &Rig) {
     }
 }
 
-/// A guard for a lock that is lost is worth nothing, and an inner release must not say that all is well.
-fn a_lost_lock_is_not_nested(rig: &Rig) {
+/// A nested guard of a lost lock is an error, and an inner release must not succeed.
+fn a_lost_lock_gives_no_nested_guard(rig: &Rig) {
     let lock = rig.lock("lost").lease(ms(60)).max_block(ms(60)).wait(MINUTE);
     let outer = rig.acquire(&lock).unwrap();
     let inner = outer.nested().unwrap();
     eventually("the lease runs out", || !outer.is_held());
     assert_eq!(outer.nested().unwrap_err().kind(), ErrorKind::Lost);
     assert_eq!(rig.release(inner).unwrap_err().kind(), ErrorKind::Lost);
-    // Whoever acquires has to get the lock itself.
+    // A new caller has to get the lock itself.
     let next = rig.acquire(&lock).unwrap();
     assert!(next.is_held());
     assert!(next.fencing_token() > outer.fencing_token());
@@ -195,7 +195,7 @@ fn recurse(client: &Client, depth: u32) -> Result<u32, ErrorKind> {
 
 #[dspinlock(key = 7, client = client, on_error = |error| Err(error.kind()))]
 async fn recurse_async(client: &Client, depth: u32) -> Result<u32, ErrorKind> {
-    // Another task runs in between, and the body may go on in another thread.
+    // Another task runs in between, and the body may continue on another thread.
     tokio::task::yield_now().await;
     if depth == 0 { Ok(0) } else { Box::pin(recurse_async(client, depth - 1)).await }
 }

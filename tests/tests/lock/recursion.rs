@@ -1,5 +1,5 @@
-//! A lock inside an annotated function that holds it: an error in every mode, and by every door. It would wait for itself,
-//! or be turned away by itself in silence.
+//! Acquiring a lock inside an annotated function that holds it is an error in every mode and through every method. It would
+//! wait for itself, or be skipped because of itself.
 
 use dspinlock::{Client, DSpinlock, ErrorKind, dspinlock};
 use dspinlock_tests::block_on;
@@ -80,11 +80,11 @@ fn an_annotated_function_is_refused_in_every_mode() {
 }
 
 #[test]
-fn a_lock_in_code_is_refused_by_every_door() {
+fn a_lock_in_code_is_refused_by_every_method() {
     let client = &Client::memory();
     let lock = || client.lock(7).namespace("recursion");
     let kind = |error: dspinlock::Error| error.kind();
-    let doors: [(&str, &dyn Fn(DSpinlock) -> Outcome); 5] = [
+    let methods: [(&str, &dyn Fn(DSpinlock) -> Outcome); 5] = [
         ("acquire", &|lock| lock.acquire_blocking().map(drop).map_err(kind)),
         ("try_acquire", &|lock| lock.try_acquire_blocking().map(drop).map_err(kind)),
         ("enter", &|lock| lock.cached_if_computed(true).enter_blocking().map(drop).map_err(kind)),
@@ -95,12 +95,12 @@ fn a_lock_in_code_is_refused_by_every_door() {
             lock.get_or_compute_blocking(|| Ok::<_, dspinlock::Error>(1)).map(drop).map_err(kind)
         }),
     ];
-    for (name, door) in doors {
-        assert_eq!(holds(client, || door(lock())), Err(ErrorKind::Misuse), "{name}");
+    for (name, method) in methods {
+        assert_eq!(holds(client, || method(lock())), Err(ErrorKind::Misuse), "{name}");
     }
     let inner = async || lock().try_acquire().await.map(drop).map_err(kind);
     assert_eq!(block_on(holds_async(client, inner)), Err(ErrorKind::Misuse));
-    // Looking is no locking.
+    // Inspecting takes no lock.
     assert_eq!(
         holds(client, || lock().inspect_blocking().map(|found| assert!(found.is_some())).map_err(kind)),
         Ok(())

@@ -1,6 +1,6 @@
-//! One turn after the other: taking, giving back, looking, forgetting.
+//! One turn after the other: acquire, release, abandon, inspect, forget.
 
-use dspinlock::{Client, ErrorKind, LockHandle, State};
+use dspinlock::{Client, ErrorKind, State};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Rig, eventually, ms, on_every_rig};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,13 +10,13 @@ use std::time::{Duration, SystemTime};
 on_every_rig!(
     a_release_marks_the_key_computed,
     without_expire_a_release_removes_the_record,
-    what_is_given_up_leaves_the_key_free,
+    an_abandoned_lock_leaves_the_key_free,
     a_release_of_a_lost_lock_is_an_error_and_changes_nothing,
     forget_removes_the_record_whoever_holds_it,
     try_acquire_takes_what_is_free_or_computed,
-    fencing_tokens_rise_whatever_becomes_of_the_records,
+    fencing_tokens_rise_however_turns_end,
     two_instances_exclude_each_other,
-    a_guard_says_what_it_holds,
+    a_guard_names_its_lock_and_its_lease,
 );
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -38,7 +38,7 @@ fn a_release_marks_the_key_computed(rig: &Rig) {
     rig.release(guard).unwrap();
     let seen = rig.inspect(&lock).unwrap().expect("COMPUTED is remembered");
     assert_eq!(seen.state(), State::Computed);
-    let rest = seen.remaining().expect("not for ever");
+    let rest = seen.remaining().expect("it expires");
     assert!(rest > HOUR * 59 / 60 && rest <= HOUR, "{rest:?}");
 
     let again = rig.acquire(&lock).expect("a COMPUTED key can be locked again");
@@ -57,7 +57,7 @@ fn without_expire_a_release_removes_the_record(rig: &Rig) {
     eventually("COMPUTED is forgotten", || rig.inspect(&lock).unwrap().is_none());
 }
 
-fn what_is_given_up_leaves_the_key_free(rig: &Rig) {
+fn an_abandoned_lock_leaves_the_key_free(rig: &Rig) {
     let lock = rig.lock("give up");
     rig.abandon(rig.acquire(&lock).unwrap()).unwrap();
     assert_eq!(rig.inspect(&lock).unwrap(), None);
@@ -121,7 +121,7 @@ fn try_acquire_takes_what_is_free_or_computed(rig: &Rig) {
     rig.abandon(guard).unwrap();
 }
 
-fn fencing_tokens_rise_whatever_becomes_of_the_records(rig: &Rig) {
+fn fencing_tokens_rise_however_turns_end(rig: &Rig) {
     let lock = rig.lock("fence").lease(ms(100));
     let mut last = 0;
     for turn in 0..20 {
@@ -159,7 +159,7 @@ fn two_instances_exclude_each_other(rig: &Rig) {
     assert_eq!(entered.load(Ordering::SeqCst) as usize, CALLERS * TURNS);
 }
 
-fn a_guard_says_what_it_holds(rig: &Rig) {
+fn a_guard_names_its_lock_and_its_lease(rig: &Rig) {
     let lock = rig.lock("handle").lease(Duration::from_secs(4));
     let guard = rig.acquire(&lock).unwrap();
     assert_eq!(guard.key(), format!("{:?}", rig.key("handle")));
@@ -167,7 +167,7 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
     assert!(guard.is_held() && guard.ensure_held().is_ok());
     assert!(guard.remaining() <= Duration::from_secs(4) && guard.remaining() > Duration::from_secs(3));
 
-    let handle = LockHandle::clone(&guard);
+    let handle = guard.handle();
     rig.release(guard).unwrap();
     assert!(!handle.is_held());
     assert_eq!(handle.remaining(), Duration::ZERO);
@@ -176,16 +176,16 @@ fn a_guard_says_what_it_holds(rig: &Rig) {
     assert!(over.key().is_some());
 }
 
-/// Nobody else uses this server, so its own figures are ours. The first turn of a client also asks for the time, and
-/// that of a server loads the scripts.
+/// Only this test uses the server, so its counters count this client. The first turn also asks for the time and loads the
+/// scripts.
 #[test]
 fn a_turn_is_two_commands() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock("commands");
     lock.acquire_blocking().unwrap().release_blocking().unwrap();
-    // The first answer has the client look, beside the caller, what is wrong with the server.
-    eventually("it has looked", || server.command_stats().contains_key("config|get"));
+    // After the first reply the client reads the server's settings in the background.
+    eventually("it has read the settings", || server.command_stats().contains_key("config|get"));
     let before = server.command_stats();
     for _ in 0..10 {
         lock.acquire_blocking().unwrap().release_blocking().unwrap();
@@ -194,9 +194,9 @@ fn a_turn_is_two_commands() {
     for (command, calls) in &mut calls {
         *calls -= before.get(command).copied().unwrap_or(0);
     }
-    // The client may still look at what is wrong with the server.
+    // The client may still be reading the settings.
     calls.retain(|command, calls| *calls > 0 && !dspinlock_testkit::is_for_connecting(command));
-    // The scripts, and what they call.
+    // The scripts and the commands that they call.
     let seen: Vec<_> = calls.iter().map(|(command, calls)| (command.as_str(), *calls)).collect();
     assert_eq!(
         seen,

@@ -1,4 +1,4 @@
-//! How long a caller waits, for what, and what it is told when that was not enough.
+//! How long a caller waits, and the error when its budget is used up.
 
 use dspinlock::ErrorKind;
 use dspinlock_tests::{Rig, ms, on_every_rig, timed};
@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 on_every_rig!(
-    no_budget_is_one_attempt,
+    a_zero_budget_makes_one_attempt,
     tries_times_sleep_is_the_budget,
     the_deadline_ends_a_longer_sleep,
     the_error_says_who_holds_the_key,
@@ -14,10 +14,10 @@ on_every_rig!(
     a_crashed_holder_blocks_no_longer_than_its_lease,
 );
 
-/// A busy machine may be late by this much; what is told apart here is longer: a budget of five seconds, a sleep of a minute.
+/// A busy machine may be late by this much. The times that these tests tell apart differ by more.
 const SLACK: Duration = ms(4_000);
 
-fn no_budget_is_one_attempt(rig: &Rig) {
+fn a_zero_budget_makes_one_attempt(rig: &Rig) {
     let _held = rig.acquire(&rig.lock("wait 0")).unwrap();
     let (refused, took) = timed(|| rig.acquire(&rig.lock("wait 0").wait(Duration::ZERO)).unwrap_err());
     assert_eq!((refused.kind(), refused.attempts()), (ErrorKind::Contended, 1));
@@ -38,7 +38,7 @@ fn the_deadline_ends_a_longer_sleep(rig: &Rig) {
     let _held = rig.acquire(&rig.lock("deadline")).unwrap();
     let lock = rig.lock("deadline").sleep(Duration::from_secs(60)).wait(ms(400));
     let (refused, took) = timed(|| rig.acquire(&lock).unwrap_err());
-    // One look, one that asks to be told of changes unless the first has taken so long, and a last one at the deadline.
+    // One attempt, one with tracking unless the first took too long, and a last one at the deadline.
     assert_eq!(refused.kind(), ErrorKind::Contended);
     assert!((2..=3).contains(&refused.attempts()), "{}", refused.attempts());
     assert!(took >= ms(400) && took < ms(400) + SLACK, "{took:?}");
@@ -51,7 +51,7 @@ fn the_error_says_who_holds_the_key(rig: &Rig) {
     let key = format!("{:?}", rig.key("who"));
     assert_eq!(refused.key(), Some(key.as_str()));
     assert_eq!(refused.record_key(), Some(lock.record_key().unwrap()));
-    let holder = refused.holder().expect("somebody holds it").to_owned();
+    let holder = refused.holder().expect("it is held").to_owned();
     assert!(holder.ends_with(&format!("/{}", std::process::id())), "{holder}");
     assert!(refused.is_retryable());
     let text = refused.to_string();
@@ -75,10 +75,10 @@ fn a_waiter_gets_in_within_one_sleep_of_a_release(rig: &Rig) {
     });
 }
 
-/// Nobody announces an expiry, and the waiter's own sleep is far too long: it has to know from the record when to look.
+/// Nothing announces an expiry, and the waiter's own sleep is too long: the record's remaining life has to wake it.
 fn a_crashed_holder_blocks_no_longer_than_its_lease(rig: &Rig) {
     let crash = rig.lock("crash").lease(ms(200)).max_block(ms(200));
-    // A guard that is never dropped, and is renewed no more, is what a crash leaves behind.
+    // As after a crash, the guard is never dropped and no longer renewed.
     std::mem::forget(rig.acquire(&crash).unwrap());
     let lock = rig.lock("crash").sleep(Duration::from_secs(60)).wait(Duration::from_secs(60));
     let (guard, took) = timed(|| rig.acquire(&lock).unwrap());

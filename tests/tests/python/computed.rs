@@ -1,4 +1,4 @@
-//! What one side has computed, the other sees.
+//! Each side sees what the other has computed.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -180,13 +180,13 @@ fn a_record_lives_as_long_as_its_writer_says() {
 
     python.enter().unwrap();
     python.leave().unwrap();
-    // Python's end of life is absolute and rounded up to a second.
+    // Python's expiry is absolute and rounded up to a second.
     let pythons = life(&python.key);
     assert!(pythons <= minutes(20) + Duration::from_secs(1) && pythons > minutes(19), "{pythons:?}");
 }
 
 #[test]
-fn both_look_in_the_same_place_by_default() {
+fn both_use_the_same_server_by_default() {
     let pair = Pair::start();
     let defaults = pair.python.call(json!({"do": "defaults"})).unwrap();
     assert_eq!(defaults, json!({"host": "localhost", "port": 6379, "db": 0}));

@@ -1,18 +1,19 @@
-//! A Python process that runs the real py-dspinlock as a test tells it to; the other end is `tests/python/driver.py`.
+//! A Python process that runs the real py-dspinlock on behalf of a test; the other end is `tests/python/driver.py`.
 
 use std::collections::{HashMap, HashSet};
 use std::env;
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dspinlock_testkit::{Child, Ended};
 use serde_json::{Value, json};
 
-/// How long a test waits for anything from Python before it fails. On an idle machine nothing takes a tenth of it.
+/// How long a test waits for Python before it fails. On an idle machine nothing takes a tenth of this.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An exception of Python's.
@@ -31,7 +32,7 @@ impl fmt::Display for Raised {
     }
 }
 
-/// What has come from Python and was not asked for yet.
+/// Messages from Python that no caller has taken yet.
 #[derive(Default)]
 struct Inbox {
     replies: HashMap<u64, Value>,
@@ -44,8 +45,8 @@ type Shared = Arc<(Mutex<Inbox>, Condvar)>;
 
 /// The running process. It ends when this is dropped.
 pub(crate) struct Python {
-    process: Child,
-    requests: Mutex<(Option<ChildStdin>, u64)>,
+    /// The process, and the number of requests so far.
+    requests: Mutex<(Child, u64)>,
     inbox: Shared,
 }
 
@@ -53,19 +54,13 @@ impl Python {
     /// Starts the driver beside the server at `port`.
     pub(crate) fn start(port: u16) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/driver.py");
-        let mut process = Command::new(interpreter())
-            .arg(script)
-            .arg(port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let stdin = process.stdin.take().expect("stdin is piped");
-        let stdout = process.stdout.take().expect("stdout is piped");
+        let mut command = Command::new(interpreter());
+        let mut process = Child::start(command.arg(script).arg(port.to_string())).expect("Python starts");
+        let lines = process.take_lines().expect("they are taken once");
         let inbox = Shared::default();
         let filled = Arc::clone(&inbox);
-        thread::spawn(move || receive(stdout, &filled));
-        Self { process, requests: Mutex::new((Some(stdin), 0)), inbox }
+        thread::spawn(move || receive(&lines, &filled));
+        Self { requests: Mutex::new((process, 0)), inbox }
     }
 
     /// Sends a request and waits for its reply.
@@ -73,18 +68,17 @@ impl Python {
         self.send(request).reply()
     }
 
-    /// Sends a request; Python works on it while the test goes on.
+    /// Sends a request. Python works on it while the test continues.
     pub(crate) fn send(&self, mut request: Value) -> Pending<'_> {
         let mut requests = self.requests.lock().expect("no writer has panicked");
         requests.1 += 1;
         let id = requests.1;
         request["id"] = json!(id);
-        let stdin = requests.0.as_mut().expect("stdin is open until drop");
-        writeln!(stdin, "{request}").expect("Python reads its requests");
+        requests.0.say(&request.to_string()).expect("Python reads its requests");
         Pending { python: self, id }
     }
 
-    /// Makes a lock in Python and keeps it there by a name that no other lock of the test has.
+    /// Makes a lock in Python. `name` is unique in the test.
     pub(crate) fn lock(&self, name: &str, key: &Value, options: &Value) -> PythonLock<'_> {
         let made = self
             .call(json!({"do": "make", "lock": name, "key": key, "options": options}))
@@ -99,7 +93,11 @@ impl Python {
         Ok(uid.as_str().expect("a text").to_owned())
     }
 
-    /// Waits until `found` gives something, or fails the test.
+    fn end(&self) -> Ended {
+        self.requests.lock().expect("no writer has panicked").0.kill().expect("it has ended")
+    }
+
+    /// Waits until `found` returns something, or fails the test.
     fn wait_for<T>(&self, what: &str, mut found: impl FnMut(&mut Inbox) -> Option<T>) -> T {
         let (inbox, arrived) = &*self.inbox;
         let deadline = Instant::now() + PATIENCE;
@@ -108,21 +106,11 @@ impl Python {
             if let Some(value) = found(&mut inbox) {
                 return value;
             }
-            assert!(!inbox.ended, "Python ended before {what}; its own message is above");
+            assert!(!inbox.ended, "Python ended before {what}: {}", self.end());
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "nothing from Python in {PATIENCE:?}: no {what}");
             inbox = arrived.wait_timeout(inbox, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // The driver ends when its stdin does, whatever its threads are waiting for.
-        if let Ok(requests) = self.requests.get_mut() {
-            requests.0 = None;
-        }
-        let _ = self.process.wait();
     }
 }
 
@@ -151,7 +139,7 @@ impl Pending<'_> {
 pub(crate) struct PythonLock<'a> {
     python: &'a Python,
     name: String,
-    /// What its `get_key()` gives.
+    /// The result of its `get_key()`.
     pub(crate) key: String,
     /// Its owner part and timestamp.
     pub(crate) tag: String,
@@ -163,12 +151,12 @@ impl PythonLock<'_> {
         self.start_entering().reply().map(drop)
     }
 
-    /// Enters its `with`, which may wait, while the test goes on.
+    /// Enters its `with`, which may wait, while the test continues.
     pub(crate) fn start_entering(&self) -> Pending<'_> {
         self.python.send(json!({"do": "enter", "lock": self.name}))
     }
 
-    /// Leaves its `with`; gives the milliseconds that it took.
+    /// Leaves its `with`, and returns how many milliseconds that took.
     pub(crate) fn leave(&self) -> Result<f64, Raised> {
         let left = self.python.call(json!({"do": "leave", "lock": self.name}))?;
         Ok(left["milliseconds"].as_f64().expect("a number"))
@@ -185,7 +173,7 @@ impl PythonLock<'_> {
         deleted.unwrap_or_else(|raised| panic!("{raised}")).as_bool().expect("a boolean")
     }
 
-    /// What `_unpack_value` makes of a record.
+    /// The result of `_unpack_value` for a record.
     pub(crate) fn unpack(&self, record: &str) -> Result<Value, Raised> {
         self.python.call(json!({"do": "unpack", "lock": self.name, "value": record}))
     }
@@ -210,9 +198,9 @@ pub(crate) fn interpreter() -> PathBuf {
 }
 
 /// Sorts what Python writes into the inbox, until Python ends.
-fn receive(stdout: ChildStdout, shared: &Shared) {
+fn receive(lines: &Receiver<String>, shared: &Shared) {
     let (inbox, arrived) = &**shared;
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+    for line in lines {
         let message: Value = serde_json::from_str(&line).expect("Python writes JSON");
         let mut inbox = held(inbox);
         if let Some(id) = message["id"].as_u64() {
@@ -226,7 +214,7 @@ fn receive(stdout: ChildStdout, shared: &Shared) {
     arrived.notify_all();
 }
 
-/// A test that fails while it looks into the inbox must not hide its own message behind a poisoned mutex.
+/// A test that fails while it holds the inbox must not hide its own message behind a poisoned mutex.
 fn held(inbox: &Mutex<Inbox>) -> MutexGuard<'_, Inbox> {
     inbox.lock().unwrap_or_else(PoisonError::into_inner)
 }

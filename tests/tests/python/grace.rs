@@ -1,4 +1,4 @@
-//! Python's release writes COMPUTED, and raises if somebody has locked the key again before its next look.
+//! Python's release writes COMPUTED, and raises if the key is locked again before Python reads it back.
 
 use std::sync::mpsc;
 use std::thread;
@@ -43,9 +43,9 @@ fn two_hundred_releases_with_a_waiter_of_ours() {
             let locked = monitor.wait_for(&python.key, |line| is_set(line, "@"));
             shortest = shortest.min(locked.saturating_sub(computed));
             released.recv().unwrap().unwrap();
-            // The last line of this turn, so that none of it is taken for one of the next.
+            // The last line of this turn, so that it does not count for the next one.
             monitor.wait_for(&python.key, |line| is_set(line, "@") && line.contains(",1\""));
-            // A release that was itself held up for longer than the grace has nothing to say about it.
+            // A release that took longer than the grace proves nothing about it.
             match left {
                 Ok(_) => {}
                 Err(raised) if raised.milliseconds.is_some_and(|took| took >= 20.0) => late.push(number),
@@ -56,7 +56,7 @@ fn two_hundred_releases_with_a_waiter_of_ours() {
     assert!(shortest >= GRACE, "a COMPUTED record of Python's was replaced after {shortest:?}");
 }
 
-/// Whether a line of the monitor writes a record that contains `text`.
+/// True if a line of the monitor writes a record that contains `text`.
 fn is_set(line: &str, text: &str) -> bool {
     line.contains("\"SET\"") && line.contains(text)
 }

@@ -1,5 +1,5 @@
-//! Everybody wants one key at once. Python's acquisition is not atomic and its `SET` overwrites whatever is there, so this
-//! does not ask for exclusion: it counts, and holds our side to what it promises even then.
+//! Callers of both languages compete for one key. Python's acquisition is not atomic and its `SET` overwrites any record, so
+//! this test requires no exclusion. It counts, and checks what our side guarantees even then.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -53,7 +53,7 @@ fn three_threads_of_ours_and_two_processes_of_pythons() {
         println!("Python's: {outcomes}");
     }
 
-    // Ours: every turn was granted, and a release either did its work or says who took the lock.
+    // Ours: every turn was granted, and each release either took effect or names the new holder.
     assert_eq!(ours.values().sum::<u64>(), 3 * TURNS);
     let overwritten = [ErrorKind::NotOwner, ErrorKind::Lost].map(ErrorKind::as_str);
     for outcome in ours.keys() {
@@ -64,7 +64,7 @@ fn three_threads_of_ours_and_two_processes_of_pythons() {
     tokens.sort_unstable();
     tokens.dedup();
     assert_eq!(tokens.len() as u64, 3 * TURNS);
-    // Python's: each of its turns came to an end, by a release or by one of the exceptions that docs/python.md names.
+    // Python's: each turn ended by a release or by one of the exceptions that docs/python.md lists.
     for outcomes in &pythons {
         let outcomes = outcomes.as_object().unwrap();
         for outcome in outcomes.keys() {

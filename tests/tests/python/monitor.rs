@@ -1,4 +1,4 @@
-//! What the server sees, as it happens: lets a test wait for "the other side has tried" without sleeping.
+//! The commands that reach the server, so that a test can wait for an attempt of the other side without sleeping.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
-    /// From now on, every command that reaches the server is seen here.
+    /// Starts to watch the server's commands.
     pub(crate) fn start(server: &Server) -> Self {
         let mut connection = server.connect().expect("the server listens");
         let started = connection.command(&["MONITOR"]).expect("the server answers");
@@ -18,12 +18,12 @@ impl Monitor {
         Self { connection }
     }
 
-    /// Waits for the next script that is run on a key: an attempt of ours, since Python runs none.
+    /// Waits for the next script on a key. It is an attempt of ours, since Python runs no scripts.
     pub(crate) fn wait_for_script_on(&mut self, key: &str) {
         self.wait_for(key, |line| line.contains("\"EVAL"));
     }
 
-    /// Waits for the next command that names a key and is `wanted`, and gives its time at the server.
+    /// Waits for the next command that names a key and is `wanted`, and returns its time at the server.
     pub(crate) fn wait_for(&mut self, key: &str, wanted: impl Fn(&str) -> bool) -> Duration {
         let quoted = format!("\"{key}\"");
         loop {

@@ -1,4 +1,4 @@
-//! A private server with a Python process beside it: what every test here starts with.
+//! A private server and a Python process, which every test here starts with.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ pub(crate) struct Pair {
 impl Pair {
     pub(crate) fn start() -> Self {
         let server = Server::start();
-        let client = Client::connect(&server.url()).expect("a URL of Redis");
+        let client = Client::from_url(&server.url()).expect("a URL of Redis");
         Self { client, python: Python::start(server.port()), server }
     }
 
-    /// A bare lock of ours that polls often and is patient, so that a test is quick and does not end early.
+    /// A bare lock of ours that polls often and waits long.
     pub(crate) fn rust(&self, key: impl LockKey) -> DSpinlock {
         self.client.lock(key).sleep(Duration::from_millis(10)).wait(Duration::from_secs(60))
     }
 
-    /// A lock of Python's on a text, just as quick and patient.
+    /// A lock of Python's on a text, with the same times.
     pub(crate) fn python(&self, name: &str, text: &str) -> PythonLock<'_> {
         self.python_with(name, text, json!({}))
     }
@@ -39,7 +39,7 @@ impl Pair {
         self.python.lock(name, &json!({"type": "text", "value": text}), &options)
     }
 
-    /// What stands at a key.
+    /// The string at a key.
     pub(crate) fn get(&self, key: &str) -> Option<String> {
         match self.server.command(&["GET", key]) {
             Reply::Nil => None,

@@ -1,4 +1,4 @@
-//! What one side writes, the other reads.
+//! Each side reads the records of the other.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ fn a_bare_key_has_the_same_name() {
     let python = pair.python("p", "example");
     assert!(python.key.starts_with("dspinlock,"), "{}", python.key);
     assert_eq!(pair.client.lock("example").record_key().unwrap(), python.key);
-    // A namespace keeps it from Python.
+    // A namespaced key is another one.
     assert_ne!(pair.client.lock("example").namespace("ours").record_key().unwrap(), python.key);
 }
 
@@ -32,7 +32,7 @@ fn python_reads_ours() {
     let (id, owner) = blocked["owner"].as_str().unwrap().split_once('@').unwrap();
     assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
     assert!(owner.contains(&std::process::id().to_string()), "{owner} says which process holds it");
-    // The server runs on this machine's clock; ours is an estimate of it, off by half a round trip at the most.
+    // The server uses this machine's clock. Ours is an estimate of that, off by at most half a round trip.
     let written = u128::from(blocked["micros"].as_u64().unwrap());
     let tolerance = Duration::from_millis(100).as_micros();
     assert!(
@@ -68,7 +68,7 @@ fn we_read_pythons() {
 }
 
 #[test]
-fn what_is_no_record_is_none_in_both() {
+fn neither_side_reads_a_malformed_record() {
     let pair = Pair::start();
     let python = pair.python("p", "example");
     let now = "2026-01-31T23:59:59.000123+00:00";
@@ -88,7 +88,7 @@ fn what_is_no_record_is_none_in_both() {
         assert_eq!(pair.get(&python.key), Some(record), "nothing was overwritten");
     }
 
-    // Not UTF-8, and not a string at all: Python's client raises before py-dspinlock sees it.
+    // Not UTF-8, and no string: Python's client raises before py-dspinlock sees it.
     let bytes = b"\xff\xfe,x,0";
     assert!(pair.server.command(&[b"SET", python.key.as_bytes(), bytes]).is_ok());
     assert_eq!(python.enter().unwrap_err().class, "UnicodeDecodeError");

@@ -1,4 +1,4 @@
-//! Releases that find something else than they left, and deletions by the other side.
+//! Releases that find another record than they left, and deletions by the other side.
 
 use dspinlock::ErrorKind;
 
@@ -26,7 +26,7 @@ fn of_a_key_that_python_deleted() {
 }
 
 #[test]
-fn of_what_is_computed_already() {
+fn of_a_computed_key() {
     let pair = Pair::start();
     let python = pair.python("p", "example");
     python.enter().unwrap();
@@ -34,7 +34,7 @@ fn of_what_is_computed_already() {
     python.leave().expect("py-dspinlock has nothing to do");
     assert_eq!(pair.get(&python.key).unwrap(), format!("{},1", python.tag));
 
-    // Ours: the record says COMPUTED while the guard still lives, as a release by hand leaves it.
+    // Ours: the record is COMPUTED while the guard still exists, as after a release by hand.
     let guard = pair.rust("example").acquire_blocking().unwrap();
     let record = pair.get(&python.key).unwrap();
     let computed = format!("{}1", record.strip_suffix('0').unwrap());

@@ -81,9 +81,9 @@ fn overriding_prefix_and_separator() {
 }
 
 #[test]
-fn another_value_separator_is_no_use_in_python() {
-    // py-dspinlock joins a tag with `_value_sep` and reads it back with a comma, so that it takes its own record for
-    // somebody else's; a subclass that changes it has to override `_unpack_value` as well.
+fn another_value_separator_does_not_work_in_python() {
+    // py-dspinlock joins a tag with `_value_sep` and splits it at commas, so it does not recognise its own record. A subclass
+    // that changes it has to override `_unpack_value` as well.
     let pair = Pair::start();
     let python = pair.python_with("p", "example", json!({"value_sep": ";", "tries": 3}));
     assert_eq!(python.enter().unwrap_err().class, "SpinlockTriesExceeded");

@@ -1,4 +1,4 @@
-//! Whoever holds for longer than `max_block` is taken over: Python by its timestamp, as Python itself does.
+//! A lock that is held for longer than `max_block` is taken over. A Python record's age is that of its timestamp, as in Python.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::pair::Pair;
 
-/// What a Python instance of this age has in Redis: its timestamp, and what is left of the hour it gave its record.
+/// The record of a Python instance of this age: its timestamp, and the rest of its hour to live.
 fn held_for(seconds: u64) -> serde_json::Value {
     json!({"age": seconds, "expire": 3600 - seconds})
 }
 
-/// A lock that takes over what is older than half a minute, and does not wait for the rest.
+/// A lock that takes over records older than half a minute, and does not wait for younger ones.
 fn impatient(pair: &Pair) -> DSpinlock {
     pair.rust("example").max_block(Duration::from_secs(30)).wait(Duration::from_millis(100))
 }
@@ -25,7 +25,7 @@ fn of_a_python_holder() {
     python.enter().unwrap();
     let guard = impatient(&pair).acquire_blocking().unwrap();
 
-    // Python learns of it at its end, and changes nothing.
+    // Python learns of it at its release, and changes nothing.
     let ours = pair.get(&python.key).unwrap();
     assert!(ours.contains('@'), "{ours}");
     assert_eq!(python.leave().unwrap_err().class, "InvalidMutexReleaseEncountered");
@@ -44,7 +44,7 @@ fn not_of_a_younger_one() {
 }
 
 #[test]
-fn not_of_an_instance_that_is_used_again() {
+fn not_of_a_reused_instance() {
     let pair = Pair::start();
     // An old timestamp, but a whole hour to live: the record has just been written.
     let python = pair.python_with("p", "example", json!({"age": 60}));
@@ -72,13 +72,13 @@ fn of_ours_by_python() {
 }
 
 #[test]
-fn a_holder_that_python_replaced_hears_of_it() {
+fn a_holder_learns_that_python_replaced_it() {
     let pair = Pair::start();
     let python = pair.python_with("p", "example", json!({"max_block": 0}));
     let guard = pair.rust("example").lease(Duration::from_millis(600)).acquire_blocking().unwrap();
     python.enter().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
-    // Until there is an event for it, the state has to be asked for.
+    // Nothing announces it, so the state is polled.
     while guard.is_held() {
         assert!(Instant::now() < deadline, "no renewal has noticed it");
         thread::sleep(Duration::from_millis(5));
@@ -88,7 +88,7 @@ fn a_holder_that_python_replaced_hears_of_it() {
 }
 
 #[test]
-fn max_block_is_not_above_what_python_believes() {
+fn max_block_is_at_most_that_of_python() {
     let pair = Pair::start();
     let error = pair.rust("example").max_block(Duration::from_secs(31 * 60)).acquire_blocking().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -48,7 +48,7 @@ fn of_integers() {
     }
     assert_eq!(python(-1), "-2", "Python's hash() of -1 is -2, and two keys are one lock");
 
-    // Beyond, Python's hash() folds numbers onto small ones; ours keep apart, and are not shared.
+    // Beyond this, Python's hash() maps numbers to small ones. Ours stay apart, and are not shared.
     for number in
         [LARGEST + 1, LARGEST + 2, -LARGEST - 1, i128::from(i64::MIN), i128::from(u64::MAX), i128::MAX]
     {
@@ -59,14 +59,14 @@ fn of_integers() {
 }
 
 #[test]
-fn of_what_is_not_shared() {
+fn of_types_that_are_not_shared() {
     let pair = Pair::start();
     for value in [true, false] {
         let python = pair.python.uid(&json!({"type": "bool", "value": value})).unwrap();
         assert_eq!(python, u8::from(value).to_string(), "Python counts bool among the integers");
         assert!(bare(&value).starts_with("v1-"));
     }
-    // What is no key in Python either; a float, which is one there, does not compile here.
+    // These are no keys in Python either. A float is a key there, and does not compile here.
     let unhashable = pair.python.uid(&json!({"type": "list", "value": []})).unwrap_err();
     assert_eq!(unhashable.class, "ProvidedObjectIsNotHashable");
 }

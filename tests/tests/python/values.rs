@@ -17,7 +17,7 @@ struct Usage {
     total: u64,
 }
 
-/// Functions whose values Python may read and write, and the number of their runs.
+/// Functions whose values Python reads and writes, and the number of their runs.
 struct Values {
     client: Client,
     runs: AtomicU32,
@@ -47,7 +47,7 @@ impl Values {
     }
 }
 
-/// What the helper prints, or nothing where it finds no value.
+/// The output of the helper, or `None` if it finds no value.
 fn python(server: &Server, arguments: &[&str]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/python/cached_values.py");
     let port = server.port().to_string();
@@ -64,7 +64,7 @@ fn python(server: &Server, arguments: &[&str]) -> Option<String> {
 
 fn start() -> (Server, Values) {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     (server, Values { client, runs: AtomicU32::new(0) })
 }
 
@@ -77,7 +77,7 @@ fn python_reads_what_we_have_computed() {
     let read = |key| python(&server, &["get", key, "usage-1"]);
     assert_eq!(read("mönday").unwrap(), r#"{"day": "m\u00f6nday", "total": 7}"#);
     assert_eq!(read("json:-1").unwrap(), r#"{"day": "-1", "total": 7}"#);
-    // To Python's locks it is the same key.
+    // For Python's locks it is the same key.
     assert_eq!(read("json:-2"), None);
     assert_eq!(python(&server, &["get", "mönday", "usage-2"]), None);
     assert!(values.entry("mönday").unwrap().forget_blocking().unwrap());
@@ -96,9 +96,9 @@ fn python_reads_values_of_a_namespace_too() {
 }
 
 #[test]
-fn nothing_and_something_that_is_nothing_are_told_apart() {
+fn none_and_some_none_are_distinguished() {
     let (server, values) = start();
-    // The header says it of what Python writes, and what it reads is `null` either way.
+    // The header distinguishes them in what Python writes. Python reads `null` either way.
     python(&server, &["compute", "monday", "note-1", "null"]).unwrap();
     python(&server, &["compute", "tuesday", "note-1", "5"]).unwrap();
     assert_eq!(values.note("monday").unwrap(), None);
@@ -114,7 +114,7 @@ fn nothing_and_something_that_is_nothing_are_told_apart() {
 }
 
 #[test]
-fn we_take_what_python_has_computed() {
+fn we_read_what_python_has_computed() {
     let (server, values) = start();
     let compute = |key, value| python(&server, &["compute", key, "usage-1", value]).unwrap();
     compute("monday", r#"{"day": "from Python", "total": 1}"#);
@@ -122,9 +122,9 @@ fn we_take_what_python_has_computed() {
     let expected = |day: &str, total| Usage { day: day.into(), total };
     assert_eq!(values.usage("monday").unwrap(), expected("from Python", 1));
     assert_eq!(values.usage(17).unwrap(), expected("seventeen", 2));
-    assert_eq!(values.entry("monday").unwrap().peek_blocking().unwrap(), Some(expected("from Python", 1)));
+    assert_eq!(values.entry("monday").unwrap().get_ok_blocking().unwrap(), Some(expected("from Python", 1)));
     assert_eq!(values.runs(), 0);
-    // A later turn of Python's replaces it, and one of ours that.
+    // A later turn of Python's replaces it, and then one of ours.
     compute("monday", r#"{"day": "again", "total": 3}"#);
     assert_eq!(values.usage("monday").unwrap(), expected("again", 3));
     assert!(values.entry("monday").unwrap().forget_blocking().unwrap());
@@ -133,7 +133,7 @@ fn we_take_what_python_has_computed() {
 }
 
 #[test]
-fn what_python_writes_in_another_form_is_computed_anew() {
+fn a_value_that_python_writes_in_another_form_is_a_miss() {
     let (server, values) = start();
     python(&server, &["compute", "monday", "usage-2", r#"{"day": "another schema", "total": 1}"#]).unwrap();
     assert_eq!(values.usage("monday").unwrap().total, 7);

@@ -55,7 +55,7 @@ fn a_release_by_python_ends_a_long_sleep() {
     let sleep = Duration::from_secs(40);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pair.rust("example").sleep(sleep).acquire_blocking());
-        // The request to be told of changes goes out together with the look that is tracked.
+        // The request for tracking is sent together with the attempt that is tracked.
         monitor.wait_for("CACHING", |line| line.contains("\"YES\""));
         monitor.wait_for_script_on(&python.key);
         let released = Instant::now();
@@ -121,7 +121,7 @@ fn a_lock_of_ours_that_is_dropped_is_free_for_python() {
     let python = pair.python("p", "example");
     let mut monitor = Monitor::start(&pair.server);
     drop(pair.rust("example").acquire_blocking().unwrap());
-    // The library gives it back after the drop, on a thread of its own.
+    // After the drop the library gives it back on its own thread.
     monitor.wait_for(&python.key, |line| line.contains("\"DEL\""));
     assert_eq!(pair.get(&python.key), None, "what was dropped is not COMPUTED");
     python.enter().unwrap();

@@ -1,12 +1,12 @@
-//! Keys that hold something else, names that can't be used, and keys of unusual sizes.
+//! Keys that hold something else, invalid names, and keys of unusual sizes.
 
-use crate::{DOORS, LONG_KEY, refused};
+use crate::{APIS, LONG_KEY, refused};
 use dspinlock::{Client, ErrorKind, Scheme, State};
 use dspinlock_testkit::{Reply, Server};
 use dspinlock_tests::{Rig, on_every_rig, timed};
 use std::time::Duration;
 
-/// What a stranger may have put there, and the word by which the error says what is wrong with it.
+/// Foreign data, and the word in the error that describes it.
 const STRANGERS: [(&[u8], &str); 9] = [
     (b"owner@host,2026-01-31T23:59:59.000123+00:00,7", "state"),
     (b"owner@host,2026-01-31T23:59:59.000123+00:00", "three fields"),
@@ -20,20 +20,20 @@ const STRANGERS: [(&[u8], &str); 9] = [
 ];
 
 #[test]
-fn what_is_not_a_lock_is_reported_and_left_alone() {
+fn foreign_data_is_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     for (stranger, why) in STRANGERS {
         assert!(server.command(&[b"SET", name.as_bytes(), stranger]).is_ok());
-        for door in DOORS {
-            let error = refused(&client, door);
+        for api in APIS {
+            let error = refused(&client, api);
             assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
             assert!(error.to_string().contains(why), "{why}: {error}");
             assert!(error.to_string().contains(name), "{error}");
             assert!(!error.to_string().contains("hunter2"), "it may be a secret: {error}");
-            every_method_refuses(&Rig { client: client.clone(), door });
+            every_method_refuses(&Rig { client: client.clone(), api });
         }
         assert_eq!(server.command(&["GET", name]), Reply::Bytes(stranger.to_vec()));
         assert_eq!(server.command(&["PTTL", name]).int(), Some(-1), "not even its life");
@@ -58,7 +58,7 @@ fn every_method_refuses(rig: &Rig) {
 #[test]
 fn values_of_other_types_are_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     for (put, read, kind) in [
@@ -70,21 +70,21 @@ fn values_of_other_types_are_reported_and_left_alone() {
         server.command(&["DEL", name]);
         server.command(put);
         let before = server.command(read);
-        for door in DOORS {
-            let error = refused(&client, door);
+        for api in APIS {
+            let error = refused(&client, api);
             assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
             assert!(error.to_string().contains(kind), "{error}");
-            every_method_refuses(&Rig { client: client.clone(), door });
+            every_method_refuses(&Rig { client: client.clone(), api });
         }
         assert_eq!(server.command(read), before);
     }
 }
 
-/// The fencing tokens stand beside the record, and so may something else.
+/// Foreign data at the key of the fencing token.
 #[test]
-fn what_stands_in_the_fences_place_is_reported_and_left_alone() {
+fn foreign_data_at_the_fence_is_reported_and_left_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
+    let client = Client::from_url(&server.url()).unwrap();
     let lock = client.lock(LONG_KEY);
     let name = lock.record_key().unwrap();
     let fence = format!("{{{name}}}:fence");
@@ -95,25 +95,25 @@ fn what_stands_in_the_fences_place_is_reported_and_left_alone() {
         server.command(&["DEL", &fence]);
         server.command(put);
         let before = server.command(read);
-        for door in DOORS {
-            let error = refused(&client, door);
+        for api in APIS {
+            let error = refused(&client, api);
             assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
             assert!(error.to_string().contains(&fence) && error.to_string().contains(what), "{error}");
             assert!(!error.to_string().contains("hunter2"), "it may be a secret: {error}");
         }
         assert_eq!(server.command(read), before);
         assert_eq!(server.command(&["PTTL", &fence]).int(), Some(-1), "not even its life");
-        assert_eq!(server.command(&["DBSIZE"]).int(), Some(1), "nobody holds the key");
+        assert_eq!(server.command(&["DBSIZE"]).int(), Some(1), "the key is not held");
     }
 }
 
-/// The value may come while the lock is held.
+/// Foreign data that arrives while the lock is held.
 #[test]
-fn a_list_in_the_place_of_a_held_lock_is_left_alone() {
+fn a_list_that_replaced_a_held_lock_is_left_alone() {
     let server = Server::start();
-    let client = Client::connect(&server.url()).unwrap();
-    for door in DOORS {
-        let rig = Rig { client: client.clone(), door };
+    let client = Client::from_url(&server.url()).unwrap();
+    for api in APIS {
+        let rig = Rig { client: client.clone(), api };
         let guard = rig.acquire(&rig.lock("list")).unwrap();
         let name = guard.record_key().to_owned();
         server.command(&["DEL", &name]);
@@ -139,11 +139,11 @@ on_every_rig!(unusable_names_are_refused, keys_of_any_size_work);
 fn unusable_names_are_refused(rig: &Rig) {
     for prefix in ["a{b", "a}b", "{a}", "", "a,b"] {
         let client = rig.client.clone().with_prefix(prefix);
-        let error = refused(&client, rig.door);
+        let error = refused(&client, rig.api);
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().contains("prefix") && error.to_string().contains(prefix), "{error}");
     }
-    let error = refused(&rig.client.clone().with_scheme(Named("a}b{c")), rig.door);
+    let error = refused(&rig.client.clone().with_scheme(Named("a}b{c")), rig.api);
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
 }
 
@@ -151,7 +151,7 @@ fn keys_of_any_size_work(rig: &Rig) {
     let long = "k".repeat(10_000_000);
     let ((), took) = timed(|| {
         for key in [String::new(), long, "\0\r\n{}\"\u{1f512}".to_owned()] {
-            let lock = rig.client.lock(&key).namespace(format!("sizes {:?}", rig.door).replace(' ', "-"));
+            let lock = rig.client.lock(&key).namespace(format!("sizes {:?}", rig.api).replace(' ', "-"));
             let guard = rig.acquire(&lock).unwrap();
             assert!(rig.try_acquire(&lock.clone()).unwrap().is_none());
             assert!(guard.key().chars().count() <= 64 && guard.record_key().len() < 200);
@@ -159,7 +159,7 @@ fn keys_of_any_size_work(rig: &Rig) {
             assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Computed);
         }
     });
-    // An unoptimised build hashes slowly.
+    // A build without optimisation hashes slowly.
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 

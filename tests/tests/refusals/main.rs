@@ -1,4 +1,4 @@
-//! Bad input: each case is one error that names the key and the cause, in bounded time, with nothing run and nothing
+//! Bad input: each case is an error that names the key and the cause, in bounded time. No body runs, and nothing is
 //! overwritten.
 
 mod foreign;
@@ -6,17 +6,17 @@ mod secrets;
 mod servers;
 
 use dspinlock::{Client, Error, dspinlock};
-use dspinlock_tests::{Door, block_on, timed};
+use dspinlock_tests::{Api, block_on, timed};
 use std::time::Duration;
 
 /// A key that is too long to be shown in full.
 const LONG_KEY: &str =
     "a key that is far longer than the sixty-four characters of it that anybody wants to read in a log";
 
-/// The longest that any refusal may take here: a call that hangs takes longer.
+/// The longest time for a refusal. A call that takes longer hangs.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// How long clients wait for a connection and for a reply: time for a busy machine.
+/// How long clients wait for a connection and for a reply, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 type Call = fn(&Client) -> Result<(), Error>;
@@ -38,7 +38,7 @@ macro_rules! in_each_mode {
             }
         })*
 
-        /// Each mode with its two doors.
+/// Each mode with its blocking and its async function.
         const MODES: &[(&str, Call, Call)] = &[$((
             stringify!($name),
             |client| $name::blocking(client, LONG_KEY),
@@ -55,11 +55,10 @@ in_each_mode!(
     caching is cached
 );
 
-/// Calls an annotated function of each mode, and checks what every refusal has in common. No mode takes what went wrong
-/// for an answer.
-fn refused(client: &Client, door: Door) -> Error {
+/// Calls an annotated function of each mode, and checks what all refusals have in common.
+fn refused(client: &Client, api: Api) -> Error {
     let mut errors = MODES.iter().map(|(mode, blocking, later)| {
-        let call = if door == Door::Blocking { blocking } else { later };
+        let call = if api == Api::Blocking { blocking } else { later };
         (mode, refusal(client, *call))
     });
     let (_, lock) = errors.next().expect("there is a mode");
@@ -80,4 +79,4 @@ fn refusal(client: &Client, call: Call) -> Error {
     error
 }
 
-const DOORS: [Door; 2] = [Door::Blocking, Door::Async];
+const APIS: [Api; 2] = [Api::Blocking, Api::Async];

@@ -1,6 +1,6 @@
 //! Passwords are in no message, even where a server repeats what it was sent.
 
-use crate::{DOORS, PATIENCE, refused};
+use crate::{APIS, PATIENCE, refused};
 use dspinlock::{Client, Config, ErrorKind, redis_1};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Log, block_on, ms};
@@ -13,17 +13,17 @@ const PASSWORD: &str = "hunter2 & \"zebra\"-fish";
 /// The password in a URL.
 const ENCODED: &str = "hunter2%20%26%20%22zebra%22-fish";
 
-/// Nothing of these may be seen: the password, as a server would quote it, as a URL has it, or cut off.
+/// No message may contain these: the password, as a server quotes it, as a URL has it, or cut off.
 fn assert_clean(text: &str) {
     for part in ["hunter2", "zebra", "fish"] {
         assert!(!text.contains(part), "{part} in {text}");
     }
 }
 
-/// How a server may repeat what it refuses.
+/// How a server repeats what it refuses.
 type Echo = fn(&[String]) -> String;
 
-/// A server that refuses everything, and says what.
+/// A server that refuses every command, and repeats it.
 fn echoing(echo: Echo) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -40,7 +40,7 @@ fn refuse_all(stream: TcpStream, echo: Echo) {
     let mut replies = stream.try_clone().unwrap();
     let mut requests = BufReader::new(stream);
     while let Some(words) = request(&mut requests) {
-        // A caller that has gone is no concern of this server's.
+        // A client that is gone does not matter.
         let _ = replies.write_all(format!("-{}\r\n", echo(&words)).as_bytes());
     }
 }
@@ -69,7 +69,7 @@ const ECHOES: [Echo; 6] = [
     |words| format!("WRONGPASS {}", words.join(" ")),
     |words| format!("NOPROTO {}", words.join(" ").to_uppercase().to_lowercase()),
     |words| format!("{} was refused", words.last().unwrap()),
-    // As Redis does: no more than so many characters of the arguments.
+    // Like Redis, it repeats a limited number of characters of the arguments.
     |words| format!("ERR unknown: {}", words.join(" ").chars().take(24).collect::<String>()),
 ];
 
@@ -78,18 +78,19 @@ fn no_message_repeats_a_password() {
     let log = Log::of_this_process();
     for echo in ECHOES {
         let port = echoing(echo);
-        let config = Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE);
+        let config =
+            Config::new().with_port(port).with_connect_timeout(PATIENCE).with_response_timeout(PATIENCE);
         let url = format!("redis://:{ENCODED}@127.0.0.1:{port}/3");
         for (config, protocol) in [
-            (config.clone().password(PASSWORD), ""),
-            (config.username("me").password(PASSWORD), ""),
+            (config.clone().with_password(PASSWORD), ""),
+            (config.with_username("me").with_password(PASSWORD), ""),
             (Config::from_url(&url).unwrap(), ""),
             (Config::from_url(&format!("{url}?protocol=resp3")).unwrap(), "resp3"),
         ] {
             let client = Client::from_config(&config).unwrap();
             assert_clean(&format!("{config:?} {client:?} {:?}", client.lock("shown")));
-            for door in DOORS {
-                let error = refused(&client, door);
+            for api in APIS {
+                let error = refused(&client, api);
                 assert_clean(&format!("{error} {error:?} {protocol}"));
                 let mut source = std::error::Error::source(&error);
                 while let Some(error) = source {
@@ -105,8 +106,8 @@ fn no_message_repeats_a_password() {
             }
         }
         let brought = redis_1::from_client(redis::Client::open(url).unwrap()).unwrap();
-        for door in DOORS {
-            let error = refused(&brought, door);
+        for api in APIS {
+            let error = refused(&brought, api);
             assert_clean(&format!("{brought:?} {error} {error:?}"));
         }
     }
@@ -114,12 +115,13 @@ fn no_message_repeats_a_password() {
     assert_clean(&log.all().join("\n"));
 }
 
-/// What stands in the server is nobody's to read in a log: a stranger's text, a value, and the tag that a turn goes by.
+/// Messages contain no data from the server: no foreign text, no value, no tag.
 #[test]
-fn nothing_that_is_stored_is_shown() {
+fn no_message_repeats_stored_data() {
     let log = Log::of_this_process();
     let server = Server::start_with(&["--requirepass", PASSWORD]);
-    let config = Config::new().port(server.port()).password(PASSWORD).response_timeout(PATIENCE);
+    let config =
+        Config::new().with_port(server.port()).with_password(PASSWORD).with_response_timeout(PATIENCE);
     let client = Client::from_config(&config).unwrap();
     let mut shown = vec![format!("{client:?}")];
 
@@ -136,7 +138,7 @@ fn nothing_that_is_stored_is_shown() {
         shown.push(format!("{error} {error:?}"));
     }
 
-    // A value that is computed, kept, read, and read as something else.
+    // A value that is computed, stored, read, and read as another type.
     let valued = client.lock("valued");
     let secret = || Ok::<_, dspinlock::Error>("zebra fish hunter2".to_owned());
     assert_eq!(valued.get_or_compute_blocking(secret).unwrap(), "zebra fish hunter2");

@@ -1,6 +1,6 @@
-//! Servers that are not there, or that refuse.
+//! Servers that can't be reached, or that refuse.
 
-use crate::{DOORS, PATIENCE, refused};
+use crate::{APIS, PATIENCE, refused};
 use dspinlock::{Client, Config, ErrorKind};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{eventually, ms};
@@ -8,24 +8,24 @@ use std::error::Error as _;
 use std::net::TcpListener;
 
 fn config(port: u16) -> Config {
-    Config::new().port(port).connect_timeout(PATIENCE).response_timeout(PATIENCE)
+    Config::new().with_port(port).with_connect_timeout(PATIENCE).with_response_timeout(PATIENCE)
 }
 
 fn client(config: &Config) -> Client {
     Client::from_config(config).unwrap()
 }
 
-/// Whether another try may be worth it.
+/// Whether another try may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Passes,
     Lasts,
 }
 
-/// What the cases have in common: an error of the server's or of the connection's, that says where, with what is behind it.
+/// What all cases have in common: an error of kind `Backend` that names the server, with a source.
 fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
-    for door in DOORS {
-        let error = refused(client, door);
+    for api in APIS {
+        let error = refused(client, api);
         assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
         assert_eq!(error.is_retryable(), fault == Fault::Passes, "{error}");
         let text = error.to_string();
@@ -33,7 +33,7 @@ fn backend_error(client: &Client, port: u16, fault: Fault, causes: &[&str]) {
         for cause in causes {
             assert!(text.to_lowercase().contains(&cause.to_lowercase()), "{cause}: {text}");
         }
-        // The circuit speaks for itself.
+        // The error of an open circuit has no source.
         if !text.contains("out of reach") {
             let source = error.source().expect("what is behind it");
             assert!(
@@ -54,19 +54,19 @@ fn nobody_listens() {
     backend_error(&client, port, Fault::Passes, &["connection refused"]);
 }
 
-/// The connection is made by the system, and nobody ever answers.
+/// The system accepts the connection, and no server answers.
 #[test]
 fn nobody_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let config = config(port).connect_timeout(ms(300)).response_timeout(ms(300));
+    let config = config(port).with_connect_timeout(ms(300)).with_response_timeout(ms(300));
     backend_error(&client(&config), port, Fault::Passes, &["no reply in time"]);
 }
 
 #[test]
 fn a_host_without_an_address() {
-    for door in DOORS {
-        let error = refused(&client(&config(6379).host("no-such-host.invalid")), door);
+    for api in APIS {
+        let error = refused(&client(&config(6379).with_host("no-such-host.invalid")), api);
         assert_eq!(error.kind(), ErrorKind::Backend);
         assert!(error.to_string().contains("no-such-host.invalid"), "{error}");
     }
@@ -77,21 +77,26 @@ fn a_wrong_password_or_none() {
     let server = Server::start_with(&["--requirepass", "right"]);
     let (config, port) = (config(server.port()), server.port());
     backend_error(
-        &client(&config.clone().password("hunter2")),
+        &client(&config.clone().with_password("hunter2")),
         port,
         Fault::Lasts,
         &["authentication", "password is wrong"],
     );
     backend_error(
-        &client(&config.clone().username("nobody").password("hunter2")),
+        &client(&config.clone().with_username("nobody").with_password("hunter2")),
         port,
         Fault::Lasts,
         &["authentication", "password is wrong"],
     );
     backend_error(&client(&config), port, Fault::Lasts, &["noauth", "Config::password"]);
     assert_eq!(server.command(&["DBSIZE"]).int(), Some(0));
-    client(&config.password("right")).lock("right").acquire_blocking().unwrap().release_blocking().unwrap();
-    let by_url = Client::connect(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
+    client(&config.with_password("right"))
+        .lock("right")
+        .acquire_blocking()
+        .unwrap()
+        .release_blocking()
+        .unwrap();
+    let by_url = Client::from_url(&format!("redis://:right@127.0.0.1:{port}/1")).unwrap();
     by_url.lock("right").acquire_blocking().expect("another database").release_blocking().unwrap();
 }
 
@@ -99,7 +104,7 @@ fn a_wrong_password_or_none() {
 fn a_database_that_is_not_there() {
     let server = Server::start();
     backend_error(
-        &client(&config(server.port()).db(9999)),
+        &client(&config(server.port()).with_db(9999)),
         server.port(),
         Fault::Lasts,
         &["db index is out of range"],
@@ -116,7 +121,7 @@ fn a_server_that_may_not_be_written() {
     backend_error(&client(&config(server.port())), server.port(), Fault::Passes, &["readonly"]);
 }
 
-/// What an access list does not allow is named, with what to allow: by the server where it says it, else by us.
+/// The error names what the access list has to allow, in the server's words or in ours.
 #[test]
 fn an_access_list_that_does_not_allow_enough() {
     let server = Server::start();
@@ -125,14 +130,14 @@ fn an_access_list_that_does_not_allow_enough() {
         (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
         (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
         (&["~staging*", "+@all"], &["noperm", "`{staging,", "`~staging*`", "`~{staging*`"]),
-        // Redis 7.0 does not say which command of a script is denied.
+        // Redis 7.0 does not name the denied command of a script.
         (&["~*", "+@all", "-set"], &["this command", "SET"]),
         (&["~*", "+@all", "-getrange"], &["this command", "GETRANGE"]),
     ] {
         server.command(&["ACL", "DELUSER", "limited"]);
         let user = ["ACL", "SETUSER", "limited", "on", ">right"];
         assert!(server.command(&[&user, rules].concat()).is_ok());
-        let limited = config(server.port()).username("limited").password("right");
+        let limited = config(server.port()).with_username("limited").with_password("right");
         let limited = client(&limited).with_prefix("staging");
         backend_error(&limited, server.port(), Fault::Lasts, says);
         assert_eq!(server.command(&["DBSIZE"]).int(), Some(0), "{rules:?}");
@@ -152,11 +157,11 @@ fn a_server_that_lacks_a_command() {
     );
 }
 
-/// A server that is there and refuses the password is not out of reach: each call says what is wrong.
+/// A server that refuses the password is not out of reach: each call gets that error.
 #[test]
 fn a_wrong_password_opens_no_circuit_and_ends_an_outage() {
     let server = Server::start_with(&["--requirepass", "right"]);
-    let client = client(&config(server.port()).password("wrong"));
+    let client = client(&config(server.port()).with_password("wrong"));
     for _ in 0..10 {
         let error = client.lock("refused").acquire_blocking().unwrap_err();
         assert!(!error.is_retryable() && !error.to_string().contains("out of reach"), "{error}");

@@ -39,7 +39,7 @@ async fn question_mark(text: &str) -> Result<u32, Box<dyn std::error::Error + Se
     Ok(number * 2)
 }
 
-/// The type of the body is known from the signature: nothing in here could tell what `collect` and `into` make.
+/// The signature gives the type of the body: `collect` and `into` need it.
 #[dspinlock(key = ())]
 async fn inferred_from_the_signature(text: &str) -> Result<Vec<String>, AppError> {
     if text.is_empty() {
@@ -63,7 +63,7 @@ async fn recursive(depth: u32) -> Result<u32, AppError> {
     if depth == 0 { Ok(0) } else { Ok(Box::pin(recursive(depth - 1)).await? + 1) }
 }
 
-/// The type of `otherwise` is that of the function as well.
+/// The signature gives the type of `otherwise`, too.
 #[dspinlock(key = (), once, otherwise = Box::new("again"), on_error = |error| Box::new(error.to_string()))]
 async fn coerced() -> Box<dyn Display + Send> {
     Box::new(1)
@@ -83,7 +83,7 @@ async fn attribute_above_that_of_a_test() -> Result<(), AppError> {
     Ok(())
 }
 
-/// A future that stays on its thread is locked as well as one that may move.
+/// A future that is not `Send` works, too.
 #[dspinlock(key = names.borrow().len())]
 async fn not_send(names: Rc<RefCell<Vec<u8>>>) -> Result<usize, AppError> {
     tokio::task::yield_now().await;
@@ -91,7 +91,7 @@ async fn not_send(names: Rc<RefCell<Vec<u8>>>) -> Result<usize, AppError> {
     Ok(names.borrow().len())
 }
 
-/// What the key locks for a moment is free again while the body runs, and the future can move between threads.
+/// The key's temporaries are dropped before the body runs, so the future is `Send`.
 #[dspinlock(key = counter.lock().expect("no panic").clone(), guard = lock)]
 async fn mutex_in_the_key(counter: &Mutex<String>) -> Result<String, AppError> {
     tokio::task::yield_now().await;
@@ -105,7 +105,7 @@ async fn plain_value(number: u8) -> u8 {
     number
 }
 
-/// What `async-trait` leaves, written by hand.
+/// The expansion of `async-trait`, written by hand.
 #[dspinlock(key = name, guard = lock)]
 fn boxed<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, AppError>> + Send + 'a>> {
     Box::pin(async move {
@@ -116,7 +116,7 @@ fn boxed<'a>(name: &'a str) -> Pin<Box<dyn Future<Output = Result<bool, AppError
 
 type Seen = Result<(u32, usize), AppError>;
 
-/// Of `let x = x;` only the first of an argument belongs before the lock; the others are the body's own.
+/// Only the first `let x = x;` of an argument belongs before the lock. The others are part of the body.
 #[dspinlock(key = (number, name), guard = lock)]
 fn boxed_and_bound_again(number: u32, name: String) -> Pin<Box<dyn Future<Output = Seen> + Send>> {
     Box::pin(async move {
@@ -163,7 +163,7 @@ fn leaving_early() {
 }
 
 #[test]
-fn what_the_key_borrows_is_given_back_before_the_wait() {
+fn the_borrows_of_the_key_end_before_the_wait() {
     let counter = Mutex::new(String::new());
     assert_eq!(alone_async(assert_send(mutex_in_the_key(&counter))).unwrap(), "x");
 }

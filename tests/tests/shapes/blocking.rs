@@ -185,7 +185,7 @@ fn lifetimes_stay() {
 }
 
 #[test]
-fn foreign_and_recursive() {
+fn foreign_abi_and_recursion() {
     alone(|| {
         assert_eq!(foreign_abi(1, 2), 3);
         let pointer: extern "C" fn(i32, i32) -> i32 = foreign_abi;
@@ -195,7 +195,7 @@ fn foreign_and_recursive() {
 }
 
 #[test]
-fn a_failed_body_is_told_by_the_type_and_not_by_its_spelling() {
+fn a_failed_body_is_recognised_by_its_type() {
     alone(|| {
         // Had the failure counted as done, the key would exist.
         assert!(matches!(alias(false), Err(AppError::Own("bad"))));

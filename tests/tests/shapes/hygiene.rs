@@ -1,17 +1,17 @@
-//! Names of the user that look like ours, and lints that must still see the user's code.
+//! Names of the user that look like ours, and lints that must still check the user's code.
 
 use dspinlock::dspinlock as locked;
 
 use crate::support::{AppError, alone, alone_async};
 
-/// The library under another name, as a crate that re-exports it would have it.
+/// The library under another name, as in a crate that re-exports it.
 mod facade {
     pub(crate) mod locks {
         pub(crate) use dspinlock::*;
     }
 }
 
-/// Everything that the attribute says without a full path would find these.
+/// Generated code without full paths would use these.
 mod impostors {
     pub(super) mod core {
         pub(in crate::hygiene) const HERE: u8 = 0;

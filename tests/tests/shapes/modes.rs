@@ -1,4 +1,4 @@
-//! The five modes as a caller sees them, and what `otherwise` and `on_error` make of them.
+//! The five modes as a caller sees them, with `otherwise` and `on_error`.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,7 +49,7 @@ fn once_with_a_number(runs: &Runs) -> u32 {
     runs.add()
 }
 
-/// What a call returns that was turned away may wait, fail, and take the arguments that the body takes as well.
+/// The expression of `otherwise` may await, fail, and use the arguments that the body uses.
 #[dspinlock(key = name, once, otherwise = { look_up(&name).await?; Ok(name + " again") })]
 async fn once_with_a_text(name: String) -> Result<String, AppError> {
     tokio::task::yield_now().await;
@@ -142,7 +142,7 @@ fn once_runs_once_for_each_key_and_again_after_a_failure() {
 }
 
 #[test]
-fn once_returns_what_says_that_it_did_not_run() {
+fn once_returns_a_value_that_says_that_it_did_not_run() {
     let runs = Runs::default();
     alone_async(async {
         assert_eq!(nightly_later("monday", &runs).await.unwrap(), Some(1));
@@ -156,7 +156,7 @@ fn once_returns_what_says_that_it_did_not_run() {
 }
 
 #[test]
-fn otherwise_may_speak_of_the_arguments() {
+fn otherwise_may_use_the_arguments() {
     let runs = Runs::default();
     alone(|| {
         assert_eq!([once_with_a_number(&runs), once_with_a_number(&runs)], [1, 101]);
@@ -214,7 +214,7 @@ fn skip_does_not_run_beside_a_holder_and_runs_after_it() {
 }
 
 #[test]
-fn a_client_of_ones_own_comes_before_that_of_the_test() {
+fn a_named_client_takes_precedence_over_that_of_the_test() {
     let mut service = Service { locks: Client::memory(), runs: Runs::default() };
     assert_eq!([service.through_a_field(), service.through_a_field()], [1, 0]);
     // In the scope's store, the key would be free.

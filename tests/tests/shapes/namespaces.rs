@@ -1,6 +1,6 @@
-//! What keeps the keys of two functions apart without a `namespace`, and what joins them with one.
+//! Default namespaces keep the keys of two functions apart, and a shared `namespace` joins them.
 //!
-//! A `once` function that has run is turned away, so a call that runs has a key of its own.
+//! A `once` function runs once for each key, so a call that runs has a key of its own.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -70,7 +70,7 @@ fn by_argument(value: impl Debug, (list, _): (Vec<impl Debug>, u8)) -> Result<Op
     Ok(Some(format!("{value:?}{list:?}")))
 }
 
-/// Its methods do not speak of `Self`, and only the compiler knows of its parameters.
+/// Its methods do not mention `Self`, so only the compiler knows the parameters.
 struct Table<'a, T>(PhantomData<&'a T>);
 
 impl<T: Rank> Table<'_, T> {
@@ -144,7 +144,7 @@ impl<T: Rank> Load for Table<'_, T> {
     }
 }
 
-/// Its `Self` is that of the nested type, of which this function knows nothing.
+/// `Self` is the nested type, which this function does not name.
 #[dspinlock(key = 1, once)]
 fn nested_types() -> Ran {
     struct Nested(Option<Box<Nested>>);
@@ -293,8 +293,8 @@ fn parameters_of_the_surroundings_keep_keys_apart() {
 fn a_companion_has_the_namespace_of_its_function() {
     alone(|| {
         Table::<u16>::rank().unwrap();
-        assert_eq!(Table::<u16>::rank_entry().unwrap().peek_blocking().unwrap().unwrap(), 2);
-        assert!(Table::<u8>::rank_entry().unwrap().peek_blocking().unwrap().is_none());
+        assert_eq!(Table::<u16>::rank_entry().unwrap().get_ok_blocking().unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_entry().unwrap().get_ok_blocking().unwrap().is_none());
         let key = |entry: CachedEntry<Result<u32, AppError>>| entry.record_key().to_owned();
         assert!(
             key(Table::<u8>::rank_entry().unwrap())
@@ -303,8 +303,8 @@ fn a_companion_has_the_namespace_of_its_function() {
     });
     alone_async(async {
         Table::<u16>::rank_later().await.unwrap();
-        assert_eq!(Table::<u16>::rank_later_entry().unwrap().peek().await.unwrap().unwrap(), 2);
-        assert!(Table::<u8>::rank_later_entry().unwrap().peek().await.unwrap().is_none());
+        assert_eq!(Table::<u16>::rank_later_entry().unwrap().get_ok().await.unwrap().unwrap(), 2);
+        assert!(Table::<u8>::rank_later_entry().unwrap().get_ok().await.unwrap().is_none());
     });
 }
 

@@ -1,10 +1,10 @@
-//! What the shapes share: an error type and a private store.
+//! An error type and private stores for the tests of shapes.
 
 use std::fmt;
 
 use dspinlock::{Client, testing};
 
-/// An error of an application, made from ours as users make theirs.
+/// An application's error, which converts from ours.
 #[derive(Debug)]
 pub(crate) enum AppError {
     Lock(dspinlock::Error),

@@ -1,4 +1,4 @@
-//! Every kind of value that `cached` shares, and its companions.
+//! Every kind of value that `cached` shares, and the companions of such functions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ fn counted_ok(runs: &Runs) -> AppResult<Arc<Usage>> {
     Ok(Arc::new(Usage { tenant: "all".into(), run: runs.add() }))
 }
 
-/// An `Arc` of what has no size is stored as a whole.
+/// An `Arc` of an unsized type is stored as a whole.
 #[dspinlock(cached, key = ())]
 fn text(runs: &Runs) -> AppResult<Arc<str>> {
     Ok(format!("run {}", runs.add()).into())
@@ -104,14 +104,14 @@ where
     Ok(BTreeMap::from([(format!("{key:?}"), value)]))
 }
 
-/// The value is a type parameter: it is stored as a whole, whatever it turns out to be.
+/// A value whose type is a parameter is stored as a whole.
 #[dspinlock(key = (), cached(entry = made_entry), on_error = |error| panic!("{error}"))]
 fn made<T: Default + Serialize + DeserializeOwned>(runs: &Runs) -> T {
     runs.add();
     T::default()
 }
 
-/// The error is no name of its own.
+/// The error type is opaque.
 #[dspinlock(key = (), cached, on_error = |_| Err("no lock"))]
 fn opaque_error(runs: &Runs) -> Result<u32, impl Debug + use<>> {
     Ok(runs.add())
@@ -123,7 +123,7 @@ struct Service {
 }
 
 impl Service {
-    /// What the companion takes as well.
+    /// An argument that the companion takes, too.
     #[dspinlock(key = (self.name, id), cached(entry = load_entry), guard = lock)]
     async fn load(&self, (id, mut more): (u32, Vec<u32>)) -> Result<Vec<u32>, AppError> {
         tokio::task::yield_now().await;
@@ -230,11 +230,11 @@ fn generic_functions_have_a_value_for_each_of_their_types() {
         }
         assert_eq!(runs.add(), 6);
         assert!(generic_entry("a", 5_u8, &runs).unwrap().forget_blocking().unwrap());
-        assert!(generic_entry("a", 5_u8, &runs).unwrap().peek_blocking().unwrap().is_none());
-        assert!(generic_entry("a", 5_u16, &runs).unwrap().peek_blocking().unwrap().is_some());
-        assert_eq!(made_entry::<u32>(&runs).unwrap().peek_blocking().unwrap(), Some(0));
-        assert_eq!(made_entry::<()>(&runs).unwrap().peek_blocking().unwrap(), Some(()));
-        assert_eq!(made_entry::<u64>(&runs).unwrap().peek_blocking().unwrap(), None);
+        assert!(generic_entry("a", 5_u8, &runs).unwrap().get_ok_blocking().unwrap().is_none());
+        assert!(generic_entry("a", 5_u16, &runs).unwrap().get_ok_blocking().unwrap().is_some());
+        assert_eq!(made_entry::<u32>(&runs).unwrap().get_blocking().unwrap(), Some(0));
+        assert_eq!(made_entry::<()>(&runs).unwrap().get_blocking().unwrap(), Some(()));
+        assert_eq!(made_entry::<u64>(&runs).unwrap().get_blocking().unwrap(), None);
     });
 }
 
@@ -246,19 +246,19 @@ fn methods_share_values_too() {
         assert_eq!(a.load((7, vec![3])).await.unwrap(), [3, 7, 1]);
         assert_eq!(a.load((7, vec![4])).await.unwrap(), [3, 7, 1]);
         assert_eq!(b.load((7, vec![4])).await.unwrap(), [4, 7, 1]);
-        assert_eq!(a.load_entry((7, Vec::new())).unwrap().peek().await.unwrap(), Some(vec![3, 7, 1]));
+        assert_eq!(a.load_entry((7, Vec::new())).unwrap().get_ok().await.unwrap(), Some(vec![3, 7, 1]));
         assert_eq!(a.fetch(7).await.unwrap(), (7, 2));
         assert_eq!(a.fetch(7).await.unwrap(), (7, 2));
         assert_eq!([a.with_default_body(1).await.unwrap(), b.with_default_body(1).await.unwrap()], [4, 4]);
-        assert_eq!(b.with_default_body_entry(1).unwrap().peek().await.unwrap(), Some(4));
+        assert_eq!(b.with_default_body_entry(1).unwrap().get_ok().await.unwrap(), Some(4));
     });
     alone(|| {
         assert_eq!(a.consumed().unwrap(), "a");
         assert_eq!(service("c").consumed().unwrap(), "a");
-        assert_eq!(service("c").consumed_entry().unwrap().peek_blocking().unwrap().as_deref(), Some("a"));
-        assert!(Service::of_type_entry().unwrap().peek_blocking().unwrap().is_none());
+        assert_eq!(service("c").consumed_entry().unwrap().get_ok_blocking().unwrap().as_deref(), Some("a"));
+        assert!(Service::of_type_entry().unwrap().get_ok_blocking().unwrap().is_none());
         assert!(Service::of_type().unwrap().is_none());
-        assert!(Service::of_type_entry().unwrap().peek_blocking().unwrap().unwrap().is_none());
+        assert!(Service::of_type_entry().unwrap().get_ok_blocking().unwrap().unwrap().is_none());
     });
 }
 
@@ -267,43 +267,43 @@ fn companions_peek_and_forget() {
     let runs = Runs::default();
     alone(|| {
         let entry = usage_entry("a", &runs).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         assert!(!entry.forget_blocking().unwrap());
         usage("a", &runs).unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), Some(Usage { tenant: "a".into(), run: 1 }));
-        assert_eq!(usage_entry("b", &runs).unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(Usage { tenant: "a".into(), run: 1 }));
+        assert_eq!(usage_entry("b", &runs).unwrap().get_ok_blocking().unwrap(), None);
         assert_eq!(entry.key(), "\"a\"");
         assert!(entry.forget_blocking().unwrap());
-        assert_eq!(entry.peek_blocking().unwrap(), None);
+        assert_eq!(entry.get_ok_blocking().unwrap(), None);
         assert_eq!(usage("a", &runs).unwrap().run, 2);
 
-        assert_eq!(unit_entry(&runs).unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(unit_entry(&runs).unwrap().get_ok_blocking().unwrap(), None);
         unit(&runs).unwrap();
-        assert_eq!(unit_entry(&runs).unwrap().peek_blocking().unwrap(), Some(()));
-        assert_eq!(found_entry(0, &runs).unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(unit_entry(&runs).unwrap().get_ok_blocking().unwrap(), Some(()));
+        assert_eq!(found_entry(0, &runs).unwrap().get_blocking().unwrap(), None);
         found(0, &runs);
-        assert_eq!(found_entry(0, &runs).unwrap().peek_blocking().unwrap(), Some(None));
+        assert_eq!(found_entry(0, &runs).unwrap().get_blocking().unwrap(), Some(None));
         number(&runs);
-        assert_eq!(number_entry(&runs).unwrap().peek_blocking().unwrap(), Some(5));
+        assert_eq!(number_entry(&runs).unwrap().get_blocking().unwrap(), Some(5));
         counted_ok(&runs).unwrap();
-        assert_eq!(counted_ok_entry(&runs).unwrap().peek_blocking().unwrap().unwrap().run, 6);
+        assert_eq!(counted_ok_entry(&runs).unwrap().get_ok_blocking().unwrap().unwrap().run, 6);
     });
     alone_async(async {
         let entry = usage_later_entry("a", &runs).unwrap();
-        assert_eq!(entry.peek().await.unwrap(), None);
+        assert_eq!(entry.get_ok().await.unwrap(), None);
         let run = usage_later("a", &runs).await.unwrap().run;
-        assert_eq!(entry.peek().await.unwrap().unwrap().run, run);
+        assert_eq!(entry.get_ok().await.unwrap().unwrap().run, run);
         assert!(entry.forget().await.unwrap() && !entry.forget().await.unwrap());
         maybe(0, &runs).await.unwrap();
-        assert_eq!(maybe_entry(0, &runs).unwrap().peek().await.unwrap(), Some(None));
+        assert_eq!(maybe_entry(0, &runs).unwrap().get_ok().await.unwrap(), Some(None));
         counted(&runs).await;
-        assert!(counted_entry(&runs).unwrap().peek().await.unwrap().is_some());
+        assert!(counted_entry(&runs).unwrap().get().await.unwrap().is_some());
         bare_unit(&runs).await;
-        assert_eq!(bare_unit_entry(&runs).unwrap().peek().await.unwrap(), Some(()));
+        assert_eq!(bare_unit_entry(&runs).unwrap().get().await.unwrap(), Some(()));
     });
 }
 
-/// Whether the future of a cached call, of a companion's `peek` and the companion itself go to other threads.
+/// The future of a cached call, that of a companion's `peek`, and the companion itself are `Send`.
 #[test]
 fn futures_and_companions_are_send() {
     fn send<T: Send + Sync>(value: T) -> T {
@@ -316,7 +316,7 @@ fn futures_and_companions_are_send() {
     testing::scope(&Client::memory(), || {
         drop(send_future(usage_later("a", &runs)));
         let entry = send(usage_later_entry("a", &runs).unwrap());
-        drop((send_future(entry.peek()), send_future(entry.forget())));
+        drop((send_future(entry.get_ok()), send_future(entry.forget())));
     });
 }
 
@@ -326,7 +326,7 @@ fn recursive(depth: u32) -> AppResult<u32> {
 }
 
 #[test]
-fn recursion_is_told() {
+fn recursion_is_an_error() {
     alone(|| {
         let Err(AppError::Lock(error)) = recursive(1) else { panic!("the key is held by the outer call") };
         assert_eq!(error.kind(), ErrorKind::Misuse);

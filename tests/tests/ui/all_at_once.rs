@@ -1,4 +1,4 @@
-//! Everything that is wrong with one attribute is said at once, and the function is still there.
+//! All errors of one attribute are reported at once, and the function is still defined.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(slep = "1s", lease = 10, once, wait = "5s")]
@@ -7,7 +7,7 @@ fn report(customer_id: u64) -> u64 {
 }
 
 fn main() {
-    // Had the function gone, this would be one more error.
+    // Without the function, this would be one more error.
     let _: u64 = report(1);
     let _: Option<Error> = None;
 }

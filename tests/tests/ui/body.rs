@@ -1,4 +1,4 @@
-//! What is wrong in a body is reported there, as it is without the attribute.
+//! Errors in a body are reported there, as without the attribute.
 #![deny(unused, unreachable_code)]
 use dspinlock::{Error, dspinlock};
 

@@ -1,4 +1,4 @@
-//! Options of `cached` that there are not, that say nothing, or that stand where they don't belong.
+//! Options of `cached` that do not exist, have no effect, or are in the wrong place.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(cached(refresh = "30s"))]

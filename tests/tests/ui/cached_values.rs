@@ -1,4 +1,4 @@
-//! What `cached` stores can be written and read back; what can't is told so at the return type.
+//! Values of `cached` must serialize and deserialize. The error is at the return type.
 use std::sync::Arc;
 
 use dspinlock::{Error, dspinlock};

@@ -1,4 +1,4 @@
-//! Choices between words, and one that a blocking function does not have.
+//! Options whose values are words, and one that blocking functions do not have.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(on_lost = "stop")]

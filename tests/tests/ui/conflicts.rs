@@ -1,4 +1,4 @@
-//! Arguments that do not go together, or stand twice.
+//! Arguments that exclude each other, or that are given twice.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(key = 1, sleep = "1s", key = 2)]

@@ -1,4 +1,4 @@
-//! An expression for a duration is checked by its type, where it stands.
+//! The type of an expression for a duration is checked where it is written.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(key = limit, wait = limit * 2)]

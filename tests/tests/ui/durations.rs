@@ -1,4 +1,4 @@
-//! Durations: a unit is needed, zero and more than a year are refused.
+//! Durations need a unit. Zero and more than a year are refused.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(sleep = 100)]

@@ -1,4 +1,4 @@
-//! A future under another name is found by its type.
+//! A future behind a type alias is recognised by its type.
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 

@@ -1,4 +1,4 @@
-//! Keys are checked by their type, where they are written.
+//! The types of keys are checked where they are written.
 use dspinlock::{Error, dspinlock};
 
 struct Customer {

@@ -1,4 +1,4 @@
-//! Lints see the user's code as they do without the attribute.
+//! Lints check the user's code as without the attribute.
 #![deny(unused, unreachable_code)]
 use dspinlock::{Error, dspinlock};
 

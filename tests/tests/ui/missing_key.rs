@@ -1,4 +1,4 @@
-//! A function with arguments says which of them tell its calls apart.
+//! A function with arguments needs a key.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock]

@@ -1,4 +1,4 @@
-//! One mode at most, without a value.
+//! At most one mode, without a value.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(once, skip)]

@@ -1,4 +1,4 @@
-//! The return type carries the error of the lock, or `on_error` makes something of it.
+//! The return type holds the error of the lock, or `on_error` converts it.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock]

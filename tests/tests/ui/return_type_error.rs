@@ -1,4 +1,4 @@
-//! Types that say only by what they are that they cannot carry the error of the lock, or a call that did not run.
+//! Return types that can't hold the error of the lock, or a call that did not run, as only the type checker finds out.
 use dspinlock::{Error, dspinlock};
 
 struct Report;

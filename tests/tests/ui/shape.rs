@@ -1,4 +1,4 @@
-//! What cannot be locked at all.
+//! Items that can't be locked.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(key = 1)]

@@ -1,4 +1,4 @@
-//! Text where the arguments were meant: it would be one key for all calls.
+//! A text in place of the arguments would be one key for all calls.
 use dspinlock::{Error, dspinlock};
 
 struct User {

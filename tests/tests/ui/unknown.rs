@@ -1,4 +1,4 @@
-//! Names that are no arguments, and values that are no values.
+//! Unknown arguments, and malformed values.
 use dspinlock::{Error, dspinlock};
 
 #[dspinlock(slep = "100ms")]

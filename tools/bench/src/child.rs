@@ -1,18 +1,18 @@
-//! The processes that do the work, as the process that compares sees them: lines in, lines out.
+//! The worker processes as the comparing process sees them: lines in, lines out.
 
 use crate::Fallible;
 use crate::contestants::{Contestant, Engine};
+use dspinlock_testkit::{Child, this_program};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The hidden argument that makes this binary a worker.
 pub(crate) const WORKER: &str = "--worker";
 
-/// A worker that says nothing for this long hangs, and that is a result too.
+/// A worker that is silent for this long hangs, which is a result too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const PYTHON: &str = include_str!("python/worker.py");
@@ -24,8 +24,6 @@ pub(crate) type Figures = BTreeMap<String, f64>;
 pub(crate) struct Worker {
     name: String,
     child: Child,
-    input: Option<ChildStdin>,
-    lines: Receiver<String>,
 }
 
 impl Worker {
@@ -36,49 +34,33 @@ impl Worker {
             command.args(["-c", PYTHON]);
             command
         } else {
-            let mut command = Command::new(std::env::current_exe()?);
+            let mut command = this_program();
             command.arg(WORKER);
             command
         };
-        let mut child = command
-            .args([contestant.engine.name(), role, url])
-            .args(contestant.settings())
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let input = child.stdin.take();
-        let output = child.stdout.take().ok_or("the worker has no output")?;
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // Nobody listens only when the worker is being ended.
-                let _ = send.send(line);
-            }
-        });
-        let mut worker = Self { name: contestant.name.clone(), child, input, lines };
+        command.args([contestant.engine.name(), role, url]).args(contestant.settings()).args(more);
+        let mut worker = Self { name: contestant.name.clone(), child: Child::start(&mut command)? };
         worker.hear("ready")?;
         Ok(worker)
     }
 
     /// Tells the worker to begin something.
     pub(crate) fn tell(&mut self, word: &str) -> Fallible<()> {
-        let input = self.input.as_mut().ok_or("the worker has no input")?;
-        Ok(writeln!(input, "{word}")?)
+        Ok(self.child.say(word)?)
     }
 
-    /// Waits for the worker to say that something is done, and for the figures that it gives with it.
+    /// Waits until the worker says `word`, and returns the figures of that line.
     pub(crate) fn hear(&mut self, word: &str) -> Fallible<Figures> {
         let heard = self.hear_within(word, PATIENCE)?;
         heard.ok_or_else(|| format!("{} hangs", self.name).into())
     }
 
-    /// As [`hear`](Self::hear), but gives up after `patience`, with nothing.
+    /// [`hear`](Self::hear) that returns `None` after `patience`.
     pub(crate) fn hear_within(&mut self, word: &str, patience: Duration) -> Fallible<Option<Figures>> {
-        let line = match self.lines.recv_timeout(patience) {
+        let line = match self.child.hear(patience) {
             Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => return Ok(None),
-            Err(RecvTimeoutError::Disconnected) => return Err(format!("{} has failed", self.name).into()),
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Ok(None),
+            Err(error) => return Err(format!("{} has failed: {error}", self.name).into()),
         };
         let mut words = line.split_whitespace();
         if words.next() != Some(word) {
@@ -102,7 +84,6 @@ impl Worker {
     /// Ends the worker without warning, as a crash does.
     pub(crate) fn crash(mut self) -> Fallible<()> {
         self.child.kill()?;
-        self.child.wait()?;
         Ok(())
     }
 }
@@ -110,15 +91,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // A worker ends when its input does. One that hangs must not hold up the others.
-        drop(self.input.take());
-        for _ in 0..20 {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        drop(self.child.take_input());
+        let _ = self.child.wait(Duration::from_millis(100));
     }
 }
 
@@ -128,7 +102,7 @@ fn python() -> Option<PathBuf> {
     named.or_else(|| Some(PathBuf::from(".venv/bin/python")).filter(|python| python.exists()))
 }
 
-/// Whether this contestant can take part; why not, otherwise.
+/// Checks that this contestant can take part; the error says why not.
 pub(crate) fn availability(engine: Engine) -> Result<(), String> {
     if !engine.is_python() {
         return Ok(());

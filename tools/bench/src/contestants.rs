@@ -1,4 +1,4 @@
-//! Who takes part, and how each is set.
+//! The contestants and their settings.
 
 use dspinlock_testkit::is_for_connecting;
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     Dspinlock,
-    /// The scripts of `dspinlock`, sent by the `redis` crate with nothing around them.
+    /// The scripts of `dspinlock`, sent by the `redis` crate.
     Bare,
-    /// The textbook's lock: `SET NX PX`, and a script that compares and deletes.
+    /// The textbook lock: `SET NX PX`, and a script that compares and deletes.
     BareSet,
     Rslock,
     Redlock,
@@ -45,8 +45,7 @@ impl Engine {
         matches!(self, Self::PyDspinlock | Self::RedisPy | Self::PythonRedisLock)
     }
 
-    /// How many of these calls, by command, its clients sent for their work: what connecting takes is left out, and what
-    /// their scripts called.
+    /// How many of these calls its clients sent, without those for connecting and those of their scripts.
     pub(crate) fn sent(self, calls: &BTreeMap<String, u64>) -> u64 {
         let inner = self.inner_commands();
         let is_sent = |name: &str| !is_for_connecting(name) && !inner.contains(&name);
@@ -61,8 +60,8 @@ impl Engine {
     fn inner_commands(self) -> &'static [&'static str] {
         match self {
             Self::Dspinlock | Self::Bare => {
-                // Of the plain reads of a hit the server counts no more than how many there were with those in scripts; the
-                // rows that count commands have none.
+                // The server counts the plain reads of a hit together with those in scripts. The rows that count commands
+                // have no hits.
                 &[
                     "del", "exists", "get", "getrange", "pexpire", "pttl", "rename", "sadd", "scard", "set",
                     "srem", "strlen", "time", "type",
@@ -116,12 +115,12 @@ impl Contestant {
         self.polling(1).called("1ms")
     }
 
-    /// Whether this is what the ratios are taken against.
+    /// Whether the ratios refer to this one.
     pub(crate) fn is_base(&self) -> bool {
         self.name == "bare"
     }
 
-    /// What its worker has to know, as `name=value`.
+    /// The settings of its worker, as `name=value`.
     pub(crate) fn settings(&self) -> Vec<String> {
         let door = if self.door == Door::Async { "async" } else { "blocking" };
         let mut settings = vec![format!("door={door}")];

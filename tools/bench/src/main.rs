@@ -1,12 +1,12 @@
-//! Measures `dspinlock` beside the bare commands and beside other locks, all in one run against a server of its own.
+//! Compares `dspinlock` with the bare commands and with other locks, in one run against private servers.
 //!
 //! ```sh
 //! cargo run --release -p dspinlock-bench -- --quick
 //! ```
 //!
 //! Every contestant runs in processes of its own: this binary again, or Python. They are started once for a row and
-//! then take it in turn (A B C A B C …), so that what the machine does meanwhile hits all of them alike. A ratio is the
-//! median of the ratios of neighbours in time.
+//! then take turns (A B C A B C …), so that other load on the machine affects all of them alike. A ratio is the median of the
+//! ratios of neighbours in time.
 
 mod child;
 mod contestants;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What went wrong, in words.
+/// Errors are shown, not handled.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn compare(arguments: &[String]) -> Fallible<()> {

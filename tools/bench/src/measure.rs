@@ -1,11 +1,11 @@
-//! Samples, in turns, and what they come to.
+//! Samples, taken in turn, and their statistics.
 
 use crate::Fallible;
 use crate::child::{Figures, availability};
 use crate::contestants::Contestant;
 use crate::options::Options;
 
-/// What one turn of one contestant gave.
+/// The result of one turn of one contestant.
 pub(crate) struct Sample {
     pub(crate) value: f64,
     /// Further figures, for the table's last column and for the JSON.
@@ -23,7 +23,7 @@ impl Sample {
     }
 }
 
-/// What a contestant did in a row.
+/// The results of a contestant in a row.
 pub(crate) struct Standing {
     pub(crate) name: String,
     /// The samples in the order in which they were taken, or why there are none.
@@ -55,7 +55,7 @@ impl Standing {
 }
 
 impl Measured {
-    /// How often everybody had a turn.
+    /// How many turns each contestant had.
     pub(crate) fn repeats(&self) -> usize {
         self.standings.iter().map(|standing| standing.values().len()).max().unwrap_or(0)
     }
@@ -64,7 +64,7 @@ impl Measured {
     pub(crate) fn ratio(&self, standing: &Standing) -> Option<Spread> {
         let base = self.standings.iter().find(|standing| standing.name == "bare")?.values();
         let values = standing.values();
-        // There is no telling how many times nothing something is.
+        // A ratio to zero has no meaning.
         let pairs = values.iter().zip(&base).filter(|(_, base)| **base != 0.0);
         let ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
         (!ratios.is_empty()).then(|| Spread::of(ratios))
@@ -94,12 +94,12 @@ impl Spread {
     }
 }
 
-/// What a contestant has prepared, and its samples so far; or why it is out.
+/// A contestant's preparation and its samples so far, or why it is out.
 type State<T> = Result<(T, Vec<Sample>), String>;
 
-/// Prepares every contestant and gives each its turn, again and again.
+/// Prepares all contestants, and gives each its turns.
 ///
-/// Who can't take part, or fails, is out of the row and its standing says why.
+/// A contestant that can't take part, or fails, is out of the row, and its standing says why.
 pub(crate) fn in_turns<T>(
     options: &Options,
     slow: bool,

@@ -87,7 +87,7 @@ impl Options {
         self.libs.is_empty() || lib == "bare" || self.libs.iter().any(|name| lib.starts_with(name.as_str()))
     }
 
-    /// How often everybody has a turn. `slow` rows, whose turns take seconds, have fewer when it has to be quick.
+    /// How many turns each contestant has. In a quick run `slow` rows, whose turns take seconds, have fewer.
     pub(crate) fn repeats(&self, slow: bool) -> usize {
         self.repeats.unwrap_or(if slow && self.quick { 3 } else { 5 })
     }

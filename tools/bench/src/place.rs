@@ -1,4 +1,4 @@
-//! Where a row takes place: a server of its own, perhaps at a distance, perhaps all on one core.
+//! The place of a row: a server of its own, perhaps with a delay, perhaps all on one core.
 
 use crate::Fallible;
 use crate::contestants::Engine;
@@ -67,7 +67,7 @@ impl Pinned {
 impl Drop for Pinned {
     fn drop(&mut self) {
         #[cfg(target_os = "linux")]
-        // At worst the rest of the run stays on one core, as asked.
+        // If this fails, the rest of the run stays on one core.
         let _ = rustix::thread::sched_setaffinity(None, &self.before);
     }
 }

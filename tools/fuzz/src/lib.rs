@@ -1,6 +1,6 @@
-//! Properties of parsers, tried with random input: a moment of it in every `cargo test`, or for as long as one likes.
+//! Properties of parsers, tested with random input: briefly in every `cargo test`, or for a given time.
 //!
-//! With `FUZZ_SECONDS=600` each property is tried for ten minutes, with new input all the time. See `docs/testing.md`.
+//! With `FUZZ_SECONDS=600` each property is tested for ten minutes with new input. See `docs/testing.md`.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -10,11 +10,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::TestRunner;
 
-/// Tries a property, which panics where it does not hold, and says whether the parser has accepted the input.
+/// Tests a property, a function that panics if it does not hold, and returns whether the parser accepted the input.
 ///
 /// # Panics
-/// With the smallest input that shows it, where the property does not hold. Also if no input at all was accepted: such
-/// input tests little.
+/// With the smallest failing input if the property does not hold, and if no input was accepted, which would test little.
 pub fn fuzz<S: Strategy>(name: &str, input: &S, property: impl Fn(S::Value) -> bool) {
     let seconds = std::env::var("FUZZ_SECONDS").ok();
     let seconds = seconds.map_or(0, |text| text.parse().expect("FUZZ_SECONDS is a whole number"));
@@ -40,7 +39,7 @@ pub fn fuzz<S: Strategy>(name: &str, input: &S, property: impl Fn(S::Value) -> b
     assert!(accepted.get() > 0, "{name}: nothing was accepted");
 }
 
-/// Some bytes with a few slips: bytes and words that came in, went missing, were changed or stand there twice.
+/// Bytes with a few mutations: bytes and words that are inserted, removed, changed or doubled.
 pub fn with_slips(
     whole: impl Strategy<Value = Vec<u8>>,
     words: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! The one clock of all processes of a run, which nobody sets and which goes on in a suspended machine.
+//! The clock of all processes of a run. It is never set, and runs on while the machine is suspended.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,9 +28,9 @@ pub(crate) struct Wall {
 }
 
 impl Wall {
-    /// For so long an answer is good: the wall clock may be set.
+    /// How long the difference is valid: the wall clock may be set.
     const FRESH: u64 = 500_000;
-    /// Between two looks at this clock that are so near each other the wall clock shows the same moment.
+    /// Two readings of this clock this close enclose the same moment of the wall clock.
     const NEAR: u64 = 50;
 
     pub(crate) fn ask() -> Self {
@@ -38,14 +38,14 @@ impl Wall {
             let before = now();
             let wall = micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
             let asked = now();
-            // A thread that had to wait in between asks again.
+            // A thread that was interrupted in between tries again.
             if asked - before <= Self::NEAR {
                 return Self { ahead: wall.saturating_sub(before), asked };
             }
         }
     }
 
-    /// What this clock showed when the wall clock showed `wall` microseconds, lately.
+    /// The time of this clock at a recent time of the wall clock.
     pub(crate) fn boot_at(&mut self, wall: u64) -> u64 {
         if now() > self.asked + Self::FRESH {
             *self = Self::ask();

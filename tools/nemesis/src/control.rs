@@ -1,12 +1,11 @@
-//! The controls: locks without a part of the protocol, and py-dspinlock. A checker that does not catch them proves nothing.
+//! The controls: locks without a part of the protocol, and py-dspinlock. A checker that misses them proves nothing.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use dspinlock_testkit::{Proxy, Server, Verdict};
+use dspinlock_testkit::{Child, Proxy, Server, Verdict};
 use fastrand::Rng;
 
 use crate::Fallible;
@@ -17,19 +16,19 @@ use crate::rig::{Plan, gather};
 use crate::scenario::{self, Faults, Outcome};
 use crate::wire::Sabotage;
 
-/// How often a control is run, each time by another seed, before it counts as not caught.
+/// How many seeds a control is run with before it counts as not caught.
 pub(crate) const TRIES: u64 = 4;
 
 pub(crate) struct Control {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What it violates.
+    /// The property that it violates.
     pub(crate) property: Property,
     pub(crate) kind: Kind,
 }
 
 pub(crate) enum Kind {
-    /// A change of the usual plan, and the faults under which it shows.
+    /// A change of the usual plan, and the faults that reveal it.
     Sabotage(fn(&mut Plan), Faults),
     Python,
 }
@@ -102,6 +101,9 @@ impl Control {
 
 const WORKER: &str = include_str!("python/worker.py");
 
+/// A Python worker that is silent for this much longer than its task takes hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// How many Python processes lock one key.
 const PROCESSES: u32 = 3;
 
@@ -109,7 +111,7 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
     let interpreter = interpreter()?;
     std::fs::create_dir_all(dir)?;
     let server = Server::try_start()?;
-    // The wire of a network on which some packets are sent again: meanwhile others make several requests.
+    // Some requests are late, as on a network that loses packets. Meanwhile other processes make several requests.
     let dice = Mutex::new(Rng::with_seed(seed));
     let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |_| {
         let mut dice = dice.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,24 +119,27 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
         Verdict::Late(Duration::from_micros(late))
     });
     let port = proxy.address().port().to_string();
-    let start = |process: u32| -> Fallible<Python> {
+    let start = |process: u32| -> Fallible<Child> {
         let history = dir.join(format!("worker-{process}.jsonl"));
         let mut command = Command::new(&interpreter);
         command.args(["-c", WORKER, &port]).arg(history).args([process.to_string(), seed.to_string()]);
-        Ok(Python(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?))
+        Ok(Child::start(&mut command)?)
     };
     let mut workers = (0..PROCESSES).map(start).collect::<Fallible<Vec<_>>>()?;
     for worker in &mut workers {
-        worker.await_ready()?;
+        let said = worker.hear(LIMIT)?;
+        if said != "ready" {
+            return Err(format!("the Python worker says {said:?} in place of \"ready\"").into());
+        }
     }
     let until = now() + seconds * 1_000_000;
     for worker in &mut workers {
-        worker.go(until)?;
+        worker.say(&until.to_string())?;
     }
     for worker in &mut workers {
-        let status = worker.0.wait()?;
-        if !status.success() {
-            return Err(format!("the Python worker has failed: {status}").into());
+        let ended = worker.wait(LIMIT + Duration::from_secs(seconds))?;
+        if !ended.status.success() {
+            return Err(format!("the Python worker has failed: {ended}").into());
         }
     }
     drop(history::Log::open(&dir.join("faults.jsonl"), 0)?);
@@ -143,33 +148,10 @@ fn python(seed: u64, seconds: u64, dir: &Path) -> Fallible<Outcome> {
     Ok(Outcome { evidence, verdict, faults: 0 })
 }
 
-/// A Python process, which ends with this value.
-struct Python(Child);
-
-impl Python {
-    fn await_ready(&mut self) -> Fallible<()> {
-        let mut line = String::new();
-        BufReader::new(self.0.stdout.take().ok_or("Python has no output")?).read_line(&mut line)?;
-        if line.trim() == "ready" { Ok(()) } else { Err("the Python worker does not start".into()) }
-    }
-
-    fn go(&mut self, until: u64) -> Fallible<()> {
-        Ok(writeln!(self.0.stdin.take().ok_or("Python has no input")?, "{until}")?)
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // One that has ended already can't be killed, which is what was wanted.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A Python that has py-dspinlock.
 ///
 /// # Errors
-/// If there is none, with what to do.
+/// If there is none, with advice.
 pub(crate) fn interpreter() -> Fallible<PathBuf> {
     let named = std::env::var_os("DSPINLOCK_PYTHON").filter(|named| !named.is_empty()).map(PathBuf::from);
     let python = named.unwrap_or_else(|| PathBuf::from(".venv/bin/python"));

@@ -1,4 +1,4 @@
-//! What was done to the servers, the wires and the processes: the log of the faults, by the same clock.
+//! The log of the faults of servers, wires and processes, by the same clock.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::now;
 use crate::history::append;
 
-/// The process number of the first process in a slot is the slot's own; each that follows it adds this.
+/// The first process in a slot has the number of the slot. Each that follows it adds this.
 pub(crate) const SLOTS: u32 = 100;
 
-/// Which keys a fault makes the servers forget, so that a second grant is expected.
+/// The keys that a fault makes the servers lose, so that a second grant is expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Loss {
@@ -28,10 +28,10 @@ pub(crate) struct Fault {
     pub(crate) name: String,
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The slot of the process that it concerns; all of them where there is none.
+    /// The slot of the process that it concerns, or `None` for all.
     pub(crate) slot: Option<u32>,
     pub(crate) loses: Loss,
-    /// Whether the process and the server may be out of each other's reach meanwhile.
+    /// Whether the process and the server may not reach each other meanwhile.
     pub(crate) away: bool,
 }
 
@@ -49,17 +49,17 @@ impl Fault {
 #[serde(tag = "entry", rename_all = "lowercase")]
 pub(crate) enum Entry {
     Fault(Fault),
-    /// A process is no more.
+    /// A process has died.
     Death {
         process: u32,
         at: u64,
     },
-    /// Nobody listened to the server: of what it did last before it was killed not everything is known.
+    /// The server was not monitored, so its last actions before it was killed are unknown.
     Blind {
         from: u64,
         to: u64,
     },
-    /// This machine let nobody run, or so few that a thread which wanted to could not.
+    /// The machine stalled: a thread that was ready could not run.
     Stall {
         from: u64,
         to: u64,

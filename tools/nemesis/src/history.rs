@@ -1,4 +1,4 @@
-//! What the workers did: one file of JSON lines a process, an event a line, all by one clock.
+//! What the workers did: a file of JSON lines for each process, a line for each event, all by one clock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::now;
 
-/// The name of one operation of one process, as the record in Redis has it too: `process-number`.
+/// The name of an operation, `process-number`. The record in Redis has it, too.
 pub(crate) type Op = String;
 
 /// One event.
@@ -31,17 +31,21 @@ pub(crate) enum Call {
     Lock,
     Cached,
     Once,
+    /// Marks a key COMPUTED without a value.
+    Mark,
+    /// Deletes the record and the value, whoever holds it.
+    Forget,
 }
 
-/// How a holding was ended.
+/// How a holder ended its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum How {
     Release,
     Abandon,
-    /// By a drop, a panic or an aborted task: nobody hears how it went.
+    /// By a drop, a panic or an aborted task, which report no outcome.
     Drop,
-    /// The body of an annotated function is over, with success or not.
+    /// By the success of an annotated function's body.
     Publish,
     Fail,
 }
@@ -49,33 +53,37 @@ pub(crate) enum How {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum What {
-    /// The caller asks, and is ready to wait for so many microseconds.
+    /// The caller asks, and waits for at most `budget` microseconds.
     Invoke { call: Call, budget: u64 },
-    /// Granted, believed to be held until `deadline`: the body starts.
+    /// Granted, and held until `deadline` as far as the caller knows. The body starts.
     Ok { fence: u64, deadline: u64 },
-    /// Told no.
-    Fail { kind: String },
-    /// An error, or dropped: nobody knows what the server made of it.
+    /// Refused. `run` is the operation that failed, if the caller was told of a failure.
+    Fail {
+        kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<Op>,
+    },
+    /// An error, or dropped: the outcome on the server is unknown.
     Info { kind: String },
-    /// Told that it is held; `since` is from just before the question, `deadline` what was known then.
+    /// Told that the lock is held. `since` is just before the question, `deadline` was known then.
     Claim { fence: u64, since: u64, deadline: u64 },
-    /// Told that it is not held any more.
+    /// Told that the lock is lost.
     Lost { fence: u64 },
     /// Wrote to the fenced register.
     Write { fence: u64, accepted: bool },
-    /// The holder has stopped to act, and is about to give the lock back.
+    /// The holder has stopped acting, and is about to give the lock back.
     Release { fence: u64, how: How },
-    /// What it was told of that: `ok`, `dropped`, or the kind of error.
+    /// The outcome of that: `ok`, `dropped`, or the kind of error.
     Released { fence: u64, kind: String },
-    /// A caller of a cached function was given a value, computed by the operation `run`.
+    /// A caller of a cached function got a value that the operation `run` computed.
     Value { run: Op, fence: u64, whole: bool },
-    /// The operation is over, and nothing was held or is held.
+    /// The operation is over without a turn.
     Done,
-    /// What the process uses.
+    /// The resources of the process.
     Gauge { threads: u64, files: u64, memory_kb: u64 },
 }
 
-/// A writer's end of a file of JSON lines.
+/// Writes a file of JSON lines.
 pub(crate) struct Log {
     file: File,
     process: u32,
@@ -99,7 +107,7 @@ impl Log {
     }
 }
 
-/// Appends a line by one write, so that a process which is killed leaves whole lines behind.
+/// Appends a line in one write, so that a killed process leaves whole lines behind.
 ///
 /// # Panics
 /// If the disk is full: a history with holes proves nothing.

@@ -1,18 +1,18 @@
-//! Tries to break `dspinlock`: worker processes that lock through wires, servers and clocks that go wrong, and a checker of
-//! what they write down.
+//! Tries to break `dspinlock`: worker processes lock while wires, servers and clocks fail, and a checker examines what they
+//! log.
 //!
 //! ```sh
 //! cargo run --release -p dspinlock-nemesis -- --seeds 3
 //! ```
 //!
 //! A scenario starts a server, a proxy and a process for each of five workers, and a register on a server without faults
-//! that refuses a stale fencing token. The workers and the faults follow from the seed. Everything is written down by one
-//! clock: what each process asked for and was told ([`history`]), what was done to it ([`faults`]), and what the server
-//! did ([`truth`]). [`check`] needs nothing but these files.
+//! that refuses stale fencing tokens. The calls and the faults follow from the seed. One clock times everything: what each
+//! process asked for and got ([`history`]), the faults ([`faults`]), and what the server did ([`truth`]). [`check`] needs only
+//! these files.
 //!
-//! The controls are locks without a part of the protocol, made by other scripts on the wire, holders that do not look at
-//! their deadline, and py-dspinlock. What is not tried: a cluster (a client that re-sends is: requests are done twice), a
-//! real Sentinel (its steps are), and a power loss.
+//! The controls are locks without a part of the protocol, whose scripts the proxy replaces, holders that ignore their
+//! deadline, and py-dspinlock. Not covered: a cluster (but requests are done twice, as by a client that re-sends), a real
+//! Sentinel (but its steps are), and a power loss.
 
 mod check;
 mod clock;
@@ -28,6 +28,7 @@ mod truth;
 mod wire;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ use options::{Asked, Options};
 use report::{Figures, Row};
 use scenario::{LEAST_FAULTS, Outcome, Scenario};
 
-/// What went wrong, in words.
+/// Errors are shown, not handled.
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything held, and enough was tried to say so.
+/// Returns whether all properties held, and enough happened to prove that.
 fn nemesis(arguments: &[String]) -> Fallible<bool> {
     let options = match Options::parse(arguments)? {
         Asked::Run(options) => options,
@@ -99,7 +100,7 @@ fn nemesis(arguments: &[String]) -> Fallible<bool> {
     Ok(conclusive && figures.violations == 0 && figures.controls == figures.controls_caught)
 }
 
-/// The controls that are to run; that one can't is known before anything runs.
+/// The controls to run. A missing Python is an error before anything runs.
 fn controls(options: &Options) -> Fallible<Vec<&'static Control>> {
     let mut controls: Vec<_> =
         control::ALL.iter().filter(|control| options.wants(control.name, None)).collect();
@@ -112,17 +113,21 @@ fn controls(options: &Options) -> Fallible<Vec<&'static Control>> {
     Ok(controls)
 }
 
-/// Runs a scenario by each seed, and goes on with others until enough has happened to prove something: on a busy machine
-/// little does.
+/// Runs a scenario with each seed, and with derived seeds until enough has happened to prove something: on a busy machine one
+/// run may not suffice.
 fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
     let mut row = Row::of(scenario.name);
     for &first in &options.seeds {
-        let (mut grants, mut faults) = (0, 0);
+        let (mut grants, mut faults, mut outcomes) = (0, 0, BTreeSet::new());
         for more in 0..MOST_RUNS {
             let seed = first + more * FURTHER_SEEDS;
             let outcome = run_once(scenario, seed, options, &mut row)?;
             (grants, faults) = (grants + outcome.verdict.grants, faults + outcome.faults);
-            let lacks = too_few(scenario, grants, faults, options.seconds);
+            outcomes.extend(outcome.verdict.outcomes);
+            let lacks = too_few(scenario, grants, faults, options.seconds).or_else(|| {
+                let lacks = scenario.outcomes.iter().find(|outcome| !outcomes.contains(**outcome));
+                lacks.map(|outcome| format!("no {outcome}"))
+            });
             let Some(lacks) = lacks.filter(|_| outcome.verdict.violations.is_empty()) else { break };
             if more + 1 == MOST_RUNS {
                 row.inconclusive.get_or_insert(format!("INCONCLUSIVE: seed {first} has {lacks}"));
@@ -134,15 +139,15 @@ fn run(scenario: &Scenario, options: &Options) -> Fallible<Row> {
     Ok(row)
 }
 
-/// How often a scenario is run at the most by one seed and those that are derived from it.
+/// How often a scenario runs at most with one seed and its derived ones.
 const MOST_RUNS: u64 = 10;
 
-/// How far a seed is from the next that is derived from it; each can be asked for by itself.
+/// The distance of derived seeds. `--seed` accepts them, too.
 const FURTHER_SEEDS: u64 = 1_000_000;
 
 fn run_once(scenario: &Scenario, seed: u64, options: &Options, row: &mut Row) -> Fallible<Outcome> {
     let dir = options.keep.join(format!("{}-{seed}", scenario.name));
-    // A history that was kept is the latest.
+    // Only the latest history is kept.
     let _ = fs::remove_dir_all(&dir);
     let mut plan = scenario::usual(seed, options.seconds);
     (scenario.plan)(&mut plan);
@@ -166,7 +171,7 @@ fn run_once(scenario: &Scenario, seed: u64, options: &Options, row: &mut Row) ->
     Ok(outcome)
 }
 
-/// What there is too little of to prove anything.
+/// What is missing to prove anything.
 fn too_few(scenario: &Scenario, grants: u64, faults: u64, seconds: u64) -> Option<String> {
     let figures = [("grants", grants, scenario.grants), ("faults", faults, LEAST_FAULTS)];
     figures.into_iter().find_map(|(what, number, of_20)| {
@@ -175,7 +180,7 @@ fn too_few(scenario: &Scenario, grants: u64, faults: u64, seconds: u64) -> Optio
     })
 }
 
-/// Runs a control until it is caught, by a few seeds.
+/// Runs a control with a few seeds until it is caught.
 fn is_caught(control: &Control, options: &Options) -> Fallible<bool> {
     let first = options.seeds.first().copied().unwrap_or(1);
     for seed in first..first + control::TRIES {

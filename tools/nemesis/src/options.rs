@@ -16,7 +16,7 @@ Usage: cargo run --release -p dspinlock-nemesis -- [options]
   --scenario NAME  this scenario or control only, by its name or its number (may be repeated)
   --seconds N      how long a scenario goes on for each seed (18); with too few grants or faults it is run again, by
                    seeds derived from it (S + 1000000, ...), ten times at the most
-  --quick          all scenarios and controls in about 90 seconds
+  --quick          all scenarios and controls in about 80 seconds
   --no-python      leaves out the control that needs Python with py-dspinlock
   --keep DIR       where the history of a run that failed is kept (target/nemesis)
   --list           the scenarios and controls

@@ -1,4 +1,4 @@
-//! What the proxies do to single requests: they know the library's scripts by their digests.
+//! Faults of single requests. The proxies recognise the library's scripts by their digests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,14 +26,14 @@ const SCRIPTS: [(Script, &str); 5] = [
     (Script::Fail, include_str!("../../../dspinlock-core/src/store/redis/scripts/fail.lua")),
 ];
 
-/// A part of the protocol that a control leaves out, by other scripts on the wire: the library stays as it is.
+/// A part of the protocol that a control leaves out. The proxy replaces the scripts; the library is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
-    /// Nobody looks whose record it is.
+    /// Scripts do not compare tags.
     Tags,
     /// A request is never too late.
     NotAfter,
-    /// The next fencing token is the last one and one.
+    /// The next fencing token is the last one plus one.
     BareCounter,
 }
 
@@ -66,11 +66,11 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
 #[derive(Default)]
 struct State {
     armed: Option<(Script, Verdict)>,
-    /// How many seconds the server's clock is to be ahead, as far as clients can see.
+    /// How many seconds the server's clock is ahead, as clients see it.
     skew: i64,
 }
 
-/// What is to happen on one worker's wire.
+/// The next fault on one worker's wire.
 pub(crate) struct Wire {
     slot: u32,
     log: FaultLog,
@@ -90,7 +90,7 @@ impl Wire {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Once: the next call of this script meets that fate.
+    /// Applies a verdict to the next call of this script.
     pub(crate) fn arm(&self, script: Script, verdict: Verdict) {
         self.state().armed = Some((script, verdict));
     }
@@ -99,7 +99,7 @@ impl Wire {
         self.state().skew = seconds;
     }
 
-    /// Sees a request on its way to the server.
+    /// Edits a request on its way to the server.
     pub(crate) fn edit(&self, words: &mut Vec<Vec<u8>>) -> Verdict {
         let mut state = self.state();
         let called = self.digests.iter().find(|(_, source, digest)| match words.get(..2) {

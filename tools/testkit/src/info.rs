@@ -1,4 +1,4 @@
-//! Reading the text that `INFO` returns.
+//! Parses the text that `INFO` returns.
 
 use std::collections::BTreeMap;
 
@@ -23,10 +23,10 @@ pub(crate) fn calls(fields: &BTreeMap<String, String>) -> BTreeMap<String, u64> 
         .collect()
 }
 
-/// Whether a command, by its name in `INFO commandstats`, makes a connection ready or looks at the server: whoever counts
-/// what a client sends for its work leaves it out.
+/// Whether a command, by its name in `INFO commandstats`, sets up a connection or inspects the server. Counts of a client's
+/// work leave such commands out.
 ///
-/// `CLIENT CACHING` is work: it goes before each command that the server is to track.
+/// `CLIENT CACHING` is work: it precedes each command that the server tracks.
 pub fn is_for_connecting(command: &str) -> bool {
     match command.split_once('|').unwrap_or((command, "")) {
         ("client", subcommand) => subcommand != "caching",

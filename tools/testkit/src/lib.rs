@@ -1,19 +1,24 @@
-//! What tests, examples and tools of `dspinlock` need around a lock: a real server of their own, a way to ask it things
-//! that shares no code with the library under test, and a wire that can go wrong.
+//! Support for the tests, examples and tools of `dspinlock`: private servers, raw commands that share no code with the library
+//! under test, and a proxy with faults.
 //!
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
-//!   error that says so; no test passes for want of a server.
+//!   error that says so: no test passes because a server is missing.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
+//! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
+//! - [`svg`] draws the pictures of the tools.
 //! - [`Proxy`] stands between a client and a server and delays, holds back, slows down, cuts or rewrites what
 //!   passes.
 
+mod child;
 mod info;
 mod process;
 mod proxy;
 mod request;
 mod resp;
 mod server;
+pub mod svg;
 
+pub use child::{Child, Ended, this_program};
 pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};

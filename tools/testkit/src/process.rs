@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The server runs below a shell that does nothing but read its standard input. The pipe closes when the server is
-/// dropped and also when this process is killed, and then the shell ends the server and removes its directory; so not
-/// even an aborted test run leaves anything behind. The word `keep` ends the server and keeps the directory. Signals
-/// from a terminal are meant for this process: the guard acts on the closed pipe that follows from them.
+/// The server runs below a shell that only reads its standard input. The pipe closes when the server is dropped and also when
+/// this process is killed. Then the shell ends the server and removes its directory, so that even an aborted test run leaves
+/// nothing behind. The word `keep` ends the server and keeps the directory. The shell ignores signals from a terminal, which
+/// are meant for this process.
 const GUARD: &str = r#"
 trap '' INT TERM HUP
 PATH=$PATH:/usr/bin:/bin
@@ -32,7 +32,7 @@ wait $server
 /// How many of the last lines of the server's log are kept for an error message.
 const LOG_LINES: usize = 40;
 
-/// Loading data comes before readiness; nothing that a test loads takes this long.
+/// A server loads its data before it is ready. No test loads for this long.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 type Log = Arc<Mutex<VecDeque<String>>>;
@@ -102,7 +102,7 @@ fn end(guard: &mut Child, control: Option<ChildStdin>, keep_dir: bool) {
     if let Some(mut control) = control
         && keep_dir
     {
-        // A guard that has gone has taken the server with it; there is nobody left to tell.
+        // A guard that has ended has ended the server, too.
         let _ = control.write_all(b"keep\n");
     }
     let _ = guard.wait();
@@ -148,7 +148,7 @@ fn note(line: &str, events: &Sender<Event>, log: &Log) {
         line.contains("Ready to accept connections").then_some(Event::Ready)
     };
     if let Some(event) = event {
-        // Later on nobody waits for events any more.
+        // Nothing waits for events after the start.
         let _ = events.send(event);
     }
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! A wire that goes wrong on request.
+//! A proxy with faults on request.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -20,23 +20,23 @@ pub enum Direction {
     Replies,
 }
 
-/// What becomes of a request that an editor has seen.
+/// The fate of a request, as its editor decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on its way.
+    /// It is delivered.
     Pass,
     /// It is delivered, and the connection is closed in place of its reply.
     CutReply,
-    /// It is delivered this much later, whatever has become of the client by then; what follows waits behind it.
+    /// It is delivered this much later, even if the client has gone. Later requests wait behind it.
     Late(Duration),
-    /// It is done twice, the first time over another connection whose reply nobody sees, as by a client that re-sends.
+    /// It is delivered twice, first over another connection whose reply is dropped, as by a client that re-sends.
     Twice,
 }
 
 /// Sees each request of a client, and may rewrite its words.
 type Editor = dyn Fn(&mut Vec<Vec<u8>>) -> Verdict + Send + Sync;
 
-/// A TCP proxy in front of a server whose faults are switched while clients use it.
+/// A TCP proxy in front of a server. Its faults are switched while clients use it.
 ///
 /// ```
 /// # use dspinlock_testkit::{Connection, Proxy, Server};
@@ -113,7 +113,7 @@ impl Proxy {
         Self::start_with(target, None)
     }
 
-    /// [`Proxy::start`] with somebody who sees each request, and may rewrite it before it goes on.
+    /// [`Proxy::start`] with an editor, which sees each request and may rewrite it.
     ///
     /// # Panics
     /// As [`Proxy::start`].
@@ -149,37 +149,36 @@ impl Proxy {
         self.shared.faults().delay[direction as usize] = delay;
     }
 
-    /// Lets no more than so many bytes a second through in one direction of each connection; `None` is without limit.
+    /// Limits the bytes per second in one direction of each connection. `None` is without limit.
     pub fn throttle(&self, direction: Direction, rate: Option<u32>) {
         self.shared.faults().rate[direction as usize] = rate;
     }
 
-    /// Leads new connections to another server, as after a failover; those that stand go on.
+    /// Connects new clients to another server, as after a failover. Open connections stay.
     pub fn retarget(&self, target: SocketAddr) {
         self.shared.faults().target = target;
     }
 
-    /// Holds back everything in one direction, the end of a connection included, as a partition does. Turned off, what
-    /// was held arrives, as it does when TCP sends again after a partition.
+    /// Holds back everything in one direction, the end of a connection included, as a partition does. Turned off, it delivers
+    /// what was held, as TCP does after a partition.
     pub fn blackhole(&self, direction: Direction, on: bool) {
         self.shared.faults().held[direction as usize] = on;
         self.shared.changed.notify_all();
     }
 
-    /// From now on passes nothing on over the connections that stand, as behind a router that has forgotten them; new ones
-    /// go on.
+    /// Delivers nothing over the open connections from now on, as behind a router that has forgotten them. New ones work.
     pub fn silence(&self) {
         let mut faults = self.shared.faults();
         faults.silent = faults.accepted;
     }
 
-    /// Closes new connections as soon as they are made; those that stand go on.
+    /// Closes new connections as soon as they are made. Open ones stay.
     pub fn refuse(&self, on: bool) {
         self.shared.faults().refuse = on;
     }
 
-    /// Once: delivers the next request that contains `needle` (an empty one: the next request), waits for the server's
-    /// reply, and closes the connection instead of passing it on. The client can't know that its request was done.
+    /// Delivers the next request that contains `needle` (if that is empty, the next request), waits for the server's reply, and
+    /// closes the connection in its place. The client can't know that its request was done.
     pub fn cut_reply_to(&self, needle: &[u8]) {
         self.shared.faults().cut = Some(needle.to_vec());
     }
@@ -194,7 +193,7 @@ impl Proxy {
         self.shared.faults().accepted
     }
 
-    /// Closes all connections that stand.
+    /// Closes all open connections.
     pub fn cut_all(&self) {
         for link in self.shared.faults().connections.drain(..) {
             link.close();
@@ -207,7 +206,7 @@ impl Drop for Proxy {
         self.shared.faults().ended = true;
         self.shared.changed.notify_all();
         self.cut_all();
-        // The acceptor looks whether it has ended once for each connection; this one is for that.
+        // The acceptor checks for the end at each connection, so this makes one.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -243,7 +242,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let (number, target) = (faults.accepted, faults.target);
         drop(faults);
-        // A server that is down shows as a closed connection, the nearest that a proxy can come to it.
+        // A client of a stopped server gets a closed connection.
         let _ = link(number, client, target, shared);
     }
 }
@@ -267,7 +266,7 @@ fn link(number: u64, client: TcpStream, target: SocketAddr, shared: &Arc<Shared>
     Ok(())
 }
 
-/// What was read, and when it may be delivered. Reading goes on meanwhile, so that a delay adds to the latency only.
+/// Bytes, and when they may be delivered. Reading continues meanwhile, so a delay adds only latency.
 type Chunk = (Instant, Vec<u8>);
 
 fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, number: u64, shared: &Shared) {
@@ -296,7 +295,7 @@ fn read(mut from: TcpStream, chunks: &Sender<Chunk>, direction: Direction, numbe
     }
 }
 
-/// Shows the editor what has arrived whole, and sends what it makes of that; false when nobody takes it any more.
+/// Edits and delivers whole requests; false when the connection is closed.
 fn edit(
     requests: &mut Requests,
     editor: &Editor,
@@ -328,7 +327,7 @@ fn edit(
 
 /// Has a request done over a connection of its own.
 fn send_aside(target: SocketAddr, words: &[Vec<u8>]) {
-    // Whatever comes of it, the request itself goes on.
+    // The request itself is delivered in any case.
     let _ = Connection::open(target).and_then(|mut aside| {
         aside.set_patience(Some(Duration::from_millis(100)))?;
         aside.command(words)
@@ -384,7 +383,7 @@ impl Faults {
         }
     }
 
-    /// Lets go of a connection whose both directions have ended.
+    /// Forgets a connection whose two directions have ended.
     fn end_direction(&mut self, number: u64) {
         if let Some(at) = self.connections.iter().position(|link| link.number == number) {
             self.connections[at].ended += 1;

@@ -1,4 +1,4 @@
-//! Requests as they stand on the wire: a list of words, each with its length before it.
+//! Requests on the wire: a list of words, each after its length.
 
 /// A request's words as the protocol writes them.
 pub(crate) fn encode<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
@@ -12,7 +12,7 @@ pub(crate) fn encode<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
     request
 }
 
-/// What a client has sent, cut into whole requests.
+/// Splits the bytes of a client into whole requests.
 #[derive(Debug, Default)]
 pub(crate) struct Requests(Vec<u8>);
 
@@ -25,7 +25,7 @@ impl Requests {
     /// The next request that has arrived whole.
     ///
     /// # Errors
-    /// Whatever else a client may say: everything that has arrived, as it is.
+    /// Anything else: all bytes that have arrived.
     pub(crate) fn next(&mut self) -> Option<Result<Vec<Vec<u8>>, Vec<u8>>> {
         if self.0.first().is_some_and(|&kind| kind != b'*') {
             return Some(Err(std::mem::take(&mut self.0)));
@@ -50,7 +50,7 @@ impl Requests {
         let rest = self.0.get(*at..)?;
         let length = rest.windows(2).position(|end| end == b"\r\n")?;
         *at += length + 2;
-        // A client that counts wrongly is told so by the server: it is given what was understood.
+        // The server refuses a wrong count, so it gets what was understood.
         Some(std::str::from_utf8(rest.get(1..length)?).ok()?.parse().unwrap_or_default())
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::request::encode;
 
-/// A command that has no answer after this long fails, so that a test with a stopped server ends.
+/// A command without an answer fails after this time, so that a test with a stopped server ends.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a server answered.
+/// An answer of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// There is no such value.
@@ -47,7 +47,7 @@ impl Reply {
     }
 }
 
-/// A plain connection, for what a test wants to say to a server past the library under test.
+/// A plain connection, which does not use the library under test.
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<TcpStream>,
@@ -57,7 +57,7 @@ impl Connection {
     /// Connects to `address`; reads and writes fail after ten seconds without progress.
     ///
     /// # Errors
-    /// Whatever connecting a socket gives.
+    /// Errors of the socket.
     pub fn open(address: impl ToSocketAddrs) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -66,7 +66,7 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    /// How long [`Connection::receive`] waits; `None` waits for ever, as a reader of `MONITOR` may want.
+    /// How long [`Connection::receive`] waits. `None` is without limit, for `MONITOR`.
     ///
     /// # Errors
     /// If the system refuses the time, as it does a zero.

@@ -14,14 +14,14 @@ use crate::info;
 use crate::process::Process;
 use crate::resp::{Connection, Reply};
 
-/// Servers that can stand at the other end, in the order in which they are looked for.
+/// Server binaries, in the order in which they are looked for.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// Ports below those that Linux gives to outgoing connections: a client that tries to reach a server which is down must
-/// not be given the server's own port for its end of the connection, or the server can't come back.
+/// Ports below those of outgoing connections on Linux. A client that tries to reach a stopped server must not get the
+/// server's own port for its end of the connection, or the server could not restart.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
-/// How many ports are tried; somebody else may take one between the look and the start.
+/// How many ports are tried. Another process may take one between the check and the start.
 const PORT_TRIES: u32 = 20;
 
 /// Why there is no server.
@@ -47,9 +47,9 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// A server of one's own: on a free port of the loopback, in a directory of its own, with nothing saved.
+/// A private server on a free port of the loopback, in a directory of its own, without persistence.
 ///
-/// It ends with this value, and also when this process is killed.
+/// It ends when this value is dropped, and also when this process is killed.
 ///
 /// ```
 /// # use dspinlock_testkit::{Reply, Server};
@@ -77,8 +77,8 @@ impl Server {
 
     /// [`Server::start`] with options in the server's own form, such as `&["--requirepass", "secret"]`.
     ///
-    /// They win over the ones given here; `--port`, `--dir`, `--logfile` and a `--loglevel` that hides the notice of
-    /// readiness are not for the caller to set.
+    /// They override the defaults. Callers must not set `--port`, `--dir`, `--logfile`, or a `--loglevel` that hides the notice
+    /// of readiness.
     ///
     /// # Panics
     /// As [`Server::start`].
@@ -86,7 +86,7 @@ impl Server {
         Self::try_start_with(args).unwrap_or_else(|error| panic!("a private server is needed here: {error}"))
     }
 
-    /// [`Server::start`] for a caller who can do without.
+    /// [`Server::start`] for a caller that works without a server, too.
     ///
     /// # Errors
     /// [`StartError::NotFound`] without a binary, [`StartError::Failed`] if it does not become ready.
@@ -94,7 +94,7 @@ impl Server {
         Self::try_start_with(&[])
     }
 
-    /// [`Server::start_with`] for a caller who can do without.
+    /// [`Server::start_with`] for a caller that works without a server, too.
     ///
     /// # Errors
     /// As [`Server::try_start`].
@@ -104,7 +104,7 @@ impl Server {
         let mut last = String::from("no free port was found");
         for _ in 0..PORT_TRIES {
             let port = random_port();
-            // A quick look saves a start in vain; whether the port was free is decided by the server's own start.
+            // This check saves most failing starts. The start itself shows whether the port is free.
             if TcpListener::bind(("127.0.0.1", port)).is_err() {
                 continue;
             }
@@ -120,7 +120,7 @@ impl Server {
         Err(StartError::Failed(last))
     }
 
-    /// Starts a server that follows `primary`, which has no password, and waits until it has all that is there.
+    /// Starts a replica of `primary`, which has no password, and waits until it has all data.
     ///
     /// # Panics
     /// As [`Server::start`], or as [`Server::follow`].
@@ -130,24 +130,24 @@ impl Server {
         replica
     }
 
-    /// Makes it a replica of `primary`, which has no password: its own data goes, and that of the primary comes. It is a
-    /// primary again after `REPLICAOF NO ONE` or [`Server::restart`].
+    /// Makes it a replica of `primary`, which has no password. The primary's data replaces its own. It is a primary again after
+    /// `REPLICAOF NO ONE` or [`Server::restart`].
     ///
     /// # Panics
     /// If one of them can't be reached, or nothing comes within ten seconds.
     pub fn follow(&self, primary: &Server) {
-        // Otherwise the primary waits some seconds for other replicas that might come.
+        // Otherwise the primary waits a few seconds for more replicas.
         assert!(primary.command(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).is_ok());
         assert!(self.command(&["REPLICAOF", "127.0.0.1", &primary.port.to_string()]).is_ok());
         self.await_writes_of(primary);
     }
 
-    /// Waits until it has everything that was written to `primary`, whose one replica it is.
+    /// Waits until it has everything that was written to `primary`. It must be the only replica.
     ///
     /// # Panics
     /// As [`Server::follow`].
     pub fn await_writes_of(&self, primary: &Server) {
-        // `WAIT` is about what its own connection has written, so that this writes something, and cleans up.
+        // `WAIT` only waits for writes of its own connection, so this writes something and removes it.
         let mut connection = primary.connect().expect("the primary is there");
         let mut ask = |words: &[&str]| connection.command(words).expect("the primary answers");
         let mark = format!("written by a test for port {}", self.port);
@@ -166,7 +166,7 @@ impl Server {
         })
     }
 
-    /// Its address for a client: `redis://127.0.0.1:PORT/0`, without a password even where one is set.
+    /// Its address for a client: `redis://127.0.0.1:PORT/0`, always without a password.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
@@ -191,7 +191,7 @@ impl Server {
         &self.dir
     }
 
-    /// Stops it in the middle of whatever it does, with `SIGSTOP`: connections stay open and get no answers.
+    /// Stops it with `SIGSTOP`. Connections stay open and get no replies.
     ///
     /// # Panics
     /// If the server is down.
@@ -199,7 +199,7 @@ impl Server {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a paused server go on.
+    /// Continues a paused server.
     ///
     /// # Panics
     /// If the server is down.
@@ -227,7 +227,7 @@ impl Server {
             Some(started.unwrap_or_else(|problem| panic!("the server does not restart: {problem}")));
     }
 
-    /// A raw connection of one's own, with the password given if the server was started with one.
+    /// Opens a raw connection, authenticated if the server was started with a password.
     ///
     /// # Errors
     /// If it can't be reached, or the password is not taken.
@@ -255,13 +255,20 @@ impl Server {
 
     /// How often each command was called since the start, by name in lower case (`"evalsha"`, `"script|load"`).
     ///
-    /// Commands called by a script count beside the `evalsha` that ran it, and reading the figures counts as `info`
-    /// from the next time on.
+    /// Commands called by a script count in addition to its `evalsha`. The `info` of this call counts from the next call on.
     ///
     /// # Panics
     /// As [`Server::command`].
     pub fn command_stats(&self) -> BTreeMap<String, u64> {
         info::calls(&self.info("commandstats"))
+    }
+
+    /// How often one command was called since the start; see [`Server::command_stats`].
+    ///
+    /// # Panics
+    /// As [`Server::command`].
+    pub fn calls(&self, command: &str) -> u64 {
+        self.command_stats().get(command).copied().unwrap_or(0)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
@@ -293,7 +300,7 @@ fn run(binary: &Path, dir: &Path, port: u16, extra: &[String]) -> Result<Process
     let process = Process::start(binary, dir, &args)?;
     let answer = connect(port, extra).and_then(|mut connection| connection.command(&["PING"]));
     match answer {
-        // A server that refuses (a wrong role, users of the caller's own) is one that answers.
+        // A refusal (a wrong role, other users) is an answer, too.
         Ok(Reply::Status(_) | Reply::Error(_)) => Ok(process),
         Ok(reply) => Err(format!("the server answered PING with {reply:?}")),
         Err(error) => Err(format!("the server said that it was ready and does not answer: {error}")),
@@ -314,7 +321,7 @@ fn connect(port: u16, extra: &[String]) -> io::Result<Connection> {
     Ok(connection)
 }
 
-/// A port that is hard to meet by chance, since other test processes look for theirs at the same time.
+/// A random port, since other test processes look for ports at the same time.
 fn random_port() -> u16 {
     // Each `RandomState` has keys of its own, which is all the randomness needed here.
     let offset = RandomState::new().hash_one(process::id()) % u64::from(PORTS.end - PORTS.start);

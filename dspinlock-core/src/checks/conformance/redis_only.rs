@@ -10,7 +10,7 @@ pub(super) fn rig(by_async: bool) -> Rig {
 
 fn with_server(by_async: bool) -> (Rig, Arc<Server>) {
     let server = Arc::new(Server::start());
-    let client = crate::Client::connect(&server.url()).unwrap();
+    let client = crate::Client::from_url(&server.url()).unwrap();
     let stranger = Arc::clone(&server);
     let put = move |key: &str, value: &[u8], life: Option<Duration>| {
         assert!(stranger.command(&[b"SET", key.as_bytes(), value]).is_ok());

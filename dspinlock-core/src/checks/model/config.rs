@@ -1,11 +1,11 @@
 //! What a check covers: the lock, how much may happen to it, and which protection is left out.
 
-use super::world::Turn;
+use super::world::TurnId;
 use crate::clock::{ServerTime, Tick};
 use crate::engine::spin::{Policy, Spin};
 use crate::format::key::Key;
 use crate::format::record::Tag;
-use crate::format::scheme::{Names, Scheme, StandardScheme, Turn as Named};
+use crate::format::scheme::{Names, Scheme, StandardScheme, Turn};
 use crate::options::Options;
 use std::time::Duration;
 
@@ -94,15 +94,15 @@ impl Protocol {
             Names::derive(&scheme, Some("model"), &Key::new(&1_u8)).expect("the standard names are valid");
         let tag = |turn: u8| {
             let turn =
-                Named { id: turn.to_string(), owner: "model/1".to_owned(), timestamp: server(0).to_string() };
+                Turn { id: turn.to_string(), owner: "model/1".to_owned(), timestamp: server(0).to_string() };
             Tag::new(scheme.tag(&turn), &names.separator)
         };
         let tags = (0..bounds.requests).map(tag).collect();
         let options = Options::new()
-            .lease(TICK * times.lease)
-            .max_block(TICK * times.max_block)
-            .sleep(TICK)
-            .expire(bounds.computed.then_some(2 * TICK));
+            .with_lease(TICK * times.lease)
+            .with_max_block(TICK * times.max_block)
+            .with_sleep(TICK)
+            .with_expire(bounds.computed.then_some(2 * TICK));
         Self { bounds, flaw, options, patience: TICK * times.patience, names, tags }
     }
 
@@ -110,7 +110,7 @@ impl Protocol {
         self.flaw == Some(flaw)
     }
 
-    pub(super) fn tag(&self, turn: Turn) -> &Tag {
+    pub(super) fn tag(&self, turn: TurnId) -> &Tag {
         &self.tags[usize::from(turn.0)]
     }
 

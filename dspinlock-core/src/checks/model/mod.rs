@@ -3,7 +3,7 @@
 //!
 //! The model drives the library's own code. The server is the embedded store's [`Entries`] with its operations, at a given
 //! time; a process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and takes back a request by
-//! [`refused_from`](crate::engine::pending::refused_from). What the model adds is what their drivers (`attempt`, `hold`, `renewer`,
+//! [`late_from`](crate::engine::pending::late_from). What the model adds is what their drivers (`attempt`, `hold`, `renewer`,
 //! `pending`) do between them, in a few lines each, and all that can go wrong: a request or its reply may be late, arrive
 //! out of order, or never; a client may send a request twice, or give up; a process may stop for any time, or die; the
 //! server may lose all keys.
@@ -59,7 +59,7 @@ enum Event {
         process: usize,
         abandon: bool,
     },
-    HandOn(usize),
+    HandOff(usize),
     /// A process dies; another one starts in its place.
     Crash(usize),
     Deliver(usize),
@@ -119,7 +119,7 @@ impl Model for Protocol {
                         events.push(Event::End { process: index, abandon: true });
                     }
                     if left.handoffs > 0 && hold.is_held(now) && hold.lease.is_fresh(now) {
-                        events.push(Event::HandOn(index));
+                        events.push(Event::HandOff(index));
                     }
                     match &hold.renewal {
                         Some(renewal) => {
@@ -194,9 +194,9 @@ impl Model for Protocol {
             }
             Event::HearRenewal { process, comes } => self.hear_renewal(&mut next, process, comes),
             Event::End { process, abandon } => Self::end(&mut next, process, abandon),
-            Event::HandOn(process) => {
+            Event::HandOff(process) => {
                 next.left.handoffs -= 1;
-                self.hand_on(&mut next, process);
+                self.hand_off(&mut next, process);
             }
             Event::Crash(process) => {
                 next.left.crashes -= 1;

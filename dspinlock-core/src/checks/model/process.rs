@@ -2,10 +2,10 @@
 
 use super::config::{Flaw, Protocol, server, tick};
 use super::server::Letter;
-use super::world::{Fate, Turn, World};
+use super::world::{Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::engine::lease::Lease;
-use crate::engine::pending::refused_from;
+use crate::engine::pending::late_from;
 use crate::engine::spin::{Moment, Spin, Step};
 use crate::store::{Acquired, Notify, Replace};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Process {
     /// Its latest turn.
-    pub(super) turn: Turn,
+    pub(super) turn: TurnId,
     pub(super) stage: Stage,
 }
 
@@ -24,7 +24,7 @@ pub(super) enum Stage {
     /// To ask again, at any moment: a wake-up may come.
     Waiting {
         spin: Spin,
-        replace: Option<Turn>,
+        replace: Option<TurnId>,
     },
     Holding(Hold),
 }
@@ -33,7 +33,7 @@ pub(super) enum Stage {
 pub(super) struct Asking {
     spin: Spin,
     pub(super) sent: Tick,
-    replace: Option<Turn>,
+    replace: Option<TurnId>,
     /// Whether the request was sent a second time, since the connection broke.
     pub(super) repeated: bool,
     /// On its way back.
@@ -69,7 +69,7 @@ impl Hold {
 /// What a process does, as the drivers of the library do it.
 impl Protocol {
     /// Sends a request with a tag of its own.
-    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<Turn>) {
+    pub(super) fn ask(&self, world: &mut World, spin: Spin, replace: Option<TurnId>) {
         let turn = world.new_turn();
         let sent = tick(world.time);
         let asking = Asking { spin, sent, replace, repeated: false, reply: None };
@@ -102,7 +102,7 @@ impl Protocol {
     }
 
     /// Compensates a request whose outcome is unknown: now, and once more when the server refuses it.
-    fn take_back(&self, world: &mut World, turn: Turn, sent: Tick) {
+    fn take_back(&self, world: &mut World, turn: TurnId, sent: Tick) {
         world.set_fate(turn, Fate::Refused);
         world.letters.push(Letter::Abandon { turn, from: tick(world.time) });
         if !self.has(Flaw::AbandonOnce) {
@@ -126,7 +126,7 @@ impl Protocol {
             self.take_back(world, turn, sent);
             return;
         }
-        let moment = Moment { now, jitter: Duration::ZERO, notify: Notify::Never };
+        let moment = Moment { sent, now, jitter: Duration::ZERO, notify: Notify::Never };
         let stage = match spin.next(reply, &self.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let hold = Hold { fence, lease, epoch: 0, lost: false, renewal: None, renewed: false };
@@ -138,7 +138,7 @@ impl Protocol {
                 return;
             }
             Ok(Step::Again { replace, .. }) => {
-                let replace = replace.map(|Replace { seen, .. }| Turn::of(&seen));
+                let replace = replace.map(|Replace { seen, .. }| TurnId::of(&seen));
                 Some(Stage::Waiting { spin, replace })
             }
             // All other ends say no.
@@ -185,10 +185,10 @@ impl Protocol {
     }
 
     /// Hands the lock on to another caller of the process, as [`Hold`](crate::engine::hold::Hold) does.
-    pub(super) fn hand_on(&self, world: &mut World, index: usize) {
+    pub(super) fn hand_off(&self, world: &mut World, index: usize) {
         let now = tick(world.time);
         let Process { turn, stage: Stage::Holding(hold) } = &mut world.processes[index] else { return };
-        let lease = hold.lease.handed_on(self.options.max_block, now);
+        let lease = hold.lease.handed_off(self.options.max_block, now);
         *hold = Hold { fence: hold.fence + 1, lease, epoch: hold.epoch + 1, renewal: None, ..*hold };
         let (turn, fence) = (*turn, hold.fence);
         world.enter(fence);
@@ -204,6 +204,6 @@ impl Protocol {
 
     /// From when on the server refuses it.
     fn refused(&self, world: &World, sent: Tick) -> Tick {
-        refused_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
+        late_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config::{Flaw, Protocol, server, tick};
 use super::process::Stage;
-use super::world::{Breach, Fate, Turn, World};
+use super::world::{Breach, Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
 use crate::format::record::State;
 use crate::store::memory::Now;
@@ -17,35 +17,35 @@ const FENCE_LIFE: Duration = Duration::MAX;
 pub(super) enum Letter {
     /// The second copy of two is the one whose reply counts: the first one's connection is gone.
     Acquire {
-        turn: Turn,
+        turn: TurnId,
         second: bool,
         not_after: ServerTime,
-        replace: Option<Turn>,
+        replace: Option<TurnId>,
     },
     Renew {
-        turn: Turn,
+        turn: TurnId,
         sent: Tick,
         life: Duration,
     },
     /// Tried again where the reply is lost.
     Release {
-        turn: Turn,
+        turn: TurnId,
         again: bool,
     },
     /// Sent at that moment or later.
     Abandon {
-        turn: Turn,
+        turn: TurnId,
         from: Tick,
     },
     /// The same, if the turn is being given back by then, and after the answer to that.
     TakeBack {
-        turn: Turn,
+        turn: TurnId,
         from: Tick,
     },
 }
 
 impl Letter {
-    pub(super) fn turn(&self) -> Turn {
+    pub(super) fn turn(&self) -> TurnId {
         match *self {
             Self::Acquire { turn, .. }
             | Self::Renew { turn, .. }
@@ -72,7 +72,7 @@ impl Letter {
     }
 
     /// Whose COMPUTED record it may replace.
-    pub(super) fn replaces(&self) -> Option<Turn> {
+    pub(super) fn replaces(&self) -> Option<TurnId> {
         match *self {
             Self::Acquire { replace, .. } => replace,
             _ => None,
@@ -87,11 +87,11 @@ impl Letter {
 
 impl Protocol {
     /// Looks whose record stands at the key.
-    fn look(&self, world: &mut World) -> Option<(Turn, State)> {
+    fn look(&self, world: &mut World) -> Option<(TurnId, State)> {
         let now = now(world);
         match world.entries.read(&self.names, now) {
-            Found::Held { raw, .. } if raw.ends_with(b"1") => Some((Turn::of(&raw), State::Computed)),
-            Found::Held { raw, .. } => Some((Turn::of(&raw), State::Blocked)),
+            Found::Held { raw, .. } if raw.ends_with(b"1") => Some((TurnId::of(&raw), State::Computed)),
+            Found::Held { raw, .. } => Some((TurnId::of(&raw), State::Blocked)),
             Found::Free | Found::WrongType(_) => None,
         }
     }
@@ -153,7 +153,7 @@ impl Protocol {
     }
 
     /// A token is higher than all before, unless it is the same turn's own once more.
-    fn check_token(&self, world: &mut World, turn: Turn, fence: u64) {
+    fn check_token(&self, world: &mut World, turn: TurnId, fence: u64) {
         let top = Some(fence + u64::from(self.handoffs()));
         let is_repeat = world.standing == Some((turn, State::Blocked));
         let is_right = if is_repeat { top == world.top } else { Some(fence) > world.top };
@@ -166,9 +166,9 @@ impl Protocol {
     fn acquire(
         &self,
         world: &mut World,
-        turn: Turn,
+        turn: TurnId,
         not_after: ServerTime,
-        replace: Option<Turn>,
+        replace: Option<TurnId>,
     ) -> Acquired {
         let mut now = now(world);
         let not_after = if self.has(Flaw::NoNotAfter) { ServerTime(u64::MAX) } else { not_after };
@@ -198,7 +198,7 @@ impl Protocol {
         world.entries.acquire(&request, now)
     }
 
-    fn release(&self, world: &mut World, turn: Turn) {
+    fn release(&self, world: &mut World, turn: TurnId) {
         let named = match world.standing {
             Some((owner, _)) if self.has(Flaw::NoTags) => owner,
             _ => turn,
@@ -215,7 +215,7 @@ impl Protocol {
         world.entries.release(&request, now);
     }
 
-    fn abandon(&self, world: &mut World, turn: Turn) {
+    fn abandon(&self, world: &mut World, turn: TurnId) {
         let now = now(world);
         let was_there = world.entries.abandon(&Abandon { names: &self.names, tag: self.tag(turn) }, now);
         if was_there && world.fate(turn) == Fate::Refused {
@@ -239,7 +239,7 @@ impl Protocol {
             _ => true,
         });
         let is_acquire = |letter: &Letter| matches!(letter, Letter::Acquire { .. });
-        let may_stand: Vec<Turn> =
+        let may_stand: Vec<TurnId> =
             letters.iter().filter(|letter| is_acquire(letter)).map(Letter::turn).collect();
         letters.retain(|letter| {
             let turn = letter.turn();
@@ -249,7 +249,7 @@ impl Protocol {
         });
         letters.sort_unstable();
         world.letters = letters;
-        for turn in (0..).map(Turn).take(world.fates.len()) {
+        for turn in (0..).map(TurnId).take(world.fates.len()) {
             let is_open = matches!(world.fate(turn), Fate::Open | Fate::TakenBack);
             if !is_open && !world.is_named(turn) {
                 world.set_fate(turn, Fate::Forgotten);

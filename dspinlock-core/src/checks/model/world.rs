@@ -9,9 +9,9 @@ use crate::store::memory::Entries;
 
 /// One turn: a request with a tag of its own, and what comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Turn(pub(super) u8);
+pub(super) struct TurnId(pub(super) u8);
 
-impl Turn {
+impl TurnId {
     /// Whose record this is.
     pub(super) fn of(raw: &[u8]) -> Self {
         Self(raw[0] - b'0')
@@ -43,7 +43,7 @@ pub(super) struct World {
     pub(super) time: u8,
     pub(super) entries: Entries,
     /// Whose record that is.
-    pub(super) standing: Option<(Turn, State)>,
+    pub(super) standing: Option<(TurnId, State)>,
     /// On their way to the server.
     pub(super) letters: Vec<Letter>,
     /// Those that are at something; an idle one is like any other.
@@ -70,26 +70,26 @@ pub(super) enum Breach {
 }
 
 impl World {
-    pub(super) fn new_turn(&mut self) -> Turn {
+    pub(super) fn new_turn(&mut self) -> TurnId {
         let free = self.fates.iter().position(|fate| *fate == Fate::Forgotten);
         let at = free.unwrap_or_else(|| {
             self.fates.push(Fate::Open);
             self.fates.len() - 1
         });
         self.fates[at] = Fate::Open;
-        Turn(u8::try_from(at).expect("the bounds are small"))
+        TurnId(u8::try_from(at).expect("the bounds are small"))
     }
 
-    pub(super) fn fate(&self, turn: Turn) -> Fate {
+    pub(super) fn fate(&self, turn: TurnId) -> Fate {
         self.fates[usize::from(turn.0)]
     }
 
-    pub(super) fn set_fate(&mut self, turn: Turn, fate: Fate) {
+    pub(super) fn set_fate(&mut self, turn: TurnId, fate: Fate) {
         self.fates[usize::from(turn.0)] = fate;
     }
 
     /// The server has answered what ends this turn.
-    pub(super) fn answer(&mut self, turn: Turn) {
+    pub(super) fn answer(&mut self, turn: TurnId) {
         if self.fate(turn) == Fate::Ending {
             self.set_fate(turn, Fate::Over);
         }
@@ -101,13 +101,13 @@ impl World {
     }
 
     /// The stage of the process that is at this turn.
-    pub(super) fn stage(&mut self, turn: Turn) -> Option<&mut Stage> {
+    pub(super) fn stage(&mut self, turn: TurnId) -> Option<&mut Stage> {
         let process = self.processes.iter_mut().find(|process| process.turn == turn);
         process.map(|process| &mut process.stage)
     }
 
     /// Whether the reply to this request is still to come.
-    pub(super) fn is_awaited(&self, turn: Turn, second: bool) -> bool {
+    pub(super) fn is_awaited(&self, turn: TurnId, second: bool) -> bool {
         self.processes.iter().any(|process| {
             let is_awaited = |stage: &Stage| matches!(stage, Stage::Asking(asking) if asking.repeated == second && asking.reply.is_none());
             process.turn == turn && is_awaited(&process.stage)
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// Whether the reply to this renewal is still to come.
-    pub(super) fn is_renewal_awaited(&self, turn: Turn, sent: Tick) -> bool {
+    pub(super) fn is_renewal_awaited(&self, turn: TurnId, sent: Tick) -> bool {
         self.processes.iter().any(|process| {
             let renewal = match &process.stage {
                 Stage::Holding(hold) => hold.renewal.as_ref(),
@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Whether anything still speaks of this turn.
-    pub(super) fn is_named(&self, turn: Turn) -> bool {
+    pub(super) fn is_named(&self, turn: TurnId) -> bool {
         let replaces =
             |stage: &Stage| matches!(stage, Stage::Waiting { replace: Some(other), .. } if *other == turn);
         self.standing.is_some_and(|(owner, _)| owner == turn)
@@ -148,7 +148,7 @@ impl World {
     }
 
     /// Whether a turn is like an earlier one in all but its number: nothing has come of either request yet.
-    pub(super) fn has_twin(&self, turn: Turn) -> bool {
+    pub(super) fn has_twin(&self, turn: TurnId) -> bool {
         let untouched = |process: &&Process| match &process.stage {
             Stage::Asking(asking) => {
                 !asking.repeated

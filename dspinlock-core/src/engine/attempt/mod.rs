@@ -1,24 +1,25 @@
-//! One caller's attempt at one lock: the two short drivers, async and blocking, over the one [`Spin`].
+//! One caller's attempt at one lock: two short drivers, async and blocking, over the one [`Spin`].
 
+mod queueing;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Tick;
 use crate::engine::core::Core;
 use crate::engine::guard::Guard;
-use crate::engine::line::{Handoff, Place, Word};
+use crate::engine::queue::Queued;
 use crate::engine::spec::Spec;
-use crate::engine::spin::{Policy, Refusal, Spin, Wanted};
+use crate::engine::spin::{Policy, Spin, Wanted};
 use crate::engine::waits::{Caller, Waiting};
 use crate::error::Result;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
 use crate::options::Caching;
-use crate::store::{Acquired, Listener, LocalCopy, Notify, Replace};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use crate::store::{Listener, LocalCopy, Notify, Replace};
+use std::future::Future;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::Duration;
 use tracing::{Instrument, Span};
 
@@ -26,7 +27,7 @@ use tracing::{Instrument, Span};
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Entered(Guard),
-    /// The lock is not held, and that is an answer: the record says why.
+    /// The lock was not taken, and that is the answer. The record says why.
     TurnedAway(Record),
     /// The answer to an attempt that [fetches](Attempt::fetching).
     Fetched(Fetched),
@@ -35,10 +36,10 @@ pub(crate) enum Outcome {
 /// What came in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// What was computed, the record that it belongs to, and until when that lives.
-    Value { payload: Payload, record: Vec<u8>, until: Option<Tick> },
-    /// The same, about to expire: the guard is of the mark of the caller that computes the next.
-    Renew { payload: Payload, record: Vec<u8>, mark: Guard },
+    /// The value.
+    Value(Stored),
+    /// A value that expires soon. This caller computes the next one; the guard keeps others from doing so.
+    RefreshAhead { stored: Stored, mark: Guard },
     /// The turn that was waited for has no value for others.
     Noted(Note),
 }
@@ -50,36 +51,36 @@ pub(crate) struct Attempt {
     spin: Spin,
     started: Tick,
     attempts: u32,
-    next: Next,
+    next: NextRequest,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
-    /// Belongs to what the caller is doing, and encloses all that happens until the lock is held or refused.
+    /// A child of the caller's span. It ends when the lock is held or refused.
     span: Span,
 }
 
-/// Where a value is wanted, and not only the lock.
+/// What an attempt at a value knows, beside what an attempt at the lock does.
 struct Fetching {
     refresh_ahead: Option<Duration>,
-    /// What the value must be; `None` where the fact that the work is done is all.
+    /// What the value must be; `None` where it is enough that the work is done.
     label: Option<Label>,
-    /// Its mark, or nothing.
+    /// The label's mark; empty without a label.
     mark: String,
     max_value: usize,
-    /// For how long a copy of the value is to be kept.
+    /// How long a copy of the value is kept in this process.
     local: Option<Duration>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
 
 /// The request to send next.
-struct Next {
+struct NextRequest {
     at: Tick,
     replace: Option<Replace>,
 }
 
-/// What a driver has to do.
-enum Turnout {
+/// What a driver does after a reply.
+enum Progress {
     Done(Outcome),
     /// Sleep until the next request is due.
     Sleep,
@@ -96,19 +97,19 @@ impl Attempt {
             spin,
             started,
             attempts: 0,
-            next: Next { at: started, replace: None },
+            next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),
         }
     }
 
-    /// Says who makes the attempt, so that it does not wait for what waits for it.
+    /// Names the caller, so that a cycle of calls that wait for each other is noticed.
     pub(crate) fn called_by(mut self, caller: &Weak<Caller>) -> Self {
         self.caller = Weak::clone(caller);
         self
     }
 
-    /// Wants what was computed: a value, or only the fact where there is none.
+    /// Asks for what was computed: a value, or only the fact where `wanted` is `None`.
     pub(crate) fn fetching(mut self, wanted: Option<Wanted>, caching: &Caching) -> Self {
         let Caching { refresh_ahead, local, max_value, .. } = *caching;
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
@@ -132,55 +133,85 @@ impl Attempt {
         drive.instrument(span)
     }
 
+    /// Sends the first request on the calling thread, and leaves all waiting to the library's I/O thread.
+    pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
+        let span = self.span.clone();
+        let _inside = span.enter();
+        let worker = self.core.worker.clone();
+        self.check_open()?;
+        if self.has_to_queue() {
+            return worker.block_on(self.run());
+        }
+        let now = if let Some(now) = self.core.store.estimate(Tick::now()) {
+            now
+        } else {
+            let core = Arc::clone(&self.core);
+            let asked = worker.block_on(async move { core.store.now().await });
+            asked.map_err(|error| self.spec.name(error))?
+        };
+        let request = self.prepare(now, false);
+        let reply = self.core.store.call_blocking(&request.acquire(&self));
+        self.learn(&request, &reply);
+        match self.take(request, reply, Notify::NotAsked)? {
+            Progress::Done(outcome) => Ok(outcome),
+            Progress::Sleep => worker.block_on(self.run()),
+        }
+    }
+
     async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
-        let mut place: Option<Place> = None;
-        let mut listener: Option<Listener> = None;
+        let (mut queued, mut listener) = (None, None);
         loop {
-            if place.is_none() && self.is_to_queue() {
-                *waiting = self.wait()?;
-                let joined = core.lines.join(&self.spec.names.record, self.takes());
-                match self.stand_in_line(&joined).await? {
-                    Some(guard) => return Ok(Outcome::Entered(guard)),
-                    None => place = Some(joined),
+            if queued.is_none() && self.has_to_queue() {
+                *waiting = self.announce_wait()?;
+                let joined = core.queues.join(&self.spec.names.record, self.takes_over());
+                if let Some(guard) = self.until_first(&joined).await? {
+                    return Ok(Outcome::Entered(guard));
                 }
+                queued = Some(joined);
             }
-            if let Some(guard) = self.rest(listener.as_mut(), place.as_ref()).await {
+            if let Some(guard) = self.until_due(listener.as_mut(), queued.as_ref()).await {
                 return Ok(Outcome::Entered(guard));
             }
             self.check_open()?;
-            // The first look is as cheap as can be; who has to look again, or keeps a copy, wants to be told.
-            if listener.is_none() && (place.is_some() || self.keeps_copy()) {
+            // The first request is as cheap as can be. Wake-ups are for callers that ask again, or keep a copy.
+            if listener.is_none() && (queued.is_some() || self.keeps_copy()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
-            let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
-            let request = self.prepare(now, place.is_some());
-            let (reply, notify) = match &mut listener {
-                Some(listener) => {
-                    listener.attend();
-                    core.store.call_tracked(&request.acquire(&self)).await
-                }
-                None => (core.store.call(&request.acquire(&self)).await, Notify::NotAsked),
-            };
-            self.learn(&request, &reply);
-            let reply = self.complete(reply).await;
-            match self.take(request, reply, notify)? {
-                Turnout::Done(outcome) => {
+            let (request, reply, notify) = self.ask(listener.as_mut(), queued.is_some()).await?;
+            let progress = self.take(request, reply, notify);
+            match self.unless_handed_over(progress, queued.as_ref())? {
+                Progress::Done(outcome) => {
                     self.keep_copy(&outcome, listener.as_ref());
-                    if let (Outcome::Entered(_), Some(place)) = (&outcome, place) {
-                        place.leave_with_lock();
+                    if let (Outcome::Entered(_), Some(queued)) = (&outcome, queued) {
+                        Queued::leave_with_lock(queued);
                     }
                     return Ok(outcome);
                 }
-                Turnout::Sleep => {}
+                Progress::Sleep => {}
             }
         }
     }
 
-    /// Tells the other calls of this process that this one waits, unless it would wait for itself.
-    fn wait(&self) -> Result<Option<Waiting>> {
-        let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
-        waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))
+    fn keeps_copy(&self) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.label.is_some() && fetch.local.is_some())
+    }
+
+    /// Keeps a copy of a value that was read, for as long as this process may serve it.
+    fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
+        if let (
+            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
+            Some(listener),
+            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
+        ) = (&self.fetch, listener, outcome)
+        {
+            let at_most = Tick::now() + *local;
+            // After that, callers have to ask the store, so that one of them computes the next value.
+            let ahead = refresh_ahead.unwrap_or_default();
+            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
+            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
+            self.core.store.wakeups().keep_copy(listener, copy);
+        }
     }
 
     fn check_open(&self) -> Result<()> {
@@ -189,151 +220,7 @@ impl Attempt {
             .map_err(|error| self.spec.name(error).with_effort(self.waited(), self.attempts))
     }
 
-    /// Whether others of this process may wait as well, so that this one has to stand in line with them.
-    fn is_to_queue(&self) -> bool {
-        // Who has no time to wait looks all the same.
-        let waits = self.spin.patience().is_some_and(|deadline| Tick::now() < deadline);
-        let is_waited_for = || self.core.lines.is_waited_for(&self.spec.names.record);
-        waits && (self.attempts > 0 || is_waited_for() || self.stands_back().is_some())
-    }
-
-    /// Until when this caller leaves the lock to other processes, whose turn it is.
-    fn stands_back(&self) -> Option<Tick> {
-        let (now, deadline) = (Tick::now(), self.spin.patience()?);
-        // Who takes what was computed takes it from nobody.
-        let until = (self.spin.relocks() && now < deadline)
-            .then(|| self.core.lines.left_to_others(&self.spec.names.record, now));
-        until.flatten().map(|until| until.min(deadline))
-    }
-
-    /// Sleeps until the next request is due, or there is word of a change, or of the lock itself, which is then returned.
-    async fn rest(&self, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Guard> {
-        let tells = listener.is_some();
-        let mut handoff = sleep(self.next.at, listener, place).await;
-        if tells && Tick::now() < self.next.at {
-            self.core.lines.turn_passed(&self.spec.names.record);
-        }
-        while handoff.is_none()
-            && let Some(until) = self.stands_back()
-        {
-            handoff = sleep(until, None, place).await;
-        }
-        handoff.map(|handoff| Guard::new(&self.core, handoff.take()))
-    }
-
-    /// The lock, if this caller takes it from another's hands.
-    fn takes(&self) -> Option<Arc<Spec>> {
-        self.spin.relocks().then(|| Arc::clone(&self.spec))
-    }
-
-    /// Waits until this caller is the first of the line, or is handed the lock.
-    async fn stand_in_line(&self, place: &Place) -> Result<Option<Guard>> {
-        self.check_open()?;
-        let deadline = self.spin.patience().unwrap_or(self.started);
-        // With no time left the line is no place to wait in; the first still gets its look.
-        match tokio::time::timeout(Tick::now().until(deadline), place.word()).await {
-            Ok(Word::Given(handoff)) => Ok(Some(Guard::new(&self.core, handoff.take()))),
-            Ok(Word::Look) => Ok(None),
-            Err(_) => Err(self.refuse(Refusal::Contended(None))),
-        }
-    }
-
-    fn keeps_copy(&self) -> bool {
-        self.fetch.as_ref().is_some_and(|fetch| fetch.label.is_some() && fetch.local.is_some())
-    }
-
-    /// Reads on where a reply has only the beginning of the value.
-    async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
-        let mut reply = reply?;
-        let fetch = self.fetch.as_ref();
-        if let Some((fetch, label)) = fetch.and_then(|fetch| Some((fetch, fetch.label.as_ref()?)))
-            && let Some((record, value)) = reply.value()
-            && let Some(part) = value.take()
-        {
-            let part = (part, Some(record));
-            *value = self.core.store.complete(&self.spec.names, label, part, fetch.max_value).await?;
-        }
-        Ok(reply)
-    }
-
-    /// Keeps a copy of a value that was read, for as long as it may be served from here.
-    fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
-        if let (
-            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
-            Some(listener),
-            Outcome::Fetched(Fetched::Value { payload, until, .. }),
-        ) = (&self.fetch, listener, outcome)
-        {
-            let at_most = Tick::now() + *local;
-            // From then on a caller has to ask, so that one computes the next value.
-            let ahead = refresh_ahead.unwrap_or_default();
-            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
-            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
-            self.core.store.wakeups().keep_copy(listener, copy);
-        }
-    }
-
-    /// Sends the first request on the calling thread; all waiting is left to the library's I/O thread.
-    pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
-        let span = self.span.clone();
-        let _inside = span.enter();
-        self.check_open()?;
-        if self.is_to_queue() {
-            let worker = self.core.worker.clone();
-            return worker.block_on(self.run());
-        }
-        let now = if let Some(now) = self.core.store.estimate(Tick::now()) {
-            now
-        } else {
-            let core = Arc::clone(&self.core);
-            let asked = self.core.worker.block_on(async move { core.store.now().await });
-            asked.map_err(|error| self.spec.name(error))?
-        };
-        let request = self.prepare(now, false);
-        let reply = self.core.store.call_blocking(&request.acquire(&self));
-        self.learn(&request, &reply);
-        match self.take(request, reply, Notify::NotAsked)? {
-            Turnout::Done(outcome) => Ok(outcome),
-            Turnout::Sleep => {
-                let worker = self.core.worker.clone();
-                worker.block_on(self.run())
-            }
-        }
-    }
-
     fn waited(&self) -> Duration {
         Tick::now() - self.started
-    }
-}
-
-/// Sleeps until `at`, or until there is word: of a change, or of the lock itself, which is then returned.
-async fn sleep(at: Tick, listener: Option<&mut Listener>, place: Option<&Place>) -> Option<Handoff> {
-    let rest = Tick::now().until(at);
-    if rest.is_zero() {
-        return None;
-    }
-    let changed = async {
-        match listener {
-            Some(listener) => listener.changed().await,
-            None => std::future::pending().await,
-        }
-    };
-    let word = async {
-        match place {
-            Some(place) => place.word().await,
-            None => std::future::pending().await,
-        }
-    };
-    let (mut changed, mut word) = (pin!(changed), pin!(word));
-    let either = poll_fn(|context| {
-        if let Poll::Ready(word) = word.as_mut().poll(context) {
-            return Poll::Ready(Some(word));
-        }
-        changed.as_mut().poll(context).map(|()| None)
-    });
-    match tokio::time::timeout(rest, either).await {
-        Ok(Some(Word::Given(handoff))) => Some(handoff),
-        // All other ends mean the same: look again.
-        Ok(Some(Word::Look) | None) | Err(_) => None,
     }
 }

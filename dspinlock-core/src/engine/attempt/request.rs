@@ -1,29 +1,63 @@
-//! The requests of an attempt, and what becomes of it by their replies.
+//! The requests of an attempt, and what their replies lead to.
 
 use crate::clock::{ServerTime, Tick};
-use crate::engine::attempt::{Attempt, Fetched, Next, Outcome, Turnout};
+use crate::engine::attempt::{Attempt, Fetched, NextRequest, Outcome, Progress};
 use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{Pending, take_back_after};
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::error::{ErrorKind, Result};
-use crate::format::owner::owner;
-use crate::format::record::Tag;
+use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
-use crate::store::{Acquire, Acquired, Fetch, Notify, Replace};
+use crate::store::{Acquire, Acquired, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How far apart the waiters for one expiry may wake up.
+/// The waiters for one expiry wake up at different moments within this time.
 const JITTER_MILLIS: u64 = 25;
 
 impl Attempt {
-    /// Makes the next request, and arms its compensation.
-    pub(super) fn prepare(&mut self, now: ServerTime, in_line: bool) -> Request {
+    /// Sends the next request, and awaits the reply and all of the value that comes with it.
+    pub(super) async fn ask(
+        &mut self,
+        listener: Option<&mut Listener>,
+        is_queued: bool,
+    ) -> Result<(Request, Result<Acquired>, Notify)> {
+        let core = Arc::clone(&self.core);
+        let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
+        let request = self.prepare(now, is_queued);
+        let (reply, notify) = match listener {
+            Some(listener) => {
+                listener.attend();
+                core.store.call_tracked(&request.acquire(self)).await
+            }
+            None => (core.store.call(&request.acquire(self)).await, Notify::NotAsked),
+        };
+        self.learn(&request, &reply);
+        let reply = self.complete(reply).await;
+        Ok((request, reply, notify))
+    }
+
+    /// Reads on where a reply has only the beginning of the value.
+    async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
+        let mut reply = reply?;
+        let fetch = self.fetch.as_ref();
+        if let Some((fetch, label)) = fetch.and_then(|fetch| Some((fetch, fetch.label.as_ref()?)))
+            && let Some((record, value)) = reply.value()
+            && let Some(part) = value.take()
+        {
+            let part = (part, Some(record));
+            *value = self.core.store.complete(&self.spec.names, label, part, fetch.max_value).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Makes the next request, and arms its compensation: from now on it is pending.
+    pub(super) fn prepare(&mut self, now: ServerTime, is_queued: bool) -> Request {
         self.attempts += 1;
-        // A new id each time, so that taking back one request never takes another one's lock, whatever a scheme makes of
-        // the rest; and a new timestamp: Python judges the age of a record by it.
+        // A new id, so that taking back one request never takes away the lock of another, whatever else a scheme puts into
+        // the tag. A new timestamp, since Python judges the age of a record by it.
         let id = uuid::Uuid::new_v4().to_string();
         let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
@@ -32,54 +66,53 @@ impl Attempt {
         Request {
             sent: Tick::now(),
             not_after,
-            // Something may have ended the sleep before.
+            // A wake-up may have come before the record may be replaced.
             replace: self.next.replace.take_if(|_| Tick::now() >= self.next.at),
-            in_line,
-            // Where nobody stood in line just now there is nobody to hand the lock to. Tokens that are reserved for nobody
-            // would run ahead of the clock, which is all that is left of them when the keys are lost.
-            reserve: if in_line { self.spec.handoffs() } else { 0 },
+            is_queued,
+            // Without a queue there is nobody to hand the lock off to. Tokens reserved without need would run ahead of the
+            // clock, from which they start again when the keys are lost.
+            reserve: if is_queued { self.spec.handoffs() } else { 0 },
             pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
         }
     }
 
-    /// Takes in the server's time, at once: what comes with the reply may take longer.
+    /// Takes in the server's time. Call it before what may take longer, such as reading on a large value.
     pub(super) fn learn(&self, request: &Request, reply: &Result<Acquired>) {
         if let Some(now) = reply.as_ref().ok().and_then(Acquired::now) {
             self.core.store.learn(now, request.sent);
         }
     }
 
-    /// Takes in the reply, with what the spin makes of it.
+    /// Takes in the reply, and does what the spin makes of it.
+    ///
+    /// Every way out ends the pending request: it is settled, or taken back.
     pub(super) fn take(
         &mut self,
         request: Request,
         reply: Result<Acquired>,
         notify: Notify,
-    ) -> Result<Turnout> {
-        let reply = match reply {
-            Ok(reply) => reply,
+    ) -> Result<Progress> {
+        let (reply, repeated) = match reply {
+            Ok(reply) => reply.unwrap_repeated(),
             Err(error) => {
                 request.pending.take_back();
                 return Err(self.spec.name(error).with_effort(self.waited(), self.attempts));
             }
         };
-        let (reply, repeated) = reply.unwrap_repeated();
         if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
             fetch.waited_for = raw.ends_with(b"0").then(|| raw.clone());
         }
         let granted_for = Tick::now() - request.sent;
         if matches!(reply, Acquired::Granted { .. }) && granted_for >= self.spec.options.first_lease() {
-            // The grant took longer than it lasts.
             request.pending.take_back();
-            self.spin.too_slow(Tick::now()).map_err(|refusal| self.refuse(refusal))?;
-            tracing::warn!(target: "dspinlock", key = %self.spec.key, "the grant came when its lease was spent");
-            self.next = Next { at: Tick::now(), replace: None };
-            return Ok(Turnout::Sleep);
+            return self.lease_was_spent();
         }
-        let taken = matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
+        // What the server has taken, or may still take where the request was sent twice.
+        let to_take_back =
+            repeated || matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { now: Tick::now(), jitter, notify };
-        match self.spin.next(reply, &self.spec.names.separator, moment) {
+        let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
+        let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let (spec, handoffs) = (Arc::clone(&self.spec), request.reserve);
                 let guard = self.granted(request, spec, fence, handoffs, repeated)?;
@@ -87,27 +120,40 @@ impl Attempt {
                     target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
                     waited = ?self.waited(), "entered"
                 );
-                Ok(Turnout::Done(Outcome::Entered(guard)))
+                return Ok(Progress::Done(Outcome::Entered(guard)));
             }
-            Ok(Step::Renew { payload, record, fence }) => {
+            Ok(Step::RefreshAhead { stored, fence }) => {
                 let spec = Arc::new(self.spec.of_the_mark());
                 let mark = self.granted(request, spec, fence, 0, repeated)?;
-                Ok(fetched(Fetched::Renew { payload, record, mark }))
+                return Ok(fetched(Fetched::RefreshAhead { stored, mark }));
             }
-            step => {
-                let sent = request.sent;
-                // What was taken is not needed. Where two requests were sent, one may still be on its way.
-                if repeated || taken {
-                    request.pending.take_back();
-                } else {
-                    request.pending.settle();
-                }
-                self.go_on(step, sent)
+            Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
+            Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value(stored))),
+            Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
+            Ok(Step::Again { at, replace }) => {
+                tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
+                self.next = NextRequest { at, replace };
+                Ok(Progress::Sleep)
             }
+            Err(refusal) => Err(self.refuse(refusal)),
+        };
+        if to_take_back {
+            request.pending.take_back();
+        } else {
+            request.pending.settle();
         }
+        progress
     }
 
-    /// The guard of the lock that the request was granted.
+    /// Asks again after a grant that came when its lease was spent, and was taken back.
+    fn lease_was_spent(&mut self) -> Result<Progress> {
+        self.spin.too_slow(Tick::now()).map_err(|refusal| self.refuse(refusal))?;
+        tracing::warn!(target: "dspinlock", key = %self.spec.key, "the grant came when its lease was spent");
+        self.next = NextRequest { at: Tick::now(), replace: None };
+        Ok(Progress::Sleep)
+    }
+
+    /// The guard of what the request was granted: the lock itself, or the mark of the caller that refreshes ahead.
     fn granted(
         &self,
         request: Request,
@@ -122,28 +168,9 @@ impl Attempt {
             take_back_after(Arc::clone(&self.core), Arc::clone(&grant), request.not_after);
         }
         let guard = Guard::new(&self.core, grant);
-        // Shut down just now, perhaps after a look at what is held: the guard's drop gives it back.
+        // A shutdown that began just now may not have seen the grant. Then the guard's drop gives the lock back.
         self.check_open()?;
         Ok(guard)
-    }
-
-    /// What follows from a step that took nothing.
-    fn go_on(&mut self, step: Result<Step, Refusal>, sent: Tick) -> Result<Turnout> {
-        match step {
-            Ok(Step::TurnedAway(record)) => Ok(Turnout::Done(Outcome::TurnedAway(record))),
-            Ok(Step::Take { payload, record, remaining }) => {
-                let until = remaining.map(|remaining| sent + remaining);
-                Ok(fetched(Fetched::Value { payload, record, until }))
-            }
-            Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
-            Ok(Step::Again { at, replace }) => {
-                tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
-                self.next = Next { at, replace };
-                Ok(Turnout::Sleep)
-            }
-            Ok(Step::Enter { .. } | Step::Renew { .. }) => unreachable!("these are granted"),
-            Err(refusal) => Err(self.refuse(refusal)),
-        }
     }
 
     pub(super) fn refuse(&self, refusal: Refusal) -> crate::Error {
@@ -152,7 +179,7 @@ impl Attempt {
             Refusal::Contended(record) => {
                 let mut what =
                     format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
-                // An annotated function that would wait for itself is refused before it waits.
+                // Annotated functions are told of this before they wait.
                 if self.spec.function.is_none()
                     && record.as_ref().is_some_and(|record| record.holder() == owner(None))
                 {
@@ -187,8 +214,8 @@ impl Attempt {
     }
 }
 
-fn fetched(fetched: Fetched) -> Turnout {
-    Turnout::Done(Outcome::Fetched(fetched))
+fn fetched(fetched: Fetched) -> Progress {
+    Progress::Done(Outcome::Fetched(fetched))
 }
 
 /// A request on its way.
@@ -196,9 +223,9 @@ pub(super) struct Request {
     sent: Tick,
     not_after: ServerTime,
     replace: Option<Replace>,
-    /// Whether the caller is the first of those of this process that wait.
-    in_line: bool,
-    /// How many fencing tokens are to be reserved for the next of them.
+    /// Whether the caller is the first of the local queue.
+    is_queued: bool,
+    /// How many fencing tokens to reserve for those behind it.
     reserve: u32,
     pending: Pending,
 }
@@ -215,7 +242,7 @@ impl Request {
             relock: attempt.spin.relocks(),
             replace: self.replace.as_ref(),
             reserve: self.reserve,
-            waiting: self.in_line.then_some(&attempt.core.id),
+            waiting: self.is_queued.then_some(&attempt.core.id),
             replicas: options.replicas,
             fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
                 waited_for: fetch.waited_for.as_deref(),

@@ -1,119 +1,71 @@
-//! The spin: what a caller does next, decided from what it saw and from the time. No I/O, and no clock of its own.
+//! The spin: decides what a caller does next, from the reply and the time. It does no I/O and has no clock.
 //!
-//! Both doors, blocking and async, drive this one machine: they send the attempt it asks for, hand it the reply, and do
-//! what [`Step`] says.
+//! The async and the blocking driver share this one state machine. They send a request, pass the reply to
+//! [`next`](Spin::next), and do what the [`Step`] says.
+
+mod policy;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::{ServerTime, Tick};
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Payload, Stored};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
 use crate::options::Options;
 use crate::store::{Acquired, Excerpt, Notify, Replace};
 use std::time::Duration;
 
-/// A Python process's release raises if its COMPUTED record is replaced within its next round trips.
+pub(crate) use policy::{Distrust, OnBlocked, OnComputed, Policy, Wanted};
+
+/// How long a COMPUTED record of Python is left alone. The release in Python raises if the record is replaced within its next
+/// round trips.
 const PYTHON_GRACE: Duration = Duration::from_millis(20);
 
-/// How long a record of py-dspinlock lives from the moment at which it was written, unless a subclass says otherwise.
+/// The life of a record that py-dspinlock writes, unless a subclass sets another.
 const PYTHON_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// How long a poller sleeps at the least: less than the time for which those who give a lock back leave it to others.
+/// The shortest sleep of a poller. Shorter than the time for which a process that gives a lock back leaves it to others.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// How often in a row an attempt may be late by the server's clock, and how often in all a grant may come when its lease is
-/// spent, before the caller gives up.
+/// How many requests in a row may be late by the server's clock, and how many grants may come when their lease is spent,
+/// before the caller gives up.
 const MAX_LATE: u32 = 3;
 
-/// What to do where somebody holds the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum OnBlocked {
-    Wait,
-    TurnAway,
-    Fail,
-}
-
-/// What to do where the key is COMPUTED.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum OnComputed {
-    Relock,
-    TurnAway,
-    Fail,
-}
-
-/// The mode of an attempt, as the two answers that tell the modes apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Policy {
-    pub(crate) blocked: OnBlocked,
-    pub(crate) computed: OnComputed,
-}
-
-impl Policy {
-    pub(crate) const WAIT: Self = Self { blocked: OnBlocked::Wait, computed: OnComputed::Relock };
-    pub(crate) const TRY: Self = Self { blocked: OnBlocked::TurnAway, computed: OnComputed::Relock };
-    pub(crate) const ONCE: Self = Self { blocked: OnBlocked::TurnAway, computed: OnComputed::TurnAway };
-    pub(crate) const FAIL: Self = Self { blocked: OnBlocked::Fail, computed: OnComputed::Fail };
-    pub(crate) const CACHED: Self = Self { blocked: OnBlocked::Wait, computed: OnComputed::TurnAway };
-}
-
-/// What comes next.
+/// What the caller does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The lock is held, with this fencing token.
+    /// Enter: the lock is granted, with this fencing token.
     Enter { fence: u64 },
-    /// The lock is not held, and that is an answer: the key is held by another, or COMPUTED, as the record says.
+    /// Go away without the lock. The record says whether the key is BLOCKED or COMPUTED.
     TurnedAway(Record),
-    /// What was computed is here.
-    Take { payload: Payload, record: Vec<u8>, remaining: Option<Duration> },
-    /// What was computed is here and about to expire: this caller holds the mark of the one who computes anew.
-    Renew { payload: Payload, record: Vec<u8>, fence: u64 },
-    /// The turn that this caller waited for has no value for others.
+    /// Take the value that came with the reply.
+    Take(Stored),
+    /// Compute the next value ahead of the expiry of this one. The fencing token belongs to the mark that keeps others from
+    /// doing the same.
+    RefreshAhead { stored: Stored, fence: u64 },
+    /// Give up waiting for a value: the turn has none for others.
     Noted(Note),
-    /// Sleep until then (a wake-up may end the sleep), and try again; `replace` is a record that may be replaced.
+    /// Sleep until then, or until a wake-up, and ask again. `replace` is a record that the request may replace.
     Again { at: Tick, replace: Option<Replace> },
 }
 
 /// Why an attempt is given up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// With what was seen last, if anything was.
+    /// Somebody else holds the key. With the record that was seen last, if any was.
     Contended(Option<Record>),
     KeyExists(Record),
     Foreign(String),
-    /// The key of the fencing tokens holds something else, of this Redis type.
+    /// The key of the fencing tokens holds something else of this Redis type.
     StrangeFence(String),
-    /// The server's clock keeps running away from our estimate of it.
+    /// Several requests were late by the server's clock, which keeps running ahead of the estimate.
     Clock,
-    /// Grants keep coming when their leases are spent.
+    /// Several grants came when their lease was spent.
     Slow,
-    /// The tag was used before: a request of a turn that has ended.
+    /// The tag belongs to a turn that has ended.
     Spent,
-    /// So many replicas have confirmed the grant, and that is not enough.
+    /// Too few replicas have confirmed the grant: this many.
     Unconfirmed(u64),
-}
-
-/// The value that a caller wants.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Wanted {
-    pub(crate) label: Label,
-    pub(crate) distrust: Distrust,
-}
-
-/// What a caller does not believe any more, since it could not be decoded.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) enum Distrust {
-    #[default]
-    Nothing,
-    /// The value of this COMPUTED record.
-    Record(Vec<u8>),
-}
-
-impl Distrust {
-    pub(crate) fn concerns(&self, record: &[u8]) -> bool {
-        match self {
-            Self::Nothing => false,
-            Self::Record(distrusted) => distrusted == record,
-        }
-    }
 }
 
 /// The state of one caller's attempt at one key.
@@ -124,18 +76,21 @@ pub(crate) struct Spin {
     deadline: Tick,
     max_block: Duration,
     late: u32,
-    /// How many grants came too late. Such a grant stands in the caller's own way until it is given back: what is seen in
-    /// between says nothing.
+    /// How many grants came too late. Never set back: until such a grant is given back, the caller meets its own record,
+    /// which says nothing about the server.
     slow: u32,
     wanted: Option<Wanted>,
-    /// A COMPUTED record of Python that is left alone until then.
+    /// A COMPUTED record, and until when it is left alone.
     grace: Option<(Record, Tick)>,
 }
 
-/// The moment of a reply, on both clocks, and some randomness so that waiters of one expiry do not come all at once.
+/// The circumstances of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
+    /// When the request was sent. A remaining life in the reply counts from then.
+    pub(crate) sent: Tick,
     pub(crate) now: Tick,
+    /// Random, so that the waiters for one expiry do not come all at once.
     pub(crate) jitter: Duration,
     pub(crate) notify: Notify,
 }
@@ -154,75 +109,92 @@ impl Spin {
         }
     }
 
-    /// Takes a COMPUTED record for an answer only if it comes with this value.
+    /// Asks for this value: a COMPUTED record is an answer only if it comes with it.
     pub(crate) fn want(&mut self, wanted: Option<Wanted>) {
         self.wanted = wanted;
     }
 
-    /// Until when this caller is ready to wait; `None` if it is not at all.
+    /// Until when this caller waits; `None` if it does not wait at all.
     pub(crate) fn patience(&self) -> Option<Tick> {
         (self.policy.blocked == OnBlocked::Wait).then_some(self.deadline)
     }
 
-    /// Whether the script itself may lock a COMPUTED key of ours.
+    /// Whether the script may lock a COMPUTED key that this library has written.
     pub(crate) fn relocks(&self) -> bool {
         self.policy.computed == OnComputed::Relock
     }
 
-    /// Takes in a grant that came when its lease was spent; an error if asking again would be in vain.
+    /// Counts a grant that came when its lease was spent.
+    ///
+    /// # Errors
+    ///
+    /// `Slow` if the caller should not ask again.
     pub(crate) fn too_slow(&mut self, now: Tick) -> Result<(), Refusal> {
         self.slow += 1;
         if self.slow > MAX_LATE || now >= self.deadline { Err(Refusal::Slow) } else { Ok(()) }
     }
 
-    /// Takes in a reply and says what comes next.
+    /// Takes in a reply and says what the caller does next.
     pub(crate) fn next(&mut self, reply: Acquired, separator: &str, moment: Moment) -> Result<Step, Refusal> {
-        let (raw, remaining, server, value) = match reply {
-            Acquired::Failed { note, .. } => return Ok(Step::Noted(Note::read(&note, separator))),
-            Acquired::Refresh { fence, raw, value, .. } => {
-                return Ok(match self.open(value, &raw, separator) {
-                    Some(payload) => Step::Renew { payload, record: raw, fence },
-                    // Nothing that could be served meanwhile: compute under the lock itself.
-                    None => replace(raw, moment.now),
-                });
-            }
-            Acquired::Granted { fence, .. } => return Ok(Step::Enter { fence }),
-            Acquired::Spent => return Err(Refusal::Spent),
-            Acquired::Unconfirmed { by, .. } => return Err(Refusal::Unconfirmed(by)),
-            Acquired::Repeated(reply) => return self.next(*reply, separator, moment),
-            Acquired::WrongType(kind) => return Err(Refusal::Foreign(format!("a {kind}"))),
-            Acquired::StrangeFence(kind) => return Err(Refusal::StrangeFence(kind)),
-            Acquired::Late { .. } => {
-                self.late += 1;
-                let again = Step::Again { at: moment.now, replace: None };
-                return if self.late > MAX_LATE { Err(Refusal::Clock) } else { Ok(again) };
-            }
-            Acquired::Held { raw, remaining, now, value } => (raw, remaining, now, value),
-        };
-        self.late = 0;
-        let record = Record::parse(&raw, separator).map_err(|why| Refusal::Foreign(describe(&raw, &why)))?;
-        match record.state {
-            State::Computed if self.policy.computed == OnComputed::TurnAway && self.wanted.is_some() => {
-                match self.open(value, &record.raw, separator) {
-                    Some(payload) => Ok(Step::Take { payload, record: record.raw, remaining }),
-                    None => Ok(self.relock(record, moment)),
+        match reply {
+            Acquired::Granted { fence, .. } => Ok(Step::Enter { fence }),
+            Acquired::Held { raw, remaining, now: server, value } => {
+                self.late = 0;
+                let record =
+                    Record::parse(&raw, separator).map_err(|why| Refusal::Foreign(describe(&raw, &why)))?;
+                match record.state {
+                    State::Computed => self.computed(record, remaining, value, separator, moment),
+                    State::Blocked => self.blocked(record, remaining, server, moment),
                 }
             }
-            State::Computed => self.computed(record, moment),
-            State::Blocked => self.blocked(record, remaining, server, moment),
+            Acquired::Refresh { fence, raw, value, .. } => Ok(match self.open(value, &raw, separator) {
+                Some(payload) => {
+                    let stored = Stored { payload, record: Some(raw.into()), until: None };
+                    Step::RefreshAhead { stored, fence }
+                }
+                // There is no old value to serve meanwhile, so the next one is computed under the lock itself.
+                None => replace(raw, moment.now),
+            }),
+            Acquired::Failed { note, .. } => Ok(Step::Noted(Note::read(&note, separator))),
+            Acquired::Late { .. } => {
+                self.late += 1;
+                if self.late > MAX_LATE {
+                    return Err(Refusal::Clock);
+                }
+                Ok(Step::Again { at: moment.now, replace: None })
+            }
+            Acquired::Repeated(reply) => self.next(*reply, separator, moment),
+            Acquired::Unconfirmed { by, .. } => Err(Refusal::Unconfirmed(by)),
+            Acquired::Spent => Err(Refusal::Spent),
+            Acquired::WrongType(kind) => Err(Refusal::Foreign(format!("a {kind}"))),
+            Acquired::StrangeFence(kind) => Err(Refusal::StrangeFence(kind)),
         }
     }
 
-    fn computed(&mut self, record: Record, moment: Moment) -> Result<Step, Refusal> {
+    fn computed(
+        &mut self,
+        record: Record,
+        remaining: Option<Duration>,
+        value: Option<Excerpt>,
+        separator: &str,
+        moment: Moment,
+    ) -> Result<Step, Refusal> {
         match self.policy.computed {
-            OnComputed::TurnAway => Ok(Step::TurnedAway(record)),
             OnComputed::Fail => Err(Refusal::KeyExists(record)),
             OnComputed::Relock => Ok(self.relock(record, moment)),
+            OnComputed::TurnAway if self.wanted.is_none() => Ok(Step::TurnedAway(record)),
+            OnComputed::TurnAway => Ok(match self.open(value, &record.raw, separator) {
+                Some(payload) => {
+                    let until = remaining.map(|remaining| moment.sent + remaining);
+                    Step::Take(Stored { payload, record: Some(record.raw.into()), until })
+                }
+                None => self.relock(record, moment),
+            }),
         }
     }
 
-    /// Replaces a COMPUTED record. The script re-locks what it knows to be ours, where it may; it leaves Python's, and a
-    /// custom scheme's, to us.
+    /// Replaces a COMPUTED record that the script has not re-locked: one of Python or of a custom scheme, or one whose value is
+    /// not the one that is wanted.
     fn relock(&mut self, record: Record, moment: Moment) -> Step {
         let at = match &self.grace {
             Some((seen, at)) if *seen == record => *at,
@@ -234,7 +206,7 @@ impl Spin {
         replace(raw, at)
     }
 
-    /// The value that came with a COMPUTED record, if it is the one that is wanted.
+    /// The value that came with a COMPUTED record, if it is the wanted one.
     fn open(&self, value: Option<Excerpt>, record: &[u8], separator: &str) -> Option<Payload> {
         let wanted = self.wanted.as_ref()?;
         if wanted.distrust.concerns(record) {
@@ -245,7 +217,7 @@ impl Spin {
         let opened = opened.and_then(|payload| whole.then_some(payload).ok_or("only a part of it was read"));
         let tell = |why: &&str| {
             let uid = &wanted.label.key;
-            tracing::warn!(target: "dspinlock", %uid, why, "what is stored is not the value that is wanted; computing it anew");
+            tracing::warn!(target: "dspinlock", %uid, why, "what is stored is not the value that is wanted; computing it again");
         };
         opened.inspect_err(tell).ok()
     }
@@ -271,22 +243,24 @@ impl Spin {
         let free_in = remaining.map(|remaining| remaining + moment.jitter);
         let timers = [free_in, stale_in].into_iter().flatten();
         let sleep = match moment.notify {
-            // A turn that has just begun may soon be over, and the lock another's again.
+            // A turn that has just begun may soon be over, and then another one begins.
             Notify::Never => {
                 let held_for = record.timestamp.until(server);
                 Some(timers.fold(self.sleep.min((held_for / 2).max(SHORTEST_PAUSE)), Duration::min))
             }
-            // Stand in line, look again at once, and ask to be told.
+            // Queue, ask again at once, and ask for wake-ups.
             Notify::NotAsked => Some(Duration::ZERO),
-            // Nobody tells of a holder's end by expiry in time.
+            // No wake-up announces an expiry in time.
             Notify::OnChange => timers.min(),
         };
         let at = sleep.map_or(self.deadline, |sleep| self.deadline.min(moment.now + sleep));
         Ok(Step::Again { at, replace: None })
     }
 
-    /// How long until a record of Python may be taken over: it must be older than `max_block` by its timestamp, and not
-    /// have been written again since, as an instance that is used twice does with the same timestamp.
+    /// How long until a record of Python may be taken over; `None` for other records.
+    ///
+    /// Its timestamp must be older than `max_block`, and so must its last write: an instance in Python that is used again
+    /// writes the same timestamp again.
     fn stale_in(&self, record: &Record, remaining: Option<Duration>, server: ServerTime) -> Option<Duration> {
         if !record.is_python() {
             return None;
@@ -296,7 +270,7 @@ impl Spin {
         Some(by_timestamp.max(by_life))
     }
 
-    /// What is left of the life of a record that Python wrote `max_block` ago.
+    /// The remaining life of a record that Python wrote `max_block` ago.
     fn python_rest(&self) -> Duration {
         PYTHON_LIFE.saturating_sub(self.max_block)
     }
@@ -305,6 +279,3 @@ impl Spin {
 fn replace(seen: Vec<u8>, at: Tick) -> Step {
     Step::Again { at, replace: Some(Replace { seen, life_at_most: None }) }
 }
-
-#[cfg(test)]
-mod tests;

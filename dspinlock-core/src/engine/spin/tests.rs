@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
@@ -19,11 +20,11 @@ fn held(owner: &str, age: Duration, state: char, remaining: Option<Duration>) ->
 }
 
 fn spin(policy: Policy, options: &Options) -> Spin {
-    Spin::new(policy, options, options.wait_budget(), T0)
+    Spin::new(policy, options, options.wait(), T0)
 }
 
 fn at(now: Tick) -> Moment {
-    Moment { now, jitter: 3 * MS, notify: Notify::Never }
+    Moment { sent: now, now, jitter: 3 * MS, notify: Notify::Never }
 }
 
 fn again(at: Tick) -> Step {
@@ -39,7 +40,7 @@ fn a_grant_enters() {
 
 #[test]
 fn sleeps_for_the_least_of_sleep_remaining_life_and_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(1_000 * MS);
+    let options = Options::new().with_sleep(100 * MS).with_wait(1_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let long = 10_000 * MS;
     let mut next = |remaining, now| spin.next(held(OURS, long, '0', remaining), ",", at(now)).unwrap();
@@ -60,7 +61,7 @@ fn looks_again_sooner_the_shorter_the_key_has_been_held() {
 
 #[test]
 fn gives_up_at_the_deadline_and_not_before() {
-    let options = Options::new().sleep(100 * MS).tries(3);
+    let options = Options::new().with_sleep(100 * MS).with_tries(3);
     let mut spin = spin(Policy::WAIT, &options);
     assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0 + 299 * MS)).is_ok());
     let refusal = spin.next(held(OURS, MS, '0', None), ",", at(T0 + 300 * MS)).unwrap_err();
@@ -69,7 +70,7 @@ fn gives_up_at_the_deadline_and_not_before() {
 
 #[test]
 fn no_wait_is_one_attempt() {
-    let mut spin = spin(Policy::WAIT, &Options::new().wait(Duration::ZERO));
+    let mut spin = spin(Policy::WAIT, &Options::new().with_wait(Duration::ZERO));
     assert!(matches!(spin.next(held(OURS, MS, '0', None), ",", at(T0)), Err(Refusal::Contended(_))));
 }
 
@@ -106,7 +107,7 @@ fn a_computed_record_of_python_is_left_alone_for_a_moment() {
 #[test]
 fn a_stale_record_of_python_is_taken_over_by_timestamp_and_remaining_life() {
     let minute = 60_000 * MS;
-    let options = Options::new().max_block(30 * minute);
+    let options = Options::new().with_max_block(30 * minute);
     let next = |owner, age, remaining| {
         spin(Policy::WAIT, &options).next(held(owner, age, '0', remaining), ",", at(T0))
     };
@@ -155,7 +156,7 @@ fn a_late_attempt_is_repeated_a_few_times() {
 
 #[test]
 fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
-    let options = Options::new().sleep(100 * MS).wait(5_000 * MS);
+    let options = Options::new().with_sleep(100 * MS).with_wait(5_000 * MS);
     let mut spin = spin(Policy::WAIT, &options);
     let mut next = |notify, remaining| {
         let moment = Moment { notify, ..at(T0) };
@@ -169,14 +170,14 @@ fn who_will_be_told_sleeps_until_the_holders_life_or_the_deadline() {
 
 #[test]
 fn a_grant_that_comes_too_late_is_asked_for_again_a_few_times_and_until_the_deadline() {
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     for _ in 0..MAX_LATE {
         assert_eq!(slow.too_slow(T0), Ok(()));
         // The grant that was too slow stands there until it is given back.
         assert!(slow.next(held(OURS, MS, '0', Some(MS)), ",", at(T0)).is_ok());
     }
     assert_eq!(slow.too_slow(T0), Err(Refusal::Slow));
-    let mut slow = spin(Policy::WAIT, &Options::new().wait(1_000 * MS));
+    let mut slow = spin(Policy::WAIT, &Options::new().with_wait(1_000 * MS));
     assert_eq!(slow.too_slow(T0 + 999 * MS), Ok(()));
     assert_eq!(slow.too_slow(T0 + 1_000 * MS), Err(Refusal::Slow));
 }
@@ -194,7 +195,7 @@ fn what_is_seen_in_between_lets_late_attempts_count_from_the_start() {
 
 #[test]
 fn only_who_waits_has_patience() {
-    let options = Options::new().wait(1_000 * MS);
+    let options = Options::new().with_wait(1_000 * MS);
     assert_eq!(spin(Policy::WAIT, &options).patience(), Some(T0 + 1_000 * MS));
     assert_eq!(spin(Policy::CACHED, &options).patience(), Some(T0 + 1_000 * MS));
     for policy in [Policy::TRY, Policy::ONCE, Policy::FAIL] {
@@ -233,8 +234,10 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
     };
     let (mut spin, record, value) = wanting(false);
     let payload = Payload::new(b"7".to_vec());
-    let taken = Step::Take { payload, record: record.clone(), remaining: Some(9_000 * MS) };
-    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", at(T0)), Ok(taken));
+    let (record_of, until) = (Some(record.clone().into()), Some(T0 + 9_000 * MS));
+    let taken = Step::Take(Stored { payload, record: record_of, until });
+    let moment = Moment { sent: T0, ..at(T0 + 20 * MS) };
+    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", moment), Ok(taken));
     let relocked =
         || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
     for other in [None, Some(b"no envelope".to_vec())] {
@@ -261,8 +264,8 @@ fn who_is_to_compute_anew_does_so_beside_the_old_value_or_under_the_lock() {
         Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
     };
     let payload = Payload::new(b"7".to_vec());
-    let renewed = Step::Renew { payload, record: raw.clone(), fence: 9 };
-    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(renewed));
+    let stored = Stored { payload, record: Some(raw.clone().into()), until: None };
+    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(Step::RefreshAhead { stored, fence: 9 }));
     let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
     assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
 }

@@ -1,10 +1,10 @@
-//! Who waits for whom, as a directed graph. Pure: no clock, no locks, and nothing about calls.
+//! A directed graph of waits. It knows no clock, no locks and no calls.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// The edges, from what waits to what it waits for. One that is there twice has to be removed twice.
+/// The edges, from what waits to what it waits for. An edge that was added twice has to be removed twice.
 #[derive(Debug)]
 pub(super) struct Graph<N>(HashMap<N, Vec<N>>);
 
@@ -29,7 +29,7 @@ impl<N: Clone + Eq + Hash> Graph<N> {
         }
     }
 
-    /// The shortest way from `start` to one of `ends`, both included: what would be a cycle if an end waited for the start.
+    /// The shortest way from `start` to one of `ends`, with both. It would be a cycle if the end waited for the start.
     pub(super) fn way(&self, start: &N, ends: &[N]) -> Option<Vec<N>> {
         let mut before = HashMap::from([(start, start)]);
         let mut next = VecDeque::from([start]);
@@ -63,7 +63,7 @@ mod tests {
 
     const NODES: u8 = 8;
 
-    /// All that can be reached, found by trying all ways of up to `NODES` steps.
+    /// Whether `end` can be reached, by trying all ways of up to `steps` steps.
     fn reaches(edges: &[(u8, u8)], start: u8, end: u8, steps: u8) -> bool {
         start == end
             || steps > 0
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_twice_is_removed_twice() {
+    fn an_edge_that_is_there_twice_is_removed_twice() {
         let mut graph = Graph::default();
         graph.link(1, 2);
         graph.link(1, 2);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     proptest! {
-        /// Waits that are refused where they close a cycle, and that end in any order.
+        /// Waits are refused where they would close a cycle, and end in any order.
         #[test]
         fn agrees_with_trying_all_ways(steps in vec((any::<bool>(), 0..NODES, 0..NODES), 1..60)) {
             let (mut graph, mut edges) = (Graph::default(), Vec::new());

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::api::client::Client;
+use std::thread;
 
-/// A call of the function `name`, which others wait for.
+/// A call of the function `name` that others wait for.
 fn call(name: &'static str, around: &[&Arc<Caller>]) -> Arc<Caller> {
     let lock = Client::memory().lock(name).resolved().unwrap();
     let mut spec =
@@ -17,7 +18,7 @@ fn call(name: &'static str, around: &[&Arc<Caller>]) -> Arc<Caller> {
 }
 
 #[test]
-fn the_one_that_closes_a_cycle_is_told_its_members() {
+fn the_call_that_closes_a_cycle_is_told_its_members() {
     let [a, b, c] = ["a", "b", "c"].map(|name| call(name, &[]));
     let [in_a, in_b, in_c] = [&a, &b, &c].map(|around| call("inside", &[around]));
     let waits = [in_a.wait_for(&b.run).unwrap(), in_b.wait_for(&c.run).unwrap()];
@@ -28,7 +29,7 @@ fn the_one_that_closes_a_cycle_is_told_its_members() {
         text.contains("`a` of key \"a\", which waits for `b` of key \"b\", which waits for `c`"),
         "{text}"
     );
-    // A wait that is over is no part of it, nor is a call that has gone.
+    // A wait that is over and a call that has gone are no part of a cycle.
     let [first, second] = waits;
     drop(first);
     drop(in_c.wait_for(&a.run).unwrap());
@@ -52,7 +53,7 @@ fn a_lock_stands_for_its_holder_as_long_as_that_runs() {
     same.wait_for_lock().unwrap();
 }
 
-/// Two calls that begin to wait for each other at the same moment: never do both.
+/// Two calls that begin to wait for each other at the same moment.
 #[test]
 fn of_two_that_close_a_cycle_at_once_one_notices() {
     for _ in 0..200 {
@@ -85,15 +86,16 @@ fn nothing_is_left_of_calls_that_have_ended() {
     assert!(waits().way(&nodes[0], &nodes[1..]).is_none());
     drop(waiting);
 }
-/// A task stands in line, or has just been given the lock and not been polled: its thread must not wait behind it.
+
+/// A task is queued, or was handed the lock and not polled since. Its thread must not wait behind it.
 #[tokio::test]
-async fn a_thread_does_not_stand_in_line_behind_what_it_has_to_poll() {
+async fn a_thread_does_not_queue_behind_a_call_that_it_has_to_poll() {
     let client = Client::memory();
-    let lock = || client.lock("in line").wait(std::time::Duration::from_secs(20));
+    let lock = || client.lock("queued").wait(std::time::Duration::from_secs(20));
     let held = lock().acquire_blocking().unwrap();
     let (first, record) = (lock(), lock().record_key().unwrap().to_owned());
     let mut first = std::pin::pin!(first.acquire());
-    while !client.core().lines.is_waited_for(&record) {
+    while !client.core().queues.has_waiters(&record) {
         let poll = std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context)));
         assert!(poll.await.is_pending());
     }
@@ -101,11 +103,11 @@ async fn a_thread_does_not_stand_in_line_behind_what_it_has_to_poll() {
     let before = held.fencing_token();
     held.abandon_blocking().unwrap();
     let token = || lock().inspect_blocking().unwrap().and_then(|found| found.fencing_token());
-    while client.core().lines.is_waited_for(&record) || token().is_none_or(|token| token <= before) {
+    while client.core().queues.has_waiters(&record) || token().is_none_or(|token| token <= before) {
         thread::yield_now();
     }
     assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);
     first.await.unwrap().abandon_blocking().unwrap();
-    // By now nobody is ahead.
+    // Nobody is ahead any more.
     lock().acquire_blocking().unwrap().release_blocking().unwrap();
 }

@@ -1,8 +1,11 @@
 //! Writes and splits canonical encodings; the table of [`Key`](super::Key) says what the bytes mean.
 
-/// A value that can be locked: text, bytes, integers, `bool`, `char`, date-times, and tuples, lists and options of them.
+/// A value that can be the key of a lock.
 ///
-/// For a type of your own, derive it:
+/// Text, bytes, integers, `bool`, `char` and date-times are keys, and so are tuples, lists and options of them.
+/// `#[derive(LockKey)]` makes a key of a type of your own.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::{Client, LockKey};
@@ -16,7 +19,7 @@
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 ///
-/// By hand, encode what identifies the value; several parts count as a tuple, in their order:
+/// An implementation by hand encodes the parts that identify the value. Several parts count as a tuple, in their order:
 ///
 /// ```
 /// use dspinlock::{Key, KeyEncoder, LockKey};
@@ -41,14 +44,14 @@
     note = "floats are no keys: pass a rounded integer, or their text; date-times and `Uuid` need the feature of their crate"
 )]
 pub trait LockKey {
-    /// Writes the value, or the parts that identify it, by calling `encode` of those parts.
+    /// Writes the value, or calls `encode` on the parts that identify it.
     ///
-    /// What is written must depend on the value only, never on the process, the time or an address. A part of variable
-    /// length goes in as one list (`self.names.as_slice().encode(encoder)`), not item by item: the items of two
-    /// neighbouring parts would run together.
+    /// The written bytes must depend on the value only, never on the process, the time or an address. Write a part of
+    /// variable length as one list (`self.names.as_slice().encode(encoder)`), not item by item: otherwise, the items of two
+    /// neighbouring parts run together.
     fn encode(&self, encoder: &mut KeyEncoder);
 
-    /// Writes a list of such values. Only `u8` has its own, since a list of those is bytes.
+    /// Writes a list of such values. Only `u8` overrides this, since a list of `u8` is bytes.
     #[doc(hidden)]
     fn encode_slice(items: &[Self], encoder: &mut KeyEncoder)
     where
@@ -58,7 +61,7 @@ pub trait LockKey {
     }
 }
 
-/// The first byte of every key. Another encoding would have another one.
+/// The first byte of every key. A new encoding has a new version.
 pub(super) const VERSION: u8 = 1;
 
 /// A tag and the eight bytes of a length.
@@ -87,11 +90,13 @@ pub(super) mod tag {
     pub(crate) const NAMED_VARIANT: u8 = b'v';
 }
 
-/// Collects the canonical encoding of a value. Implementations of [`LockKey`] hand it to the `encode` of their parts.
+/// Collects the canonical encoding of a value.
+///
+/// An implementation of [`LockKey`] passes it to the `encode` of its parts.
 #[derive(Debug)]
 pub struct KeyEncoder {
     bytes: Vec<u8>,
-    /// Values written where exactly one belongs; see [`item`](Self::item).
+    /// The number of values that the innermost [`item`](Self::item) has written: exactly one belongs there.
     written: usize,
 }
 
@@ -111,7 +116,7 @@ impl KeyEncoder {
         self.written += 1;
     }
 
-    /// Writes a value made of the values that `parts` writes.
+    /// Writes a value that consists of the values that `parts` writes.
     pub(super) fn group(&mut self, tag: u8, parts: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&header(tag, 0));
@@ -122,11 +127,11 @@ impl KeyEncoder {
         self.bytes[start..start + HEADER].copy_from_slice(&header(tag, content));
     }
 
-    /// Writes one part of a group. Whatever its `encode` writes becomes exactly one value, or parts of different
-    /// neighbours could be mistaken for each other: several are made a tuple, and none `()`.
+    /// Writes one part of a group. The output of its `encode` becomes exactly one value, so that the parts of neighbours
+    /// stay apart: several values become a tuple, and none becomes `()`.
     pub(super) fn item(&mut self, value: &(impl LockKey + ?Sized)) {
         let start = self.bytes.len();
-        // What was counted before, the group counts as one when it ends.
+        // The group restores the count when it ends.
         self.written = 0;
         value.encode(self);
         if self.written != 1 {
@@ -146,13 +151,13 @@ impl KeyEncoder {
         }
     }
 
-    /// Writes one value that is encoded already.
+    /// Writes a value that is already encoded.
     pub(super) fn encoded(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
         self.written += 1;
     }
 
-    /// Writes a derived struct, or a variant if there are two names, without names of fields.
+    /// Writes a derived struct, or a variant if there are two names, with unnamed fields.
     #[doc(hidden)]
     pub fn unnamed_fields(&mut self, names: &[&str], fields: &[&dyn LockKey]) {
         let tag = if names.len() == 1 { tag::UNNAMED_STRUCT } else { tag::UNNAMED_VARIANT };
@@ -190,7 +195,7 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Takes the first value off; returns it and the bytes behind it.
+    /// Splits off the first value; returns it and the bytes after it.
     pub(super) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
         let [tag, length @ ..] = *header;

@@ -1,4 +1,4 @@
-//! [`LockKey`] for what std has.
+//! [`LockKey`] for types of std.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,21 +93,21 @@ impl<T: LockKey> LockKey for Vec<T> {
     }
 }
 
-/// A list in ascending order. Sets without an order have none that is the same in every process.
+/// A list in ascending order. A `HashSet` is not a key, since its order differs from process to process.
 impl<T: LockKey> LockKey for BTreeSet<T> {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encoder.list(self);
     }
 }
 
-/// A list of pairs in ascending order. Maps without an order have none that is the same in every process.
+/// A list of pairs in ascending order. A `HashMap` is not a key, since its order differs from process to process.
 impl<K: LockKey, V: LockKey> LockKey for BTreeMap<K, V> {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encoder.list(self);
     }
 }
 
-/// `Some(x)` is not the key that `x` is, so that nested options stay apart.
+/// `Some(x)` and `x` are different keys, so that nested options stay apart.
 impl<T: LockKey> LockKey for Option<T> {
     fn encode(&self, encoder: &mut KeyEncoder) {
         match self {

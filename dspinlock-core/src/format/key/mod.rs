@@ -1,7 +1,7 @@
-//! What is locked: the caller's value, its canonical encoding, and the stable text forms made of it.
+//! Keys: the canonical encoding of the caller's value, and its stable text forms.
 //!
-//! Every value that implements [`LockKey`] becomes a [`Key`]: one byte string that is the same in every process, on
-//! every platform and in every release, and that no different value shares. A std hash could promise none of that.
+//! Every value that implements [`LockKey`] becomes a [`Key`]: a byte string that is the same in every process, on every
+//! platform and in every release, and that is different for different values. A hash of std promises none of that.
 
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "time"))]
 mod dates;
@@ -18,9 +18,11 @@ use std::fmt;
 pub use self::encoder::{KeyEncoder, LockKey};
 use self::encoder::{VERSION, Value};
 
-/// The canonical encoding of a value: what makes two locks the same lock.
+/// The canonical encoding of a value. Two locks with equal keys, in the same namespace, are the same lock.
 ///
-/// `Display` and `Debug` show the value as it would be written in Rust, in at most 64 characters.
+/// `Display` and `Debug` show the value as Rust source, in at most 64 characters.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::Key;
@@ -33,9 +35,8 @@ use self::encoder::{VERSION, Value};
 ///
 /// # The encoding, version 1
 ///
-/// It is frozen, so that services in other languages can make the same keys. A key is the version byte `1` followed
-/// by one value. A value is a tag of one byte, the length of its content as eight bytes with the highest first, and
-/// its content:
+/// The encoding is frozen, so services in other languages can make the same keys. A key is the version byte `1`, followed
+/// by one value. A value is a tag of one byte, the length of its content as eight big-endian bytes, and its content:
 ///
 /// | tag | value | content |
 /// | --- | --- | --- |
@@ -55,40 +56,41 @@ use self::encoder::{VERSION, Value};
 /// | `S`, `s` | a struct with unnamed or named fields | its name as text; its fields |
 /// | `V`, `v` | an enum's variant with unnamed or named fields | the names of enum and variant as text; its fields |
 ///
-/// A named field is its name as text, then its value; named fields are sorted by name (as bytes). References and smart
-/// pointers encode as what they point to. All integers of one value meet (`5_u8`, `5_i64`), as do all containers of one
-/// text. `Some(x)` is not `x`, `(x,)` is not `x`, and a tuple is not a list. A list of `u8` is bytes, so it does not meet the
-/// same numbers in a list of `u16`.
+/// A named field is its name as text, then its value. Named fields are sorted by name, as bytes. References and smart
+/// pointers encode as the value they point to. Integers of the same value are the same key whatever their type (`5_u8`,
+/// `5_i64`), and so are containers of the same text. `Some(x)` is not `x`, `(x,)` is not `x`, and a tuple is not a list. A
+/// list of `u8` is bytes, so it is not the same key as a list of `u16` with the same numbers.
 ///
 /// Date-times are the text of Python's `isoformat()`: `2026-01-31T23:59:59`, then `.000123` unless that is zero, then
-/// the offset (`+00:00`, with seconds where it has some) unless the type is one without. Two offsets of one moment are
-/// therefore two keys, as in Python. Where there are nanoseconds below the microsecond, the fraction has nine digits.
-/// Years outside of 0 to 9999 have a sign and six digits.
+/// the offset (`+00:00`, with its seconds if it has any) unless the type has none. The same moment at two offsets is
+/// therefore two keys, as in Python. With nanoseconds below the microsecond, the fraction has nine digits. Years outside
+/// 0 to 9999 have a sign and six digits.
 ///
-/// Floats are no keys: `0.1 + 0.2` and `0.3` would not meet, and `NaN` is not even itself.
+/// Floats are not keys: `0.1 + 0.2` and `0.3` would be different keys, and `NaN` does not equal itself.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     bytes: Vec<u8>,
 }
 
 impl Key {
-    /// Encodes a value.
+    /// Creates the key of a value.
     pub fn new(value: &(impl LockKey + ?Sized)) -> Self {
         Self { bytes: KeyEncoder::encode_key(value) }
     }
 
-    /// The canonical bytes: different values have different ones, in this and every other process.
+    /// Returns the canonical bytes, which are different for different values and the same in every process.
     pub fn canonical(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The uid of a lock without a namespace: for text, bytes, date-times and integers the one that Python's
-    /// py-dspinlock gives.
+    /// Returns the uid of a lock without a namespace. For text, bytes, date-times and integers it is py-dspinlock's.
     ///
-    /// Text, bytes and date-times are a SHA-256 in lower-case hex (so text and bytes of the same octets meet); an
-    /// integer of at most 2^61−2 either way is the decimal that Python's `hash()` gives (so −1 and −2 are both `-2`).
-    /// What is below a microsecond in a date-time does not count, since Python has no such. All other values are `v1-`
+    /// Text, bytes and date-times give a SHA-256 in lower-case hex, so text and bytes of the same octets have the same uid.
+    /// An integer with an absolute value of at most 2^61−2 gives the decimal of Python's `hash()`, so −1 and −2 are both
+    /// `-2`. The part of a date-time below a microsecond does not count, since Python has none. All other values give `v1-`
     /// and the SHA-256 of [`canonical`](Self::canonical).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use dspinlock::Key;
@@ -100,8 +102,11 @@ impl Key {
         uid::bare(self.canonical(), self.value())
     }
 
-    /// The uid of a lock in a namespace, where no two values share one: an integer is its decimal, any other value is
-    /// `v1-` and the SHA-256 of [`canonical`](Self::canonical).
+    /// Returns the uid of a lock in a namespace, which is different for different values.
+    ///
+    /// An integer gives its decimal, and any other value `v1-` and the SHA-256 of [`canonical`](Self::canonical).
+    ///
+    /// # Examples
     ///
     /// ```
     /// use dspinlock::Key;
@@ -113,7 +118,7 @@ impl Key {
         uid::namespaced(self.canonical(), self.value())
     }
 
-    /// The one encoded value behind the version byte.
+    /// The encoded value after the version byte.
     fn encoded_value(&self) -> &[u8] {
         self.bytes.strip_prefix(&[VERSION]).unwrap_or_default()
     }
@@ -123,7 +128,7 @@ impl Key {
     }
 }
 
-/// A key made before is a key for the value it was made of.
+/// A key is the key of its value: `Key::new(&key) == key`.
 impl LockKey for Key {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encoder.encoded(self.encoded_value());

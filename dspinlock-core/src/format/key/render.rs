@@ -1,17 +1,17 @@
-//! Shows a canonical encoding as the value would be written in Rust, for errors, logs and the owner's eyes.
+//! Shows a canonical encoding as Rust source, for errors and logs.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::encoder::{Value, tag};
 
-/// The longest text that is shown, in characters.
+/// The longest shown text, in characters.
 const LIMIT: usize = 64;
 
 /// Renders an encoded value in at most [`LIMIT`] characters; the cost does not depend on its size.
 pub(super) fn render(value: &[u8]) -> String {
     let mut text = Bounded::default();
-    // Full is no failure: the text then ends in an ellipsis.
+    // `Full` is not a failure: the text ends in an ellipsis.
     let _ = first(&mut text, value);
     text.shown
 }
@@ -21,7 +21,7 @@ struct Full;
 
 type Outcome = Result<(), Full>;
 
-/// A text that takes pieces until it is full. A piece is never cut, so that no escape is shown by half.
+/// A text that takes pieces until it is full. It never cuts a piece, so no half of an escape is shown.
 #[derive(Default)]
 struct Bounded {
     shown: String,
@@ -50,10 +50,10 @@ impl Bounded {
         pieces.into_iter().try_for_each(|piece| self.push(&piece.to_string()))
     }
 
-    /// Pushes text with quotes, backslashes and whatever does not print escaped.
+    /// Pushes text, and escapes quotes, backslashes and unprintable characters.
     fn push_text(&mut self, utf8: &[u8]) -> Outcome {
         self.push("\"")?;
-        // No character is more than four bytes, so there is no need to look at the rest.
+        // A character has at most four bytes, so the rest can't be shown.
         let head = &utf8[..utf8.len().min(4 * LIMIT)];
         for chunk in head.utf8_chunks() {
             self.push_all(
@@ -73,7 +73,7 @@ impl Bounded {
     }
 }
 
-/// Renders the first value, and returns the bytes behind it.
+/// Renders the first value, and returns the bytes after it.
 fn first<'a>(text: &mut Bounded, bytes: &'a [u8]) -> Result<&'a [u8], Full> {
     let Some((Value { tag, content }, rest)) = Value::split(bytes) else {
         text.push("?")?;
@@ -136,7 +136,7 @@ fn fields(text: &mut Bounded, tag: u8, mut content: &[u8]) -> Outcome {
     text.push(" }")
 }
 
-/// Renders a name, which is encoded as text, without quotes.
+/// Renders a name without quotes; it is encoded as text.
 fn name<'a>(text: &mut Bounded, bytes: &'a [u8]) -> Result<&'a [u8], Full> {
     let Some((name, rest)) = Value::split(bytes) else {
         text.push("?")?;

@@ -31,14 +31,14 @@ fn digest(canonical: &[u8]) -> String {
     format!("v1-{}", sha256_hex(canonical))
 }
 
-/// Python's `hash()` of an integer, where it is the integer itself; −1 means an error to Python, so its hash is −2.
+/// Python's `hash()` of an integer, if that is the integer itself. The hash of −1 is −2, since −1 means an error in Python.
 fn python_hash(decimal: &[u8]) -> Option<String> {
     let decimal = str::from_utf8(decimal).ok()?;
     let absolute: u128 = decimal.trim_start_matches('-').parse().ok()?;
     (absolute <= LARGEST_OWN_HASH).then(|| if decimal == "-1" { "-2" } else { decimal }.to_owned())
 }
 
-/// The text of a date-time as Python has it: a fraction of nine digits loses three, and all of them if that leaves zero.
+/// The text of a date-time in Python's precision: a fraction of nine digits loses three, or is dropped if that leaves zero.
 fn whole_microseconds(text: &[u8]) -> Cow<'_, [u8]> {
     let Some(point) = text.iter().position(|&byte| byte == b'.') else {
         return text.into();
@@ -54,7 +54,7 @@ fn whole_microseconds(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The one place that hashes: SHA-256 in lower-case hex.
+/// SHA-256 in lower-case hex.
 fn sha256_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);

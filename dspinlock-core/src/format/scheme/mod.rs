@@ -1,4 +1,4 @@
-//! How a key becomes the names that stand in Redis, and a turn becomes its tag: py-dspinlock's form, or the user's own.
+//! The naming of locks: from a key to the names in Redis, and from a turn to its tag.
 
 mod checks;
 mod names;
@@ -6,15 +6,16 @@ mod names;
 pub(crate) use names::Names;
 
 use crate::format::key::Key;
-use std::any::Any;
 use std::fmt;
 
-/// One turn of one process at a lock: what a [`Scheme`] builds its tag from.
+/// One turn of one process at a lock, from which a [`Scheme`] builds the tag of the record.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::{Client, Scheme, Turn};
 ///
-/// /// Holders are known by their service and not by their host.
+/// /// Names holders by their service instead of their host.
 /// #[derive(Debug)]
 /// struct Billing;
 ///
@@ -26,29 +27,41 @@ use std::fmt;
 ///
 /// let lock = Client::memory().lock("example").scheme(Billing);
 /// let _guard = lock.acquire_blocking()?;
-/// assert_eq!(lock.inspect_blocking()?.expect("somebody holds it").holder(), "billing");
+/// assert_eq!(lock.inspect_blocking()?.expect("the lock is held").holder(), "billing");
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Turn {
-    /// A random UUID (version 4) in its usual text form, new for every turn.
+    /// A random UUID (version 4) in its usual text form, different for every turn.
     pub id: String,
-    /// Who takes the turn: `host/pid` or `host/pid/function`, printable ASCII without commas, 128 characters at most.
+    /// The process and function that take the turn, as `host/pid` or `host/pid/function`: printable ASCII without commas,
+    /// 128 characters at most.
     pub owner: String,
-    /// The server's time in UTC as Python's `isoformat()` writes it.
+    /// The server's time in UTC, as Python's `isoformat()` writes it.
     pub timestamp: String,
 }
 
-/// The naming of locks: the parts that py-dspinlock lets a subclass override.
+/// The naming of locks, for keys that other programs must find under names of their own.
 ///
-/// Every method has py-dspinlock's behaviour as its default. A tag must have two fields, the second one the timestamp as it
-/// was given, joined by [`value_separator`](Self::value_separator), and the first must be printable ASCII and contain an
-/// `@`: a record without one is taken for Python's. A name must tell namespaces apart. A scheme that does otherwise is
-/// refused as `Config` before anything is sent, as is one whose records may be longer than 1,024 bytes.
+/// A scheme overrides the same parts that py-dspinlock lets a subclass override. Every method defaults to py-dspinlock's
+/// behaviour.
 ///
-/// Annotated functions have a namespace of their own, and Python has none: to share a key with Python, they write
+/// # Requirements
+///
+/// A scheme is checked on samples when a lock is used, before anything is sent. One that breaks a rule is an error of kind
+/// [`Config`](crate::ErrorKind::Config).
+///
+/// - A [`tag`](Self::tag) has two fields, joined by [`value_separator`](Self::value_separator). The first field is printable
+///   ASCII and contains an `@`, since a record without one counts as Python's. The second field is [`Turn::timestamp`],
+///   unchanged. No two turns have the same tag.
+/// - A [`key`](Self::key) differs from namespace to namespace.
+/// - A record is at most 1,024 bytes long.
+///
+/// An annotated function has a namespace by default, and Python has none. To share a key with Python, write
 /// `namespace = ""`.
+///
+/// # Examples
 ///
 /// ```
 /// use dspinlock::{Client, Scheme};
@@ -73,18 +86,18 @@ pub struct Turn {
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[expect(clippy::unnecessary_literal_bound, reason = "an implementation may return a field")]
-pub trait Scheme: fmt::Debug + Send + Sync + Any {
+pub trait Scheme: fmt::Debug + Send + Sync + 'static {
     /// The first part of every key (py-dspinlock's `_key_prefix`).
     fn prefix(&self) -> &str {
         "dspinlock"
     }
 
-    /// What stands between the parts of a key (`_key_sep`).
+    /// The separator between the parts of a key (`_key_sep`).
     fn key_separator(&self) -> &str {
         ","
     }
 
-    /// What stands between the fields of a record (`_value_sep`).
+    /// The separator between the fields of a record (`_value_sep`).
     fn value_separator(&self) -> &str {
         ","
     }
@@ -97,7 +110,7 @@ pub trait Scheme: fmt::Debug + Send + Sync + Any {
         }
     }
 
-    /// The name of the record (`get_key`), another one for each namespace.
+    /// The name of the record (`get_key`), which differs from namespace to namespace.
     fn key(&self, namespace: Option<&str>, uid: &str) -> String {
         let separator = self.key_separator();
         match namespace {
@@ -106,13 +119,20 @@ pub trait Scheme: fmt::Debug + Send + Sync + Any {
         }
     }
 
-    /// The first two fields of the record (`_get_tag`), unique for each turn: two turns of one tag would both hold the lock.
+    /// The first two fields of the record (`_get_tag`), unique for each turn: two turns with the same tag would both hold
+    /// the lock.
     fn tag(&self, turn: &Turn) -> String {
         format!("{}@{}{}{}", turn.id, turn.owner, self.value_separator(), turn.timestamp)
     }
+
+    /// Whether this is the library's own scheme, which needs no checks.
+    #[doc(hidden)]
+    fn is_standard(&self) -> bool {
+        false
+    }
 }
 
-/// py-dspinlock's naming, under a prefix that environments sharing a server can choose.
+/// py-dspinlock's naming. Environments that share a server choose different prefixes.
 #[derive(Clone, Debug)]
 pub(crate) struct StandardScheme {
     prefix: String,
@@ -133,5 +153,9 @@ impl Default for StandardScheme {
 impl Scheme for StandardScheme {
     fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    fn is_standard(&self) -> bool {
+        true
     }
 }

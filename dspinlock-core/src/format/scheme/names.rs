@@ -1,23 +1,22 @@
-//! The names of all that belongs to one lock, derived by its scheme.
+//! The names of one lock's keys, derived by its scheme.
 
+use super::Scheme;
 use super::checks::{check_namespace, check_tags, config};
-use super::{Scheme, StandardScheme};
 use crate::error::Result;
 use crate::format::key::Key;
-use std::any::Any;
 
-/// The names of all that belongs to one lock.
+/// The names of one lock's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) record: String,
-    /// The record's key in braces: what puts all the others in its cluster slot.
+    /// The prefix of all other names, which puts them in the record's cluster slot: the record's name in braces.
     slot: String,
-    /// The scheme's value separator, for reading records.
+    /// The scheme's value separator.
     pub(crate) separator: String,
 }
 
 impl Names {
-    /// Derives the names, and refuses those that would break a cluster's slots or another lock's names.
+    /// Derives the names. Refuses names that would break a cluster's slots or collide with another lock's.
     pub(crate) fn derive(scheme: &dyn Scheme, namespace: Option<&str>, key: &Key) -> Result<Self> {
         let separator = scheme.key_separator();
         check_part("prefix", scheme.prefix(), separator)?;
@@ -38,7 +37,7 @@ impl Names {
             return Err(config(what));
         }
         let record = scheme.key(namespace, &scheme.uid(namespace, key));
-        if !(scheme as &dyn Any).is::<StandardScheme>() {
+        if !scheme.is_standard() {
             check_tags(scheme)?;
             if let Some(namespace) = namespace {
                 check_namespace(scheme, namespace, key, &record)?;
@@ -48,7 +47,7 @@ impl Names {
             Some(_) => record.clone(),
             None if record.contains(braces) => {
                 let what =
-                    format!("the scheme's key {record:?} has braces that are no hash tag; leave them out");
+                    format!("the scheme's key {record:?} has braces that are not a hash tag; leave them out");
                 return Err(config(what));
             }
             None => format!("{{{record}}}"),
@@ -56,27 +55,27 @@ impl Names {
         Ok(Self { record, slot, separator: value_separator.to_owned() })
     }
 
-    /// The highest fencing token.
+    /// Holds the highest fencing token.
     pub(crate) fn fence(&self) -> String {
         self.beside("fence")
     }
 
-    /// What was computed.
+    /// Holds the value.
     pub(crate) fn value(&self) -> String {
         self.beside("value")
     }
 
-    /// Why a computation failed.
+    /// Holds the note of a turn without a value.
     pub(crate) fn error(&self) -> String {
         self.beside("error")
     }
 
-    /// The mark of the one who computes anew.
+    /// Held by the caller that refreshes a value ahead of its expiry.
     pub(crate) fn refresh(&self) -> String {
         self.beside("refresh")
     }
 
-    /// The names of the mark itself, which is held like a lock.
+    /// The names of the refresh mark, which is held like a lock.
     pub(crate) fn of_the_mark(&self) -> Self {
         Self { record: self.refresh(), ..self.clone() }
     }
@@ -87,7 +86,7 @@ impl Names {
     }
 }
 
-/// What Redis Cluster hashes of a key: the text between the first `{` and the next `}`, unless it is empty.
+/// The part of a key that Redis Cluster hashes: the text between the first `{` and the next `}`, unless it is empty.
 fn hash_tag(key: &str) -> Option<&str> {
     let (_, rest) = key.split_once('{')?;
     let (tag, _) = rest.split_once('}')?;
@@ -97,7 +96,7 @@ fn hash_tag(key: &str) -> Option<&str> {
 fn check_part(what: &str, part: &str, separator: &str) -> Result<()> {
     if part.is_empty() || part.contains(['{', '}']) || part.contains(separator) {
         return Err(config(format!(
-            "the {what} {part:?} can't be used: it must not be empty nor contain `{{`, `}}` or the separator {separator:?}"
+            "the {what} {part:?} can't be used: it must not be empty or contain `{{`, `}}` or the separator {separator:?}"
         )));
     }
     Ok(())
@@ -107,6 +106,7 @@ fn check_part(what: &str, part: &str, separator: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::format::scheme::StandardScheme;
 
     #[derive(Debug)]
     struct Fixed(&'static str);

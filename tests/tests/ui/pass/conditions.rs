@@ -1,4 +1,4 @@
-//! Parameters that are there only under a condition, and what async functions may return.
+//! Conditional parameters, and return types of async functions.
 #![deny(warnings)]
 #![allow(unexpected_cfgs, reason = "a condition that never holds")]
 
@@ -58,8 +58,8 @@ fn main() {
         assert_eq!(arguments(5_u8).unwrap(), 5);
         assert_eq!(parameters::<u8, 6>().unwrap(), 6);
         assert_eq!(parameters::<u8, 7>().unwrap(), 7);
-        assert_eq!(parameters_entry::<u8, 7>().unwrap().peek_blocking().unwrap(), Some(7));
-        assert_eq!(parameters_entry::<u16, 7>().unwrap().peek_blocking().unwrap(), None);
+        assert_eq!(parameters_entry::<u8, 7>().unwrap().get_ok_blocking().unwrap(), Some(7));
+        assert_eq!(parameters_entry::<u16, 7>().unwrap().get_ok_blocking().unwrap(), None);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let values = async {

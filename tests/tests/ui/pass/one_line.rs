@@ -1,4 +1,4 @@
-//! Short bodies, whose braces would look needless in the wrong place, and others that lints might take for ours.
+//! Short bodies and others in which generated code might trigger lints.
 #![deny(warnings, unused, unreachable_code)]
 
 use dspinlock::{Client, Error, dspinlock, testing};

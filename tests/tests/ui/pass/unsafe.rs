@@ -48,7 +48,7 @@ fn main() {
         assert_eq!(unsafe { without_a_block(&raw const number) }.unwrap(), 5);
         assert_eq!(unsafe { by_content(&raw const number) }.unwrap(), 5);
         let entry = unsafe { by_content_entry(&raw const number) }.unwrap();
-        assert_eq!(entry.peek_blocking().unwrap(), Some(5));
+        assert_eq!(entry.get_ok_blocking().unwrap(), Some(5));
         assert_eq!(unsafe { dspinlock_test_exported(1) }, 2);
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

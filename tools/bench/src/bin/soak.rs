@@ -1,13 +1,13 @@
-//! Small locks alone, beside processors that are busy with something else, and beside large hits of the same client: how
-//! many were refused, and how long they took. The second shows how much of the third is the scheduler's.
+//! Small locks alone, beside busy processors, and beside large hits of the same client: how many were refused, and how long
+//! they took. The second phase shows how much of the third is due to the scheduler.
 //!
 //! ```sh
 //! scripts/soak 600
 //! ```
 //!
 //! Fails if a lock was refused or lost, or if the slowest beside hits took more than three times the 99th percentile alone.
-//! Where even alone the slowest took longer than that, the machine was busy with something else: then the second says
-//! nothing, and the exit status is 2.
+//! If even alone the slowest took longer than that, the machine was busy: then the result proves nothing, and the exit status
+//! is 2.
 
 use dspinlock::{Client, Error, MessagePack, dspinlock};
 use dspinlock_testkit::Server;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 const HELP: &str = "soak [SECONDS [CALLERS [MEGABYTES]]]: 60 s, 64 callers and 4 MB if nothing is said\n";
 
-/// How many callers by each door take small locks, each its own, with a pause after each.
+/// How many callers of each API take small locks, each its own, with pauses.
 const SMALL: usize = 4;
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -31,7 +31,7 @@ async fn large(client: &Client, name: usize, bytes: usize) -> Result<String, Err
     Ok("x".repeat(bytes))
 }
 
-/// What small locks came to.
+/// The results of small locks.
 #[derive(Default)]
 struct Small {
     took: Vec<Duration>,
@@ -79,7 +79,7 @@ fn pair_blocking(client: &Client, key: &str) -> Result<(), Error> {
     guard.release_blocking()
 }
 
-/// Takes small locks by both doors for so long: first the async door's.
+/// Takes small locks through both APIs for some time. The async results come first.
 async fn small_locks(client: &Client, time: Duration) -> [Small; 2] {
     let end = Instant::now() + time;
     let (mut by_async, mut blocking) = (JoinSet::new(), Vec::new());
@@ -123,7 +123,7 @@ async fn small_locks(client: &Client, time: Duration) -> [Small; 2] {
     })
 }
 
-/// What the soak came to.
+/// The results of the soak.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
     Passed,
@@ -171,13 +171,13 @@ async fn beside_busy_processors(client: &Client, time: Duration, bytes: usize) -
 
 async fn soak(seconds: u64, callers: usize, megabytes: usize) -> Result<Verdict, Error> {
     let server = Server::start();
-    let client = Client::connect(&server.url())?;
+    let client = Client::from_url(&server.url())?;
     let bytes = megabytes * 1_000_000;
     for name in 0..callers {
         large(&client, name, bytes).await?;
     }
     let part = Duration::from_secs(seconds.div_ceil(3));
-    // Everybody is connected, and has had a first turn.
+    // All callers are connected, and have had a first turn.
     small_locks(&client, Duration::from_secs(1)).await;
     let alone = small_locks(&client, part).await;
     let busy = beside_busy_processors(&client, part, bytes).await;

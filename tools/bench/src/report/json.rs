@@ -1,4 +1,4 @@
-//! One object a line.
+//! One object on each line.
 
 use crate::Fallible;
 use crate::measure::{Measured, Spread, Standing};
@@ -14,8 +14,8 @@ pub(super) fn write(results: &[Measured], mut to: impl Write) -> Fallible<()> {
     Ok(())
 }
 
-/// One object, its fields in the agreed order: serde's own maps have another. Whoever could not take part has nothing but
-/// nulls, and `missing` says why.
+/// One object with its fields in a fixed order, unlike those of serde's maps. A contestant that could not take part has nulls,
+/// and `missing` says why.
 fn line(row: &Measured, standing: &Standing) -> String {
     let spread = standing.samples.as_ref().ok().map(|_| Spread::of(standing.values()));
     let repeats = standing.values().len();

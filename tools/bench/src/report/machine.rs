@@ -1,4 +1,4 @@
-//! When and on what the figures were taken: without that they say little.
+//! The date and the machine of the figures.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ fn processor() -> String {
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
-/// What the server says of itself: `Redis server v=7.0.15 …`.
+/// The version of the server: `Redis server v=7.0.15 …`.
 fn server() -> String {
     let said = dspinlock_testkit::Server::find()
         .and_then(|binary| std::process::Command::new(binary).arg("--version").output().ok());

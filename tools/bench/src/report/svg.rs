@@ -3,23 +3,21 @@
 use super::table::figure;
 use crate::Fallible;
 use crate::measure::{Measured, Spread};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use dspinlock_testkit::svg::{INK, Picture, Side, number};
 use std::path::Path;
 
-const WIDTH: u32 = 960;
-const TOP: i32 = 76;
-const BAR: i32 = 20;
-const STEP: i32 = 32;
-const LEFT: i32 = 190;
+const WIDTH: f64 = 960.0;
+const TOP: f64 = 76.0;
+const BAR: f64 = 20.0;
+const STEP: f64 = 32.0;
+const LEFT: f64 = 190.0;
 /// Where the longest bar ends; the figures stand to the right of it.
-const RIGHT: i32 = 700;
+const RIGHT: f64 = 700.0;
 
-const OURS: RGBColor = RGBColor(84, 146, 214);
-const BARE: RGBColor = RGBColor(150, 150, 150);
-const OTHERS: RGBColor = RGBColor(204, 210, 218);
-const INK: RGBColor = RGBColor(30, 30, 30);
-const FAINT: RGBColor = RGBColor(110, 110, 110);
+const OURS: &str = "#5492d6";
+const BARE: &str = "#969696";
+const OTHERS: &str = "#ccd2da";
+const FAINT: &str = "#6e6e6e";
 
 /// Draws `DIR/ROW.svg`; `place` is the line that says when and where it was measured.
 pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
@@ -29,45 +27,39 @@ pub(super) fn draw(row: &Measured, dir: &Path, place: &str) -> Fallible<()> {
         .collect();
     let spreads: Vec<Spread> = bars.iter().map(|(_, spread, _)| *spread).collect();
     let scale = Scale::of(&spreads);
-    let height = u32::try_from(TOP)? + u32::try_from(STEP)? * u32::try_from(bars.len().max(1))? + 34;
-    let file = dir.join(format!("{}.svg", row.row));
-    let area = SVGBackend::new(&file, (WIDTH, height)).into_drawing_area();
-    // A picture on a page of any colour.
-    area.fill(&WHITE)?;
-    let text = |words: &str, at: (i32, i32), size: i32, colour: &RGBColor, side: HPos| -> Fallible<()> {
-        let style = ("sans-serif", size).into_font().color(colour).pos(Pos::new(side, VPos::Center));
-        Ok(area.draw(&Text::new(words.to_owned(), at, style))?)
-    };
-    text(row.row, (16, 24), 20, &INK, HPos::Left)?;
+    let height = TOP + STEP * number(bars.len().max(1)) + 34.0;
+    let mut picture = Picture::new(WIDTH, height);
+    picture.text((16.0, 24.0), Side::Right, 16, INK, row.row);
     let logarithmic = if scale.logarithmic { ", logarithmic" } else { "" };
     let better = if matches!(row.unit, "ops/s" | "sections/s" | "share") { "more" } else { "less" };
     let subtitle = format!("{} ({}{logarithmic}; {better} is better)", row.what, row.unit);
-    text(&subtitle, (16, 50), 14, &FAINT, HPos::Left)?;
-    for ((name, spread, ratio), number) in bars.iter().zip(0..) {
-        let (top, middle) = (TOP + STEP * number, TOP + STEP * number + BAR / 2);
+    picture.text((16.0, 50.0), Side::Right, 12, FAINT, &subtitle);
+    for (at, (name, spread, ratio)) in bars.iter().enumerate() {
+        let top = TOP + STEP * number(at);
+        let middle = top + BAR / 2.0;
         let colour = match *name {
             name if name.starts_with("dspinlock") => OURS,
             name if name.starts_with("bare") => BARE,
             _ => OTHERS,
         };
-        text(name, (LEFT - 10, middle), 14, &INK, HPos::Right)?;
+        picture.text((LEFT - 10.0, middle), Side::Left, 12, INK, name);
         let end = scale.at(spread.median);
-        area.draw(&Rectangle::new([(LEFT, top), (end, top + BAR)], colour.filled()))?;
+        picture.rect((LEFT, top), (end, top + BAR), colour);
         let (low, high) = (scale.at(spread.min), scale.at(spread.max));
-        area.draw(&PathElement::new(vec![(low, middle), (high, middle)], INK.stroke_width(2)))?;
+        picture.line((low, middle), (high, middle), INK, 2.0);
         for tip in [low, high] {
-            area.draw(&PathElement::new(vec![(tip, middle - 5), (tip, middle + 5)], INK.stroke_width(2)))?;
+            picture.line((tip, middle - 5.0), (tip, middle + 5.0), INK, 2.0);
         }
         let ratio = ratio.map_or_else(String::new, |ratio| format!(", {} × bare", figure(ratio.median)));
         let label = format!("{} {}{ratio}", figure(spread.median), row.unit);
-        text(&label, (end.max(high) + 10, middle), 13, &INK, HPos::Left)?;
+        picture.text((end.max(high) + 10.0, middle), Side::Right, 11, INK, &label);
     }
-    let foot = i32::try_from(height)? - 18;
-    text(&format!("{place}; {} repeats", row.repeats()), (16, foot), 12, &FAINT, HPos::Left)?;
-    Ok(area.present()?)
+    let foot = format!("{place}; {} repeats", row.repeats());
+    picture.text((16.0, height - 18.0), Side::Right, 10, FAINT, &foot);
+    Ok(picture.save(&dir.join(format!("{}.svg", row.row)))?)
 }
 
-/// From figures to pixels; logarithmic where the greatest would leave nothing to see of the others.
+/// From figures to pixels; logarithmic if the greatest figure would hide the others.
 struct Scale {
     logarithmic: bool,
     least: f64,
@@ -80,18 +72,17 @@ impl Scale {
         let least =
             spreads.iter().map(|spread| spread.min).filter(|&min| min > 0.0).fold(f64::INFINITY, f64::min);
         let logarithmic = greatest / least > 40.0;
-        // A bar that has no length looks as if it were missing.
+        // A bar without length would look missing.
         Self { logarithmic, least: if logarithmic { least / 2.0 } else { 0.0 }, greatest }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a share of a few hundred pixels")]
-    fn at(&self, value: f64) -> i32 {
+    fn at(&self, value: f64) -> f64 {
         let share = if self.logarithmic {
             (value.max(self.least) / self.least).ln() / (self.greatest / self.least).ln()
         } else {
             value / self.greatest
         };
-        LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32
+        LEFT + share * (RIGHT - LEFT)
     }
 }
 
@@ -117,6 +108,8 @@ mod tests {
             assert!(chart.contains(word), "{word} is missing");
         }
         let scale = Scale::of(&[Spread { min: 10.0, median: 20.0, max: 90_000.0 }]);
-        assert!(scale.at(90_000.0) == RIGHT && scale.at(0.0) == LEFT && scale.at(10.0) > LEFT);
+        let at = [90_000.0, 0.0].map(|value| format!("{:.0}", scale.at(value)));
+        assert_eq!(at, [RIGHT, LEFT].map(|edge| edge.to_string()));
+        assert!(scale.at(10.0) > LEFT);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn print(row: &Measured) {
     }
 }
 
-/// Three digits that count, no more.
+/// Three significant digits.
 pub(crate) fn figure(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,

@@ -1,4 +1,4 @@
-//! Everybody wants the same key.
+//! All callers want the same key.
 
 use super::count;
 use crate::Fallible;
@@ -27,14 +27,14 @@ pub(super) fn fairness(options: &Options, place: &Place) -> Vec<Standing> {
     contest.hold(options, place, &quickly(options))
 }
 
-/// Everybody; but Python takes longer to start its processes than everything else here, where it has to be quick.
+/// All contestants. A quick run leaves out Python, whose processes take longer to start than everything else here.
 fn quickly(options: &Options) -> Vec<Contestant> {
     let mut contestants = everybody();
     contestants.retain(|contestant| !(options.quick && contestant.engine.is_python()));
     contestants
 }
 
-/// The peers at the fastest reasonable poll; `dspinlock` as it comes, too.
+/// The peers at the fastest reasonable poll, and `dspinlock` with its defaults, too.
 fn everybody() -> Vec<Contestant> {
     let tasks = |engine| Contestant::new(engine, Door::Async);
     let threads = |engine| Contestant::new(engine, Door::Blocking);
@@ -55,7 +55,7 @@ fn everybody() -> Vec<Contestant> {
 enum Figure {
     /// How many sections a second, all processes together.
     Sections,
-    /// What the least served process had of its fair share.
+    /// The share of the least served process in its fair share.
     LeastShare,
 }
 
@@ -78,7 +78,7 @@ impl Contest {
         })
     }
 
-    /// New processes and a new key for each turn: whoever still waits at its end is not waited for.
+    /// New processes and a new key for each turn, so that it does not wait for callers that still wait at its end.
     fn turn(&self, place: &Place, contestant: &Contestant, turn: u32, length: &str) -> Fallible<Sample> {
         let more = [format!("callers={}", self.callers), "one_key=1".to_owned(), format!("turn={turn}")];
         let mut workers = (0..self.processes)

@@ -1,4 +1,4 @@
-//! The rows of the table: what is measured, and who takes part.
+//! The rows of the table: measurements and contestants.
 
 mod contended;
 mod results;
@@ -15,7 +15,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     unit: &'static str,
-    /// Whether the cost of the software is the question, for `--pin`.
+    /// Whether it measures the cost of the software, for `--pin`.
     software: bool,
     measure: fn(&Options, &Place) -> Vec<Standing>,
 }

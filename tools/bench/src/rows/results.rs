@@ -1,4 +1,4 @@
-//! Results that are computed once and shared, and what it costs to have one again.
+//! Results that are computed once and shared, and the cost of reading one again.
 
 use super::count;
 use crate::Fallible;
@@ -37,7 +37,7 @@ pub(super) fn dedupe(options: &Options, place: &Place) -> Vec<Standing> {
     share(options, place, &contestants, 4, &["callers=50"])
 }
 
-/// 10,000 callers in one process. What is bare there has one caller for all, as one would write it by hand.
+/// 10,000 callers in one process. The bare contestant has one caller for all, as hand-written code would.
 pub(super) fn dedupe_in_one(options: &Options, place: &Place) -> Vec<Standing> {
     share(options, place, &[task(Engine::Bare), task(Engine::Dspinlock)], 1, &["callers=10000", "once=1"])
 }
@@ -143,7 +143,7 @@ pub(super) fn lag(options: &Options, place: &Place) -> Vec<Standing> {
             let seen = keeper.hear("done")?;
             // On a busy machine it may have come too late to see its copy.
             if seen["looks"] > 0.0 {
-                // The word often comes before the reply that `forget` waits for.
+                // The push often comes before the reply that `forget` waits for.
                 lags.push((seen["last"] - forgotten).max(0.0));
             }
         }

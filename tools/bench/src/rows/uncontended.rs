@@ -1,4 +1,4 @@
-//! Nobody to wait for: one caller, or 64 that don't meet.
+//! Without contention: one caller, or 64 on keys of their own.
 
 use super::count;
 use crate::Fallible;

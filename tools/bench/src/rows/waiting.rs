@@ -1,4 +1,4 @@
-//! One holds, others wait: how fast the lock goes on, what the waiting costs, and what a crash costs.
+//! One caller holds and others wait: the time of a hand-over, and the costs of waiting and of a crash.
 
 use super::count;
 use crate::Fallible;
@@ -22,7 +22,7 @@ fn threads(engine: Engine) -> Contestant {
     Contestant::new(engine, Door::Blocking)
 }
 
-/// Without those that poll as seldom as they do by default, which are slow in every sense, where it has to be quick.
+/// A quick run leaves out those that poll as rarely as by default, which are slow.
 fn with_defaults(options: &Options, mut contestants: Vec<Contestant>, slow: [Engine; 4]) -> Vec<Contestant> {
     if !options.quick {
         let door = |engine| if engine == Engine::Rslock { tasks(engine) } else { threads(engine) };
@@ -69,7 +69,7 @@ pub(super) fn handover(options: &Options, place: &Place) -> Vec<Standing> {
     })
 }
 
-/// How long it is watched how 100 callers take it in turn; whoever takes longer has this figure.
+/// How long 100 callers may take their turns. A contestant that takes longer has this figure.
 const DRAINING: Duration = Duration::from_millis(1_500);
 
 pub(super) fn idle(options: &Options, place: &Place) -> Vec<Standing> {
@@ -115,7 +115,7 @@ pub(super) fn idle(options: &Options, place: &Place) -> Vec<Standing> {
 /// How many processes wait, with one caller each, while the holder renews.
 const WAITING: u32 = 10;
 
-/// Only `dspinlock` renews by itself; the others hold as long as they said at first.
+/// Only `dspinlock` renews by itself. The others hold for their first lease.
 pub(super) fn renewals(options: &Options, place: &Place) -> Vec<Standing> {
     let contestants = [tasks(Engine::Dspinlock), threads(Engine::Dspinlock).called("threads")];
     // The holder renews three times a lease.
@@ -181,7 +181,7 @@ pub(super) fn crash(options: &Options, place: &Place) -> Vec<Standing> {
         holder.crash()?;
         let next = waiter.hear("done")?["first"];
         let commands = count(place.commands(contestant.engine) - before);
-        // Those that renew have had no reason to so far: the lease counts from the moment at which it was taken.
+        // None has renewed so far: the lease counts from the grant.
         Ok(Sample::new((next - taken) / 1e3).with("commands", commands))
     })
 }

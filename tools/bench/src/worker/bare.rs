@@ -1,4 +1,4 @@
-//! The bare commands: what any lock has to send, prepared beforehand, with nothing around it.
+//! The bare commands that any lock has to send, prepared beforehand.
 
 use super::callers::{Blocking, Doing, Tasked};
 use crate::Fallible;
@@ -6,19 +6,19 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, Connection, Value};
 use std::time::Duration;
 
-/// The very scripts of `dspinlock`, so that the server does the same work.
+/// The scripts of `dspinlock`, so that the server does the same work.
 const ACQUIRE: &str = include_str!("../../../../dspinlock-core/src/store/redis/scripts/acquire.lua");
 const RELEASE: &str = include_str!("../../../../dspinlock-core/src/store/redis/scripts/release.lua");
 
 const COMPARE_AND_DELETE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/// As long as a real turn's mark; each caller has its own.
+/// As long as a real tag. Each caller has its own.
 fn tag(timestamp: &str) -> String {
     format!("{}@host/1234{timestamp}", uuid())
 }
 
-/// Something of the length and form of a UUID that two callers never share.
+/// A text with the form of a UUID that is unique to a caller.
 fn uuid() -> String {
     use std::hash::{BuildHasher, RandomState};
     let (high, low) = (RandomState::new().hash_one(1), RandomState::new().hash_one(2));
@@ -35,7 +35,7 @@ pub(crate) struct BareCommands {
     scripts: Vec<&'static str>,
     /// The first word of a reply that grants the lock.
     granted: &'static str,
-    /// How long to sleep where somebody else holds the key.
+    /// How long to sleep while another caller holds the key.
     sleep: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What a caller can do, whatever the library: take a lock and give it back, blocking or async.
+//! Callers of any library: they take a lock and give it back, blocking or async.
 
 use super::Settings;
 use super::bare::{AsyncBare, BareCommands, BlockingBare};
@@ -26,7 +26,7 @@ pub(crate) fn blocking(settings: &Settings, keys: &[String]) -> Fallible<Vec<Box
     let (sleep, url) = (settings.sleep_ms(), settings.url.as_str());
     match settings.engine {
         Engine::Dspinlock => {
-            let client = dspinlock::Client::connect(url)?;
+            let client = dspinlock::Client::from_url(url)?;
             Ok(keys.iter().map(|key| boxed(BlockingDspinlock::new(&client, key, settings))).collect())
         }
         Engine::Bare | Engine::BareSet => {
@@ -48,7 +48,7 @@ pub(crate) async fn tasked(settings: &Settings, keys: &[String]) -> Fallible<Vec
     let (sleep, url) = (settings.sleep_ms(), settings.url.as_str());
     match settings.engine {
         Engine::Dspinlock => {
-            let client = dspinlock::Client::connect(url)?;
+            let client = dspinlock::Client::from_url(url)?;
             Ok(keys.iter().map(|key| task(AsyncDspinlock::new(&client, key, settings))).collect())
         }
         Engine::Bare | Engine::BareSet => {
@@ -75,7 +75,7 @@ fn task(caller: impl Tasked + 'static) -> Box<dyn Tasked> {
 
 fn commands(settings: &Settings, key: &str) -> BareCommands {
     let lease = settings.get("lease", 10_000);
-    // Where the bare commands have to wait, they poll as `dspinlock` does without wake-ups.
+    // The bare commands poll as `dspinlock` does without wake-ups.
     let sleep = std::time::Duration::from_millis(settings.sleep_ms().unwrap_or(500));
     if settings.engine == Engine::Bare {
         BareCommands::scripts(key, lease, sleep)

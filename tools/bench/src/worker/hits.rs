@@ -1,4 +1,4 @@
-//! Callers that want a result again: from the server, or from a copy in this process.
+//! Callers that read a result again, from the server or from a copy in this process.
 
 use super::results::{Sharing, compute, connect, size};
 use super::{Answer, Settings, moment, take_orders};
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
-/// Looking at the clock each time would cost more than a hit in the process.
+/// Reading the clock each time would cost more than a hit in the process.
 const AT_ONCE: u32 = 100;
 
 #[dspinlock(key = name, namespace = "bench-copies", cached(local = "1m", schema = "copy"), expire = "10m")]
@@ -52,12 +52,12 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
 
 fn serve_local(settings: &Settings, runtime: &Handle) -> Fallible<()> {
     let bytes = size(settings);
-    // What the fastest local copy would be: a map under a mutex, and the value cloned out of it.
+    // The fastest local copy: a map behind a mutex, from which the value is cloned.
     let map = Mutex::new(HashMap::from([("hit".to_owned(), compute(bytes))]));
     let bare = || map.lock().unwrap_or_else(PoisonError::into_inner).get("hit").cloned();
     if settings.engine == Engine::Dspinlock {
         connect(settings)?;
-        // Who computes has no copy yet; the first hit makes it.
+        // The caller that computes has no copy yet. The first hit makes it.
         for _ in 0..2 {
             runtime.block_on(copied_for_a_task("hit", bytes))?;
             copied_for_a_thread("hit", bytes)?;
@@ -81,7 +81,7 @@ fn serve_local(settings: &Settings, runtime: &Handle) -> Fallible<()> {
     })
 }
 
-/// Goes round, some `at_once`, until as many milliseconds are over as the order says.
+/// Makes hits, `at_once` of them together, for as many milliseconds as the order says.
 fn rounds(length: &str, at_once: u32, mut go: impl FnMut() -> Fallible<()>) -> Fallible<Answer> {
     let length = Duration::from_millis(length.parse()?);
     let (start, mut rounds) = (Instant::now(), 0.0);
@@ -117,7 +117,7 @@ pub(super) fn serve_copy(settings: &Settings) -> Fallible<()> {
     let mut copy = 0;
     take_orders(|order| match order {
         "keep" => {
-            // Who computes has no copy yet.
+            // The caller that computes has no copy yet.
             get()?;
             copy = get()?;
             Ok(Vec::new())
@@ -132,7 +132,7 @@ pub(super) fn serve_copy(settings: &Settings) -> Fallible<()> {
             Ok(vec![("looks", looks), ("last", last)])
         }
         "forget" => {
-            dspinlock::client()?.lock(()).namespace("bench-watched").forget_blocking()?;
+            dspinlock::current_client()?.lock(()).namespace("bench-watched").forget_blocking()?;
             Ok(vec![("at", moment())])
         }
         other => Err(format!("no order {other:?}").into()),

@@ -1,4 +1,4 @@
-//! A process that does the work: it takes orders on its input, and answers with figures.
+//! A worker process: it reads orders from its input, and answers with figures.
 
 mod bare;
 mod callers;

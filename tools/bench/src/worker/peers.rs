@@ -7,7 +7,7 @@ use dspinlock::{Client, DSpinlock, Guard};
 use rslock::LockManager;
 use std::time::Duration;
 
-/// Nobody is to give up in a row about waiting.
+/// No caller gives up in a row about waiting.
 const WAIT: Duration = Duration::from_secs(50);
 
 /// What a caller of `dspinlock` does each time: it names its key, as the attribute does.
@@ -38,7 +38,7 @@ impl Naming {
     }
 }
 
-/// `dspinlock`, by its blocking door.
+/// `dspinlock`'s blocking API.
 pub(crate) struct BlockingDspinlock {
     naming: Naming,
     guard: Option<Guard>,
@@ -61,7 +61,7 @@ impl Blocking for BlockingDspinlock {
     }
 }
 
-/// `dspinlock`, by its async door.
+/// `dspinlock`'s async API.
 pub(crate) struct AsyncDspinlock {
     naming: Naming,
     guard: Option<Guard>,

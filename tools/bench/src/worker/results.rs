@@ -12,26 +12,26 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// A reply of 32 MB takes its time on a busy machine.
+/// A reply of 32 MB takes long on a busy machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// A result of so many bytes.
+/// A result of this length.
 pub(super) fn compute(bytes: u64) -> String {
     "a result, ".repeat(usize::try_from(bytes / 10).unwrap_or_default())
 }
 
-/// How large results are: as a small page, unless it is said.
+/// The size of results: that of a small page by default.
 pub(super) fn size(settings: &Settings) -> u64 {
     settings.get("bytes", 1_000)
 }
 
 /// The client of `dspinlock`'s annotated functions.
 pub(super) fn connect(settings: &Settings) -> Fallible<()> {
-    let config = Config::from_url(&settings.url)?.response_timeout(ANSWER_WITHIN);
+    let config = Config::from_url(&settings.url)?.with_response_timeout(ANSWER_WITHIN);
     Ok(dspinlock::init(Client::from_config(&config)?)?)
 }
 
-/// `dspinlock`'s: who computes says when it was done.
+/// `dspinlock`'s result, with the time at which it was computed.
 #[dspinlock(key = name, namespace = "bench-results", cached, expire = "10m")]
 async fn by_dspinlock(
     name: &str,
@@ -44,7 +44,7 @@ async fn by_dspinlock(
     Ok(compute(bytes))
 }
 
-/// A caller's way to the result: computes it, or gets it from somebody who has. Says when it was computed here.
+/// How a caller gets the result. Says when it was computed, if it was computed here.
 pub(super) struct Sharing {
     by: By,
     bytes: u64,
@@ -117,7 +117,7 @@ impl Sharing {
             By::Bare(connection) => {
                 Some(AsyncBare::new(connection.clone(), BareCommands::textbook(key, 10_000, Duration::ZERO)))
             }
-            // It has no lock: everybody who finds nothing computes.
+            // Without a lock, each caller that finds nothing computes.
             By::Cached(_) => None,
             By::Dspinlock => {
                 let computed = OnceLock::new();

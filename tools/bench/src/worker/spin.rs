@@ -1,4 +1,4 @@
-//! Callers that take locks and give them back as fast as they can, for a while.
+//! Callers that take locks and give them back as fast as possible for some time.
 
 use super::callers::{Blocking, Tasked, blocking, tasked};
 use super::{Answer, Settings, processor, take_orders};
@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Everybody goes round a few times before anything is measured.
+/// Each caller makes a few rounds before the measurement.
 const WARM_UP: u64 = 20;
 
-/// What all callers of this process look at.
+/// Shared by all callers of this process.
 struct Shared {
     one_key: bool,
     stop: AtomicBool,
-    /// Whether somebody is inside, for callers of one key.
+    /// Whether a caller is inside, for callers of one key.
     inside: AtomicBool,
     overlaps: AtomicU64,
-    /// How many rounds each caller has gone; one that ends after the stop doesn't count.
+    /// The rounds of each caller. One that ends after the stop doesn't count.
     rounds: Vec<AtomicU64>,
 }
 
@@ -38,7 +38,7 @@ impl Shared {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// The section that the lock is for: it is empty but for the look whether anybody else is in it.
+    /// The critical section. It only checks that no other caller is inside.
     fn section(&self, caller: usize) {
         if self.one_key && self.inside.swap(true, Ordering::AcqRel) {
             self.overlaps.fetch_add(1, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl Shared {
         }
     }
 
-    /// Stops everybody, and counts.
+    /// Stops all callers, and counts.
     fn counts(&self, start: Instant) -> Counts {
         self.stop.store(true, Ordering::Relaxed);
         let took = start.elapsed();
@@ -60,7 +60,7 @@ impl Shared {
     }
 }
 
-/// What the callers of one run counted.
+/// The counts of one run.
 struct Counts {
     rounds: Vec<u64>,
     overlaps: u64,
@@ -69,7 +69,7 @@ struct Counts {
 
 /// The role: `callers` on one key or on a key each (`one_key`); the order is for how many milliseconds.
 ///
-/// Callers of one key go round for one order only: the answer does not wait for those that wait for the lock.
+/// Callers of one key work for one order only: the answer does not wait for those that wait for the lock.
 pub(super) fn serve(settings: &Settings) -> Fallible<()> {
     let one_key = settings.get("one_key", 0) == 1;
     let name = |caller: u64| if one_key { settings.shared_key() } else { format!("own-{caller}") };

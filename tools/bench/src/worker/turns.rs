@@ -15,7 +15,7 @@ pub(crate) fn serve(settings: &Settings) -> Fallible<()> {
     match settings.door {
         Door::Blocking => {
             let mut callers = blocking(settings, &keys)?;
-            // Connects, and loads the scripts, on a key of nobody's.
+            // Connects, and loads the scripts, on an unused key.
             for caller in &mut blocking(settings, &["warm-up".to_owned()])? {
                 caller.acquire()?;
                 caller.release()?;
@@ -49,7 +49,7 @@ fn taken(acquire: impl FnOnce() -> Fallible<()>) -> Fallible<Answer> {
     Ok(vec![("at", moment())])
 }
 
-/// The moment is that before the release: from then on somebody else could have it.
+/// The moment is that before the release: from then on another caller could have the lock.
 fn given(release: impl FnOnce() -> Fallible<()>) -> Fallible<Answer> {
     let at = moment();
     release()?;

@@ -1,10 +1,10 @@
-//! P4, P5 and P6: what remains after a release, a refusal, a cancellation or a death.
+//! P4, P5 and P6: no lock remains after a release, a refusal, a cancellation or a death.
 
 use super::{Case, Operation, Property, Violation};
 use crate::history::{Call, Event, How, What};
 use crate::truth::Turn;
 
-/// How wrong the times of a server and of a process may be beside each other.
+/// How much the times of a server and of a process may differ.
 const SLACK: u64 = 10_000;
 
 impl Case<'_> {
@@ -24,7 +24,7 @@ impl Case<'_> {
             return;
         };
         let Some(turn) = self.truth.of_fence(operation.key, fence, granted) else { return };
-        if turn.prolonged || self.handed_on(operation, turn) || operation.died.is_some() {
+        if fence == 0 || turn.prolonged || self.handed_on(operation, turn) || operation.died.is_some() {
             return;
         }
         let confirmed = operation.confirmed.as_ref();
@@ -35,7 +35,7 @@ impl Case<'_> {
                 }
                 (at + SLACK, "its confirmed release")
             }
-            // It had been lost before, and ends as a lost one does.
+            // The lock had been lost before.
             (_, _, Some((_, kind))) if kind == "lost" || kind == "not-owner" => return,
             _ if self.away(operation.process, operation.invoked, asked + self.terms.grace) => {
                 (asked + self.terms.unreachable(), "its release, even if that did not arrive")
@@ -48,14 +48,15 @@ impl Case<'_> {
         }
     }
 
-    /// Whether another caller of the process got the turn from its hands.
+    /// Whether the turn was handed on to another caller of the process.
     fn handed_on(&self, operation: &Operation, turn: &Turn) -> bool {
         self.operations.iter().any(|other| {
+            // A caller of `get_or_compute` is not told its token.
+            let token = other.fence();
             other.key == operation.key
                 && other.process == operation.process
-                && other.fence() > operation.fence()
-                && other.fence() <= turn.top
                 && other.granted.is_some()
+                && (token == 0 || (token > operation.fence() && token <= turn.top))
         })
     }
 
@@ -64,13 +65,13 @@ impl Case<'_> {
         let Some((told, kind)) = &operation.refused else { return };
         let away = self.away(operation.process, operation.invoked, told + self.terms.grace);
         let by = told + if away { self.terms.unreachable() } else { self.terms.grace };
-        // What it had been given just before may have gone on to another caller of its process.
+        // A grant may have been handed on to another caller of its process.
         let handed_on = |turn: &Turn| {
             let tokens = self.truth.tokens(turn);
             self.operations.iter().any(|other| {
                 other.key == turn.key
                     && other.process == operation.process
-                    && other.granted.is_some_and(|(_, fence)| tokens.contains(&fence))
+                    && other.granted.is_some_and(|(_, fence)| fence == 0 || tokens.contains(&fence))
             })
         };
         let left = self
@@ -88,10 +89,10 @@ impl Case<'_> {
         }
     }
 
-    /// P5: what a process had dies with it, in a lease's time.
+    /// P5: the locks of a dead process end within a lease.
     fn dead(&mut self, operation: &Operation) {
         let Some(died) = operation.died else { return };
-        // What was on its way may still arrive, until the server refuses it as late.
+        // A request on its way may still arrive, until the server refuses it as late.
         let by = died + self.terms.unreachable();
         let left = self
             .truth
@@ -104,7 +105,7 @@ impl Case<'_> {
         }
     }
 
-    /// What a process uses in its last third is what it used in its second.
+    /// In its last third a process uses no more resources than in its second.
     pub(super) fn gauges(&mut self) {
         let mut gauges: Vec<&Event> =
             self.evidence.events.iter().filter(|event| matches!(event.what, What::Gauge { .. })).collect();

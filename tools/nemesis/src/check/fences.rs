@@ -7,7 +7,7 @@ use super::{Case, Operation, Property, Violation};
 impl Case<'_> {
     pub(super) fn fences(&mut self) {
         let mut granted: Vec<Operation> =
-            self.operations.iter().filter(|operation| operation.granted.is_some()).cloned().collect();
+            self.operations.iter().filter(|operation| operation.fence() > 0).cloned().collect();
         granted.sort_by_key(|operation| (operation.key, operation.granted));
         for same_key in granted.chunk_by(|one, other| one.key == other.key) {
             self.unique(same_key);
@@ -30,7 +30,7 @@ impl Case<'_> {
         }
     }
 
-    /// Who asked after another one had been granted has a higher token.
+    /// A caller that asked after another one was granted has a higher token.
     fn rising(&mut self, granted: &[Operation]) {
         let mut asked: Vec<&Operation> = granted.iter().collect();
         asked.sort_by_key(|operation| operation.invoked);
@@ -59,7 +59,7 @@ impl Case<'_> {
         }
     }
 
-    /// What servers give and reserve rises too, whoever has heard of it.
+    /// The tokens that servers give and reserve rise, whoever learns of them.
     fn reserved(&mut self) {
         let mut wrong = Vec::new();
         for (&key, turns) in &self.truth.by_key {
@@ -76,7 +76,7 @@ impl Case<'_> {
         self.verdict.violations.append(&mut wrong);
     }
 
-    /// The register never accepts a lower token, nor one token from two.
+    /// The register accepts no lower token, and no token from two operations.
     fn register(&mut self) {
         let mut last: HashMap<u64, (u64, &str)> = HashMap::new();
         for write in &self.evidence.accepted {

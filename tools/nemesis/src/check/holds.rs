@@ -1,10 +1,11 @@
-//! P1 and P7: who holds, and for how long it may believe so.
+//! P1 and P7: who holds a lock, and until when it may believe so.
 
 use super::{Case, Operation, Property, Violation};
 use crate::history::Call;
 use crate::truth::End;
+use crate::worker::Cache;
 
-/// How wrong the times of a server and of a process may be beside each other.
+/// How much the times of a server and of a process may differ.
 const SLACK: u64 = 10_000;
 
 impl Case<'_> {
@@ -26,6 +27,8 @@ impl Case<'_> {
 
     /// P1.
     fn overlaps(&mut self, held: &[&Operation]) {
+        // A value may expire while one caller computes it ahead.
+        let most = 1 + usize::from(held.iter().any(|one| Cache::of(one.key) == Some(Cache::Ahead)));
         let mut holding: Vec<&Operation> = Vec::new();
         for &next in held {
             let (from, to) = next.held().unwrap_or_default();
@@ -33,7 +36,7 @@ impl Case<'_> {
             if to <= from {
                 continue;
             }
-            for other in &holding {
+            for other in holding.iter().filter(|_| holding.len() >= most) {
                 if self.lost(next.key, other.invoked, from) {
                     self.verdict.double_grants += 1;
                     continue;
@@ -53,16 +56,20 @@ impl Case<'_> {
         }
     }
 
-    /// P6: what one is told to have, the server has given to this very process.
+    /// P6: the server has given the granted token to this very process.
     fn backed(&mut self, operation: &Operation) {
         let Some((at, fence)) = operation.granted else { return };
-        // A server that nobody listens to has no say.
+        // A caller that computes ahead has no record of its own, and one of `get_or_compute` is not told its token.
+        if fence == 0 || Cache::of(operation.key) == Some(Cache::Ahead) {
+            return;
+        }
+        // Nothing is known of a server that is not monitored.
         if self.truth.attached == 0 || self.blind(operation.invoked, at) {
             return;
         }
         let turn = self.truth.of_fence(operation.key, fence, at);
-        // A repeat finds its record, and no fence where the server has lost that in between: it is given another token,
-        // of which only the reply knows. That this one rises too is for P2.
+        // A repeat finds its record, and no fence if the server has lost it in between. Then it gets another token, which only the
+        // reply shows. P2 checks that this one rises, too.
         let repeated = self.lost(operation.key, operation.invoked, at)
             && self.truth.at(operation.key).any(|turn| turn.op == operation.op && turn.since <= at + SLACK);
         if !repeated && turn.is_none_or(|turn| turn.process() != Some(operation.process)) {
@@ -71,7 +78,7 @@ impl Case<'_> {
         }
     }
 
-    /// P7: each time it was told that it holds, its record was there, or might have been by the last word of it.
+    /// P7: whenever a holder was told that it holds, its record existed, or could have by its last renewal.
     fn claims(&mut self, operation: &Operation) {
         let (at, fence) = operation.granted.unwrap_or_default();
         for &(since, deadline) in &operation.claims {
@@ -98,7 +105,7 @@ impl Case<'_> {
         }
     }
 
-    /// P5: while somebody waits for a key that nobody has, it is not long until somebody has it.
+    /// P5: while a caller waits for a free key, it is soon taken.
     pub(super) fn idleness(&mut self) {
         let terms = self.terms;
         let most = terms.sleep + terms.grace;
@@ -109,7 +116,7 @@ impl Case<'_> {
             }
             let mut busy = self.times_away(waiting.process);
             busy.extend(self.truth.at(waiting.key).map(|turn| (turn.since, turn.over())));
-            // A holder in the same process goes on from hand to hand, and a value may be read by one for all.
+            // A turn may be handed on in a process, and one caller may read a value for all.
             let others = self.operations.iter().filter(|other| other.key == waiting.key);
             busy.extend(others.filter_map(Operation::held));
             busy.sort_unstable();
@@ -122,13 +129,13 @@ impl Case<'_> {
                 free_from = free_from.max(end);
             }
             if idle > most {
-                let text = format!("{} waited for {idle} us while nobody had the key", waiting.op);
+                let text = format!("{} waited for {idle} us while the key was free", waiting.op);
                 self.wrong(Violation::new(Property::P5, idle_from, waiting.key, text).of(&[&waiting.op]));
             }
         }
     }
 
-    /// Errors have the kinds that they should have, and come in time.
+    /// Errors have possible kinds, and come in time.
     pub(super) fn kinds(&mut self) {
         let last = self.evidence.events.iter().map(|event| event.at).max().unwrap_or_default();
         for operation in self.operations.clone() {
@@ -145,7 +152,7 @@ impl Case<'_> {
             let worked = operation
                 .held()
                 .map_or(0, |(from, _)| operation.released.map_or(last, |(at, _)| at).saturating_sub(from));
-            // Who waits for a value waits as long as its leader works, and for the next leader.
+            // A caller that waits for a value waits while its leader works, and for the next leader.
             let patient =
                 if operation.call == Call::Cached { 2 * operation.budget } else { operation.budget };
             let allowed = patient + worked + 2 * self.terms.unreachable();

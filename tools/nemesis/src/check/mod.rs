@@ -4,29 +4,31 @@
 //! | --- | --- |
 //! | P1 | no two hold one key: from the grant to the release, or to the deadline that the holder knows of |
 //! | P2 | fencing tokens are given once and rise; the register accepts no lower one |
-//! | P3 | nobody touches the record of another turn |
+//! | P3 | no process changes the record of another turn |
 //! | P4 | after a confirmed release the key is free at once, after an ambiguous one within the lease |
-//! | P5 | after a crash, as at all times, the key goes on to who waits for it |
-//! | P6 | who was told no, or was not told, has nothing; and what one was told to have, the server had given |
-//! | P7 | a holder knows by its deadline that it has lost the lock |
-//! | P8 | in the life of a result nothing is computed a second time |
-//! | P9 | a caller gets a whole value, and the latest |
-//! | Typed | errors are of the kinds that the faults give reason for, and come in time |
+//! | P5 | a free key goes to a waiter, after a crash too |
+//! | P6 | a caller that was refused, or got no answer, has nothing; what a caller was granted, the server had granted |
+//! | P7 | a holder knows by its deadline that its lock is lost |
+//! | P8 | during the life of a result nothing is computed again |
+//! | P9 | a caller gets a whole value, the latest one, and none that has expired or was forgotten |
+//! | Typed | errors have kinds that the faults explain, are true, and come in time |
 //! | Flat | threads, files and memory do not rise |
 
 mod ends;
 mod fences;
 mod holds;
 mod operations;
+mod told;
 mod values;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::clock::{micros, ms};
 use crate::faults::{Entry, Fault, Loss};
-use crate::history::{Event, Op};
+use crate::history::{Call, Event, Op};
 use crate::truth::{Fact, Truth};
 use crate::worker::{LEASE, SLEEP, TIMEOUT};
 pub(crate) use operations::{Operation, operations};
@@ -74,7 +76,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// One line of the register's own list: the token and the operation that wrote with it.
+/// A write that the register accepted: the token, and the operation that wrote with it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, Serialize)]
 pub(crate) struct Accepted {
     pub(crate) key: u64,
@@ -82,7 +84,7 @@ pub(crate) struct Accepted {
     pub(crate) op: Op,
 }
 
-/// Everything that is known of a run.
+/// All evidence of a run.
 #[derive(Default)]
 pub(crate) struct Evidence {
     pub(crate) events: Vec<Event>,
@@ -91,18 +93,18 @@ pub(crate) struct Evidence {
     pub(crate) accepted: Vec<Accepted>,
 }
 
-/// The times that the protocol promises, and how late this machine may be.
+/// The times that the protocol guarantees, and how late this machine may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) lease: u64,
     pub(crate) sleep: u64,
     /// After what time the server refuses a request as late.
     pub(crate) patience: u64,
-    /// What a process may take to do what it is to do at once, on a machine that has much to do.
+    /// How late an immediate action may be on a busy machine.
     pub(crate) grace: u64,
 }
 
-/// What a busy machine keeps a thread waiting, without the watchdog taking it for a stall, and a few round trips.
+/// How long a busy machine keeps a thread waiting before the watchdog logs a stall, plus a few round trips.
 const GRACE: u64 = 600_000;
 
 impl Terms {
@@ -110,42 +112,45 @@ impl Terms {
         Self {
             lease: micros(LEASE),
             sleep: micros(SLEEP),
-            // The library's own: one try and one repeat, each with a new connection; and its margin.
+            // The library's own: one try and one repeat, each with a new connection, and its margin.
             patience: micros(TIMEOUT) * 4 + micros(ms(50)),
             grace: GRACE,
         }
     }
 
-    /// By when that is gone which nobody could reach.
+    /// After this time the record of an unreachable process is gone.
     pub(crate) fn unreachable(&self) -> u64 {
         self.patience + self.lease + self.grace
     }
 }
 
-/// What the checker finds.
+/// The findings of the checker.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) violations: Vec<Violation>,
     pub(crate) grants: u64,
-    /// Two at once since a server had lost what it knew: expected, and what fencing is for.
+    /// The kinds of outcomes that occurred.
+    pub(crate) outcomes: BTreeSet<String>,
+    /// Two holders at once after a server had lost keys: expected, and the reason for fencing.
     pub(crate) double_grants: u64,
     /// Writes that the register refused.
     pub(crate) refused_writes: u64,
-    /// Bodies that ran, of functions which run once in the life of a result, and left none: by a crash, a failure or a loss.
+    /// Bodies that ran and left no result, because of a crash, a failure or a loss.
     pub(crate) without_result: u64,
 }
 
-/// The parts of the evidence as the checks need them.
+/// The evidence in the form that the checks need.
 pub(crate) struct Case<'a> {
     pub(crate) evidence: &'a Evidence,
     pub(crate) operations: Vec<Operation>,
     pub(crate) truth: Truth,
-    pub(crate) faults: Vec<&'a Fault>,
+    /// The faults, and the keys that callers forgot.
+    pub(crate) faults: Vec<Fault>,
     pub(crate) terms: Terms,
     pub(crate) verdict: Verdict,
 }
 
-/// Checks a run. Nothing of it needs the servers any more.
+/// Checks a run, without its servers.
 pub(crate) fn check(evidence: &Evidence) -> Verdict {
     let mut case = Case::new(evidence);
     case.holds();
@@ -154,6 +159,7 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
     case.idleness();
     case.values();
     case.kinds();
+    case.told();
     case.gauges();
     case.touched();
     let mut verdict = case.verdict;
@@ -163,12 +169,22 @@ pub(crate) fn check(evidence: &Evidence) -> Verdict {
 
 impl<'a> Case<'a> {
     fn new(evidence: &'a Evidence) -> Self {
-        let fault = |entry: &'a Entry| if let Entry::Fault(fault) = entry { Some(fault) } else { None };
+        let fault = |entry: &Entry| if let Entry::Fault(fault) = entry { Some(fault.clone()) } else { None };
+        let operations = operations(&evidence.events, &evidence.entries);
+        let forgets = operations.iter().filter(|operation| operation.call == Call::Forget);
+        let forgets = forgets.map(|forget| Fault {
+            name: "forget".to_owned(),
+            from: forget.invoked,
+            to: forget.ended(),
+            slot: None,
+            loses: Loss::Key(forget.key),
+            away: false,
+        });
         Self {
             evidence,
-            operations: operations(&evidence.events, &evidence.entries),
             truth: Truth::of(evidence.facts.clone()),
-            faults: evidence.entries.iter().filter_map(fault).collect(),
+            faults: evidence.entries.iter().filter_map(fault).chain(forgets).collect(),
+            operations,
             terms: Terms::new(),
             verdict: Verdict::default(),
         }
@@ -190,7 +206,7 @@ impl<'a> Case<'a> {
 
     /// Whether a server may have forgotten the key in that time.
     fn lost(&self, key: u64, from: u64, to: u64) -> bool {
-        let lost = |fault: &&&Fault| fault.loses != Loss::Nothing && fault.loses(key);
+        let lost = |fault: &&Fault| fault.loses != Loss::Nothing && fault.loses(key);
         self.faults.iter().filter(lost).any(|fault| fault.from <= to && fault.to >= from)
     }
 
@@ -199,7 +215,7 @@ impl<'a> Case<'a> {
         self.gaps(process).any(|(start, end)| start <= to && end >= from)
     }
 
-    /// Whether there was nobody who listened to the server at some moment of that time.
+    /// Whether the server was not monitored at some moment of that time.
     fn blind(&self, from: u64, to: u64) -> bool {
         self.evidence.entries.iter().any(|entry| match entry {
             Entry::Blind { from: start, to: end } => *start <= to && *end >= from,
@@ -207,7 +223,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The times in which a process may have been out of reach, or this machine may have let nobody run.
+    /// The times in which a process may have been out of reach, or the machine stalled.
     fn gaps(&self, process: u32) -> impl Iterator<Item = (u64, u64)> {
         let faults = self.faults.iter().filter(move |fault| fault.away && fault.concerns(process));
         let stall =
@@ -215,7 +231,7 @@ impl<'a> Case<'a> {
         faults.map(|fault| (fault.from, fault.to)).chain(self.evidence.entries.iter().filter_map(stall))
     }
 
-    /// For how much of that time it may have been, with the time to find back.
+    /// How much of that time it may have been out of reach or recovering.
     fn time_away(&self, process: u32, from: u64, to: u64) -> u64 {
         let (mut sum, mut done) = (0, from);
         for (start, end) in self.times_away(process) {
@@ -228,7 +244,7 @@ impl<'a> Case<'a> {
         sum
     }
 
-    /// The times in which it may have been out of reach or busy finding back, in their order.
+    /// The times in which it may have been out of reach or recovering, in their order.
     fn times_away(&self, process: u32) -> Vec<(u64, u64)> {
         let back = self.terms.unreachable();
         let mut times: Vec<_> = self.gaps(process).map(|(from, to)| (from, to + back)).collect();

@@ -14,27 +14,29 @@ pub(crate) struct Operation {
     pub(crate) call: Call,
     pub(crate) invoked: u64,
     pub(crate) budget: u64,
-    /// When it was granted, with which token.
+    /// When it was granted, and its token.
     pub(crate) granted: Option<(u64, u64)>,
     /// The latest deadline that it knew of.
     pub(crate) deadline: u64,
-    /// When it was told that it holds, from just before it asked, and the deadline that it knew then.
+    /// When it was told that it holds (just before it asked), and the deadline that it knew then.
     pub(crate) claims: Vec<(u64, u64)>,
     pub(crate) refused_writes: u64,
     pub(crate) released: Option<(u64, How)>,
     pub(crate) confirmed: Option<(u64, String)>,
-    /// What it was told in place of a lock.
+    /// The error or outcome in place of a lock.
     pub(crate) refused: Option<(u64, String)>,
+    /// The run whose failure it was told.
+    pub(crate) failed_run: Option<Op>,
     /// The run whose value it got, its token, and whether it was whole.
     pub(crate) value: Option<(u64, Op, u64, bool)>,
-    /// When its caller had its last word.
+    /// When its caller got the last answer.
     pub(crate) over: Option<u64>,
     /// When its process died, if it did.
     pub(crate) died: Option<u64>,
 }
 
 impl Operation {
-    /// The time in which it believed to hold, and acted on that: none, where it has never been granted.
+    /// The time in which it believed to hold and acted on that, if it was granted.
     pub(crate) fn held(&self) -> Option<(u64, u64)> {
         let (from, _) = self.granted?;
         let stopped = self.released.map_or(u64::MAX, |(at, _)| at).min(self.died.unwrap_or(u64::MAX));
@@ -47,7 +49,7 @@ impl Operation {
         self.granted.map_or(0, |(_, fence)| fence)
     }
 
-    /// When nothing can come of it any more.
+    /// When it has no more effects.
     pub(crate) fn ended(&self) -> u64 {
         self.over.or(self.died).unwrap_or(u64::MAX)
     }
@@ -75,6 +77,7 @@ pub(crate) fn operations(events: &[Event], entries: &[Entry]) -> Vec<Operation> 
                 released: None,
                 confirmed: None,
                 refused: None,
+                failed_run: None,
                 value: None,
                 over: None,
                 died: deaths.get(&event.process).copied(),
@@ -111,7 +114,12 @@ fn take(operation: &mut Operation, event: &Event) {
             operation.confirmed = Some((at, kind.clone()));
             operation.over = Some(at);
         }
-        What::Fail { kind } | What::Info { kind } => {
+        What::Fail { kind, run } => {
+            operation.refused = Some((at, kind.clone()));
+            operation.failed_run.clone_from(run);
+            operation.over = Some(at);
+        }
+        What::Info { kind } => {
             operation.refused = Some((at, kind.clone()));
             operation.over = Some(at);
         }

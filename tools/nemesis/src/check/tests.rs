@@ -4,7 +4,7 @@ use super::{Accepted, Evidence, Property, check};
 use crate::faults::{Entry, Fault, Loss};
 use crate::history::{Call, Event, How, What};
 use crate::truth::{Act, Fact};
-use crate::worker::CACHED_FROM;
+use crate::worker::{CACHED_FROM, Cache};
 
 const KEY: u64 = 1;
 
@@ -92,9 +92,13 @@ impl Story {
 
     /// A cached function runs and stores its value for 200 ms.
     fn computes(&mut self, ms: u64, op: &str, fence: u64) -> &mut Self {
+        self.computes_for(200, ms, op, fence)
+    }
+
+    fn computes_for(&mut self, life: u64, ms: u64, op: &str, fence: u64) -> &mut Self {
         self.asks_for(Call::Cached, ms, op).given(ms, op, fence).granted(ms, op, fence);
         self.event(ms + 10, op, What::Release { fence, how: How::Publish });
-        self.fact(ms + 11, &[op], Act::Set { tag: tag(op), computed: true, life: 200_000 });
+        self.fact(ms + 11, &[op], Act::Set { tag: tag(op), computed: true, life: life * 1_000 });
         self.reads(ms + 12, op, op, fence, true)
     }
 
@@ -366,7 +370,7 @@ fn p8_in_the_life_of_a_result_nothing_is_computed() {
 fn p9_a_reader_gets_the_whole_of_the_latest_value() {
     let story = |run: &str, fence: u64, whole: bool| {
         let mut story = Story::of(CACHED_FROM);
-        story.computes(0, "1-1", 100).computes(1_300, "2-1", 200);
+        story.computes_for(1_000, 0, "1-1", 100).computes_for(5_000, 1_300, "2-1", 200);
         story.asks_for(Call::Cached, 3_000, "3-1").reads(3_001, "3-1", run, fence, whole);
         story.violated()
     };
@@ -375,6 +379,50 @@ fn p9_a_reader_gets_the_whole_of_the_latest_value() {
     assert_eq!(story("1-1", 100, true), [Property::P9]);
     assert_eq!(story("2-1", 100, true), [Property::P9]);
     assert_eq!(story("9-9", 200, true), [Property::P9]);
+}
+
+#[test]
+fn p9_a_value_ends_with_its_life_and_when_it_is_forgotten() {
+    let story = |ms: u64, forgotten: bool, key: u64| {
+        let mut story = Story::of(key);
+        story.computes_for(1_000, 0, "1-1", 100);
+        if forgotten {
+            story.asks_for(Call::Forget, 100, "2-1").fact(105, &[], Act::Delete).event(
+                110,
+                "2-1",
+                What::Done,
+            );
+        }
+        story.asks_for(Call::Cached, ms, "3-1").reads(ms + 1, "3-1", "1-1", 100, true);
+        story.violated()
+    };
+    let local = Cache::Local.key();
+    assert_eq!(story(1_500, false, local), []);
+    assert_eq!(story(1_700, false, local), [Property::P9]);
+    assert_eq!(story(1_700, false, Cache::Stale.key()), [], "the last value may stand in for a failure");
+    assert_eq!(story(600, true, local), []);
+    assert_eq!(story(900, true, local), [Property::P9]);
+}
+
+#[test]
+fn p9_a_value_that_was_computed_ahead_follows_the_one_before() {
+    let story = |run: &str, fence: u64| {
+        let mut story = Story::of(Cache::Ahead.key());
+        story.computes_for(1_000, 0, "1-1", 100);
+        // It has no record of its own, and runs beside an ordinary caller.
+        story.asks_for(Call::Cached, 900, "2-1").granted(900, "2-1", 200).locks(1_020, "4-1", 300);
+        story.releases(1_030, "4-1", 300).event(
+            1_040,
+            "2-1",
+            What::Release { fence: 200, how: How::Publish },
+        );
+        story.fact(1_041, &["2-1"], Act::Set { tag: tag("2-1"), computed: true, life: 5_000_000 });
+        story.reads(1_042, "2-1", "2-1", 200, true);
+        story.asks_for(Call::Cached, 2_500, "3-1").reads(2_501, "3-1", run, fence, true);
+        story.violated()
+    };
+    assert_eq!(story("2-1", 200), []);
+    assert_eq!(story("1-1", 100), [Property::P9]);
 }
 
 #[test]
@@ -400,6 +448,35 @@ fn errors_have_kinds_and_come_in_time() {
     assert_eq!(told(1_000, "contended"), []);
     assert_eq!(told(10, "misuse"), [Property::Typed]);
     assert!(told(20_000, "contended").contains(&Property::Typed));
+}
+
+#[test]
+fn errors_say_what_is_so() {
+    let told = |ms: u64, kind: &str, run: &str| {
+        let mut story = Story::of(Cache::Errors.key());
+        story.asks_for(Call::Cached, 0, "1-1").given(0, "1-1", 100).granted(0, "1-1", 100);
+        story.event(5, "1-1", What::Release { fence: 100, how: How::Fail }).fact(6, &["1-1"], Act::Delete);
+        let fails = |run: &str, kind: &str| What::Fail { kind: kind.to_owned(), run: Some(run.to_owned()) };
+        story.event(7, "1-1", fails("1-1", "own"));
+        story.asks_for(Call::Cached, ms, "2-1").event(ms + 10, "2-1", fails(run, kind));
+        story.violated()
+    };
+    assert_eq!(told(1, "leader-failed", "1-1"), []);
+    assert_eq!(told(600, "leader-failed", "1-1"), [], "it is remembered for a while");
+    assert_eq!(told(900, "leader-failed", "1-1"), [Property::Typed]);
+    assert_eq!(told(1, "leader-failed", "9-9"), [Property::Typed]);
+    assert_eq!(told(1, "own", "1-1"), [Property::Typed]);
+    assert_eq!(told(1, "contended", ""), [Property::Typed], "its budget was not used up");
+    assert_eq!(told(1, "backend", ""), [Property::Typed]);
+}
+
+#[test]
+fn what_was_given_back_is_not_held() {
+    let mut story = Story::new();
+    story.locks(0, "1-1", 100).event(5, "1-1", What::Release { fence: 100, how: How::Release });
+    story.fact(6, &["1-1"], Act::Delete);
+    story.event(7, "1-1", What::Released { fence: 100, kind: "still-held".to_owned() });
+    assert_eq!(story.violated(), [Property::Typed]);
 }
 
 #[test]

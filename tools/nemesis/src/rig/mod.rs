@@ -1,18 +1,16 @@
-//! The servers, the wires and the processes of one run, and what can be done to them.
+//! The servers, the wires and the processes of one run, and the faults that can be done to them.
 
 mod traces;
 mod watchdog;
 
 use std::fs;
-use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
 
-use dspinlock_testkit::{Proxy, Server};
-use rustix::process::{Pid, Signal, kill_process};
+use dspinlock_testkit::{Child, Ended, Proxy, Server, this_program};
+use rustix::process::Signal;
 
 use crate::Fallible;
 use crate::check::{Evidence, Property, Violation};
@@ -25,10 +23,10 @@ use traces::{accepted, blocked};
 pub(crate) use traces::{gather, names};
 use watchdog::Watchdog;
 
-/// How long a worker may go on after the end, before it is taken to hang.
+/// A worker that runs this long after the end hangs.
 const LAST_CALLS: u64 = 20_000_000;
 
-/// One run's settings.
+/// The settings of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -41,7 +39,7 @@ pub(crate) struct Plan {
     pub(crate) stubborn: bool,
 }
 
-/// A worker's place: its wire stays while processes follow one another.
+/// The place of a worker: one wire, and one process after the other.
 pub(crate) struct Desk {
     pub(crate) slot: u32,
     pub(crate) proxy: Proxy,
@@ -55,18 +53,12 @@ impl Desk {
     fn process(&self) -> u32 {
         self.slot + self.generation * SLOTS
     }
-
-    fn signal(&self, signal: Signal) -> io::Result<()> {
-        let Some(child) = &self.child else { return Ok(()) };
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        Ok(kill_process(pid.ok_or(io::ErrorKind::InvalidInput)?, signal)?)
-    }
 }
 
 pub(crate) struct Rig {
     pub(crate) log: FaultLog,
     pub(crate) servers: Vec<Server>,
-    /// The one that workers are led to.
+    /// The index of the server that workers use.
     pub(crate) current: usize,
     pub(crate) desks: Vec<Desk>,
     pub(crate) until: u64,
@@ -142,22 +134,16 @@ impl Rig {
             stubborn: self.plan.stubborn,
             pool: self.plan.pool,
         };
-        let child = Command::new(std::env::current_exe()?)
-            .arg(WORKER)
-            .arg(serde_json::to_string(&job)?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()?;
-        desk.child = Some(child);
+        desk.child = Some(Child::start(this_program().arg(WORKER).arg(serde_json::to_string(&job)?))?);
         Ok(())
     }
 
-    /// Whether there is time for another fault and for what comes after it.
+    /// Whether there is time for another fault and its consequences.
     pub(crate) fn goes_on(&self) -> bool {
         now() + 300_000 < self.until
     }
 
-    /// Waits, and has workers that died followed by others.
+    /// Waits, and replaces workers that have died.
     ///
     /// # Errors
     /// If a process does not start.
@@ -167,8 +153,8 @@ impl Rig {
             sleep_until(until.min(now() + 10_000));
             for slot in 0..self.desks.len() {
                 let ended = self.desks[slot].child.as_mut().map(Child::try_wait).transpose()?.flatten();
-                if let Some(status) = ended {
-                    self.bury(slot, status);
+                if let Some(ended) = ended {
+                    self.bury(slot, &ended);
                     if self.goes_on() {
                         self.desks[slot].generation += 1;
                         self.spawn(slot)?;
@@ -179,48 +165,48 @@ impl Rig {
         Ok(())
     }
 
-    /// Writes down that a worker has ended before its time.
-    fn bury(&mut self, slot: usize, status: ExitStatus) {
+    /// Logs that a worker has ended early.
+    fn bury(&mut self, slot: usize, ended: &Ended) {
         let desk = &mut self.desks[slot];
         desk.child = None;
         let process = desk.process();
-        if status.signal() == Some(Signal::KILL.as_raw()) {
+        if ended.status.signal() == Some(Signal::KILL.as_raw()) {
             self.log.write(&Entry::Death { process, at: now() });
-        } else if !status.success() {
-            let text = format!("process {process} has failed: {status}");
+        } else if !ended.status.success() {
+            let text = format!("process {process} has failed: {ended}");
             self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
         }
     }
 
-    /// Kills a worker, which another one follows.
+    /// Kills a worker and starts another in its place.
     ///
     /// # Errors
     /// If it can't be killed.
     pub(crate) fn kill_worker(&mut self, slot: usize) -> Fallible<()> {
         if let Some(mut child) = self.desks[slot].child.take() {
-            child.kill()?;
-            let status = child.wait()?;
-            self.bury(slot, status);
+            self.bury(slot, &child.kill()?);
             self.desks[slot].generation += 1;
             self.spawn(slot)?;
         }
         Ok(())
     }
 
-    /// Stops a worker in the middle of what it does, for so long.
+    /// Stops a worker for some time, wherever it is.
     ///
     /// # Errors
     /// If it can't be signalled.
     pub(crate) fn freeze_worker(&mut self, slot: usize, millis: u64) -> Fallible<()> {
         let from = now();
-        self.desks[slot].signal(Signal::STOP)?;
-        thread::sleep(ms(millis));
-        self.desks[slot].signal(Signal::CONT)?;
+        if let Some(child) = &self.desks[slot].child {
+            child.stop()?;
+            thread::sleep(ms(millis));
+            child.resume()?;
+        }
         self.log.fired("freeze", from, Some(self.desks[slot].slot), Loss::Nothing, true);
         Ok(())
     }
 
-    /// Listens to a server from now on.
+    /// Starts to monitor a server.
     ///
     /// # Errors
     /// If it can't be reached.
@@ -232,7 +218,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Ends the current server without warning; no worker reaches it until [`Rig::let_in`].
+    /// Kills the current server. No worker reaches it until [`Rig::let_in`].
     pub(crate) fn kill_server(&mut self) {
         for desk in &self.desks {
             desk.proxy.refuse(true);
@@ -247,7 +233,7 @@ impl Rig {
         }
     }
 
-    /// Listens to the current server and leads the workers to it.
+    /// Monitors the current server, and lets the workers connect to it.
     ///
     /// # Errors
     /// If it can't be reached.
@@ -262,7 +248,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Waits for the end, and gathers what is known.
+    /// Waits for the end, and gathers the evidence.
     ///
     /// # Errors
     /// If a file can't be read, or the server can't be reached.
@@ -283,15 +269,14 @@ impl Rig {
     fn await_workers(&mut self) -> Fallible<()> {
         for slot in 0..self.desks.len() {
             while let Some(child) = &mut self.desks[slot].child {
-                if let Some(status) = child.try_wait()? {
-                    self.bury(slot, status);
+                if let Some(ended) = child.try_wait()? {
+                    self.bury(slot, &ended);
                 } else if now() > self.until + LAST_CALLS {
                     let process = self.desks[slot].process();
                     let text = format!("process {process} hangs");
                     self.wrong.push(Violation::new(Property::Typed, now(), 0, text));
                     if let Some(mut child) = self.desks[slot].child.take() {
                         child.kill()?;
-                        child.wait()?;
                     }
                 } else {
                     thread::sleep(ms(5));
@@ -301,7 +286,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Nothing stays blocked when everybody has gone.
+    /// No key stays BLOCKED after all workers have ended.
     fn await_free(&mut self) -> Fallible<()> {
         let mut connection = self.server().connect()?;
         let given_up = now() + 5_000_000;
@@ -311,23 +296,11 @@ impl Rig {
                 return Ok(());
             }
             if now() > given_up {
-                let text = format!("still blocked when everybody has gone: {}", blocked.join(" "));
+                let text = format!("still BLOCKED after all workers have ended: {}", blocked.join(" "));
                 self.wrong.push(Violation::new(Property::P4, now(), 0, text));
                 return Ok(());
             }
             thread::sleep(ms(20));
-        }
-    }
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        // A run that failed half-way leaves no process behind, not even a stopped one.
-        for desk in &mut self.desks {
-            if let Some(mut child) = desk.child.take() {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a run leaves behind: keys in the server, writes in the register, files.
+//! The traces of a run: keys in the server, writes in the register, files.
 
 use std::path::Path;
 use std::{fs, io};
@@ -27,7 +27,7 @@ pub(super) fn blocked(connection: &mut Connection) -> io::Result<Vec<String>> {
     Ok(blocked)
 }
 
-/// What the register has accepted, in its order.
+/// The writes that the register has accepted, in their order.
 pub(super) fn accepted(connection: &mut Connection) -> io::Result<Vec<Accepted>> {
     let Reply::List(lists) = connection.command(&["KEYS", "accepted:*"])? else { return Ok(Vec::new()) };
     let mut accepted = Vec::new();

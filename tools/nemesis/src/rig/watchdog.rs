@@ -1,4 +1,4 @@
-//! Whether this machine lets anybody run.
+//! Notices when the machine keeps threads from running.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +7,14 @@ use std::thread::{self, JoinHandle};
 use crate::clock::{ms, now};
 use crate::faults::{Entry, FaultLog};
 
-/// A thread that notes when this machine keeps threads waiting.
+/// A thread that logs when the machine keeps threads waiting.
 pub(super) struct Watchdog {
     thread: Option<JoinHandle<()>>,
     over: Arc<AtomicBool>,
 }
 
 impl Watchdog {
-    /// So late a thread may be on a machine that is busy, and no more.
+    /// A thread on a busy machine may be this late.
     const LATE: u64 = 150_000;
 
     pub(super) fn start(log: FaultLog) -> Self {

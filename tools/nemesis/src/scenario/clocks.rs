@@ -1,6 +1,5 @@
-//! A server whose clock jumps. The clock of this machine stays as it is: what a jump does is done to the keys, and to the
-//! time that scripts and clients are told. A worker has no wall clock that could jump: it asks for the boot clock, and for
-//! the server's.
+//! A server whose clock jumps. The clock of this machine is left alone: the effects of a jump are applied to the keys, and to
+//! the time that scripts and clients read. Workers use no wall clock, but the boot clock and the server's clock.
 
 use fastrand::Rng;
 
@@ -15,7 +14,7 @@ pub(super) fn jumps(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     let mut ahead = 0;
     while rig.goes_on() {
         rig.pass(dice.u64(200..600))?;
-        // Never two hours in one direction: a fence that is not used lives for one and a half.
+        // Never two hours in one direction, since an unused fence lives for one and a half.
         let to = if ahead != 0 { 0 } else { [1, -1][dice.usize(..2)] };
         jump(rig, to * HOUR, to > ahead)?;
         ahead = to;
@@ -28,7 +27,7 @@ pub(super) fn jumps(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     repair(rig)
 }
 
-/// Forward, what was to live for less than an hour is gone; back, everything lives an hour longer.
+/// After a jump forward, keys with less than an hour to live are gone. After a jump back, keys live an hour longer.
 fn jump(rig: &mut Rig, skew: i64, forward: bool) -> Fallible<()> {
     let (from, mut connection) = (now(), rig.server().connect()?);
     for desk in &rig.desks {
@@ -48,7 +47,7 @@ fn jump(rig: &mut Rig, skew: i64, forward: bool) -> Fallible<()> {
     Ok(())
 }
 
-/// What an operator does after a jump back: removes the records that would block for an hour.
+/// Removes the records that would block for an hour, as an operator does after a jump back.
 fn repair(rig: &mut Rig) -> Fallible<()> {
     const LONG: i64 = 5_000;
     let (from, mut connection) = (now(), rig.server().connect()?);

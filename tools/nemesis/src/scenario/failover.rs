@@ -1,4 +1,4 @@
-//! A primary that dies, and a replica that does not know the latest: what Sentinel does, step by step.
+//! A primary that dies while its replica lags behind: the steps of Sentinel.
 
 use dspinlock_testkit::{Direction, Proxy, Server};
 use fastrand::Rng;
@@ -8,7 +8,7 @@ use crate::clock::{ms, now};
 use crate::faults::Loss;
 use crate::rig::Rig;
 
-/// A primary that does not wait for more replicas before it sends its data to one.
+/// Options of a primary that sends its data to a replica at once.
 pub(super) const SERVER: &[&str] = &["--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"];
 
 /// How long a replica may take to catch up with its primary.
@@ -32,7 +32,7 @@ pub(super) fn failovers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
         rig.kill_server();
         rig.log.fired("primary killed", killed, None, Loss::Nothing, true);
 
-        // As long as an election takes, and the replica is told.
+        // The time of an election.
         std::thread::sleep(ms(dice.u64(10..150)));
         rig.current = next;
         rig.server().connect()?.command(&["REPLICAOF", "NO", "ONE"])?;
@@ -43,7 +43,7 @@ pub(super) fn failovers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// Makes a server a replica, and waits until it has all that its primary has.
+/// Makes a server a replica, and waits until it has all data of its primary.
 fn follow(server: &Server, port: u16) -> Fallible<()> {
     server.command(&["REPLICAOF", "127.0.0.1", &port.to_string()]);
     let given_up = now() + SYNCED_WITHIN;

@@ -1,4 +1,4 @@
-//! The twelve scenarios: for each the workers' habits, and what is done to them.
+//! The thirteen scenarios: what the workers do, and the faults.
 
 mod clocks;
 mod failover;
@@ -24,24 +24,26 @@ use crate::history::What;
 use crate::rig::{Plan, Rig};
 use crate::worker::{Mix, Style};
 
-/// Does something bad every now and then, until the time is over; in the end all is well again.
+/// Causes faults until the time is over, and ends them.
 pub(crate) type Faults = fn(&mut Rig, &mut Rng) -> Fallible<()>;
 
 pub(crate) struct Scenario {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// What changes in the usual plan.
+    /// The change of the usual plan.
     pub(crate) plan: fn(&mut Plan),
     pub(crate) faults: Faults,
-    /// How many grants in 20 seconds are the least that proves anything.
+    /// A run with fewer grants in 20 seconds proves nothing.
     pub(crate) grants: u64,
+    /// Outcomes that some callers must have had, for the same reason.
+    pub(crate) outcomes: &'static [&'static str],
 }
 
-/// How many faults in 20 seconds are the least that proves anything.
+/// A run with fewer faults in 20 seconds proves nothing.
 pub(crate) const LEAST_FAULTS: u64 = 20;
 
-pub(crate) static ALL: [Scenario; 12] = [
+pub(crate) static ALL: [Scenario; 13] = [
     Scenario {
         number: 1,
         name: "cut",
@@ -49,6 +51,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |_| {},
         faults: wires::cuts,
         grants: 1_000,
+        outcomes: &[],
     },
     Scenario {
         number: 2,
@@ -57,6 +60,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |plan| plan.mix.long = 200,
         faults: freeze,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 3,
@@ -68,6 +72,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: processes::nothing,
         grants: 1_000,
+        outcomes: &[],
     },
     Scenario {
         number: 4,
@@ -76,6 +81,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |plan| plan.mix = Mix { dies: 10, long: 100, ..plan.mix.clone() },
         faults: processes::kill,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 5,
@@ -84,6 +90,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |plan| plan.mix.long = 100,
         faults: wires::partitions,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 6,
@@ -95,6 +102,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: failover::failovers,
         grants: 200,
+        outcomes: &[],
     },
     Scenario {
         number: 7,
@@ -106,6 +114,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: restarts::restarts,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 8,
@@ -114,6 +123,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |plan| plan.server = vec!["--enable-debug-command", "yes"],
         faults: servers::slow,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 9,
@@ -125,6 +135,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: processes::publishers,
         grants: 100,
+        outcomes: &[],
     },
     Scenario {
         number: 10,
@@ -135,6 +146,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: refusals::refusals,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 11,
@@ -143,6 +155,7 @@ pub(crate) static ALL: [Scenario; 12] = [
         plan: |_| {},
         faults: clocks::jumps,
         grants: 400,
+        outcomes: &[],
     },
     Scenario {
         number: 12,
@@ -154,6 +167,30 @@ pub(crate) static ALL: [Scenario; 12] = [
         },
         faults: servers::soak,
         grants: 1_000,
+        outcomes: &[],
+    },
+    Scenario {
+        number: 13,
+        name: "caches",
+        about: "values expire, are forgotten, copied, computed ahead, stale or failures; callers fail, panic, give up and die",
+        plan: |plan| {
+            plan.styles = vec![Style::Mixed; 5];
+            let mix = Mix { caches: 850, fails: 150, panics: 80, dies: 12, cancels: 300, ..plan.mix.clone() };
+            plan.mix = mix;
+        },
+        faults: processes::nothing,
+        grants: 1_000,
+        outcomes: &[
+            "value",
+            "value-of-another-process",
+            "leader-failed",
+            "own",
+            "contended",
+            "dropped",
+            "died",
+            "forgot",
+            "ok",
+        ],
     },
 ];
 
@@ -171,7 +208,7 @@ pub(crate) fn usual(seed: u64, seconds: u64) -> Plan {
     }
 }
 
-/// What came of one run.
+/// The result of one run.
 pub(crate) struct Outcome {
     pub(crate) evidence: Evidence,
     pub(crate) verdict: Verdict,
@@ -185,7 +222,7 @@ pub(crate) struct Outcome {
 pub(crate) fn run(plan: Plan, faults: Faults, dir: &Path) -> Fallible<Outcome> {
     let mut dice = Rng::with_seed(plan.seed.wrapping_mul(7_919));
     let mut rig = Rig::start(plan, dir)?;
-    // Everybody is at work before the first fault.
+    // All workers run before the first fault.
     rig.pass(300)?;
     faults(&mut rig, &mut dice)?;
     let (evidence, mut wrong) = rig.finish()?;
@@ -195,7 +232,7 @@ pub(crate) fn run(plan: Plan, faults: Faults, dir: &Path) -> Fallible<Outcome> {
     Ok(Outcome { evidence, verdict, faults })
 }
 
-/// How many faults there were: what the controller did, deaths, and callers that gave up or panicked in the middle.
+/// The number of faults: those of the controller, deaths, and calls that were dropped or panicked.
 fn fired(evidence: &Evidence) -> u64 {
     let entries = evidence
         .entries

@@ -1,4 +1,4 @@
-//! Faults of processes: stopped, killed, left alone with their own troubles.
+//! Faults of processes: they are stopped, killed, or harm themselves.
 
 use dspinlock_testkit::Verdict;
 use fastrand::Rng;
@@ -8,7 +8,7 @@ use crate::rig::Rig;
 use crate::wire::Script;
 use crate::worker::LEASE;
 
-/// Only what the workers do to themselves.
+/// No faults other than those of the workers themselves.
 pub(super) fn nothing(rig: &mut Rig, _: &mut Rng) -> Fallible<()> {
     while rig.goes_on() {
         rig.pass(50)?;
@@ -39,7 +39,7 @@ pub(super) fn kill(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// What stands between a value and its publication: a stop, a cut; the deaths are the workers' own.
+/// Faults between the computation of a value and its publication: stops and cuts. The workers kill themselves.
 pub(super) fn publishers(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     while rig.goes_on() {
         if dice.u32(..4) == 0 {

@@ -1,4 +1,4 @@
-//! A server that refuses, in each of the ways that it has.
+//! A server that refuses commands, in each way that it has.
 
 use dspinlock_testkit::Connection;
 use fastrand::Rng;
@@ -8,7 +8,7 @@ use crate::clock::now;
 use crate::faults::Loss;
 use crate::rig::Rig;
 
-/// A server that can be brought to all of it while it runs.
+/// Options that allow all of this at run time.
 pub(super) const SERVER: &[&str] = &[
     "--enable-debug-command",
     "yes",
@@ -18,12 +18,12 @@ pub(super) const SERVER: &[&str] = &[
     "1024",
 ];
 
-/// What makes the server refuse, and what ends that.
+/// Commands that make the server refuse, and commands that end that.
 struct Refusal {
     name: &'static str,
     begin: &'static [&'static [&'static str]],
     end: &'static [&'static [&'static str]],
-    /// Whether connections that stand are closed, so that new ones are refused.
+    /// Whether open connections are closed, so that new ones are refused.
     reconnects: bool,
 }
 
@@ -42,7 +42,7 @@ const REFUSALS: [Refusal; 6] = [
     },
     Refusal {
         name: "readonly",
-        // Nobody listens at that port.
+        // No server listens at that port.
         begin: &[&["REPLICAOF", "127.0.0.1", "1"]],
         end: &[&["REPLICAOF", "NO", "ONE"]],
         reconnects: false,
@@ -63,7 +63,7 @@ const REFUSALS: [Refusal; 6] = [
 ];
 
 pub(super) fn refusals(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
-    // One connection for all, since at times there is no new one to be had.
+    // One connection for all, since at times new ones are refused.
     let mut connection = rig.server().connect()?;
     while rig.goes_on() {
         let from = now();
@@ -105,7 +105,7 @@ fn all(connection: &mut Connection, commands: &[&[&str]]) -> Fallible<()> {
     Ok(())
 }
 
-/// A server that has failed to save takes no more writes, releases included.
+/// A server that has failed to save refuses writes, releases included.
 fn misconf(rig: &mut Rig, dice: &mut Rng, connection: &mut Connection) -> Fallible<()> {
     let dir = rig.server().dir().to_owned();
     let gone = dir.join("gone");
@@ -118,7 +118,7 @@ fn misconf(rig: &mut Rig, dice: &mut Rng, connection: &mut Connection) -> Fallib
     all(connection, &[&["CONFIG", "SET", "dir", &dir], &["CONFIG", "SET", "save", ""]])
 }
 
-/// A server that reads its data again answers nothing else meanwhile.
+/// A server that loads its data answers nothing else meanwhile.
 fn load(connection: &mut Connection) -> Fallible<()> {
     all(
         connection,

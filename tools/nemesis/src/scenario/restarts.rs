@@ -1,4 +1,4 @@
-//! Servers that come back with or without what they knew.
+//! Servers that restart with or without their data.
 
 use fastrand::Rng;
 
@@ -28,7 +28,7 @@ pub(super) fn restarts(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// Kills the server and starts it again, from its append-only file or from nothing.
+/// Kills the server and starts it again, with its append-only file or without.
 fn restart(rig: &mut Rig, keeps: bool) -> Fallible<()> {
     let from = now();
     rig.kill_server();
@@ -43,7 +43,7 @@ fn restart(rig: &mut Rig, keeps: bool) -> Fallible<()> {
     Ok(())
 }
 
-/// The server comes back from nothing, again and again.
+/// The server restarts without its data, again and again.
 pub(crate) fn forget_all(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     while rig.goes_on() {
         rig.pass(dice.u64(200..500))?;

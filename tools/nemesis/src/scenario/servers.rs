@@ -1,4 +1,4 @@
-//! Servers that are slow, and the long run with a bit of everything.
+//! Slow servers, and the soak with all kinds of faults.
 
 use fastrand::Rng;
 
@@ -37,7 +37,7 @@ fn pause(rig: &Rig, dice: &mut Rng) {
     rig.log.fired("server stopped", from, None, Loss::Nothing, true);
 }
 
-/// A command that the server does nothing else beside.
+/// A command that blocks the server.
 fn command(rig: &mut Rig, name: &str, words: &[&str]) -> Fallible<()> {
     let (from, mut connection) = (now(), rig.server().connect()?);
     connection.command(words)?;
@@ -61,7 +61,7 @@ pub(super) fn soak(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// For some time the server forgets what it has no room for, whatever that is.
+/// For some time the server evicts random keys.
 fn evict(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     let (from, mut connection) = (now(), rig.server().connect()?);
     let used: u64 = rig.server().info("memory").get("used_memory").map_or(Ok(0), |used| used.parse())?;

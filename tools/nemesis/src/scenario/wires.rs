@@ -1,4 +1,4 @@
-//! Faults of the wire: cut, late, doubled, held back.
+//! Faults of the wire: requests are cut, late, doubled or held back.
 
 use dspinlock_testkit::{Direction, Verdict};
 use fastrand::Rng;
@@ -9,7 +9,7 @@ use crate::faults::Loss;
 use crate::rig::Rig;
 use crate::wire::Script;
 
-/// So late that the server should refuse it, and everything else be over.
+/// So late that the server should refuse the request.
 const TOO_LATE: u64 = 2_500;
 
 pub(super) fn cuts(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
@@ -20,7 +20,7 @@ pub(super) fn cuts(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// Has the next request of some kind of some worker meet its fate.
+/// Picks a fault for the next request of some kind of some worker.
 pub(super) fn arm_one(rig: &Rig, dice: &mut Rng) {
     let verdict = match dice.u32(..10) {
         ..6 => Verdict::CutReply,
@@ -50,7 +50,7 @@ pub(super) fn partitions(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// Holds back what one worker sends, or is sent, or both; in the end that arrives, or the connections are gone.
+/// Holds back the requests of one worker, the replies to it, or both. In the end they arrive, or the connections are closed.
 pub(super) fn partition_one(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     let slot = dice.usize(..rig.desks.len());
     let (name, ways): (_, &[Direction]) = match dice.u32(..3) {
@@ -73,7 +73,7 @@ pub(super) fn partition_one(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     Ok(())
 }
 
-/// A worker's wire is long, or takes little, for some time.
+/// A worker's wire is slow or narrow for some time.
 pub(super) fn burden_one(rig: &mut Rig, dice: &mut Rng) -> Fallible<()> {
     let slot = dice.usize(..rig.desks.len());
     let (from, desk, long) = (now(), rig.desks[slot].slot, dice.bool());

@@ -1,4 +1,4 @@
-//! Reading a line of `MONITOR`.
+//! Parses lines of `MONITOR`.
 
 use super::{Act, Fact};
 
@@ -27,7 +27,7 @@ pub(super) fn parse(line: &str) -> Option<Line> {
     Some(Line { wall, source, words: words(rest) })
 }
 
-/// The quoted words; what is escaped other than by itself stays as it is, since no name or tag has it.
+/// The quoted words. Escapes other than `\\` and `\"` are kept, since no name or tag has them.
 fn words(mut rest: &str) -> Vec<String> {
     let mut words = Vec::new();
     while let Some(at) = rest.find('"') {
@@ -64,7 +64,7 @@ pub(super) fn tags(words: &[String]) -> Option<Vec<String>> {
     Some(arguments.iter().filter(|word| word.contains('@') && word.ends_with(',')).cloned().collect())
 }
 
-/// What a command does to a record or its fence; several for a command with several keys.
+/// The changes that a command makes to records and fences.
 pub(super) fn acts(words: &[String], wall: u64) -> Vec<(u64, Act)> {
     let Some(name) = words.first().map(|name| name.to_ascii_uppercase()) else { return Vec::new() };
     let one = |act: Option<Act>| {
@@ -79,7 +79,7 @@ pub(super) fn acts(words: &[String], wall: u64) -> Vec<(u64, Act)> {
             None => one(set(words, wall)),
         },
         "PEXPIRE" => one(words.get(2).and_then(|life| life.parse::<u64>().ok()).map(|life| Act::Renew {
-            // A life of zero or less is the end.
+            // A life of zero or less deletes the key.
             life: life * 1_000,
         })),
         "DEL" | "UNLINK" => {

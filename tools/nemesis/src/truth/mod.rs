@@ -1,4 +1,4 @@
-//! What the server did, by its own account: `MONITOR`, which shows each command of each script in its order.
+//! What the server did, as `MONITOR` shows it: each command of each script in its order.
 
 mod line;
 mod monitor;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 pub(crate) use monitor::Monitor;
 pub(crate) use turns::{End, Truth, Turn};
 
-/// One thing that a server did to a record, or to the fence beside it.
+/// A change of a record or of its fence by a server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Fact {
     pub(crate) at: u64,
     pub(crate) server: u32,
     pub(crate) key: u64,
-    /// The tags in the arguments of the script that did it; nothing where no script did.
+    /// The tags in the arguments of the script that made it. Empty if no script did.
     pub(crate) by: Vec<String>,
     #[serde(flatten)]
     pub(crate) act: Act,
@@ -24,7 +24,7 @@ pub(crate) struct Fact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "lowercase")]
 pub(crate) enum Act {
-    /// Wrote a record, to live for so many microseconds.
+    /// Wrote a record that lives for `life` microseconds.
     Set {
         tag: String,
         computed: bool,
@@ -34,13 +34,13 @@ pub(crate) enum Act {
     Fence {
         top: u64,
     },
-    /// Had the record live so many microseconds from now on.
+    /// Set the record's remaining life in microseconds.
     Renew {
         life: u64,
     },
     Delete,
     /// All keys are gone.
     Flushed,
-    /// From now on this server is seen; what it had before is not known.
+    /// The monitor starts. What the server had before is unknown.
     Attached,
 }

@@ -1,4 +1,4 @@
-//! Listening to a server, and writing down what it does.
+//! Monitors a server, and logs what it does.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -12,14 +12,14 @@ use super::{Act, Fact};
 use crate::clock::{Wall, ms, now};
 use crate::history::append;
 
-/// What the monitor takes for the end.
+/// This word ends the monitor.
 const END: &str = "nemesis-is-over";
 
-/// A connection that sees everything; it ends with the server, or when it is told to.
+/// A connection that sees all commands. It ends with the server, or on request.
 pub(crate) struct Monitor(JoinHandle<()>);
 
 impl Monitor {
-    /// Listens to `server` from now on; what comes is appended to `file`.
+    /// Starts to monitor `server`, and appends its facts to `file`.
     ///
     /// # Errors
     /// If the server or the file can't be reached.
@@ -38,7 +38,7 @@ impl Monitor {
         Ok(Self(thread::spawn(move || listen(&mut connection, number, &file))))
     }
 
-    /// Waits until everything that the server has done so far is written down.
+    /// Waits until everything that the server has done so far is logged.
     ///
     /// # Errors
     /// If the server can't be reached.
@@ -50,7 +50,7 @@ impl Monitor {
 
     /// Waits for the end of a server that was killed.
     pub(crate) fn join(self) {
-        // It ends with an error of the connection, which it takes for the end.
+        // An error of the connection ends it.
         let _ = self.0.join();
     }
 }

@@ -1,4 +1,4 @@
-//! The turns at each key as the servers saw them: who had the record when, and who touched whose.
+//! The turns at each key as the servers saw them: who had the record when, and who changed another one's record.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -6,20 +6,21 @@ use std::ops::RangeInclusive;
 use super::{Act, Fact};
 use crate::check::{Property, Violation};
 use crate::history::Op;
+use crate::worker::Cache;
 
-/// How wrong the times of a server may be: it looks at the clock once for a command.
+/// How inexact the times of a server may be: it reads the clock once for each command.
 pub(crate) const SLACK: u64 = 5_000;
 
-/// How a turn ended other than by its time.
+/// How a turn ended other than by expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// Its own process removed it.
     Removed,
-    /// Its own process marked it as done, until then.
+    /// Its own process marked it COMPUTED until then.
     Computed { until: u64 },
     /// Another process's script replaced or removed it.
     Foreign,
-    /// Somebody removed it by hand.
+    /// It was removed by hand.
     Admin,
 }
 
@@ -31,25 +32,32 @@ pub(crate) struct Turn {
     /// The operation that took it, by the name in its tag.
     pub(crate) op: Op,
     pub(crate) since: u64,
-    /// The highest token that came with it; 0 where that was not seen.
+    /// The highest token that came with it, or 0 if that was not seen.
     pub(crate) top: u64,
-    /// From when on it was to live until when.
+    /// From when on it lived until when.
     lives: Vec<(u64, u64)>,
     pub(crate) end: Option<(u64, End)>,
-    /// Somebody else than its process had it live longer.
+    /// Another process extended its life.
     pub(crate) prolonged: bool,
+    /// When its result was deleted, before it expired.
+    pub(crate) deleted: Option<u64>,
 }
 
 impl Turn {
-    /// The end of the life that was in force at a moment.
+    /// The expiry that was set at a moment.
     pub(crate) fn until(&self, at: u64) -> u64 {
         self.lives.iter().rev().find(|(from, _)| *from <= at).map_or(self.since, |(_, until)| *until)
     }
 
-    /// When it blocked nobody any more.
+    /// When it ceased to block the key.
     pub(crate) fn over(&self) -> u64 {
         let expired = self.lives.last().map_or(self.since, |(_, until)| *until);
         self.end.map_or(expired, |(at, _)| at.min(expired))
+    }
+
+    /// Whether it replaced a result before that expired, and so never blocked the key.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.lives.is_empty()
     }
 
     pub(crate) fn process(&self) -> Option<u32> {
@@ -57,7 +65,7 @@ impl Turn {
     }
 }
 
-/// What is known to stand at a record.
+/// The known content of a record.
 #[derive(Clone, Copy)]
 enum Current {
     Unknown,
@@ -70,19 +78,19 @@ pub(crate) struct Truth {
     pub(crate) turns: Vec<Turn>,
     /// The turns of a key, in their order.
     pub(crate) by_key: HashMap<u64, Vec<usize>>,
-    /// How often a server was seen for the first time, or again.
+    /// How often a monitor was attached to a server.
     pub(crate) attached: usize,
     pub(crate) wrong: Vec<Violation>,
-    /// Records that were taken while they lived, with the time since when: unless the server had lost them, that is wrong.
+    /// Records that were taken while they lived, and since when they existed. That is wrong unless the server had lost them.
     pub(crate) taken: Vec<(u64, Violation)>,
     current: HashMap<(u32, u64), Current>,
-    /// The servers of which it is not known what they had before.
+    /// Servers whose earlier content is unknown.
     unknown: HashSet<u32>,
 }
 
 impl Truth {
     pub(crate) fn of(mut facts: Vec<Fact>) -> Self {
-        // A server's facts are in their order already, but for microseconds; this puts those of several into one.
+        // The facts of each server are in order except for microseconds. This merges those of several servers.
         let mut latest: HashMap<u32, u64> = HashMap::new();
         for fact in &mut facts {
             let latest = latest.entry(fact.server).or_default();
@@ -97,11 +105,11 @@ impl Truth {
         truth
     }
 
-    /// The turn in which a token was given, as far as it was seen.
+    /// The turn of a token, if it was seen.
     pub(crate) fn of_fence(&self, key: u64, fence: u64, at: u64) -> Option<&Turn> {
         let turns = self.by_key.get(&key)?.iter().map(|&turn| &self.turns[turn]);
         turns.filter(|turn| turn.since <= at + SLACK && turn.top >= fence).min_by_key(|turn| {
-            // Of two that were given the same token the later one.
+            // Of two with the same token the later one.
             (turn.top, u64::MAX - turn.since)
         })
     }
@@ -142,7 +150,7 @@ impl Truth {
                     )
                     .collect();
                 for turn in gone {
-                    self.turns[turn].end.get_or_insert((fact.at, End::Admin));
+                    self.gone(turn, fact.at, End::Admin);
                 }
                 self.current.retain(|(server, _), _| *server != fact.server);
                 self.unknown.remove(&fact.server);
@@ -175,10 +183,25 @@ impl Truth {
             lives,
             end: None,
             prolonged: false,
+            deleted: None,
         };
+        self.push(fact, turn);
+    }
+
+    fn push(&mut self, fact: &Fact, turn: Turn) {
         self.by_key.entry(fact.key).or_default().push(self.turns.len());
         self.set_current(fact, Current::Turn(self.turns.len()));
         self.turns.push(turn);
+    }
+
+    /// Notes that the record of this turn was deleted.
+    fn gone(&mut self, turn: usize, at: u64, end: End) {
+        let turn = &mut self.turns[turn];
+        if turn.end.is_some() {
+            turn.deleted.get_or_insert(at);
+        } else {
+            turn.end = Some((at, end));
+        }
     }
 
     fn compute(&mut self, fact: &Fact, tag: &str, life: u64) {
@@ -191,11 +214,24 @@ impl Truth {
                 let wrong = self.foreign(fact, held, &format!("{} marked as its own the record", op_of(tag)));
                 self.wrong.push(wrong);
             }
-            _ => {
-                if let Some(turn) = self.latest_of(fact.key, tag) {
-                    self.turns[turn].end.get_or_insert((fact.at, end));
+            _ => match self.latest_of(fact.key, tag) {
+                Some(turn) => drop(self.turns[turn].end.get_or_insert((fact.at, end))),
+                None if Cache::of(fact.key) == Some(Cache::Ahead) => {
+                    let turn = Turn {
+                        key: fact.key,
+                        tag: tag.to_owned(),
+                        op: op_of(tag),
+                        since: fact.at,
+                        top: 0,
+                        lives: Vec::new(),
+                        end: Some((fact.at, end)),
+                        prolonged: false,
+                        deleted: None,
+                    };
+                    self.push(fact, turn);
                 }
-            }
+                None => {}
+            },
         }
     }
 
@@ -235,9 +271,9 @@ impl Truth {
     fn delete(&mut self, fact: &Fact) {
         if let Current::Turn(held) = self.current(fact) {
             if fact.by.is_empty() {
-                self.turns[held].end.get_or_insert((fact.at, End::Admin));
+                self.gone(held, fact.at, End::Admin);
             } else if fact.by.contains(&self.turns[held].tag) {
-                self.turns[held].end.get_or_insert((fact.at, End::Removed));
+                self.gone(held, fact.at, End::Removed);
             } else {
                 let wrong = self.foreign(fact, held, &format!("{} removed the record", op_of(&fact.by[0])));
                 self.wrong.push(wrong);

@@ -1,4 +1,4 @@
-//! One caller after the other, by the dice.
+//! Random calls, one after the other.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,17 +12,18 @@ use dspinlock::{Client, Guard, Result};
 use fastrand::Rng;
 
 use super::body::{self, AppError, Value};
+use super::caches::{self, Cache, SLOW};
 use super::call::{Asking, Call, Fate, Holding};
 use super::register::Register;
-use super::{Job, LEASE, ON_PURPOSE, Style, is_on_purpose};
-use crate::clock::{micros, ms};
+use super::{Job, LEASE, Mix, ON_PURPOSE, Style, is_on_purpose};
+use crate::clock::{micros, ms, now};
 use crate::history::{self, How, Log, What};
 
-/// The first of the keys of cached functions, and of those that run once.
+/// The first key of cached functions, and the first of those that run once.
 pub(crate) const CACHED_FROM: u64 = 1_000_000;
 pub(crate) const ONCE_FROM: u64 = 2_000_000;
 
-/// How many of each of these there are.
+/// How many keys each of them has.
 const CACHED_KEYS: u64 = 2;
 
 pub(super) struct Actor {
@@ -34,7 +35,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// The same caller on another runtime, with dice of its own.
+    /// The same caller on another runtime, with other dice.
     pub(super) fn again(&self, generation: u64) -> Self {
         Self {
             client: self.client.clone(),
@@ -51,12 +52,8 @@ impl Actor {
 
     fn roll(&mut self) -> Call {
         let mix = self.job.mix.clone();
-        let share = if self.job.style == Style::Cached { 1_000 } else { mix.cached };
-        let (kind, key) = match (self.rolls(share), self.dice.u32(..3)) {
-            (false, _) => (history::Call::Lock, self.dice.u64(..mix.keys)),
-            (true, 0) => (history::Call::Once, ONCE_FROM + self.dice.u64(..CACHED_KEYS)),
-            (true, _) => (history::Call::Cached, CACHED_FROM + self.dice.u64(..CACHED_KEYS)),
-        };
+        let (kind, key) = self.roll_deed(&mix);
+        let cache = Cache::of(key);
         let fate = if self.rolls(mix.dies) {
             Fate::Dies
         } else if self.rolls(mix.panics) {
@@ -71,24 +68,55 @@ impl Actor {
         } else {
             mix.hold.mul_f64(self.dice.f64()) / 3
         };
+        let steps = match cache {
+            Some(Cache::Slow) if now() + micros(SLOW) < self.job.until => vec![SLOW / 24; 24],
+            Some(Cache::Forgotten) => vec![ms(self.dice.u64(5..100)); 3],
+            _ => vec![step; 3],
+        };
+        let short = cache == Some(Cache::Slow) || (cache.is_some() && self.rolls(200));
+        let budget = ms(self.dice.u64(if short { 30..400 } else { 300..1_200 }));
         let how = match self.dice.u32(..10) {
+            _ if kind == history::Call::Mark => How::Release,
             ..6 => How::Release,
             6..8 => How::Abandon,
             _ => How::Drop,
         };
         let op = self.log.next_op();
+        // Copies in a process are kept by the scheme of a client.
+        let named =
+            if cache == Some(Cache::Local) { self.client.clone() } else { Call::named(&self.client, &op) };
         Call {
-            client: Call::named(&self.client, &op),
+            client: named,
             log: Arc::clone(&self.log),
             register: Arc::clone(&self.register),
             op,
             kind,
             key,
-            budget: ms(self.dice.u64(300..1_200)),
+            budget,
             fate,
             how,
-            steps: vec![step; 3],
+            steps,
             stubborn: self.job.stubborn,
+            in_code: cache.is_some_and(Cache::is_plain) && self.dice.bool(),
+            forgets: cache == Some(Cache::Forgotten) && self.dice.bool(),
+        }
+    }
+
+    /// The kind of call, and the key.
+    fn roll_deed(&mut self, mix: &Mix) -> (history::Call, u64) {
+        if self.rolls(mix.caches) {
+            return match self.dice.u32(..1_000) {
+                ..4 => (history::Call::Forget, Cache::Forgotten.key()),
+                4..12 => (history::Call::Forget, Cache::Local.key()),
+                12..20 => (history::Call::Mark, Cache::Marked.key()),
+                _ => (history::Call::Cached, Cache::ALL[self.dice.usize(..Cache::ALL.len())].key()),
+            };
+        }
+        let share = if self.job.style == Style::Cached { 1_000 } else { mix.cached };
+        match (self.rolls(share), self.dice.u32(..3)) {
+            (false, _) => (history::Call::Lock, self.dice.u64(..mix.keys)),
+            (true, 0) => (history::Call::Once, ONCE_FROM + self.dice.u64(..CACHED_KEYS)),
+            (true, _) => (history::Call::Cached, CACHED_FROM + self.dice.u64(..CACHED_KEYS)),
         }
     }
 
@@ -100,9 +128,14 @@ impl Actor {
         let call = self.roll();
         let asking = call.invoke();
         let done = catch_unwind(AssertUnwindSafe(|| match call.kind {
-            history::Call::Lock => hold(&call, asking),
-            history::Call::Cached => returned(&call, asking, body::cached(&call)),
+            history::Call::Lock | history::Call::Mark => hold(&call, asking),
+            history::Call::Cached => {
+                let value = Cache::of(call.key)
+                    .map_or_else(|| body::cached(&call), |cache| caches::get(&call, cache));
+                returned(&call, asking, value);
+            }
             history::Call::Once => returned_once(asking, body::once(&call)),
+            history::Call::Forget => asking.done(call.lock().forget_blocking().map(drop)),
         }));
         if let Err(payload) = done
             && !is_on_purpose(&*payload)
@@ -115,15 +148,24 @@ impl Actor {
     pub(super) async fn act_later(&mut self) {
         let call = self.roll();
         let polls = if self.rolls(self.job.mix.cancels) { self.dice.u32(1..10) } else { u32::MAX };
+        let linger = Duration::from_micros(self.dice.u64(..800));
         // A task of its own, so that its panic ends nothing else.
         let task = tokio::spawn(AtMost {
             polls,
+            linger,
             future: Box::pin(async move {
                 let asking = call.invoke();
                 match call.kind {
-                    history::Call::Lock => hold_later(&call, asking).await,
-                    history::Call::Cached => returned(&call, asking, body::cached_later(&call).await),
+                    history::Call::Lock | history::Call::Mark => hold_later(&call, asking).await,
+                    history::Call::Cached => {
+                        let value = match Cache::of(call.key) {
+                            Some(cache) => caches::get_later(&call, cache).await,
+                            None => body::cached_later(&call).await,
+                        };
+                        returned(&call, asking, value);
+                    }
                     history::Call::Once => returned_once(asking, body::once_later(&call).await),
+                    history::Call::Forget => asking.done(call.lock().forget().await.map(drop)),
                 }
             }),
         });
@@ -143,7 +185,8 @@ fn hold(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    let lock = guard.handle();
+    let mut holding = Holding::begin(call, Some(&lock));
     for step in &call.steps {
         thread::sleep(*step);
         if !holding.act() {
@@ -152,15 +195,16 @@ fn hold(call: &Call, asking: Asking<'_>) {
     }
     let how = fated(call);
     holding.end(how);
-    let releasing = call.releasing(fence);
-    releasing.answer(match how {
+    let releasing = call.releasing(lock.fencing_token());
+    let ended = match how {
         How::Release => guard.release_blocking(),
         How::Abandon => guard.abandon_blocking(),
         _ => {
             drop(guard);
             Ok(())
         }
-    });
+    };
+    releasing.answer(ended, &lock);
 }
 
 async fn hold_later(call: &Call, asking: Asking<'_>) {
@@ -169,7 +213,8 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
         Err(error) => return asking.refused(&error),
     };
     asking.granted();
-    let (fence, mut holding) = (guard.fencing_token(), Holding::begin(call, &guard));
+    let lock = guard.handle();
+    let mut holding = Holding::begin(call, Some(&lock));
     for step in &call.steps {
         tokio::time::sleep(*step).await;
         if !holding.act() {
@@ -186,11 +231,11 @@ async fn hold_later(call: &Call, asking: Asking<'_>) {
             Ok(())
         }
     };
-    let releasing = call.releasing(fence);
-    releasing.answer(ended(guard).await);
+    let releasing = call.releasing(lock.fencing_token());
+    releasing.answer(ended(guard).await, &lock);
 }
 
-/// How a holding ends whose call has a fate of its own.
+/// How a turn ends whose call has a fate.
 fn fated(call: &Call) -> How {
     match call.fate {
         Fate::Succeeds => call.how,
@@ -223,14 +268,17 @@ fn returned_once(asking: Asking<'_>, done: Result<(), AppError>) {
 fn failed(asking: Asking<'_>, error: &AppError) {
     match error {
         AppError::Lock(error) => asking.refused(error),
-        AppError::Own => asking.answer(What::Fail { kind: error.kind() }),
+        AppError::Own(run) => {
+            asking.answer(What::Fail { kind: "own".to_owned(), run: Some(run.clone()) });
+        }
     }
 }
 
-/// A future that is dropped when its polls are used up.
+/// A future that is dropped after some polls, while its last request is on its way.
 struct AtMost<F> {
     future: Pin<Box<F>>,
     polls: u32,
+    linger: Duration,
 }
 
 impl<F: Future> Future for AtMost<F> {
@@ -240,7 +288,10 @@ impl<F: Future> Future for AtMost<F> {
         self.polls -= 1;
         match self.future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.polls == 0 => Poll::Ready(None),
+            Poll::Pending if self.polls == 0 => {
+                thread::sleep(self.linger);
+                Poll::Ready(None)
+            }
             Poll::Pending => Poll::Pending,
         }
     }

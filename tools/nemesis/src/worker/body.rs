@@ -1,4 +1,4 @@
-//! What is computed: the annotated functions, and the value that says who computed it.
+//! The annotated functions, and their value, which names the run that computed it.
 
 use std::thread;
 
@@ -6,16 +6,16 @@ use dspinlock::{Error, LockHandle, dspinlock};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, Fate, Holding, kind};
-use super::{EXPIRE, LEASE, ON_PURPOSE, SLEEP};
+use super::call::{Call, Fate, Holding};
+use super::{EXPIRE, LEASE, ON_PURPOSE, SLEEP, caches};
 use crate::history::{How, Op};
 
 pub(crate) const NAMESPACE: &str = "nemesis";
 
-/// Long enough to be read in parts, if anything would read parts.
+/// Long enough to be torn if values were read in parts.
 const FILLER: usize = 3_000;
 
-/// It names the run that computed it, in each of its parts.
+/// It names the run that computed it in each of its parts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Value {
     pub(super) run: Op,
@@ -29,7 +29,7 @@ impl Value {
         Self { run: call.op.clone(), key: call.key, fence, filler: filler(&call.op, fence) }
     }
 
-    /// Whether it is one run's value from its beginning to its end, and of this key.
+    /// Whether all of it is the value of one run, and of this key.
     pub(super) fn is_whole(&self, key: u64) -> bool {
         self.key == key && self.filler == filler(&self.run, self.fence)
     }
@@ -43,8 +43,8 @@ fn filler(run: &str, fence: u64) -> String {
 #[derive(Debug)]
 pub(super) enum AppError {
     Lock(Error),
-    /// The body's own.
-    Own,
+    /// An error of the body, with its run.
+    Own(Op),
 }
 
 impl From<Error> for AppError {
@@ -57,21 +57,12 @@ impl std::fmt::Display for AppError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Lock(error) => error.fmt(f),
-            Self::Own => f.write_str("no luck today"),
+            Self::Own(run) => write!(f, "no luck in run {run} today"),
         }
     }
 }
 
-impl AppError {
-    pub(super) fn kind(&self) -> String {
-        match self {
-            Self::Lock(error) => kind(error),
-            Self::Own => "own".to_owned(),
-        }
-    }
-}
-
-/// Ends a body as its fate is.
+/// Ends a body by its fate.
 fn end(call: &Call, holding: Holding<'_>, fence: u64) -> Result<Value, AppError> {
     match call.fate {
         Fate::Succeeds => {
@@ -80,7 +71,7 @@ fn end(call: &Call, holding: Holding<'_>, fence: u64) -> Result<Value, AppError>
         }
         Fate::Fails => {
             holding.end(How::Fail);
-            Err(AppError::Own)
+            Err(AppError::Own(call.op.clone()))
         }
         Fate::Panics => panic!("{ON_PURPOSE}"),
         Fate::Dies => die(),
@@ -92,25 +83,28 @@ pub(super) fn die() -> ! {
     unreachable!("killed")
 }
 
-fn compute(call: &Call, lock: &LockHandle) -> Result<Value, AppError> {
+/// Without a handle where the call is one of `get_or_compute`.
+pub(super) fn compute(call: &Call, lock: Option<&LockHandle>) -> Result<Value, AppError> {
     let mut holding = Holding::begin(call, lock);
+    caches::forget_meanwhile(call);
     for step in &call.steps {
         thread::sleep(*step);
         holding.act();
     }
-    end(call, holding, lock.fencing_token())
+    end(call, holding, lock.map_or(0, LockHandle::fencing_token))
 }
 
-async fn compute_later(call: &Call, lock: &LockHandle) -> Result<Value, AppError> {
+pub(super) async fn compute_later(call: &Call, lock: Option<&LockHandle>) -> Result<Value, AppError> {
     let mut holding = Holding::begin(call, lock);
+    caches::forget_meanwhile_later(call).await;
     for step in &call.steps {
         tokio::time::sleep(*step).await;
         holding.act();
     }
-    end(call, holding, lock.fencing_token())
+    end(call, holding, lock.map_or(0, LockHandle::fencing_token))
 }
 
-/// The two doors of a function, and what they turn a value into.
+/// A blocking and an async function, and what they convert a value into.
 macro_rules! doors {
     ($call:ident: $blocking:ident, $later:ident -> $returns:ty: $done:expr, $($mode:tt)*) => {
         #[dspinlock(
@@ -118,7 +112,7 @@ macro_rules! doors {
             $($mode)*
         )]
         pub(super) fn $blocking($call: &Call) -> Result<$returns, AppError> {
-            compute($call, &lock).map($done)
+            compute($call, Some(&lock)).map($done)
         }
 
         #[dspinlock(
@@ -126,7 +120,7 @@ macro_rules! doors {
             $($mode)*
         )]
         pub(super) async fn $later($call: &Call) -> Result<$returns, AppError> {
-            compute_later($call, &lock).await.map($done)
+            compute_later($call, Some(&lock)).await.map($done)
         }
     };
 }

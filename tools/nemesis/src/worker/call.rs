@@ -1,17 +1,18 @@
-//! One call: what it is about, how it is to end, and what is written down of it.
+//! One call: its parameters, and the events that it logs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dspinlock::{Client, DSpinlock, Error, ErrorKind, LockHandle, Scheme, Turn};
 
+use super::caches::{self, Cache};
 use super::register::Register;
 use super::{LEASE, SLEEP};
 use crate::clock::{micros, now};
 use crate::history::{self, How, Log, Op, What};
 
-/// py-dspinlock's naming, with the name of the operation in each record that it makes: so the server's own log says
-/// which operation took what.
+/// py-dspinlock's naming with the name of the operation in each tag, so that the server's commands show which operation they
+/// belong to.
 #[derive(Debug)]
 struct Named(Op);
 
@@ -43,15 +44,29 @@ pub(super) struct Call {
     pub(super) how: How,
     pub(super) steps: Vec<Duration>,
     pub(super) stubborn: bool,
+    /// By `get_or_compute`, and not by an annotated function.
+    pub(super) in_code: bool,
+    /// Its body forgets the key that it computes.
+    pub(super) forgets: bool,
 }
 
 impl Call {
-    /// The client under whose names this operation's records are made.
+    /// A client whose tags name this operation.
     pub(super) fn named(client: &Client, op: &Op) -> Client {
         client.clone().with_scheme(Named(op.clone()))
     }
 
+    /// Another operation of the same caller on the same key.
+    pub(super) fn beside(&self, kind: history::Call) -> Self {
+        let (client, log, register) =
+            (self.client.clone(), Arc::clone(&self.log), Arc::clone(&self.register));
+        Self { client, log, register, op: self.log.next_op(), kind, steps: Vec::new(), ..*self }
+    }
+
     pub(super) fn lock(&self) -> DSpinlock {
+        if let Some(cache) = Cache::of(self.key) {
+            return caches::lock(self, cache);
+        }
         let lock = self.client.lock(self.key).namespace(super::body::NAMESPACE).expire(None).lease(LEASE);
         lock.sleep(SLEEP).wait(self.budget)
     }
@@ -64,14 +79,14 @@ impl Call {
         Releasing { call: self, fence, answered: false }
     }
 
-    /// The caller asks now; dropped before it has an answer, nobody knows.
+    /// The caller asks now. If it is dropped before the answer, the outcome is unknown.
     pub(super) fn invoke(&self) -> Asking<'_> {
         self.write(What::Invoke { call: self.kind, budget: micros(self.budget) });
         Asking { call: self, answered: false }
     }
 }
 
-/// A release that is under way; dropped before its end, nobody is told.
+/// A release on its way. If it is dropped before its end, the outcome is unknown.
 pub(super) struct Releasing<'a> {
     call: &'a Call,
     fence: u64,
@@ -79,8 +94,12 @@ pub(super) struct Releasing<'a> {
 }
 
 impl Releasing<'_> {
-    pub(super) fn answer(mut self, answer: Result<(), Error>) {
-        self.tell(answer.map_or_else(|error| kind(&error), |()| "ok".to_owned()));
+    /// `lock` is a handle of the lock that was given back.
+    pub(super) fn answer(mut self, answer: Result<(), Error>, lock: &LockHandle) {
+        let still_held = lock.is_held().then(|| "still-held".to_owned());
+        self.tell(
+            still_held.unwrap_or_else(|| answer.map_or_else(|error| kind(&error), |()| "ok".to_owned())),
+        );
     }
 
     fn tell(&mut self, kind: String) {
@@ -97,7 +116,7 @@ impl Drop for Releasing<'_> {
     }
 }
 
-/// What a caller is told by an error.
+/// The kind of an error, as one word.
 pub(super) fn kind(error: &Error) -> String {
     error.kind().as_str().replace(' ', "-")
 }
@@ -114,17 +133,31 @@ impl Asking<'_> {
         self.call.write(what);
     }
 
-    /// Granted: what follows is written by the holding.
+    /// Granted: the holding logs what follows.
     pub(super) fn granted(mut self) {
         self.answered = true;
     }
 
-    /// An error in place of the lock: no, or nobody knows.
+    /// The outcome of an operation that takes no lock.
+    pub(super) fn done(self, done: Result<(), Error>) {
+        match done {
+            Ok(()) => self.answer(What::Done),
+            Err(error) => self.refused(&error),
+        }
+    }
+
+    /// An error in place of the lock: refused, or unknown.
     pub(super) fn refused(self, error: &Error) {
         let kind = kind(error);
         self.answer(match error.kind() {
             ErrorKind::Backend | ErrorKind::Lost | ErrorKind::NotOwner => What::Info { kind },
-            _ => What::Fail { kind },
+            // The text contains the error of the failed run, which names the run.
+            ErrorKind::LeaderFailed => {
+                let text = error.to_string();
+                let run = text.split(' ').skip_while(|word| *word != "run").nth(1).map(ToOwned::to_owned);
+                What::Fail { kind, run }
+            }
+            _ => What::Fail { kind, run: None },
         });
     }
 }
@@ -137,28 +170,31 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// A lock that is held, or a body that runs. What is dropped in the middle has ended all the same.
+/// A lock that is held, or a body that runs. It ends when it is dropped, too.
 pub(super) struct Holding<'a> {
     call: &'a Call,
-    lock: LockHandle,
+    /// `get_or_compute` gives its body none.
+    lock: Option<LockHandle>,
+    fence: u64,
     known_until: u64,
     over: bool,
 }
 
 impl<'a> Holding<'a> {
-    pub(super) fn begin(call: &'a Call, lock: &LockHandle) -> Self {
+    pub(super) fn begin(call: &'a Call, lock: Option<&LockHandle>) -> Self {
         let at = now();
-        let known_until = at + micros(lock.remaining());
-        call.write(What::Ok { fence: lock.fencing_token(), deadline: known_until });
-        Self { call, lock: lock.clone(), known_until, over: false }
+        let (fence, remaining) = lock.map_or((0, LEASE / 2), |lock| (lock.fencing_token(), lock.remaining()));
+        let known_until = at + micros(remaining);
+        call.write(What::Ok { fence, deadline: known_until });
+        Self { call, lock: lock.cloned(), fence, known_until, over: false }
     }
 
-    /// Looks whether the lock is held, and if so does what it protects; false where it is lost.
+    /// Writes to the register if the lock is held, and returns false if it is lost.
     pub(super) fn act(&mut self) -> bool {
-        let fence = self.lock.fencing_token();
+        let (Some(lock), fence) = (&self.lock, self.fence) else { return true };
         let since = now();
-        let remaining = micros(self.lock.remaining());
-        if self.lock.is_held() {
+        let remaining = micros(lock.remaining());
+        if lock.is_held() {
             self.known_until = self.known_until.max(since + remaining);
         } else if !self.call.stubborn {
             self.call.write(What::Lost { fence });
@@ -170,17 +206,17 @@ impl<'a> Holding<'a> {
         true
     }
 
-    /// From now on the holder leaves alone what the lock protects.
+    /// From now on the holder does not write to the register.
     pub(super) fn end(mut self, how: How) {
         self.over = true;
-        self.call.write(What::Release { fence: self.lock.fencing_token(), how });
+        self.call.write(What::Release { fence: self.fence, how });
     }
 }
 
 impl Drop for Holding<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.call.write(What::Release { fence: self.lock.fencing_token(), how: How::Drop });
+            self.call.write(What::Release { fence: self.fence, how: How::Drop });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What this process uses, again and again: a leak shows as a line that rises.
+//! The resources of this process, sampled regularly: a leak shows as a rise.
 
 use std::fs;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use crate::clock::{ms, now};
 use crate::history::{Log, What};
 
-/// Writes the figures down until the work is over.
+/// Writes the samples until the work is over.
 pub(super) fn start(log: Arc<Log>, until: u64) -> JoinHandle<()> {
     thread::spawn(move || {
         while now() < until {

@@ -1,7 +1,8 @@
-//! A worker process: callers that lock, compute, give up, panic and die by the dice, and write down what they saw.
+//! A worker process: its callers lock, compute, give up, panic and die at random, and log what they see.
 
 mod actor;
 mod body;
+mod caches;
 mod call;
 mod gauge;
 mod register;
@@ -22,6 +23,8 @@ use crate::clock::{ms, now};
 use crate::history::Log;
 use actor::Actor;
 pub(crate) use actor::CACHED_FROM;
+pub(crate) use caches::Cache;
+use call::Call;
 use register::Register;
 
 /// The hidden argument that makes this binary a worker.
@@ -39,7 +42,7 @@ pub(crate) const EXPIRE: Duration = ms(250);
 /// Callers in a process.
 const ACTORS: u64 = 3;
 
-/// The doors that the callers of a process use.
+/// What the callers of a process use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Style {
@@ -49,20 +52,22 @@ pub(crate) enum Style {
     Cached,
 }
 
-/// What the callers do, and how often: `in_1000` of their calls.
+/// What the callers do, and how often in 1000 calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Mix {
     /// How many keys are locked.
     pub(crate) keys: u64,
-    /// How often a caller that locks calls a cached function, or one that runs once, in place of that.
+    /// How often it calls a cached function, or one that runs once, instead of locking.
     pub(crate) cached: u32,
+    /// How often it uses the keys of [`Cache`] instead.
+    pub(crate) caches: u32,
     pub(crate) fails: u32,
     pub(crate) panics: u32,
-    /// With the whole process, between the work and its end.
+    /// Kills the process between the work and its end.
     pub(crate) dies: u32,
-    /// Gives up in the middle, of async callers.
+    /// Drops the future of an async call.
     pub(crate) cancels: u32,
-    /// The async callers run on a runtime that is shut down under them again and again.
+    /// The runtime of the async callers is shut down again and again.
     pub(crate) shutdowns: bool,
     /// Holds for longer than a lease.
     pub(crate) long: u32,
@@ -75,6 +80,7 @@ impl Default for Mix {
         Self {
             keys: 3,
             cached: 100,
+            caches: 0,
             fails: 50,
             panics: 0,
             dies: 0,
@@ -100,12 +106,12 @@ pub(crate) struct Job {
     pub(crate) until: u64,
     pub(crate) style: Style,
     pub(crate) mix: Mix,
-    /// Does not look whether it still holds its lock: a control.
+    /// Ignores the loss of its lock: a control.
     pub(crate) stubborn: bool,
     pub(crate) pool: usize,
 }
 
-/// What a panic of a body says: those are not shown.
+/// The message of a deliberate panic, which is not shown.
 const ON_PURPOSE: &str = "on purpose";
 
 /// Does the job that the arguments describe, to its end.
@@ -114,12 +120,14 @@ const ON_PURPOSE: &str = "on purpose";
 /// If there is no such job, or the history or the register can't be opened.
 pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     let job: Job = serde_json::from_str(arguments.first().ok_or("a worker needs a job")?)?;
-    // Without its controller it ends, even if it is stopped just then.
+    // It ends with its controller, even if it is stopped at that time.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     hide_panics_on_purpose();
-    let config =
-        Config::from_url(&job.url)?.connect_timeout(TIMEOUT).response_timeout(TIMEOUT).pool_size(job.pool);
-    let client = Client::from_config(&config)?;
+    let config = Config::from_url(&job.url)?
+        .with_connect_timeout(TIMEOUT)
+        .with_response_timeout(TIMEOUT)
+        .with_pool_size(job.pool);
+    let client = Call::named(&Client::from_config(&config)?, &format!("{}-0", job.process));
     let log = Arc::new(Log::open(&job.log, job.process)?);
     let register = Arc::new(Register::open(job.register)?);
     let actor = |number: u64| Actor {
@@ -151,7 +159,7 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     Ok(())
 }
 
-/// Runs the async callers; where runtimes are shut down, on one after the other.
+/// Runs the async callers, on one runtime after the other if runtimes are shut down.
 fn run_later(mut actors: Vec<Actor>, job: &Job) {
     let mut dice = Rng::with_seed(job.seed ^ 0x5151);
     let mut generation = 0;

@@ -1,11 +1,11 @@
-//! The resource that the locks protect: a register on a server without faults that refuses a lower fencing token.
+//! The resource that the locks protect: a register that refuses lower fencing tokens, on a server without faults.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use dspinlock_testkit::Connection;
 
-/// What it has accepted is kept in a list beside it, for the checker.
+/// Accepted writes are also kept in a list, for the checker.
 const WRITE: &str = r"
 local last = tonumber(redis.call('GET', KEYS[1]) or '0')
 if tonumber(ARGV[1]) < last then
@@ -23,7 +23,7 @@ impl Register {
         Ok(Self(Mutex::new(Connection::open(("127.0.0.1", port))?)))
     }
 
-    /// Writes with a fencing token; whether that was accepted.
+    /// Writes with a fencing token, and returns whether the register accepted it.
     pub(super) fn write(&self, key: u64, fence: u64, op: &str) -> bool {
         let (fence, register, accepted) =
             (fence.to_string(), format!("register:{key}"), format!("accepted:{key}"));

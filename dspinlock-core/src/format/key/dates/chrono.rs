@@ -13,7 +13,7 @@ impl From<NaiveDate> for Date {
 
 impl From<NaiveTime> for Time {
     fn from(time: NaiveTime) -> Self {
-        // chrono keeps a leap second as a second of nanoseconds too many.
+        // chrono writes a leap second as a second with more than 10^9 nanoseconds.
         let (leap, nanosecond) = (time.nanosecond() / 1_000_000_000, time.nanosecond() % 1_000_000_000);
         Self { hour: time.hour(), minute: time.minute(), second: time.second() + leap, nanosecond }
     }
@@ -31,14 +31,14 @@ impl LockKey for NaiveTime {
     }
 }
 
-/// A date-time without an offset is not the key that one in UTC is.
+/// A date-time without an offset and the same one in UTC are different keys.
 impl LockKey for NaiveDateTime {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encode_naive(&self.date().into(), &self.time().into(), encoder);
     }
 }
 
-/// Two offsets of one moment are two keys, as in Python; `to_utc()` makes them one.
+/// The same moment at two offsets is two keys, as in Python; `to_utc()` makes them one.
 impl<Tz: TimeZone> LockKey for DateTime<Tz> {
     fn encode(&self, encoder: &mut KeyEncoder) {
         let (local, offset) = (self.naive_local(), self.offset().fix());

@@ -36,14 +36,14 @@ impl LockKey for civil::Time {
     }
 }
 
-/// A date-time without an offset is not the key that one in UTC is.
+/// A date-time without an offset and the same one in UTC are different keys.
 impl LockKey for civil::DateTime {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encode_naive(&self.date().into(), &self.time().into(), encoder);
     }
 }
 
-/// A date-time with the offset of its zone; the zone's name does not count. Two offsets of one moment are two keys, as
+/// A date-time with the offset of its zone; the zone's name does not count. The same moment at two offsets is two keys, as
 /// in Python; `timestamp()` makes them one.
 impl LockKey for ZonedDateTime {
     fn encode(&self, encoder: &mut KeyEncoder) {

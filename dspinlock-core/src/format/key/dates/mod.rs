@@ -1,6 +1,6 @@
-//! [`LockKey`](super::LockKey) for the date-times of other crates, each behind the feature named after its crate.
+//! [`LockKey`](super::LockKey) for the date-times of other crates, each behind a feature named after its crate.
 //!
-//! All of them meet on the text that Python's `isoformat()` gives, so the crate that a service happens to use does not matter.
+//! All of them encode as the text of Python's `isoformat()`, so the same moment is the same key in every crate.
 
 #[cfg(feature = "chrono")]
 mod chrono;
@@ -40,12 +40,12 @@ fn encode_time(time: &Time, encoder: &mut KeyEncoder) {
     encoder.leaf(tag::TIME, time.to_string().as_bytes());
 }
 
-/// Encodes a date-time that does not say where it was read ("naive" to Python).
+/// Encodes a date-time without an offset (naive, in Python's words).
 fn encode_naive(date: &Date, time: &Time, encoder: &mut KeyEncoder) {
     encoder.leaf(tag::DATE_TIME, format!("{date}T{time}").as_bytes());
 }
 
-/// Encodes a date-time with its offset ("aware" to Python).
+/// Encodes a date-time with its offset (aware, in Python's words).
 fn encode_aware(date: &Date, time: &Time, offset: &Offset, encoder: &mut KeyEncoder) {
     encoder.leaf(tag::DATE_TIME, format!("{date}T{time}{offset}").as_bytes());
 }
@@ -68,7 +68,7 @@ impl fmt::Display for Time {
         match nanosecond {
             0 => Ok(()),
             whole if whole % 1000 == 0 => write!(f, ".{:06}", whole / 1000),
-            // Python has no such; without all digits, two date-times would share a key.
+            // Python has no nanoseconds. All digits count, or two date-times would share a key.
             _ => write!(f, ".{nanosecond:09}"),
         }
     }

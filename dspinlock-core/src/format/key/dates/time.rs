@@ -32,14 +32,14 @@ impl LockKey for time::Time {
     }
 }
 
-/// A date-time without an offset is not the key that one in UTC is.
+/// A date-time without an offset and the same one in UTC are different keys.
 impl LockKey for PrimitiveDateTime {
     fn encode(&self, encoder: &mut KeyEncoder) {
         encode_naive(&self.date().into(), &self.time().into(), encoder);
     }
 }
 
-/// Two offsets of one moment are two keys, as in Python; `to_utc()` makes them one.
+/// The same moment at two offsets is two keys, as in Python; `to_utc()` makes them one.
 impl LockKey for OffsetDateTime {
     fn encode(&self, encoder: &mut KeyEncoder) {
         let offset = Offset(self.offset().whole_seconds());

@@ -1,0 +1,110 @@
+//! From a configuration to the store that it describes.
+
+use crate::api::config::{Address, Config, Wakeup};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::check_duration;
+use crate::store::redis::{self, Limits, Own};
+use crate::store::{Store, Wakeups};
+use crate::worker::Worker;
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+
+/// The store of a configuration. It opens nothing yet.
+pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
+    validate(config)?;
+    let info = connection_info(config)?;
+    let settings = info.redis_settings();
+    let place = format!("redis at {}/{}", info.addr(), settings.db());
+    let secret = settings.password().map(ToOwned::to_owned);
+    let limits = Limits {
+        connect_timeout: config.connect_timeout,
+        response_timeout: config.response_timeout,
+        pool_size: config.pool_size,
+    };
+    let wakeups = Wakeups::default();
+    let tracks = config.wakeup == Wakeup::Tracking;
+    let own = ::redis::Client::open(info)
+        .and_then(|client| Own::new(client, limits, tracks, wakeups.clone()))
+        .map_err(|_| unusable())?;
+    Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
+}
+
+fn validate(config: &Config) -> Result<()> {
+    check_duration("`connect_timeout`", config.connect_timeout, "")?;
+    check_duration("`response_timeout`", config.response_timeout, "")?;
+    match &config.address {
+        Address::Parts { host, .. } if host.is_empty() => {
+            Err(refused("`host` is empty; write a name or an address"))
+        }
+        Address::Parts { port: 0, .. } => {
+            Err(refused("`port` is 0, where no server listens; write 6379, or the server's own"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn connection_info(config: &Config) -> Result<ConnectionInfo> {
+    let (info, db) = match &config.address {
+        Address::Parts { host, port, db } => {
+            (ConnectionAddr::Tcp(host.clone(), *port).into_connection_info(), Some(*db))
+        }
+        Address::Url(url) => (url.as_str().into_connection_info(), None),
+    };
+    let info = info.map_err(|_| unusable())?;
+    let mut settings = info.redis_settings().clone();
+    if let Some(db) = db {
+        settings = settings.set_db(db.into());
+    }
+    if let Some(username) = &config.username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = &config.password {
+        settings = settings.set_password(password);
+    }
+    let nodelay = info.tcp_settings().clone().set_nodelay(true);
+    Ok(info.set_redis_settings(settings).set_tcp_settings(nodelay))
+}
+
+pub(super) fn unusable() -> Error {
+    refused("the address of the server can't be used")
+}
+
+fn refused(message: &str) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use std::time::Duration;
+
+    #[test]
+    fn refuses_what_can_not_be_used_by_its_name() {
+        type Set = fn(Config, Duration) -> Config;
+        let refused = |config: Config| {
+            let error = crate::Client::from_config(&config).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            error.to_string()
+        };
+        let timeouts: [(&str, Set); 2] = [
+            ("`connect_timeout` is", Config::with_connect_timeout),
+            ("`response_timeout` is", Config::with_response_timeout),
+        ];
+        for (starts, set) in timeouts {
+            for (timeout, ends) in [
+                (Duration::ZERO, "write at least one millisecond"),
+                (Duration::from_nanos(1), "write at least one millisecond"),
+                (Duration::MAX, "above the limit of 365 days"),
+            ] {
+                let text = refused(set(Config::new(), timeout));
+                assert!(text.starts_with(starts) && text.ends_with(ends), "{text}");
+            }
+        }
+        assert!(refused(Config::new().with_port(0)).starts_with("`port` is 0"));
+        assert!(refused(Config::new().with_host("")).starts_with("`host` is empty"));
+        let most = Config::new()
+            .with_connect_timeout(Options::MAX_DURATION)
+            .with_response_timeout(Options::MAX_DURATION);
+        crate::Client::from_config(&most.with_pool_size(usize::MAX).with_db(u32::MAX)).unwrap();
+    }
+}

@@ -1,0 +1,273 @@
+//! The drivers of a shared value, async and blocking: they wait for it, or compute it and pass it on.
+
+use crate::engine::fallback::{UnlessLost, cancelled};
+use crate::engine::flight::FlightResult;
+use crate::engine::handle::LockHandle;
+use crate::engine::scope::{Within, within};
+use crate::engine::spin::Distrust;
+use crate::engine::waits::{Caller, Run};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::envelope::Payload;
+use crate::format::note::Failure;
+use crate::options::OnLost;
+use crate::value::publish::Computed;
+use crate::value::request::{Assignment, CacheRequest, Leader};
+use crate::value::sharing::{Sharing, Unwritable};
+use std::future::Future;
+use std::sync::Arc;
+
+/// The number of undecodable values after which a caller computes its own, and waits for no other.
+const LAST_UNREADABLE: u32 = 3;
+
+/// One caller's computation of a value: what it requests, how it shares the value, and how it judges a return value.
+pub(crate) struct Computation<S, J> {
+    request: CacheRequest,
+    sharing: S,
+    judge: J,
+    /// How many values could not be decoded.
+    unreadable: u32,
+}
+
+/// The function's own opinion of a return value.
+pub(crate) enum Judgement {
+    /// A failure, with its message.
+    Failed(String),
+    /// A value to store.
+    Keep,
+    /// A value that is not stored.
+    DontKeep,
+}
+
+/// What a caller does next.
+enum Decision<R> {
+    /// Sends the request.
+    Ask,
+    Return(R),
+    Fail(Error),
+    /// Runs the body without the lock: the server is out of reach, or the value can't be shared.
+    RunUnlocked(LockHandle),
+    /// Runs the body for all callers of the flight.
+    Lead(Leader),
+}
+
+impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
+    pub(crate) fn new(request: CacheRequest, sharing: S, judge: J) -> Self {
+        Self { request, sharing, judge, unreadable: 0 }
+    }
+
+    /// Returns the value, and runs `body` to compute it if no other caller has computed it or is computing it.
+    pub(crate) async fn run<B: Future<Output = S::Return>>(
+        mut self,
+        body: impl FnOnce(LockHandle) -> B,
+        on_error: impl FnOnce(Error) -> S::Return,
+    ) -> S::Return {
+        let mut decision = self.at_hand();
+        if let Decision::Return(returned) = decision {
+            return returned;
+        }
+        let worker = self.request.core.worker.clone();
+        let caller = Caller::awaiting(self.request.core.address(), &self.request.spec);
+        let leader = loop {
+            decision = match decision {
+                Decision::Ask => {
+                    let asked = self.request.clone().start(Arc::downgrade(&caller));
+                    self.decide(worker.attend(asked).await)
+                }
+                Decision::Return(returned) => return returned,
+                Decision::Fail(error) => return on_error(error),
+                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), handle, body).await,
+                Decision::Lead(leader) => break leader,
+            }
+        };
+        let handle = leader.guard().handle();
+        // Without a lock there is none to lose.
+        let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
+        let body = inside(scope_of(&caller, &leader), handle, body);
+        let Some(returned) = UnlessLost::new(body, &leader.guard().handle(), on_lost).await else {
+            return on_error(cancelled(&leader.guard().handle()));
+        };
+        // The library's own thread does the rest.
+        drop(caller);
+        let (request, sharing, computed) = self.computed(&returned);
+        let stand_in = worker.finish(request.finish(leader, computed)).await;
+        bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
+    }
+
+    /// [`run`](Self::run), blocking the calling thread.
+    pub(crate) fn run_blocking(
+        mut self,
+        body: impl FnOnce(LockHandle) -> S::Return,
+        on_error: impl FnOnce(Error) -> S::Return,
+    ) -> S::Return {
+        let mut decision = self.at_hand();
+        if let Decision::Return(returned) = decision {
+            return returned;
+        }
+        let worker = self.request.core.worker.clone();
+        let caller = Caller::blocking(self.request.core.address(), &self.request.spec);
+        let leader = loop {
+            decision = match decision {
+                Decision::Ask => {
+                    let asked = self.request.clone().start(Arc::downgrade(&caller));
+                    self.decide(worker.block_on(asked))
+                }
+                Decision::Return(returned) => return returned,
+                Decision::Fail(error) => return on_error(error),
+                Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),
+                Decision::Lead(leader) => break leader,
+            }
+        };
+        let handle = leader.guard().handle();
+        let returned = within(scope_of(&caller, &leader), || body(handle));
+        drop(caller);
+        let (request, sharing, computed) = self.computed(&returned);
+        let stand_in = worker.block_on(request.finish(leader, computed));
+        bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
+    }
+
+    fn at_hand(&mut self) -> Decision<S::Return> {
+        self.request.at_hand().map_or(Decision::Ask, |result| self.receive(result))
+    }
+
+    fn decide(&mut self, asked: Result<Assignment>) -> Decision<S::Return> {
+        match asked {
+            Ok(Assignment::Compute(leader)) => Decision::Lead(leader),
+            Ok(Assignment::Use(result)) => self.receive(result),
+            Err(error) => self.without_lock(error),
+        }
+    }
+
+    fn receive(&mut self, result: FlightResult) -> Decision<S::Return> {
+        let request = &self.request;
+        let stored = match result {
+            FlightResult::Value(stored) => stored,
+            FlightResult::Failed(failure) => return Decision::Fail(request.leader_failed(&failure)),
+            FlightResult::Unshared => return Decision::RunUnlocked(request.unlocked()),
+            FlightResult::Error(error) => return self.without_lock(error),
+            FlightResult::Done => {
+                let no_value =
+                    || request.spec.error(ErrorKind::Misuse, "the key is COMPUTED without a value");
+                return self.sharing.done().map_or_else(|| Decision::Fail(no_value()), Decision::Return);
+            }
+        };
+        let was_decoded = stored.payload.decoded().is_some();
+        match self.sharing.decode(&stored.payload) {
+            Ok(returned) => {
+                if !was_decoded && stored.payload.decoded().is_some() && request.caching.local.is_some() {
+                    request.core.store.wakeups().weigh_copy(&request.spec.names.record, &stored.payload);
+                }
+                Decision::Return(returned)
+            }
+            Err(why) => {
+                request.cannot_read(&why, self.sharing.kind());
+                self.unreadable += 1;
+                if self.unreadable >= LAST_UNREADABLE {
+                    return Decision::RunUnlocked(request.unlocked());
+                }
+                if let Some(record) = stored.record {
+                    self.request.distrust = Distrust::Record(record.to_vec());
+                }
+                Decision::Ask
+            }
+        }
+    }
+
+    fn without_lock(&self, error: Error) -> Decision<S::Return> {
+        self.request.lock().unlocked(error).map_or_else(Decision::Fail, Decision::RunUnlocked)
+    }
+
+    /// Decides what the other callers get for what the body returned.
+    fn computed(self, returned: &S::Return) -> (CacheRequest, S, Computed) {
+        let Self { request, sharing, judge, .. } = self;
+        let keep = match judge(&sharing, returned) {
+            Judgement::Failed(message) => {
+                let failure = Failure::new(&message, request.spec.function);
+                return (request, sharing, Computed::Failed(failure));
+            }
+            Judgement::Keep => true,
+            Judgement::DontKeep => false,
+        };
+        let computed = match sharing.encode(returned) {
+            None => Computed::Done,
+            // The next value may be kept.
+            Some(encoded) if !keep => {
+                let payload = encoded.map_or_else(|unwritable| unwritable.shared, Some);
+                Computed::Unstored { payload, lasts: false }
+            }
+            Some(Ok(payload)) => request.fits(payload),
+            Some(Err(unwritable)) => request.cannot_write(unwritable, sharing.kind()),
+        };
+        (request, sharing, computed)
+    }
+}
+
+impl CacheRequest {
+    fn cannot_write(&self, unwritable: Unwritable, kind: Option<(&str, &str)>) -> Computed {
+        let Unwritable { why, shared } = unwritable;
+        if self.is_news("can't be stored") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "the value can't be stored: its callers compute it without waiting for each other (logged once)"
+            );
+        }
+        Computed::Unstored { payload: shared, lasts: true }
+    }
+
+    fn cannot_read(&self, why: &str, kind: Option<(&str, &str)>) {
+        if self.is_news("can't be decoded") {
+            let (key, function, kind) = (&self.spec.key, self.spec.function, kind.map(|(_, kind)| kind));
+            tracing::warn!(
+                target: "dspinlock", %key, function, kind, %why,
+                "the stored value can't be decoded, and is computed again: give a new form of the value another `schema` \
+                 (logged once)"
+            );
+        }
+    }
+
+    /// A value that is too large is shared, and not stored.
+    fn fits(&self, payload: Payload) -> Computed {
+        let (bytes, limit) = (payload.len(), self.caching.max_value);
+        if bytes <= limit {
+            return Computed::Store(payload);
+        }
+        if self.is_news("is too large") {
+            let (key, function) = (&self.spec.key, self.spec.function);
+            tracing::warn!(
+                target: "dspinlock", %key, function, bytes, limit,
+                "the value is larger than `max_value` and is not stored: each process computes its own (logged once)"
+            );
+        }
+        Computed::Unstored { payload: Some(payload), lasts: true }
+    }
+}
+
+/// The scope of the leader's body, with the lock if there is one.
+fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
+    if leader.guard().handle().is_unlocked() {
+        caller.unlocked()
+    } else {
+        caller.holding(&leader.guard().grant().spec)
+    }
+}
+
+/// Runs a body in its scope. The body is also created there: a default argument may lock before the first await.
+fn inside<B: Future>(
+    scope: Arc<Run>,
+    handle: LockHandle,
+    body: impl FnOnce(LockHandle) -> B,
+) -> Within<Arc<Run>, B> {
+    Within::new(scope.clone(), within(scope, || body(handle)))
+}
+
+/// What the caller returns: the value that stands in for its failure, if there is one, or what its body returned.
+fn bridge<S: Sharing>(
+    sharing: &S,
+    stand_in: Result<Option<Payload>>,
+    returned: S::Return,
+) -> Result<S::Return> {
+    Ok(stand_in?.and_then(|payload| sharing.decode(&payload).ok()).unwrap_or(returned))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! A server whose access list forbids tracking.
+
+use dspinlock::{Client, Config};
+use dspinlock_testkit::Server;
+use dspinlock_tests::{Log, eventually, ms};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn missing_tracking_is_noticed_once_and_logged_once() {
+    let log = Log::of_this_process();
+    let logged = || log.count(&["does not tell of changes"]);
+    let server = Server::start();
+    server.command(&["ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-client|caching"]);
+    let config = Config::new().with_port(server.port()).with_username("plain").with_password("secret");
+    let (client, holder) = (Client::from_config(&config).unwrap(), Client::from_url(&server.url()).unwrap());
+    for _ in 0..2 {
+        let guard = holder.lock("example").acquire_blocking().unwrap();
+        let lock = client.lock("example").sleep(ms(5)).wait(Duration::from_secs(60));
+        thread::scope(|scope| {
+            let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
+            eventually("the waiter has made an attempt", || logged() == 1);
+            guard.release_blocking().unwrap();
+            waiter.join().unwrap().unwrap();
+        });
+        // The client connects again, and does not try to track again.
+        server.command(&["CLIENT", "KILL", "USER", "plain"]);
+    }
+    assert_eq!(logged(), 1);
+}
