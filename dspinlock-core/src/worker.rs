@@ -32,7 +32,7 @@ impl Worker {
         Self::at(&WORKER, "dspinlock-io")
     }
 
-    /// The thread of this process that is kept in `slot`. The first call starts it, and the first one after a fork.
+    /// The thread of this process that `slot` keeps. The first call starts it, and the first call after a fork.
     ///
     /// # Errors
     ///
