@@ -46,7 +46,7 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
     };
     match (sabotage, script) {
         (Some(Sabotage::Tags), Script::Release) => {
-            replace("if record == tag .. '0' then", "if record ~= '' then")
+            replace("if record == tag .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::Tags), Script::Abandon | Script::Fail) => {
             replace("if record == ARGV[1] .. '0' then", "if record ~= '' then");
