@@ -21,21 +21,13 @@ pub(crate) struct Pending {
     spec: Arc<Spec>,
     tag: Tag,
     not_after: ServerTime,
-    /// Whether the request may have taken the mark of the caller that refreshes ahead, in place of the lock.
-    may_take_mark: bool,
     armed: bool,
 }
 
 impl Pending {
     /// Arms the compensation. Call it before the request is sent.
-    pub(crate) fn new(
-        core: Arc<Core>,
-        spec: Arc<Spec>,
-        tag: Tag,
-        not_after: ServerTime,
-        may_take_mark: bool,
-    ) -> Self {
-        Self { core, spec, tag, not_after, may_take_mark, armed: true }
+    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, not_after: ServerTime) -> Self {
+        Self { core, spec, tag, not_after, armed: true }
     }
 
     pub(crate) fn tag(&self) -> &Tag {
@@ -60,7 +52,6 @@ impl Drop for Pending {
             return;
         }
         let (core, spec, tag) = (Arc::clone(&self.core), Arc::clone(&self.spec), self.tag.clone());
-        let mark = self.may_take_mark.then(|| spec.of_the_mark());
         let at_the_latest = refused_from(&core, self.not_after);
         let giving_back = self.core.giving_back();
         self.core.worker.detach(async move {
@@ -68,9 +59,6 @@ impl Drop for Pending {
             // The second one takes back a request that arrives after the first. Later, the server refuses it.
             for at in [Tick::now(), at_the_latest] {
                 abandon(&core, &spec, &tag, at).await;
-                if let Some(mark) = &mark {
-                    abandon(&core, mark, &tag, at).await;
-                }
             }
         });
     }

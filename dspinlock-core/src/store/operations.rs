@@ -44,8 +44,6 @@ pub(crate) struct Fetch<'a> {
     pub(crate) waited_for: Option<&'a [u8]>,
     /// The [mark](crate::format::envelope::Label::mark) of the value: the failure of another value is no answer.
     pub(crate) mark: &'a str,
-    /// This long before COMPUTED expires, the first caller that sees it computes the next value.
-    pub(crate) refresh_ahead: Option<Duration>,
 }
 
 /// The beginning of a value, or all of it. An empty value counts as none.
@@ -68,8 +66,6 @@ pub(crate) enum Acquired {
     Granted { fence: u64, now: ServerTime },
     /// The key holds another record.
     Held { raw: Vec<u8>, remaining: Option<Duration>, now: ServerTime, value: Option<Excerpt> },
-    /// COMPUTED and about to expire. The caller holds the mark at `:refresh`, BLOCKED by its tag, and computes the next value.
-    Refresh { fence: u64, raw: Vec<u8>, now: ServerTime, value: Option<Excerpt> },
     /// The turn that the caller waited for has failed, or a recent one whose failure is cached for all callers: its note.
     Failed { note: Vec<u8>, now: ServerTime },
     /// Granted, but confirmed by too few replicas: the caller gives it back.
@@ -98,7 +94,7 @@ impl Acquired {
     /// The record and the beginning of its value, in replies that can have them.
     pub(crate) fn value(&mut self) -> Option<(&[u8], &mut Option<Excerpt>)> {
         match self {
-            Self::Held { raw, value, .. } | Self::Refresh { raw, value, .. } => Some((raw, value)),
+            Self::Held { raw, value, .. } => Some((raw, value)),
             Self::Repeated(reply) => reply.value(),
             _ => None,
         }
@@ -109,7 +105,6 @@ impl Acquired {
         match self {
             Self::Granted { now, .. }
             | Self::Held { now, .. }
-            | Self::Refresh { now, .. }
             | Self::Failed { now, .. }
             | Self::Unconfirmed { now, .. }
             | Self::Late { now } => Some(*now),

@@ -1,9 +1,22 @@
 //! Plain reads of a stored value, which take no lock.
 
+use crate::clock::Tick;
+use crate::engine::attempt::{Attempt, Outcome};
 use crate::engine::flight::FlightResult;
+use crate::engine::guard::Guard;
+use crate::engine::spin::Policy;
 use crate::format::envelope::{Label, Stored};
-use crate::store::{Excerpt, Hit, ReadValue};
+use crate::store::{Excerpt, Found, Hit, Read, ReadValue};
 use crate::value::request::CacheRequest;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A record, the beginning of its value, and until when both live.
+struct Seen {
+    record: Vec<u8>,
+    part: Excerpt,
+    until: Option<Tick>,
+}
 
 impl CacheRequest {
     /// Reads the stored value, if one was seen here before. The result is an error if a large value was there and the rest
@@ -19,25 +32,42 @@ impl CacheRequest {
         }
         let found = self.seen(label).await;
         store.hints().note(&names.record, found.is_some());
-        let (record, part) = found?;
+        let Seen { record, part, until } = found?;
         let part = store.complete(names, label, (part, Some(&record)), self.caching.max_value).await;
         let part = match part {
             Ok(part) => part.filter(|part| part.whole)?,
             Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
         };
         let payload = label.open(part.bytes, &record, &names.separator).ok()?;
-        Some(FlightResult::Value(Stored { payload, record: Some(record.into()), until: None }))
+        Some(FlightResult::Value(Stored { payload, record: Some(record.into()), until }))
     }
 
     /// Reads a record and the beginning of its value, if the value may be used.
-    async fn seen(&self, label: &Label) -> Option<(Vec<u8>, Excerpt)> {
-        let (names, ahead) = (&self.spec.names, self.caching.refresh_ahead);
-        let seen = self.core.store.call(&Hit { names, life: ahead.is_some() }).await.ok()?;
-        let is_due = seen.remaining.zip(ahead).is_some_and(|(life, ahead)| life <= ahead);
-        let record = seen.record.filter(|record| !is_due && !self.distrust.concerns(record))?;
+    async fn seen(&self, label: &Label) -> Option<Seen> {
+        let (names, sent) = (&self.spec.names, Tick::now());
+        let life = self.caching.refresh_ahead.is_some();
+        let seen = self.core.store.call(&Hit { names, life }).await.ok()?;
+        let record = seen.record.filter(|record| !self.distrust.concerns(record))?;
         let part = seen.value?;
         label.header(&part.bytes, Some((&record, &names.separator))).ok()?;
-        Some((record, part))
+        Some(Seen { record, part, until: seen.remaining.map(|remaining| sent + remaining) })
+    }
+
+    /// Takes the mark of the caller that refreshes ahead, if this value expires soon and no other caller has the mark.
+    pub(super) async fn refreshes_ahead(&self, stored: &Stored) -> Option<Guard> {
+        let (ahead, until) = (self.caching.refresh_ahead?, stored.until?);
+        if Tick::now() < until.before(ahead) {
+            return None;
+        }
+        let mark = Arc::new(self.spec.of_the_mark());
+        let attempt = Attempt::new(Arc::clone(&self.core), mark, Policy::TRY, Duration::ZERO);
+        // In every other case the value is good, and this caller returns it.
+        let Ok(Outcome::Entered(mark)) = attempt.run().await else { return None };
+        // Another caller may have replaced the value before this one had the mark.
+        match self.core.store.call(&Read(&self.spec.names)).await {
+            Ok(Found::Held { raw, .. }) if Some(&*raw) == stored.record.as_deref() => Some(mark),
+            _ => None,
+        }
     }
 
     /// Reads the last good value, whichever turn computed it.

@@ -162,10 +162,6 @@ impl CacheRequest {
                     self.core.unshared.remove(&self.spec.names.record);
                     FlightResult::Value(stored)
                 }
-                Ok(Outcome::Fetched(Fetched::RefreshAhead { stored, mark })) => {
-                    lead.end(FlightResult::Value(Stored::alone(stored.payload.clone())));
-                    return Ok(Assignment::Compute(Leader { guard: mark, role: Role::Ahead(stored) }));
-                }
                 Ok(Outcome::Fetched(Fetched::Noted(Note::Failed(failure)))) => self.failed(failure).await,
                 Ok(Outcome::Fetched(Fetched::Noted(Note::NotShared { reach, lasts }))) => {
                     if lasts {
@@ -185,6 +181,11 @@ impl CacheRequest {
             }
         };
         lead.end(result.clone());
+        if let FlightResult::Value(stored) = &result
+            && let Some(guard) = self.refreshes_ahead(stored).await
+        {
+            return Ok(Assignment::Compute(Leader { guard, role: Role::Ahead(stored.clone()) }));
+        }
         Ok(Assignment::Use(result))
     }
 

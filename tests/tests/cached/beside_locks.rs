@@ -37,7 +37,7 @@ const LEASE: Duration = Duration::from_secs(5);
 /// Takes small locks through both APIs, one after the other, and holds one with a short lease meanwhile.
 struct SmallLocks {
     over: Arc<AtomicBool>,
-    threads: Vec<thread::JoinHandle<u32>>,
+    threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl SmallLocks {
@@ -48,14 +48,14 @@ impl SmallLocks {
             let (client, end) = (client.clone(), Arc::clone(&end));
             thread::spawn(move || {
                 let held = client.lock(format!("held by {name}")).lease(LEASE).acquire_blocking().unwrap();
-                let mut turns = 0;
-                while !end.load(Ordering::SeqCst) {
-                    one(&client, format!("{name} {turns}"));
+                for turn in 0.. {
+                    one(&client, format!("{name} {turn}"));
                     assert!(held.is_held(), "lost after {:?}", held.held_for());
-                    turns += 1;
+                    if end.load(Ordering::SeqCst) {
+                        break;
+                    }
                 }
                 held.release_blocking().unwrap();
-                turns
             })
         };
         let blocking = by("blocking", |client, key| {
@@ -73,7 +73,7 @@ impl SmallLocks {
     fn end(self) {
         self.over.store(true, Ordering::SeqCst);
         for thread in self.threads {
-            assert!(thread.join().expect("a small lock was refused or lost") > 0);
+            thread.join().expect("a small lock was refused or lost");
         }
     }
 }

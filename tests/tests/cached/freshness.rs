@@ -1,10 +1,12 @@
 //! `refresh_ahead`, `stale_if_error` and `expire`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dspinlock::{Client, dspinlock};
-use dspinlock_testkit::{Direction, Proxy, Reply, Server};
+use dspinlock::{Client, Config, dspinlock};
+use dspinlock_testkit::{Proxy, Reply, Server, Verdict};
 use dspinlock_tests::eventually;
 
 use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals};
@@ -93,26 +95,63 @@ fn a_caller_that_fails_to_compute_ahead_gets_the_old_value_and_another_tries() {
 #[tokio::test]
 async fn a_call_dropped_before_it_is_told_to_compute_ahead_leaves_that_to_others() {
     let (server, runs) = (Server::start(), Runs::default());
-    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = Arc::clone(&asked);
+    // The first request for the mark arrives when the call is gone.
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+        let for_the_mark = words.get(3).is_some_and(|key| key.ends_with(b":refresh"));
+        if for_the_mark && !asks.swap(true, Ordering::SeqCst) {
+            return Verdict::Late(Duration::from_millis(500));
+        }
+        Verdict::Pass
+    });
+    let limit = Duration::from_secs(1);
+    let config = Config::from_url(&proxy.url()).unwrap();
+    let config = config.with_connect_timeout(limit).with_response_timeout(limit);
+    let (ours, theirs) = (Client::from_config(&config).unwrap(), Client::connect(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
     let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);
     tokio::time::sleep(Duration::from_millis(150)).await;
-    proxy.blackhole(Direction::Replies, true);
-    let until_taken = async {
-        while !is_taken() {
+    let until_asked = async {
+        while !asked.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         biased;
         _ = ahead_later(&ours, &runs) => panic!("no reply comes through"),
-        () = until_taken => {}
+        () = until_asked => {}
     }
-    proxy.blackhole(Direction::Replies, false);
+    eventually("the late request takes the mark", is_taken);
     eventually("the mark is given back", || !is_taken());
     assert_eq!(ahead_later(&theirs, &runs).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_gets_the_mark_too_late_does_not_compute() {
+    let (server, runs) = (Server::start(), Runs::default());
+    let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let goes = std::sync::Mutex::new(goes);
+    let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
+        if words.get(3).is_some_and(|key| key.ends_with(b":refresh")) {
+            asks.send(()).unwrap();
+            // It fails once the test has ended.
+            let _ = goes.lock().unwrap().recv();
+        }
+        Verdict::Pass
+    });
+    let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
+    assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let another = async {
+        asked.recv().await.unwrap();
+        assert_eq!(ahead_later(&theirs, &runs).await.unwrap(), 2);
+        drop(go);
+    };
+    let (ours, ()) = tokio::join!(ahead_later(&ours, &runs), another);
+    assert_eq!((ours.unwrap(), runs.count()), (1, 2), "the next value is there already");
 }
 
 #[tokio::test]

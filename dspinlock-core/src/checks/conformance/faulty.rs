@@ -68,13 +68,11 @@ impl Backend for Faulty {
     }
 }
 
-/// Whether a repeat has the same reply as the request itself. The mark of a refresh gets another token, and what was ended is
-/// gone.
+/// Whether a repeat has the same reply as the request itself. A grant gets another token, and what was ended is gone.
 fn has_same_reply_again(request: Request<'_>) -> bool {
     match request {
-        Request::Acquire(acquire) => acquire.fetch.is_none_or(|fetch| fetch.refresh_ahead.is_none()),
         Request::Renew(_) | Request::Look(_) | Request::Time | Request::Ping => true,
-        Request::End(_) | Request::Forget(_) => false,
+        Request::Acquire(_) | Request::End(_) | Request::Forget(_) => false,
     }
 }
 

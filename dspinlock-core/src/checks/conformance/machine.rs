@@ -103,11 +103,16 @@ fn limits() -> impl Strategy<Value = Option<Duration>> + Clone {
 fn asks(model: &Model, lock: usize) -> impl Strategy<Value = Ask> + use<> {
     let (turn, seen, awaited) = (turns(model, lock), seen(model, lock), awaited(model, lock));
     let replace = (seen, limits()).prop_map(|(seen, life_at_most)| Replace { seen, life_at_most });
-    let wanted =
-        (option::of(awaited), limits()).prop_map(|(waited_for, ahead)| WantedValue { waited_for, ahead });
+    let wanted = option::of(awaited).prop_map(|waited_for| WantedValue { waited_for });
     let late = prop::bool::weighted(0.1);
-    (turn, lives(), late, any::<bool>(), option::weighted(0.2, replace), option::of(wanted)).prop_map(
-        |(tag, lease, late, relock, replace, wanted)| Ask { tag, lease, late, relock, replace, wanted },
+    let (replace, wanted, mark) =
+        (option::weighted(0.2, replace), option::of(wanted), prop::bool::weighted(0.2));
+    (turn, lives(), late, any::<bool>(), replace, wanted, mark).prop_map(
+        |(tag, lease, late, relock, replace, wanted, mark)| {
+            // A caller that takes the mark wants no value by it.
+            let wanted = wanted.filter(|_| !mark);
+            Ask { tag, lease, late, relock, replace, wanted, mark }
+        },
     )
 }
 
@@ -168,7 +173,7 @@ impl StateMachineTest for Stores {
 
     fn apply(mut stores: Self, model: &Model, op: Op) -> Self {
         for rig in 0..stores.rigs.len() {
-            let answer = stores.answer(rig, model, &op);
+            let answer = stores.answer(rig, &op);
             assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name);
         }
         for &(lock, part) in &model.over {
@@ -210,13 +215,14 @@ impl Stores {
         }
     }
 
-    fn answer(&mut self, at: usize, model: &Model, op: &Op) -> Answer {
+    fn answer(&mut self, at: usize, op: &Op) -> Answer {
         let rigs = Rc::clone(&self.rigs);
         let (rig, names) = (&rigs[at], &self.names[op.lock]);
         match &op.what {
             What::Acquire(ask) => {
-                let reply = rig.ask(names, ask);
-                self.check_fence(at, op.lock, &reply, reserve(ask.tag), model.again);
+                let mark = names.of_the_mark();
+                let reply = rig.ask(if ask.mark { &mark } else { names }, ask);
+                self.check_fence(at, op.lock, &reply, reserve(ask.tag));
                 acquired(reply)
             }
             What::Release { tag: id, end, value } => {
@@ -260,21 +266,12 @@ impl Stores {
         }
     }
 
-    /// A new fence is above all that were granted or reserved, and not behind the clock. A repeat gets the same fence.
-    fn check_fence(&mut self, at: usize, lock: usize, reply: &Acquired, reserve: u32, again: bool) {
+    /// A fence is above all that were granted or reserved, and not behind the clock.
+    fn check_fence(&mut self, at: usize, lock: usize, reply: &Acquired, reserve: u32) {
         let last = &mut self.last[at][lock];
-        let (Acquired::Granted { fence, now } | Acquired::Refresh { fence, now, .. }) = *reply else {
-            return;
-        };
-        let reserve = u64::from(reserve);
-        if again {
-            // A lost fence can't be granted again.
-            assert_eq!(fence, last.map_or(now.0, |last| last - reserve));
-            *last = Some(fence + reserve);
-        } else {
-            assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
-            *last = Some(fence + reserve);
-        }
+        let Acquired::Granted { fence, now } = *reply else { return };
+        assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
+        *last = Some(fence + u64::from(reserve));
     }
 
     fn shown(&self, at: usize, lock: usize, (found, value): (Found, Option<Excerpt>)) -> Answer {
@@ -293,11 +290,8 @@ impl Stores {
 impl Rig {
     fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
         let tag = tag(ask.tag);
-        let fetch = ask.wanted.as_ref().map(|wanted| Fetch {
-            waited_for: wanted.waited_for.as_deref(),
-            refresh_ahead: wanted.ahead,
-            mark: "",
-        });
+        let fetch =
+            ask.wanted.as_ref().map(|wanted| Fetch { waited_for: wanted.waited_for.as_deref(), mark: "" });
         self.call(&Acquire {
             lease: time(ask.lease),
             fence_life: 24 * HOUR,
@@ -356,7 +350,6 @@ fn acquired(reply: Acquired) -> Answer {
         Acquired::Held { raw, remaining, value, .. } => {
             Answer::Held { raw, life: Life::of(remaining), value: value.map(bytes) }
         }
-        Acquired::Refresh { raw, value, .. } => Answer::Refresh { raw, value: value.map(bytes) },
         Acquired::Failed { note, .. } => Answer::Failed(note),
         Acquired::Late { .. } => Answer::Late,
         Acquired::Spent => Answer::Spent,

@@ -103,13 +103,14 @@ pub(super) struct Ask {
     pub(super) relock: bool,
     pub(super) replace: Option<Replace>,
     pub(super) wanted: Option<WantedValue>,
+    /// For the mark of the caller that refreshes ahead, in place of the lock.
+    pub(super) mark: bool,
 }
 
 /// What a caller that wants the value adds.
 #[derive(Clone, Debug)]
 pub(super) struct WantedValue {
     pub(super) waited_for: Option<Vec<u8>>,
-    pub(super) ahead: Option<Duration>,
 }
 
 /// How long COMPUTED lives, and its value.
@@ -125,7 +126,6 @@ pub(super) struct End {
 pub(super) enum Answer {
     Granted,
     Held { raw: Vec<u8>, life: Life, value: Option<Vec<u8>> },
-    Refresh { raw: Vec<u8>, value: Option<Vec<u8>> },
     Failed(Vec<u8>),
     Late,
     Spent,
@@ -222,15 +222,13 @@ pub(super) struct Lock {
 pub(super) struct Model {
     pub(super) locks: [Lock; 2],
     pub(super) answer: Answer,
-    /// The grant was a repeat.
-    pub(super) again: bool,
     /// What has expired since.
     pub(super) over: Vec<(usize, Part)>,
 }
 
 impl Default for Model {
     fn default() -> Self {
-        Self { locks: Default::default(), answer: Answer::Nothing, again: false, over: Vec::new() }
+        Self { locks: Default::default(), answer: Answer::Nothing, over: Vec::new() }
     }
 }
 
@@ -268,20 +266,19 @@ impl Lock {
         ((for_everybody || awaited) && !self.raw().is_some_and(is_computed)).then(|| noted.clone())
     }
 
-    fn acquire(&mut self, ask: &Ask) -> (Answer, bool) {
+    fn acquire(&mut self, ask: &Ask) -> Answer {
         let own = record(ask.tag, State::Blocked);
         if self.holds(ask.tag, State::Computed) {
-            return (Answer::Spent, false);
+            return Answer::Spent;
         }
         if self.holds(ask.tag, State::Blocked) {
-            let answer = if self.strange_fence { Answer::StrangeFence } else { Answer::Granted };
-            return (answer, !self.strange_fence);
+            return if self.strange_fence { Answer::StrangeFence } else { Answer::Granted };
         }
         if ask.late {
-            return (Answer::Late, false);
+            return Answer::Late;
         }
         if let Some(note) = ask.wanted.as_ref().and_then(|wanted| self.failure(wanted)) {
-            return (Answer::Failed(note), false);
+            return Answer::Failed(note);
         }
         if let Some((raw, life)) = self.record.clone() {
             let relocks = ask.relock && is_computed(&raw) && nature(&raw) == Nature::OurForm;
@@ -290,20 +287,14 @@ impl Lock {
             });
             if !relocks && !replaces {
                 let value = ask.wanted.as_ref().and_then(|_| self.value());
-                let ahead = ask.wanted.as_ref().and_then(|wanted| wanted.ahead);
-                let is_due = value.is_some() && ahead.is_some_and(|ahead| life.is_at_most(ahead));
-                if is_due && self.mark.as_ref().is_none_or(|(mark, _)| *mark == own) && !self.strange_fence {
-                    self.mark = Some((own, ask.lease));
-                    return (Answer::Refresh { raw, value }, false);
-                }
-                return (Answer::Held { raw, life, value }, false);
+                return Answer::Held { raw, life, value };
             }
         }
         if self.strange_fence {
-            return (Answer::StrangeFence, false);
+            return Answer::StrangeFence;
         }
         self.record = Some((own, ask.lease));
-        (Answer::Granted, false)
+        Answer::Granted
     }
 
     fn not_released(&self, id: u8) -> Released {
@@ -369,11 +360,16 @@ impl Model {
     /// Does the operation.
     pub(super) fn apply(&mut self, op: &Op) {
         let lock = &mut self.locks[op.lock];
-        self.again = false;
         self.answer = match &op.what {
             What::Acquire(ask) => {
-                let (answer, again) = lock.acquire(ask);
-                self.again = again;
+                // The mark is a lock of its own, beside the same value and fence.
+                if ask.mark {
+                    std::mem::swap(&mut lock.record, &mut lock.mark);
+                }
+                let answer = lock.acquire(ask);
+                if ask.mark {
+                    std::mem::swap(&mut lock.record, &mut lock.mark);
+                }
                 answer
             }
             What::Release { tag, end, value } => Answer::Ended(lock.release(*tag, end.as_ref(), *value)),

@@ -86,7 +86,7 @@ fn a_long_string_beside_the_record_is_not_read() {
         server.command(&["SETRANGE", &key, &at, "1"]);
     }
     let before = sent(&server);
-    let fetch = Some(Fetch { refresh_ahead: Some(3_600 * S), ..Fetch::default() });
+    let fetch = Some(Fetch::default());
     let fetches =
         |tag: &Tag| rig.call(&Acquire { fetch, waiting: Some("me"), relock: false, ..acquire(names, tag) });
     assert!(matches!(fetches(&tag(2)), Acquired::Held { value: Some(Excerpt { whole: false, .. }), .. }));
@@ -110,7 +110,7 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
             assert!(!matches!(server.command(&words), dspinlock_testkit::Reply::Error(_)), "{words:?}");
         }
         let [first, second, third, fourth] = [0, 1, 2, 3].map(|turn| tag(at * 8 + turn));
-        let fetch = Some(Fetch { refresh_ahead: Some(3_600 * S), ..Fetch::default() });
+        let fetch = Some(Fetch::default());
         let fetches = |tag: &Tag| {
             rig.call(&Acquire { fetch, waiting: Some("me"), relock: false, ..acquire(names, tag) })
         };

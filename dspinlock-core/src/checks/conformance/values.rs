@@ -30,6 +30,15 @@ impl Rig {
     }
 
     /// Replaces the value of `seen` with one of `new`.
+    /// Takes the mark of the caller that refreshes ahead.
+    fn mark(&self, tag: &Tag) -> Option<u64> {
+        match self.call(&acquire(&self.names.of_the_mark(), tag)) {
+            Acquired::Granted { fence, .. } => Some(fence),
+            Acquired::Held { .. } => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn refresh(&self, new: &Tag, seen: &Tag, value: &[u8], expire: Duration) -> Released {
         let value = sent(value);
         let release = publish(&self.names, new, &value, expire);
@@ -52,10 +61,6 @@ fn computed(tag: &Tag) -> String {
 /// The request of a caller that has seen this BLOCKED record, and waited for its turn.
 fn waited_for(record: &str) -> Fetch<'_> {
     Fetch { waited_for: Some(record.as_bytes()), ..Fetch::default() }
-}
-
-fn ahead(refresh_ahead: Duration) -> Fetch<'static> {
-    Fetch { refresh_ahead: Some(refresh_ahead), ..Fetch::default() }
 }
 
 /// The record that holds the key, and its value.
@@ -245,41 +250,23 @@ fn a_note_expires(rig: &Rig) {
 
 fn only_one_caller_refreshes_ahead(rig: &Rig) {
     let first = rig.computes(&tag(1), b"one", 5 * S);
-    assert_eq!(held(rig.fetch(&tag(2), ahead(S))).1.unwrap(), b"one", "it is not yet time");
-    let Acquired::Refresh { fence, raw, value, .. } = rig.fetch(&tag(2), ahead(20 * S)) else {
-        panic!("the first caller refreshes")
-    };
+    let fence = rig.mark(&tag(2)).expect("the first caller refreshes");
     assert!(fence > first, "{fence} after {first}");
-    assert_eq!((raw, bytes(value.unwrap())), (computed(&tag(1)).into_bytes(), b"one".to_vec()));
-    assert_eq!(held(rig.fetch(&tag(3), ahead(20 * S))), (computed(&tag(1)), Some(b"one".to_vec())));
+    assert_eq!(rig.mark(&tag(3)), None);
+    assert_eq!(held(rig.fetch(&tag(3), Fetch::default())), (computed(&tag(1)), Some(b"one".to_vec())));
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::Done { others: 0 });
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"two", 5 * S), Released::AlreadyComputed);
     assert_eq!(rig.refresh(&tag(2), &tag(2), b"late", 5 * S), Released::AlreadyComputed);
-    let Acquired::Refresh { fence: next, value, .. } = rig.fetch(&tag(3), ahead(20 * S)) else {
-        panic!("the refresh has removed the mark")
-    };
-    assert!(next > fence && bytes(value.unwrap()) == b"two");
-}
-
-fn the_mark_is_granted_again_to_its_holder(rig: &Rig) {
-    rig.computes(&tag(1), b"one", 5 * S);
-    let mark = |id| match rig.fetch(&tag(id), ahead(20 * S)) {
-        Acquired::Refresh { fence, value, .. } => Some((fence, bytes(value.unwrap()))),
-        Acquired::Held { .. } => None,
-        other => panic!("{other:?}"),
-    };
-    let (first, _) = mark(2).unwrap();
-    assert_eq!(mark(3), None);
-    let (again, value) = mark(2).expect("a repeat after a lost reply");
-    assert!(again > first && value == b"one");
+    assert_eq!(rig.value().unwrap(), b"two");
+    assert!(rig.mark(&tag(3)).expect("the refresh has removed the mark") > fence);
     // It is held and given back like a lock.
-    assert!(rig.call(&Abandon { names: &rig.names.of_the_mark(), tag: &tag(2) }));
-    assert!(mark(3).unwrap().0 > again);
+    assert!(rig.call(&Abandon { names: &rig.names.of_the_mark(), tag: &tag(3) }));
+    assert!(rig.mark(&tag(4)).is_some());
 }
 
 fn a_refresh_replaces_only_what_was_seen(rig: &Rig) {
     rig.computes(&tag(1), b"one", 5 * S);
-    assert!(matches!(rig.fetch(&tag(2), ahead(20 * S)), Acquired::Refresh { .. }));
+    rig.mark(&tag(2)).unwrap();
     rig.computes(&tag(3), b"three", 5 * S);
     assert_eq!(
         rig.refresh(&tag(2), &tag(1), b"late", 5 * S),
@@ -287,24 +274,13 @@ fn a_refresh_replaces_only_what_was_seen(rig: &Rig) {
         "somebody has computed in between"
     );
     assert_eq!(rig.value().unwrap(), b"three");
-    assert!(
-        matches!(rig.fetch(&tag(4), ahead(20 * S)), Acquired::Refresh { .. }),
-        "the mark is removed all the same"
-    );
+    rig.mark(&tag(4)).expect("the mark is removed all the same");
     // Only its holder removes a mark.
     assert_eq!(rig.refresh(&tag(2), &tag(1), b"late", 5 * S), Released::Held(computed(&tag(3)).into_bytes()));
-    assert!(matches!(rig.fetch(&tag(5), ahead(20 * S)), Acquired::Held { .. }));
+    assert_eq!(rig.mark(&tag(5)), None);
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::Done(true));
     assert_eq!(rig.refresh(&tag(4), &tag(3), b"late", 5 * S), Released::Gone);
     assert_eq!((rig.raw(), rig.value()), (None, None), "a refresh does not bring it back");
-}
-
-fn a_record_without_a_value_is_not_refreshed(rig: &Rig) {
-    rig.granted(&tag(1));
-    rig.release(&tag(1), Some(5 * S));
-    assert_eq!(held(rig.fetch(&tag(2), ahead(20 * S))), (computed(&tag(1)), None));
-    rig.granted(&tag(2));
-    assert!(matches!(rig.fetch(&tag(3), ahead(20 * S)), Acquired::Held { .. }), "nor one that is BLOCKED");
 }
 
 fn forgetting_removes_the_value_and_the_note(rig: &Rig) {
@@ -324,8 +300,9 @@ fn reserved_tokens_are_granted_to_nobody_else(rig: &Rig) {
     };
     // More than an hour ahead of the clock, which would raise the tokens by itself.
     let first = reserving(1, u32::MAX);
-    assert_eq!(reserving(1, u32::MAX), first, "a repeat takes no more of them");
-    let mut next = first + u64::from(u32::MAX) + 1;
+    let again = reserving(1, u32::MAX);
+    assert_eq!(again, first + u64::from(u32::MAX) + 1, "a repeat has tokens of its own");
+    let mut next = again + u64::from(u32::MAX) + 1;
     for (id, reserve) in [(2, 5), (3, 0), (4, 64)] {
         assert!(rig.abandon(&tag(id - 1)));
         assert_eq!(reserving(id, reserve), next);
@@ -333,7 +310,7 @@ fn reserved_tokens_are_granted_to_nobody_else(rig: &Rig) {
     }
     // The mark's token is of the same sequence.
     assert_eq!(rig.publish(&tag(4), b"four", 5 * S), Released::Done { others: 0 });
-    assert!(matches!(rig.fetch(&tag(5), ahead(20 * S)), Acquired::Refresh { fence, .. } if fence == next));
+    assert_eq!(rig.mark(&tag(5)), Some(next));
 }
 
 fn waiting_processes_are_reported_once(rig: &Rig) {
@@ -370,9 +347,7 @@ conformance! {
     anything_but_a_note_is_ignored,
     a_note_expires,
     only_one_caller_refreshes_ahead,
-    the_mark_is_granted_again_to_its_holder,
     a_refresh_replaces_only_what_was_seen,
-    a_record_without_a_value_is_not_refreshed,
     forgetting_removes_the_value_and_the_note,
     reserved_tokens_are_granted_to_nobody_else,
     waiting_processes_are_reported_once,

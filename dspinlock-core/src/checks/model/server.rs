@@ -102,7 +102,7 @@ impl Protocol {
             Letter::Acquire { turn, second, not_after, replace } => {
                 let mut reply = self.acquire(world, turn, not_after, replace);
                 match &mut reply {
-                    Acquired::Granted { fence, .. } => self.check_token(world, turn, *fence),
+                    Acquired::Granted { fence, .. } => self.check_token(world, *fence),
                     // How long a caller sleeps does not matter: it may wake up at any time.
                     Acquired::Held { remaining, now, .. } => (*remaining, *now) = (None, server(0)),
                     _ => {}
@@ -152,15 +152,12 @@ impl Protocol {
         }
     }
 
-    /// Checks that a token is higher than all before, unless the same turn is granted again.
-    fn check_token(&self, world: &mut World, turn: TurnId, fence: u64) {
-        let top = Some(fence + u64::from(self.handoffs()));
-        let is_repeat = world.standing == Some((turn, State::Blocked));
-        let is_right = if is_repeat { top == world.top } else { Some(fence) > world.top };
-        if !is_right {
+    /// Checks that a token is higher than all before. A repeat has one of its own.
+    fn check_token(&self, world: &mut World, fence: u64) {
+        if Some(fence) <= world.top {
             world.breach = Some(Breach::Token);
         }
-        world.top = world.top.max(top);
+        world.top = world.top.max(Some(fence + u64::from(self.handoffs())));
     }
 
     fn acquire(

@@ -38,8 +38,6 @@ pub(crate) enum Outcome {
 pub(crate) enum Fetched {
     /// The value.
     Value(Stored),
-    /// A value that expires soon. This caller computes the next one; the guard keeps others from doing so.
-    RefreshAhead { stored: Stored, mark: Guard },
     /// The turn that was waited for has no value for others.
     Noted(Note),
 }

@@ -5,7 +5,6 @@ use crate::engine::attempt::{Attempt, Fetched, NextRequest, Outcome, Progress};
 use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{Pending, take_back_after};
-use crate::engine::spec::Spec;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::error::{ErrorKind, Result};
 use crate::format::record::{Tag, owner};
@@ -62,7 +61,6 @@ impl Attempt {
         let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
         let not_after = now + self.core.store.patience();
-        let marks = self.fetch.as_ref().is_some_and(|fetch| fetch.refresh_ahead.is_some());
         Request {
             sent: Tick::now(),
             not_after,
@@ -72,7 +70,7 @@ impl Attempt {
             // Without a queue there is nobody to hand the lock off to. Tokens reserved without need would run ahead of
             // the clock, from which they start again when the keys are lost.
             reserve: if is_queued { self.spec.handoffs() } else { 0 },
-            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after, marks),
+            pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after),
         }
     }
 
@@ -119,23 +117,17 @@ impl Attempt {
         notify: Notify,
     ) -> Result<Progress> {
         // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
-        let to_take_back =
-            repeated || matches!(reply, Acquired::Unconfirmed { .. } | Acquired::Refresh { .. });
+        let to_take_back = repeated || matches!(reply, Acquired::Unconfirmed { .. });
         let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
         let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
-                let guard = self.granted(request, Arc::clone(&self.spec), fence, repeated)?;
+                let guard = self.granted(request, fence, repeated)?;
                 tracing::debug!(
                     target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
                     waited = ?self.waited(), "entered"
                 );
                 return Ok(Progress::Done(Outcome::Entered(guard)));
-            }
-            Ok(Step::RefreshAhead { stored, fence }) => {
-                let spec = Arc::new(self.spec.of_the_mark());
-                let mark = self.granted(request, spec, fence, repeated)?;
-                return Ok(fetched(Fetched::RefreshAhead { stored, mark }));
             }
             Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
             Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value(stored))),
@@ -163,11 +155,10 @@ impl Attempt {
         Ok(Progress::Sleep)
     }
 
-    /// The guard of what the request was granted: the lock itself, or the mark of the caller that refreshes ahead.
-    fn granted(&self, request: Request, spec: Arc<Spec>, fence: u64, repeated: bool) -> Result<Guard> {
-        // The mark is never handed off.
-        let handoffs = request.reserve.min(spec.handoffs());
-        let grant = Arc::new(Grant::new(spec, request.pending.settle(), fence, request.sent, handoffs));
+    /// The guard of the lock that the request was granted.
+    fn granted(&self, request: Request, fence: u64, repeated: bool) -> Result<Guard> {
+        let (spec, tag) = (Arc::clone(&self.spec), request.pending.settle());
+        let grant = Arc::new(Grant::new(spec, tag, fence, request.sent, request.reserve));
         self.core.renewer.add(&grant);
         if repeated {
             take_back_after(Arc::clone(&self.core), Arc::clone(&grant), request.not_after);
@@ -250,11 +241,10 @@ impl Request {
             reserve: self.reserve,
             waiting: self.is_queued.then_some(&attempt.core.id),
             replicas: options.replicas,
-            fetch: attempt.fetch.as_ref().map(|fetch| Fetch {
-                waited_for: fetch.waited_for.as_deref(),
-                mark: &fetch.mark,
-                refresh_ahead: fetch.refresh_ahead,
-            }),
+            fetch: attempt
+                .fetch
+                .as_ref()
+                .map(|fetch| Fetch { waited_for: fetch.waited_for.as_deref(), mark: &fetch.mark }),
         }
     }
 }

@@ -41,9 +41,6 @@ pub(crate) enum Step {
     TurnedAway(Record),
     /// Take the value that came with the reply.
     Take(Stored),
-    /// Compute the next value ahead of the expiry of this one. The fencing token belongs to the mark that keeps others
-    /// from doing the same.
-    RefreshAhead { stored: Stored, fence: u64 },
     /// Give up waiting for a value: the turn has none for others.
     Noted(Note),
     /// Sleep until then, or until a wake-up, and ask again. `replace` is a record that the request may replace.
@@ -148,14 +145,6 @@ impl Spin {
                     State::Blocked => self.blocked(record, remaining, server, moment),
                 }
             }
-            Acquired::Refresh { fence, raw, value, .. } => Ok(match self.open(value, &raw, separator) {
-                Some(payload) => {
-                    let stored = Stored { payload, record: Some(raw.into()), until: None };
-                    Step::RefreshAhead { stored, fence }
-                }
-                // There is no old value to serve meanwhile, so the next one is computed under the lock itself.
-                None => replace(raw, moment.now),
-            }),
             Acquired::Failed { note, .. } => Ok(Step::Noted(Note::read(&note, separator))),
             Acquired::Late { .. } => {
                 self.late += 1;

@@ -259,20 +259,6 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
 }
 
 #[test]
-fn a_caller_that_refreshes_ahead_keeps_the_old_value_or_takes_the_lock() {
-    let (mut spin, raw, value) = wanting(false);
-    let refresh = |value: Vec<u8>| {
-        let value = Some(Excerpt::whole(value));
-        Acquired::Refresh { fence: 9, raw: raw.clone(), now: SERVER, value }
-    };
-    let payload = Payload::new(b"7".to_vec());
-    let stored = Stored { payload, record: Some(raw.clone().into()), until: None };
-    assert_eq!(spin.next(refresh(value), ",", at(T0)), Ok(Step::RefreshAhead { stored, fence: 9 }));
-    let locked = Step::Again { at: T0, replace: Some(Replace { seen: raw.clone(), life_at_most: None }) };
-    assert_eq!(spin.next(refresh(b"no envelope".to_vec()), ",", at(T0)), Ok(locked));
-}
-
-#[test]
 fn a_failure_is_passed_on_and_a_repeated_reply_counts_as_the_reply() {
     let mut spin = spin(Policy::CACHED, &Options::new());
     let note = [&record(OURS, MS, '0')[..], b"\n0\n\nfailed\nno luck"].concat();

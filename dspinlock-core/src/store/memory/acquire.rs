@@ -49,18 +49,16 @@ impl Entries {
             Err(strange) => return strange,
         };
         self.put_record(&names.record, tag, State::Blocked, Some(acquire.lease), now.tick);
-        Acquired::Granted { fence: self.next_fence(acquire, last, now), now: now.server }
+        self.grant(acquire, last, now)
     }
 
-    /// A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there.
+    /// A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there. It gets a token of
+    /// its own, since the mark of a caller that refreshes ahead may have got one in between.
     fn granted_again(&mut self, acquire: &Acquire<'_>, now: Now) -> Acquired {
-        let fence = match self.last_fence(&acquire.names.fence(), now.tick) {
-            // The fence is lost, and with it the token that nobody has heard of.
-            Ok(0) => self.next_fence(acquire, 0, now),
-            Ok(last) => last - u64::from(acquire.reserve),
-            Err(strange) => return strange,
-        };
-        Acquired::Granted { fence, now: now.server }
+        match self.last_fence(&acquire.names.fence(), now.tick) {
+            Ok(last) => self.grant(acquire, last, now),
+            Err(strange) => strange,
+        }
     }
 
     /// The note of the turn that the caller waited for, or of a failure that is cached for all callers.
@@ -72,27 +70,10 @@ impl Entries {
         (answers && mark == fetch.mark.as_bytes()).then(|| note.to_vec())
     }
 
-    /// The record that the caller can't replace, with its value, and with the mark if the next value is due.
-    fn held(&mut self, acquire: &Acquire<'_>, raw: Vec<u8>, life: Option<Duration>, now: Now) -> Acquired {
-        let Acquire { names, tag, fetch, .. } = *acquire;
-        let mut value = None;
-        if let Some(fetch) = fetch
-            && raw.ends_with(b"1")
-        {
-            value = self.value(names, now.tick);
-            let due = life.zip(fetch.refresh_ahead).is_some_and(|(life, ahead)| life <= ahead);
-            let refresh = names.refresh();
-            // A repeat by the same turn gets a token of its own: the lock may have been granted in between.
-            if value.is_some()
-                && due
-                && (self.get(&refresh, now.tick).is_none() || self.is_blocked_by(&refresh, tag, now.tick))
-                && let Ok(last) = self.last_fence(&names.fence(), now.tick)
-            {
-                self.put_record(&refresh, tag, State::Blocked, Some(acquire.lease), now.tick);
-                let fence = self.next_fence(acquire, last, now);
-                return Acquired::Refresh { fence, raw, now: now.server, value };
-            }
-        }
+    /// The record that the caller can't replace, with its value.
+    fn held(&self, acquire: &Acquire<'_>, raw: Vec<u8>, life: Option<Duration>, now: Now) -> Acquired {
+        let wants_value = acquire.fetch.is_some() && raw.ends_with(b"1");
+        let value = if wants_value { self.value(acquire.names, now.tick) } else { None };
         Acquired::Held { raw, remaining: life, now: now.server, value }
     }
 
@@ -104,12 +85,12 @@ impl Entries {
         }
     }
 
-    /// The next token. The ones that are reserved after it are taken as well.
-    fn next_fence(&mut self, acquire: &Acquire<'_>, last: u64, now: Now) -> u64 {
+    /// Grants the record with the next token. The tokens that are reserved after it are taken as well.
+    fn grant(&mut self, acquire: &Acquire<'_>, last: u64, now: Now) -> Acquired {
         let fence = now.server.0.max(last + 1);
         let taken = fence + u64::from(acquire.reserve);
         self.put(&acquire.names.fence(), taken.to_string().into_bytes(), Some(acquire.fence_life), now.tick);
-        fence
+        Acquired::Granted { fence, now: now.server }
     }
 }
 

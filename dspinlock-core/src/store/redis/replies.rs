@@ -48,12 +48,6 @@ fn acquired(value: Value) -> Option<Acquired> {
             now: fields.time()?,
             value: fields.excerpt(),
         },
-        "refresh" => Acquired::Refresh {
-            fence: fields.number()?,
-            raw: fields.bytes()?,
-            now: fields.time()?,
-            value: fields.excerpt(),
-        },
         "failed" => Acquired::Failed { note: fields.bytes()?, now: fields.time()? },
         "late" => Acquired::Late { now: fields.time()? },
         "spent" => Acquired::Spent,
@@ -69,9 +63,7 @@ fn confirmed(value: Value, replicas: Replicas) -> Option<Acquired> {
     let [reply, Value::Int(by)] = <[Value; 2]>::try_from(both).ok()? else { return None };
     let by = u64::try_from(by).ok()?;
     Some(match acquired(reply)? {
-        Acquired::Granted { now, .. } | Acquired::Refresh { now, .. } if by < replicas.count.into() => {
-            Acquired::Unconfirmed { by, now }
-        }
+        Acquired::Granted { now, .. } if by < replicas.count.into() => Acquired::Unconfirmed { by, now },
         reply => reply,
     })
 }

@@ -71,8 +71,7 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
     let Acquire { names, tag, replace, .. } = *acquire;
     let (fence, wait) = (names.fence(), wait(names));
     let mut command = if acquire.fetch.is_some() {
-        let [value, error, refresh] = [names.value(), names.error(), names.refresh()];
-        ACQUIRE.on(&[&names.record, &fence, &wait, &value, &error, &refresh], 256)
+        ACQUIRE.on(&[&names.record, &fence, &wait, &names.value(), &names.error()], 256)
     } else {
         ACQUIRE.on(&[&names.record, &fence, &wait], 256)
     };
@@ -87,11 +86,7 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
         .arg(acquire.reserve)
         .arg(acquire.waiting.unwrap_or_default());
     if let Some(fetch) = acquire.fetch {
-        command
-            .arg(fetch.waited_for.unwrap_or_default())
-            .arg(fetch.refresh_ahead.map_or(-1, millis))
-            .arg(HEAD)
-            .arg(fetch.mark);
+        command.arg(fetch.waited_for.unwrap_or_default()).arg(HEAD).arg(fetch.mark);
     }
     let mut batch = beginning(ACQUIRE.batch(command));
     if let Some(Replicas { count, within }) = acquire.replicas {

@@ -1,13 +1,12 @@
 -- Takes a free key, one whose COMPUTED record the mode re-locks, or one that still holds exactly the record that the caller saw.
--- A caller that wants the value gets its beginning, and the mark if the next value is due; or the note of a failure.
+-- A caller that wants the value gets its beginning, or the note of a failure.
 -- Nothing is read that may be longer than what belongs there, and what was written is undone where a later command fails.
 -- `waited_for` and what follows, and the keys from the value's on, are there only for callers that want the value.
--- The lease, the fence's life, `life_at_most` and `refresh_ahead` are in milliseconds, `not_after` in microseconds; '' and '-1'
--- stand for none. `relockable` is a pattern, `replaceable` and `waited_for` are records, `head` is a number of bytes, and
+-- The lease, the fence's life and `life_at_most` are in milliseconds, `not_after` in microseconds; '' and '-1' stand for none. `relockable` is a pattern, `replaceable` and `waited_for` are records, `head` is a number of bytes, and
 -- `wanted` is the mark of the value.
-local record_key, fence_key, wait_key, value_key, error_key, refresh_key = unpack(KEYS)
+local record_key, fence_key, wait_key, value_key, error_key = unpack(KEYS)
 local tag, lease, fence_life, not_after, relockable, replaceable, life_at_most, reserve, process,
-  waited_for, refresh_ahead, head, wanted = unpack(ARGV)
+  waited_for, head, wanted = unpack(ARGV)
 local record = redis.pcall('GETRANGE', record_key, 0, 1024)
 if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', record_key).ok} or record
@@ -39,29 +38,22 @@ local function last_fence()
   end
   return tonumber(last)
 end
--- The next token. What was just written to `key` is undone if there can be none.
-local function next_fence(last, key)
+-- The reply that grants the record with the next token. The record is undone if there can be no token.
+local function grant(last)
   local fence = math.max(last + 1, now)
   local set = redis.pcall('SET', fence_key, string.format('%.0f', fence + reserve), 'PX', fence_life)
   if set.err then
-    redis.call('DEL', key)
-    return nil, set
+    redis.call('DEL', record_key)
+    return set
   end
-  return string.format('%.0f', fence)
+  return {'granted', string.format('%.0f', fence), text}
 end
 if record == tag .. '0' then
   -- A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there, as its holder counts it:
-  -- a turn that nobody waits for any more must not live longer.
+  -- a turn that nobody waits for any more must not live longer. It gets a token of its own, since the mark of a caller that
+  -- refreshes ahead may have got one in between.
   local last, strange = last_fence()
-  if strange then
-    return strange
-  end
-  if last == 0 then
-    -- The fence is lost, and with it the token that nobody has heard of.
-    local fence, refused = next_fence(0, record_key)
-    return refused or {'granted', fence, text}
-  end
-  return {'granted', string.format('%.0f', last - reserve), text}
+  return strange or grant(last)
 end
 if now > tonumber(not_after) then
   return {'late', text}
@@ -101,16 +93,6 @@ if record then
     if type(value) ~= 'string' or value == '' then
       value = false
     end
-    if value and life >= 0 and life <= tonumber(refresh_ahead) then
-      local mark = redis.pcall('GETRANGE', refresh_key, 0, 1024)
-      local last = last_fence()
-      -- A repeat by the same turn gets a token of its own: the lock may have been granted in between.
-      if last and (mark == '' or mark == tag .. '0') then
-        redis.call('SET', refresh_key, tag .. '0', 'PX', lease)
-        local fence, refused = next_fence(last, refresh_key)
-        return refused or {'refresh', fence, record, text, value}
-      end
-    end
     return {'held', record, life, text, value}
   end
 end
@@ -119,5 +101,4 @@ if strange then
   return strange
 end
 redis.call('SET', record_key, tag .. '0', 'PX', lease)
-local fence, refused = next_fence(last, record_key)
-return refused or {'granted', fence, text}
+return grant(last)
