@@ -68,8 +68,8 @@ impl Case<'_> {
             return;
         }
         let turn = self.truth.of_fence(operation.key, fence, at);
-        // A repeat finds its record, and no fence if the server has lost it in between. Then it gets another token, which only the
-        // reply shows. P2 checks that this one rises, too.
+        // A repeat finds its record, and no fence if the server has lost it in between. Then only the reply shows its token. P2
+        // checks that this one rises, too.
         let repeated = self.lost(operation.key, operation.invoked, at)
             && self.truth.at(operation.key).any(|turn| turn.op == operation.op && turn.since <= at + SLACK);
         if !repeated && turn.is_none_or(|turn| turn.process() != Some(operation.process)) {

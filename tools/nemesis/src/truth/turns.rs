@@ -237,7 +237,8 @@ impl Truth {
 
     fn fence(&mut self, fact: &Fact, top: u64) {
         let Some(&turn) = self.by_key.get(&fact.key).and_then(|turns| turns.last()) else { return };
-        if fact.by.contains(&self.turns[turn].tag) && self.turns[turn].top == 0 {
+        // A repeat by the same turn gets a higher token.
+        if fact.by.contains(&self.turns[turn].tag) && self.turns[turn].top < top {
             self.turns[turn].top = top;
         }
     }
