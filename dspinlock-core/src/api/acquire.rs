@@ -147,7 +147,7 @@ impl DSpinlock {
     fn entry(&self, outcome: Outcome) -> Result<Entry> {
         match outcome {
             Outcome::Entered(guard) => Ok(Entry::Locked(guard)),
-            Outcome::TurnedAway(record) => Ok(Entry::Computed(record.into())),
+            Outcome::TurnedAway(record) => Ok(Entry::Computed(RecordInfo::of(&record))),
             // Only an attempt that fetches a value gets one.
             Outcome::Fetched(_) => {
                 Err(self.spec()?.error(ErrorKind::Misuse, "a value came that nobody asked for"))

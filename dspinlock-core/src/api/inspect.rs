@@ -46,8 +46,8 @@ impl RecordInfo {
     }
 }
 
-impl From<Record> for RecordInfo {
-    fn from(record: Record) -> Self {
+impl RecordInfo {
+    pub(crate) fn of(record: &Record) -> Self {
         Self { state: record.state, holder: record.holder(), since: record.timestamp }
     }
 }
@@ -134,7 +134,7 @@ impl RecordRef {
 
     fn seen(&self, reply: Result<Found>) -> Result<Option<Inspection>> {
         Ok(self.spec.found(reply)?.map(|Seen { record, remaining, fence }| Inspection {
-            record: record.into(),
+            record: RecordInfo::of(&record),
             remaining,
             fencing_token: fence,
         }))

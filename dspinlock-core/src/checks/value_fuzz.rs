@@ -151,24 +151,24 @@ fn a_note_reads_back() {
     let at = option::of(Just("jobs::nightly"));
     let written = (tags(","), any::<u64>(), any::<String>(), at).prop_map(|(tag, till, message, at)| {
         let failure = Failure::new(&message, at);
-        let mark = r#"["json","usage-2","17"]"#;
-        let note = failure.note(&Tag::new(tag.replace('\n', ""), ","), ServerTime(till), mark);
+        let label = r#"["json","usage-2","17"]"#;
+        let note = failure.note(&Tag::new(tag.replace('\n', ""), ","), ServerTime(till), label);
         assert_eq!(message_of(&note).as_deref(), Some(&*failure.message));
         assert_eq!(
-            parts(&note).map(|parts| (parts.till, parts.mark)),
-            Some((ServerTime(till), mark.as_bytes()))
+            parts(&note).map(|parts| (parts.till, parts.label)),
+            Some((ServerTime(till), label.as_bytes()))
         );
         note
     });
     let note = prop_oneof![8 => with_slips(written, &WORDS), 1 => vec(any::<u8>(), 0..80)];
     fuzz("notes", &note, |note| {
-        let Some(Parts { turn, till, mark, rest }) = parts(&note) else {
+        let Some(Parts { turn, till, label, rest }) = parts(&note) else {
             assert_eq!(message_of(&note).as_deref(), Some(""));
             return false;
         };
-        let digits = &note[turn.len() + 1..note.len() - rest.len() - mark.len() - 2];
+        let digits = &note[turn.len() + 1..note.len() - rest.len() - label.len() - 2];
         assert!(digits.iter().all(u8::is_ascii_digit) && !turn.contains(&b'\n'));
-        let written = [turn, till.0.to_string().as_bytes(), mark, rest].join(&b'\n');
+        let written = [turn, till.0.to_string().as_bytes(), label, rest].join(&b'\n');
         let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
         assert!(written == note || zeros > 0);
         let message = rest.splitn(2, |&byte| byte == b'\n').nth(1).unwrap_or_default();

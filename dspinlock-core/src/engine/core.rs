@@ -63,10 +63,7 @@ impl Core {
     /// `Closed`.
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closing.is_closed() {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                "the client was shut down and takes no locks any more",
-            ));
+            return Err(Error::new(ErrorKind::Closed, "the client was shut down and no longer takes locks"));
         }
         Ok(())
     }
@@ -97,7 +94,7 @@ impl fmt::Debug for Core {
     }
 }
 
-/// The end of a client: it was shut down or not, and gives back this many locks.
+/// Whether the client was shut down, and how many locks are being given back.
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
     closed: AtomicBool,

@@ -1,5 +1,5 @@
-//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. And the turn, in which
-//! the lock may go through the hands of several holders of this process.
+//! A grant: the lease and the fencing token of one holder, and whether it still holds the lock. Also the turn, which
+//! several holders of this process may share.
 
 use crate::clock::Tick;
 use crate::engine::lease::Lease;
@@ -35,7 +35,7 @@ const ENDED: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) spec: Arc<Spec>,
-    /// The mark of the turn; `None` where a body runs without the lock.
+    /// The tag of the turn; `None` where a body runs without the lock.
     pub(crate) tag: Option<Tag>,
     pub(crate) fence: u64,
     pub(crate) turn: Arc<TurnState>,

@@ -1,4 +1,4 @@
-//! The names and labels of recent calls. To derive them takes longer than all the rest of a hit from a local copy.
+//! The names and labels of recent calls. Deriving them costs more than the rest of a hit on a local copy.
 
 use crate::engine::spec::Spec;
 use crate::format::envelope::Label;

@@ -72,7 +72,7 @@ pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: Ser
     core.worker.clone().detach(async move {
         let _giving_back = giving_back;
         tokio::time::sleep(Tick::now().until(at)).await;
-        // Not before the server has answered the release, which would else find nothing.
+        // Waits for the release's reply; otherwise the release would find nothing.
         if grant.turn.has_ended().await
             && let Some(tag) = &grant.tag
         {

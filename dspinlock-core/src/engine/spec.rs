@@ -62,7 +62,8 @@ impl Spec {
     /// The lock at the key `:refresh`. The caller that refreshes ahead holds it, while the old value is served.
     pub(crate) fn of_the_mark(&self) -> Self {
         let names = self.names.of_the_mark();
-        let options = self.options.clone().with_expire(None).with_local_handoffs(0);
+        // It is only ever abandoned, so `expire` does nothing but keep the fence for as long as the lock does.
+        let options = self.options.clone().with_local_handoffs(0);
         Self {
             key: self.key.clone(),
             text: OnceCell::new(),

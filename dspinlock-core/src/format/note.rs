@@ -2,7 +2,7 @@
 //! stored.
 //!
 //! Its parts are separated by line breaks: the record of the turn; the server's time in microseconds until which the note
-//! answers every caller; the [mark](super::envelope::Label::mark) of the value; one word for the outcome; and the message,
+//! answers every caller; the [label](super::envelope::Label::line) of the value; one word for the outcome; and the message,
 //! which may have line breaks of its own.
 
 use crate::clock::ServerTime;
@@ -57,20 +57,20 @@ impl Failure {
         Self { message: bounded, holder: None }
     }
 
-    /// The note of the turn of `tag`. Until `till` it answers every caller that wants the value of this mark.
-    pub(crate) fn note(&self, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
-        note(tag, till, mark, FAILED, &self.message)
+    /// The note of the turn of `tag`. Until `till` it answers every caller that wants the value of this label.
+    pub(crate) fn note(&self, tag: &Tag, till: ServerTime, label: &str) -> Vec<u8> {
+        note(tag, till, label, FAILED, &self.message)
     }
 }
 
 impl Note {
     /// The note of a turn whose value reaches no further. Until `till` it sends every caller on without the lock.
-    pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime, mark: &str) -> Vec<u8> {
+    pub(crate) fn not_shared(reach: Reach, tag: &Tag, till: ServerTime, label: &str) -> Vec<u8> {
         let word = match reach {
             Reach::Process => UNSTORED,
             Reach::Caller => UNSHARED,
         };
-        note(tag, till, mark, word, "")
+        note(tag, till, label, word, "")
     }
 
     pub(crate) fn read(note: &[u8], separator: &str) -> Self {
@@ -89,8 +89,8 @@ impl Note {
     }
 }
 
-fn note(tag: &Tag, till: ServerTime, mark: &str, word: &str, message: &str) -> Vec<u8> {
-    format!("{}\n{}\n{mark}\n{word}\n{message}", tag.record(State::Blocked), till.0).into_bytes()
+fn note(tag: &Tag, till: ServerTime, label: &str, word: &str, message: &str) -> Vec<u8> {
+    format!("{}\n{}\n{label}\n{word}\n{message}", tag.record(State::Blocked), till.0).into_bytes()
 }
 
 /// The parts of a note.
@@ -100,8 +100,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) turn: &'a [u8],
     /// Until when it answers every caller.
     pub(crate) till: ServerTime,
-    /// The mark of the value.
-    pub(crate) mark: &'a [u8],
+    /// The [line](super::envelope::Label::line) of the value's label.
+    pub(crate) label: &'a [u8],
     /// The word and the message.
     pub(crate) rest: &'a [u8],
 }
@@ -109,11 +109,11 @@ pub(crate) struct Parts<'a> {
 /// Splits a note; `None` if it is not one.
 pub(crate) fn parts(note: &[u8]) -> Option<Parts<'_>> {
     let mut lines = note.splitn(4, |&byte| byte == b'\n');
-    let (turn, till, mark, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
+    let (turn, till, label, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
     // `parse` would accept a sign.
     let till = Some(till).filter(|till| till.iter().all(u8::is_ascii_digit))?;
     let till = ServerTime(str::from_utf8(till).ok()?.parse().ok()?);
-    Some(Parts { turn, till, mark, rest })
+    Some(Parts { turn, till, label, rest })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How long a lock waits, holds and remembers: a value that can be kept and shared.
+//! The options of a lock.
 
 mod caching;
 mod limits;
@@ -236,7 +236,7 @@ impl Options {
         self.lease.min(self.max_block)
     }
 
-    /// How long to wait before giving back is tried again, if the server did not confirm it.
+    /// The pause before giving back is retried, if the server did not confirm it.
     pub(crate) fn retry(&self) -> Duration {
         (self.lease / 10).min(Duration::from_secs(1))
     }

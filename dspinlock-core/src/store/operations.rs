@@ -17,7 +17,7 @@ pub(crate) struct Replace {
 
 /// Takes a key that is free, is COMPUTED where `relock` is set, or holds what `replace` names (a *steal*).
 ///
-/// Idempotent: a repeat by the same tag is granted again with the same fencing token.
+/// A repeat by the same tag is granted again, with a higher fencing token: nobody has heard of the first one.
 pub(crate) struct Acquire<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
@@ -42,8 +42,8 @@ pub(crate) struct Acquire<'a> {
 pub(crate) struct Fetch<'a> {
     /// The BLOCKED record that the caller has waited for: if that turn failed, its failure is the answer.
     pub(crate) waited_for: Option<&'a [u8]>,
-    /// The [mark](crate::format::envelope::Label::mark) of the value: the failure of another value is no answer.
-    pub(crate) mark: &'a str,
+    /// The [line](crate::format::envelope::Label::line) of the label of the value: the failure of another value is no answer.
+    pub(crate) label: &'a str,
 }
 
 /// The beginning of a value, or all of it. An empty value counts as none.

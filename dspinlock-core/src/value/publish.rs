@@ -121,7 +121,7 @@ impl CacheRequest {
         }
         let Some(tag) = &guard.grant().tag else { return Ending::Abandon };
         let till = self.server_time_in(lasts.then_some(RETRY));
-        let note = Note::not_shared(reach, tag, till, &self.mark());
+        let note = Note::not_shared(reach, tag, till, &self.label_line());
         Ending::Fail { note, life: NOTE_LIFE.max(RETRY) }
     }
 
@@ -131,7 +131,7 @@ impl CacheRequest {
             return (Ending::Abandon, FlightResult::Failed(failure));
         };
         let err_expire = self.caching.err_expire;
-        let note = failure.note(tag, self.server_time_in(err_expire), &self.mark());
+        let note = failure.note(tag, self.server_time_in(err_expire), &self.label_line());
         if let Note::Failed(read) = Note::read(&note, &self.spec.names.separator) {
             failure = read;
         }
@@ -152,9 +152,9 @@ impl CacheRequest {
         }
     }
 
-    /// The mark of the value in notes; empty if there is no value.
-    fn mark(&self) -> String {
-        self.label.as_ref().map(Label::mark).unwrap_or_default()
+    /// The line of the label in notes; empty if there is no value.
+    fn label_line(&self) -> String {
+        self.label.as_ref().map(Label::line).unwrap_or_default()
     }
 
     /// Puts a value into its envelope, and says how long to keep it; `None` if it is not kept.

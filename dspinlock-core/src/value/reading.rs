@@ -61,8 +61,15 @@ impl CacheRequest {
         }
         let mark = Arc::new(self.spec.of_the_mark());
         let attempt = Attempt::new(Arc::clone(&self.core), mark, Policy::TRY, Duration::ZERO);
-        // In every other case the value is good, and this caller returns it.
-        let Ok(Outcome::Entered(mark)) = attempt.run().await else { return None };
+        let mark = match attempt.run().await {
+            Ok(Outcome::Entered(mark)) => mark,
+            // Another caller refreshes.
+            Ok(_) => return None,
+            Err(error) => {
+                tracing::debug!(target: "dspinlock", %error, "could not refresh ahead; the value is still good");
+                return None;
+            }
+        };
         // Another caller may have replaced the value before this one had the mark.
         match self.core.store.call(&Read(&self.spec.names)).await {
             Ok(Found::Held { raw, .. }) if Some(&*raw) == stored.record.as_deref() => Some(mark),

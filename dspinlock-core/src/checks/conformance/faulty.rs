@@ -68,11 +68,13 @@ impl Backend for Faulty {
     }
 }
 
-/// Whether a repeat has the same reply as the request itself. A grant gets another token, and what was ended is gone.
+/// Whether a repeat has the same reply as the request itself, but for the token of a grant. What was ended is gone.
 fn has_same_reply_again(request: Request<'_>) -> bool {
     match request {
+        // Tokens that are reserved can be counted.
+        Request::Acquire(acquire) => acquire.reserve == 0,
         Request::Renew(_) | Request::Look(_) | Request::Time | Request::Ping => true,
-        Request::Acquire(_) | Request::End(_) | Request::Forget(_) => false,
+        Request::End(_) | Request::Forget(_) => false,
     }
 }
 

@@ -291,7 +291,7 @@ impl Rig {
     fn ask(&self, names: &Names, ask: &Ask) -> Acquired {
         let tag = tag(ask.tag);
         let fetch =
-            ask.wanted.as_ref().map(|wanted| Fetch { waited_for: wanted.waited_for.as_deref(), mark: "" });
+            ask.wanted.as_ref().map(|wanted| Fetch { waited_for: wanted.waited_for.as_deref(), label: "" });
         self.call(&Acquire {
             lease: time(ask.lease),
             fence_life: 24 * HOUR,

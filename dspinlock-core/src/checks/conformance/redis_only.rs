@@ -174,6 +174,12 @@ fn a_server_without_memory_takes_no_value_and_gives_every_lock_back() {
     assert_eq!(rig.raw(), None);
     held(4);
     assert!(rig.abandon(&tag(4)));
+    let refused = |id: u8| rig.store.call_blocking(&acquire(names, &tag(id))).unwrap_err();
+    assert!(refused(5).to_string().contains("OOM"));
+    assert_eq!(rig.raw(), None, "a record without a token is undone");
+    held(6);
+    assert!(refused(6).to_string().contains("OOM"));
+    assert_eq!(rig.raw().unwrap(), tag(6).record(State::Blocked).as_bytes(), "the turn of a repeat goes on");
 }
 
 #[test]

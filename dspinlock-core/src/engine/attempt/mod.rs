@@ -62,8 +62,8 @@ struct Fetching {
     refresh_ahead: Option<Duration>,
     /// The label of the wanted value; `None` where it is enough that the work is done.
     label: Option<Label>,
-    /// The label's mark; empty without a label.
-    mark: String,
+    /// The label as one line; empty without a label.
+    label_line: String,
     max_value: usize,
     /// How long a copy of the value is kept in this process.
     local: Option<Duration>,
@@ -112,8 +112,8 @@ impl Attempt {
         let Caching { refresh_ahead, local, max_value, .. } = *caching;
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
-        let mark = label.as_ref().map(Label::mark).unwrap_or_default();
-        self.fetch = Some(Fetching { refresh_ahead, label, mark, max_value, local, waited_for: None });
+        let label_line = label.as_ref().map(Label::line).unwrap_or_default();
+        self.fetch = Some(Fetching { refresh_ahead, label, label_line, max_value, local, waited_for: None });
         self
     }
 

@@ -244,7 +244,7 @@ impl Request {
             fetch: attempt
                 .fetch
                 .as_ref()
-                .map(|fetch| Fetch { waited_for: fetch.waited_for.as_deref(), mark: &fetch.mark }),
+                .map(|fetch| Fetch { waited_for: fetch.waited_for.as_deref(), label: &fetch.label_line }),
         }
     }
 }

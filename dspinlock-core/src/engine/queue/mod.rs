@@ -129,7 +129,7 @@ impl Queues {
         Queued { queues: self.clone(), record: record.to_owned(), waiter, has_lock: false }
     }
 
-    /// Hands the lock that `make` makes to the first of the queue; `false` if nobody waits for whom it makes one.
+    /// Hands the lock that `make` returns to the first of the queue; `false` if nobody waits, or `make` returns none.
     pub(crate) fn hand_off(&self, record: &str, make: impl FnOnce(&Arc<Spec>) -> Option<Handoff>) -> bool {
         if self.is_empty() {
             return false;

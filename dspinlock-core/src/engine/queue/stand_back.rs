@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 /// How long a process stands back at a time. Long enough for a waiter elsewhere to wake up, or to poll, and take the
-/// lock; short enough not to matter where all of them have gone.
+/// lock; short enough not to matter if no waiter is left.
 const REST: Duration = Duration::from_millis(2);
 
 /// The same after long turns, when pollers look less often.

@@ -1,8 +1,8 @@
 //! Finds cycles of calls in this process that wait for each other, so that a cycle is an error at once, and not a wait
 //! for `max_block`.
 //!
-//! Known are the annotated functions around a call (their [scopes](crate::engine::scope)), the calls that lead a flight
-//! or hold a lock, and the threads that have to poll them. Not known are other processes, a [`Guard`](crate::Guard)
+//! It knows the annotated functions around a call (their [scopes](crate::engine::scope)), the calls that lead a flight
+//! or hold a lock, and the threads that have to poll them. It does not know other processes, a [`Guard`](crate::Guard)
 //! that user code holds, and work that a body spawns and waits for; a warning reports such waits. A wait that its body
 //! would give up by itself, as in a `timeout`, counts while it lasts: only giving up could end it.
 
@@ -66,9 +66,9 @@ pub(crate) fn check_recursion(core: usize, spec: &Spec) -> Result<()> {
 /// The library's own thread does the waiting, and has a [`Weak`] reference.
 pub(crate) struct Caller {
     run: Arc<Run>,
-    /// The calls around this one. They stand still while it waits.
+    /// The calls around this one. They are blocked while it waits.
     around: Vec<Node>,
-    /// The thread that stands still while this call waits.
+    /// The thread that is blocked while this call waits.
     blocks: Option<Polling>,
     /// The thread that has to poll this call.
     polled_by: Option<Polling>,
@@ -159,7 +159,7 @@ impl Caller {
         }
     }
 
-    /// Notes a wait for another call to land.
+    /// Notes that this call waits for the result of another.
     ///
     /// # Errors
     ///

@@ -44,7 +44,7 @@ impl Label {
     }
 
     /// The label as one line, for notes.
-    pub(crate) fn mark(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         Value::from([self.codec, &*self.schema, &*self.key].map(Value::from).to_vec()).to_string()
     }
 

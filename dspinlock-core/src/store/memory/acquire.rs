@@ -65,9 +65,9 @@ impl Entries {
     fn failure(&self, acquire: &Acquire<'_>, free: bool, now: Now) -> Option<Vec<u8>> {
         let fetch = acquire.fetch?;
         let note = self.get(&acquire.names.error(), now.tick)?;
-        let Parts { turn, till, mark, .. } = parts(note)?;
+        let Parts { turn, till, label, .. } = parts(note)?;
         let answers = fetch.waited_for == Some(turn) || (free && now.server < till);
-        (answers && mark == fetch.mark.as_bytes()).then(|| note.to_vec())
+        (answers && label == fetch.label.as_bytes()).then(|| note.to_vec())
     }
 
     /// The record that the caller can't replace, with its value.

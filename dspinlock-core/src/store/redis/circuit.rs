@@ -11,7 +11,7 @@ const OPENS_AFTER: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Circuit {
     trouble: Mutex<Trouble>,
-    /// Whether there is trouble: without, a call that succeeds costs no more than this read.
+    /// Whether a call failed recently. If not, a success costs only this read.
     any: AtomicBool,
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Batch {
     pub(crate) commands: Vec<Cmd>,
     /// The source of the script in the first command, for a server that does not know it yet.
     pub(crate) script: Option<&'static str>,
-    /// A refused command spoils none of the other replies.
+    /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
     /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is

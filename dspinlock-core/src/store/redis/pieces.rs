@@ -1,6 +1,6 @@
 //! Large values, in pieces. The server does nothing else while it copies a value into a reply, and a connection carries
-//! nothing else while the reply passes. A piece takes a moment of both, and its reply is a sign of life. Another thread of the
-//! library copies the pieces.
+//! nothing else while the reply passes. A piece occupies both only briefly, and its reply shows that the connection is
+//! alive. Another thread of the library copies the pieces.
 
 use super::link::{Batch, Lane, PIECE_LANES};
 use super::refusal::without_arguments;
@@ -76,7 +76,7 @@ impl Drop for LanePermit<'_> {
 }
 
 impl Lanes {
-    /// Waits for a free connection, and fails together with those before that failed meanwhile.
+    /// Waits for a free connection. Fails if a value that was ahead of it failed meanwhile.
     async fn acquire(&self, key: &str) -> Result<LanePermit<'_>> {
         let asked = Tick::now();
         // The semaphore is never closed.

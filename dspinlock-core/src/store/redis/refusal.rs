@@ -5,7 +5,7 @@ use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
 use std::io;
 use std::sync::Arc;
 
-/// The texts, in lower case, of refusals that another try does not mend. Servers give most of them no code of its own, and a
+/// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
 const LASTING: [&str; 11] = [
     "noperm",
@@ -69,7 +69,7 @@ fn io_error(error: &RedisError) -> Option<&io::Error> {
     source.downcast_ref()
 }
 
-/// Whether a text has a telling part of the secret. A server may quote it, or cut it off.
+/// Whether a text has a recognisable part of the secret. A server may quote it, or cut it off.
 fn repeats(text: &str, secret: &str) -> bool {
     const TELLING: usize = 4;
     let text = text.to_lowercase();

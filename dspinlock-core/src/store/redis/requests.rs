@@ -11,8 +11,8 @@ use crate::store::backend::{End, Look, Request};
 use crate::store::{Acquire, Fail, Hit, Refresh, Release, Renew, Sent};
 use redis::Cmd;
 
-/// The bytes of a value that come with its record in the reply to an acquire or a peek: enough to know the value, and few
-/// enough that no number of callers holds up a lock.
+/// The bytes of a value that come with its record in the reply to an acquire or a peek: enough to identify the value, and
+/// too few to delay a lock, however many callers there are.
 pub(super) const HEAD: usize = 4 << 10;
 
 /// The bytes of a value that a plain read asks for first.
@@ -86,7 +86,7 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
         .arg(acquire.reserve)
         .arg(acquire.waiting.unwrap_or_default());
     if let Some(fetch) = acquire.fetch {
-        command.arg(fetch.waited_for.unwrap_or_default()).arg(HEAD).arg(fetch.mark);
+        command.arg(fetch.waited_for.unwrap_or_default()).arg(HEAD).arg(fetch.label);
     }
     let mut batch = beginning(ACQUIRE.batch(command));
     if let Some(Replicas { count, within }) = acquire.replicas {

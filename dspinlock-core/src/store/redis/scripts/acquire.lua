@@ -2,8 +2,9 @@
 -- A caller that wants the value gets its beginning, or the note of a failure.
 -- Nothing is read that may be longer than what belongs there, and what was written is undone where a later command fails.
 -- `waited_for` and what follows, and the keys from the value's on, are there only for callers that want the value.
--- The lease, the fence's life and `life_at_most` are in milliseconds, `not_after` in microseconds; '' and '-1' stand for none. `relockable` is a pattern, `replaceable` and `waited_for` are records, `head` is a number of bytes, and
--- `wanted` is the mark of the value.
+-- The lease, the fence's life and `life_at_most` are in milliseconds, `not_after` in microseconds; '' and '-1' stand for none.
+-- `relockable` is a pattern, `replaceable` and `waited_for` are records, `head` is a number of bytes, and `wanted` is the line
+-- of the value's label.
 local record_key, fence_key, wait_key, value_key, error_key = unpack(KEYS)
 local tag, lease, fence_life, not_after, relockable, replaceable, life_at_most, reserve, process,
   waited_for, head, wanted = unpack(ARGV)
@@ -38,12 +39,11 @@ local function last_fence()
   end
   return tonumber(last)
 end
--- The reply that grants the record with the next token. The record is undone if there can be no token.
+-- The reply that grants the record with the next token, or the server's refusal of that token.
 local function grant(last)
   local fence = math.max(last + 1, now)
   local set = redis.pcall('SET', fence_key, string.format('%.0f', fence + reserve), 'PX', fence_life)
   if set.err then
-    redis.call('DEL', record_key)
     return set
   end
   return {'granted', string.format('%.0f', fence), text}
@@ -60,12 +60,12 @@ if now > tonumber(not_after) then
 end
 local computed = record and string.sub(record, -1) == '1'
 if value_key and not computed then
-  -- The note of a turn that failed has lines: its record, until when the failure is cached for all callers, the mark of its
+  -- The note of a turn that failed has lines: its record, until when the failure is cached for all callers, the label of its
   -- value, and the rest.
   local note = redis.pcall('GETRANGE', error_key, 0, 8191)
   if type(note) == 'string' then
-    local turn, till, mark = string.match(note, '^([^\n]*)\n(%d+)\n([^\n]*)\n')
-    if turn and mark == wanted and (turn == waited_for or (not record and now < tonumber(till))) then
+    local turn, till, label = string.match(note, '^([^\n]*)\n(%d+)\n([^\n]*)\n')
+    if turn and label == wanted and (turn == waited_for or (not record and now < tonumber(till))) then
       return {'failed', note, text}
     end
   end
@@ -101,4 +101,9 @@ if strange then
   return strange
 end
 redis.call('SET', record_key, tag .. '0', 'PX', lease)
-return grant(last)
+local reply = grant(last)
+if reply.err then
+  -- What this request wrote is undone. A repeat has written nothing: its turn may be under way.
+  redis.call('DEL', record_key)
+end
+return reply
