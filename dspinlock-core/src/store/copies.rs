@@ -71,21 +71,21 @@ impl Copies {
         (copy.label == *label && now < copy.until).then_some(copy.payload)
     }
 
-    pub(crate) fn keep(&self, record: &str, copy: LocalCopy) {
-        let weight = self.weight(record, &copy.payload);
+    pub(crate) fn keep(&self, record: &str, copy: LocalCopy, weight: u64) {
         self.cache.insert(record.to_owned(), Kept { copy, weight });
     }
 
-    /// Weighs the copy with this payload again: it was decoded, and keeps that value too from now on.
-    pub(crate) fn weigh(&self, record: &str, payload: &Payload) {
+    /// Sets the weight of the copy with this payload: it was decoded, and keeps that value too from now on.
+    pub(crate) fn weigh(&self, record: &str, payload: &Payload, weight: u64) {
         if let Some(Kept { copy, .. }) = self.cache.get(record)
             && copy.payload.is_same(payload)
         {
-            self.keep(record, copy);
+            self.keep(record, copy, weight);
         }
     }
 
-    fn weight(&self, record: &str, payload: &Payload) -> u64 {
+    /// The bytes that the copy of a value takes.
+    pub(crate) fn weight(&self, record: &str, payload: &Payload) -> u64 {
         let encoded = payload.len();
         // The memory behind a value is unknown: most values take about as much as their encoding.
         let decoded = payload.decoded().map_or(0, |value| {
@@ -111,8 +111,9 @@ impl Copies {
         lock(&self.weights).insert(TypeId::of::<T>(), Arc::new(weigh));
     }
 
-    pub(crate) fn drop_copy(&self, record: &str) {
-        self.cache.remove(record);
+    /// Removes a copy. Dropping it may run code of the user's.
+    pub(crate) fn take(&self, record: &str) -> Option<impl Sized + use<>> {
+        self.cache.remove(record)
     }
 
     pub(crate) fn drop_all(&self) {
@@ -140,6 +141,15 @@ mod tests {
         Label::new("json", schema, &Key::new("k"))
     }
 
+    fn keep(copies: &Copies, record: &str, copy: LocalCopy) {
+        let weight = copies.weight(record, &copy.payload);
+        copies.keep(record, copy, weight);
+    }
+
+    fn weigh(copies: &Copies, record: &str, payload: &Payload) {
+        copies.weigh(record, payload, copies.weight(record, payload));
+    }
+
     fn copy(bytes: usize) -> LocalCopy {
         LocalCopy { label: label("a"), payload: Payload::new(vec![0; bytes]), until: T0 + S }
     }
@@ -147,12 +157,12 @@ mod tests {
     #[test]
     fn is_served_until_its_time_is_over_and_only_as_what_it_is() {
         let copies = Copies::default();
-        copies.keep("r", copy(3));
+        keep(&copies, "r", copy(3));
         assert!(copies.get("r", &label("a"), T0).is_some());
         assert!(copies.get("r", &label("b"), T0).is_none());
         assert!(copies.get("other", &label("a"), T0).is_none());
         assert!(copies.get("r", &label("a"), T0 + S).is_none());
-        copies.drop_copy("r");
+        drop(copies.take("r"));
         assert!(copies.get("r", &label("a"), T0).is_none());
     }
 
@@ -160,12 +170,12 @@ mod tests {
     fn is_bounded_by_weight_and_by_number() {
         let copies = Copies::default();
         for i in 0..200 {
-            copies.keep(&i.to_string(), copy(1 << 20));
+            keep(&copies, &i.to_string(), copy(1 << 20));
         }
         assert!(copies.cache.weight() <= WEIGHT && copies.cache.len() <= 64, "{copies:?}");
         copies.drop_all();
         for i in 0..3 * NUMBER {
-            copies.keep(&i.to_string(), copy(1));
+            keep(&copies, &i.to_string(), copy(1));
         }
         assert!(copies.cache.len() <= NUMBER, "{copies:?}");
     }
@@ -175,18 +185,18 @@ mod tests {
         let copies = Copies::default();
         copies.bound(64, 1 << 30);
         for i in 0..1_000 {
-            copies.keep(&i.to_string(), copy(1));
+            keep(&copies, &i.to_string(), copy(1));
         }
         assert!((1..=64).contains(&copies.cache.len()), "{copies:?}");
         copies.bound(1_000_000, 1 << 20);
         assert_eq!(copies.cache.len(), 0, "new bounds drop all copies");
         for i in 0..1_000 {
-            copies.keep(&i.to_string(), copy(1 << 10));
+            keep(&copies, &i.to_string(), copy(1 << 10));
         }
         assert!(copies.cache.len() > 100 && copies.cache.weight() <= 1 << 20, "{copies:?}");
         // Bounds of zero keep nothing, or almost nothing.
         copies.bound(0, 0);
-        copies.keep("r", copy(1 << 10));
+        keep(&copies, "r", copy(1 << 10));
         assert_eq!(copies.cache.len(), 0);
     }
 
@@ -197,10 +207,10 @@ mod tests {
         let weight_with = |value: Option<Arc<[u64; 100]>>| {
             copies.drop_all();
             let copy = copy(10);
-            copies.keep("r", copy.clone());
+            keep(&copies, "r", copy.clone());
             if let Some(value) = value {
                 copy.payload.keep(&value);
-                copies.weigh("r", &copy.payload);
+                weigh(&copies, "r", &copy.payload);
             }
             copies.cache.weight()
         };
@@ -211,7 +221,7 @@ mod tests {
         assert_eq!(weight_with(Some(Arc::new([5_000; 100]))), alone + 5_000);
         assert_eq!(weight_with(None), alone);
         // Another payload has nothing to do with this copy.
-        copies.weigh("r", &copy(10).payload);
+        weigh(&copies, "r", &copy(10).payload);
         assert_eq!(copies.cache.weight(), alone);
     }
 }

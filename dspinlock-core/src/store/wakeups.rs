@@ -50,7 +50,10 @@ impl Wakeups {
         if let Some(sender) = keys.get(key) {
             sender.send_replace(());
         }
-        self.0.copies.drop_copy(key);
+        let dropped = self.0.copies.take(key);
+        drop(keys);
+        // After the lock: the value may run code of the user's as it goes.
+        drop(dropped);
     }
 
     /// Wakes all listeners: after the loss of a connection or a flush, any key may have changed; and a client that shuts down has
@@ -76,20 +79,24 @@ impl Wakeups {
     /// Keeps a copy of a value, unless its key has changed since the listener [attended](Listener::attend): the value may be older
     /// than that change, whose wake-up found no copy to drop.
     pub(crate) fn keep_copy(&self, listener: &Listener, copy: LocalCopy) {
+        // Before the lock: a function of the user's may weigh.
+        let weight = self.0.copies.weight(&listener.key, &copy.payload);
         let _no_change_meanwhile = self.keys();
         if !listener.change.has_changed().unwrap_or(true) {
             let mut end = self.copies_end();
             *end = Some(end.map_or(copy.until, |end| end.max(copy.until)));
             drop(end);
-            self.0.copies.keep(&listener.key, copy);
+            self.0.copies.keep(&listener.key, copy, weight);
         }
     }
 
     /// Weighs the copy with this payload again, after it was decoded.
     pub(crate) fn weigh_copy(&self, record: &str, payload: &Payload) {
+        // Before the lock: a function of the user's may weigh.
+        let weight = self.0.copies.weight(record, payload);
         // Otherwise a change meanwhile could drop the copy, and this put it back.
         let _no_change_meanwhile = self.keys();
-        self.0.copies.weigh(record, payload);
+        self.0.copies.weigh(record, payload, weight);
     }
 
     pub(crate) fn copies(&self) -> &Copies {

@@ -189,7 +189,9 @@ impl CacheRequest {
             Ok(Released::Refused(why)) => self.core.not_stored(&self.spec, &why),
             Ok(reply) => {
                 self.core.overtake(&self.spec.names.record);
-                tracing::debug!(target: "dspinlock", key = %self.spec.key, ?reply, "refreshed the value ahead of its expiry");
+                // Not the reply itself: it may show what somebody else has put at the key.
+                let replaced = matches!(reply, Released::Done { .. } | Released::AlreadyComputed);
+                tracing::debug!(target: "dspinlock", key = %self.spec.key, replaced, "computed the next value ahead of expiry");
             }
             Err(error) => {
                 tracing::warn!(target: "dspinlock", %error, "could not publish the value that was refreshed ahead of its expiry");

@@ -181,8 +181,9 @@ impl CacheRequest {
             }
         };
         lead.end(result.clone());
+        let rest = Tick::now().until(self.deadline);
         if let FlightResult::Value(stored) = &result
-            && let Some(guard) = self.refreshes_ahead(stored).await
+            && let Ok(Some(guard)) = tokio::time::timeout(rest, self.refreshes_ahead(stored)).await
         {
             return Ok(Assignment::Compute(Leader { guard, role: Role::Ahead(stored.clone()) }));
         }
