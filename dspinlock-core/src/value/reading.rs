@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A record, the beginning of its value, and until when both live.
-struct Seen {
+struct StoredPart {
     record: Vec<u8>,
     part: Excerpt,
     until: Option<Tick>,
@@ -32,7 +32,7 @@ impl CacheRequest {
         }
         let found = self.seen(label).await;
         store.hints().note(&names.record, found.is_some());
-        let Seen { record, part, until } = found?;
+        let StoredPart { record, part, until } = found?;
         let part = store.complete(names, label, (part, Some(&record)), self.caching.max_value).await;
         let part = match part {
             Ok(part) => part.filter(|part| part.whole)?,
@@ -43,14 +43,14 @@ impl CacheRequest {
     }
 
     /// Reads a record and the beginning of its value, if the value may be used.
-    async fn seen(&self, label: &Label) -> Option<Seen> {
+    async fn seen(&self, label: &Label) -> Option<StoredPart> {
         let (names, sent) = (&self.spec.names, Tick::now());
         let life = self.caching.refresh_ahead.is_some();
         let seen = self.core.store.call(&Hit { names, life }).await.ok()?;
         let record = seen.record.filter(|record| !self.distrust.concerns(record))?;
         let part = seen.value?;
         label.header(&part.bytes, Some((&record, &names.separator))).ok()?;
-        Some(Seen { record, part, until: seen.remaining.map(|remaining| sent + remaining) })
+        Some(StoredPart { record, part, until: seen.remaining.map(|remaining| sent + remaining) })
     }
 
     /// Takes the mark of the caller that refreshes ahead, if this value expires soon and no other caller has the mark.

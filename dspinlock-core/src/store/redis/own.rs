@@ -103,8 +103,8 @@ impl Link for Own {
     }
 
     fn send_blocking(&self, batch: &Batch) -> Option<Received> {
-        // The library's thread reads on where a value is large.
-        if batch.lane.is_for_values() {
+        // The library's thread reads on where a value is large, and bounds the wait for several replies as a whole.
+        if batch.lane.is_for_values() || batch.lane == Lane::Confirmed {
             return None;
         }
         let mut opened = self.check_out()?;

@@ -77,7 +77,7 @@ impl Server {
 
     pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged> {
         self.pass(&batch)?;
-        if let Some(received) = self.send_blocking(&batch) {
+        if let Some(received) = self.send_blocking(&batch)? {
             return self.read(&batch, received);
         }
         let this = self.clone();
@@ -108,15 +108,20 @@ impl Server {
         received
     }
 
-    fn send_blocking(&self, batch: &Batch) -> Option<Received> {
-        let received = self.link.send_blocking(batch)?;
-        if received.is_no_script()
-            && let Some(loading) = batch.loading()
-        {
-            let loaded = self.link.send_blocking(&loading)?;
-            return Some(loaded.after(&received));
-        }
-        Some(received)
+    /// `None` if the link sends only from the library's thread at present.
+    fn send_blocking(&self, batch: &Batch) -> Result<Option<Received>> {
+        let Some(received) = self.link.send_blocking(batch) else { return Ok(None) };
+        let Some(loading) = batch.loading().filter(|_| received.is_no_script()) else {
+            return Ok(Some(received));
+        };
+        let loaded = if let Some(loaded) = self.link.send_blocking(&loading) {
+            loaded
+        } else {
+            // The first request may have been sent twice, which is not forgotten.
+            let link = Arc::clone(&self.link);
+            self.worker.block_on(async move { Ok(link.send(&loading, false).await) })?
+        };
+        Ok(Some(loaded.after(&received)))
     }
 
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged> {
