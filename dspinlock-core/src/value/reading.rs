@@ -1,4 +1,4 @@
-//! Plain reads of a stored value, which take no lock.
+//! Plain reads of a stored value, which take no lock, and the mark for whoever computes the next one.
 
 use crate::clock::Tick;
 use crate::engine::attempt::{Attempt, Outcome};
