@@ -1,6 +1,8 @@
 //! Connections that the user brings.
 
-use super::link::{Batch, Exchange, Limits, Link, Received};
+use super::link::{Batch, Exchange, Limits, Link, Received, timed_out};
+use crate::clock::Tick;
+use crate::worker::Worker;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 pub(crate) struct AsyncLink<C> {
     pub(crate) connection: C,
     pub(crate) limits: Limits,
+    pub(crate) worker: Worker,
 }
 
 impl<C> Link for AsyncLink<C>
@@ -22,9 +25,13 @@ where
             let mut connection = self.connection.clone();
             let pipeline = batch.pipeline(None);
             let sending = pipeline.query_async(&mut connection);
-            let values = tokio::time::timeout(self.limits.response_timeout, sending).await;
-            Received::several(values.unwrap_or_else(|_| Err(timed_out())), false)
+            let values = self.worker.limit(Tick::now() + self.limits.response_timeout, sending).await;
+            Received::several(values.unwrap_or_else(|| Err(timed_out())), false)
         })
+    }
+
+    fn send_here<'a>(&'a self, batch: &'a Batch) -> Option<Exchange<'a>> {
+        Some(self.send(batch, false))
     }
 
     fn send_blocking(&self, _: &Batch) -> Option<Received> {
@@ -86,8 +93,4 @@ where
             Err(RedisError::from((ErrorKind::Client, "the pool gave no connection", error.to_string())))
         }
     }
-}
-
-fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
