@@ -68,8 +68,7 @@ pub fn from_async<C>(connection: C) -> Result<Client>
 where
     C: redis::aio::ConnectionLike + Clone + Send + Sync + 'static,
 {
-    let worker = Worker::get()?;
-    on(AsyncLink { connection, limits: LIMITS, worker }, "redis on the caller's connection")
+    on(AsyncLink { connection, limits: LIMITS }, "redis on the caller's connection")
 }
 
 /// Makes a client that takes each connection from a pool: `get` returns one, and dropping it puts it back. Async

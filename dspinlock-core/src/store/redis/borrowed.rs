@@ -1,8 +1,6 @@
 //! Connections that the user brings.
 
 use super::link::{Batch, Exchange, Limits, Link, Received, timed_out};
-use crate::clock::Tick;
-use crate::worker::Worker;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -13,7 +11,6 @@ use std::sync::Arc;
 pub(crate) struct AsyncLink<C> {
     pub(crate) connection: C,
     pub(crate) limits: Limits,
-    pub(crate) worker: Worker,
 }
 
 impl<C> Link for AsyncLink<C>
@@ -25,13 +22,9 @@ where
             let mut connection = self.connection.clone();
             let pipeline = batch.pipeline(None);
             let sending = pipeline.query_async(&mut connection);
-            let values = self.worker.limit(Tick::now() + self.limits.response_timeout, sending).await;
-            Received::several(values.unwrap_or_else(|| Err(timed_out())), false)
+            let values = tokio::time::timeout(self.limits.response_timeout, sending).await;
+            Received::several(values.unwrap_or_else(|_| Err(timed_out())), false)
         })
-    }
-
-    fn send_here<'a>(&'a self, batch: &'a Batch) -> Option<Exchange<'a>> {
-        Some(self.send(batch, false))
     }
 
     fn send_blocking(&self, _: &Batch) -> Option<Received> {
