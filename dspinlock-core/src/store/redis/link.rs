@@ -48,8 +48,6 @@ pub(crate) struct Batch {
     /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
-    /// It was sent before, and its reply was lost: another failure is final.
-    pub(crate) is_repeat: bool,
     /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is
     /// always worth a try.
     pub(crate) begins: bool,
@@ -58,19 +56,12 @@ pub(crate) struct Batch {
 impl Batch {
     /// One command that is always sent.
     pub(crate) fn plain(command: Cmd) -> Self {
-        Self {
-            commands: vec![command],
-            script: None,
-            lenient: false,
-            lane: Lane::Shared,
-            is_repeat: false,
-            begins: false,
-        }
+        Self { commands: vec![command], script: None, lenient: false, lane: Lane::Shared, begins: false }
     }
 
     /// Reads and writes of values.
     pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
-        Self { commands, script: None, lenient: true, lane, is_repeat: false, begins: true }
+        Self { commands, script: None, lenient: true, lane, begins: true }
     }
 
     /// The same with the source of the script in place of its digest.

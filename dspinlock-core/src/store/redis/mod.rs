@@ -100,8 +100,10 @@ impl Backend for Redis {
     }
 
     fn patience(&self) -> Duration {
-        // One try and one repeat, each with a new connection.
-        (self.server.limits.connect_timeout + self.server.limits.response_timeout) * 2
+        // A try over the connection of the caller's runtime, then one and a repeat of the library's thread, each with a new
+        // connection.
+        let Limits { connect_timeout, response_timeout, .. } = self.server.limits;
+        response_timeout + (connect_timeout + response_timeout) * 2
     }
 
     fn send_ahead<'a>(&'a self, names: &Names, value: Bytes) -> Sending<'a, Result<Sent, NotSent>> {

@@ -82,7 +82,7 @@ impl Server {
         let (batch, received) = match self.send_here(&batch).await {
             Some(received) if !is_lost(&received) || batch.lane.is_for_values() => (batch, received),
             Some(_) => {
-                let (batch, received) = self.send_by_thread(Batch { is_repeat: true, ..batch }).await?;
+                let (batch, received) = self.send_by_thread(batch).await?;
                 (batch, Received { repeated: true, ..received })
             }
             None => self.send_by_thread(batch).await?,
