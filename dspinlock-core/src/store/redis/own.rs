@@ -44,7 +44,6 @@ impl Own {
         // Nobody listens on the others: no change is missed when one is opened again.
         let untracked = || lane(false, Wakeups::default());
         let runtimes = || Runtimes::new(client.clone(), limits, worker.clone());
-        let pool = || Pool::new(client.clone(), limits);
         Ok(Self {
             shared,
             renewals: untracked()?,
@@ -53,8 +52,8 @@ impl Own {
             pieces: [untracked()?, untracked()?],
             locks_of_runtimes: runtimes(),
             values_of_runtimes: runtimes(),
-            locks_of_threads: pool(),
-            values_of_threads: pool(),
+            locks_of_threads: Pool::new(client.clone(), limits),
+            values_of_threads: Pool::new(client, limits),
         })
     }
 }
