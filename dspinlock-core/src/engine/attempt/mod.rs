@@ -53,6 +53,8 @@ pub(crate) struct Attempt {
     started: Tick,
     attempts: u32,
     next: NextRequest,
+    /// Whether a wake-up ended the last sleep.
+    is_woken: bool,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
@@ -121,6 +123,7 @@ impl Attempt {
             started,
             attempts: 0,
             next: NextRequest { at: started, replace: None },
+            is_woken: false,
             fetch: None,
             caller: Weak::new(),
         }
@@ -160,9 +163,9 @@ impl Attempt {
 
     async fn drive(mut self, door: Door) -> Result<Outcome> {
         self.check_open()?;
-        // A copy needs the wake-ups of the library's thread.
+        // A caller that wants a value is likely to wait for it, or keeps a copy: its first request asks for wake-ups.
         if !self.has_to_queue()
-            && !self.keeps_copy()
+            && self.fetch.is_none()
             && let Progress::Done(outcome) = self.first(door).await?
         {
             return Ok(outcome);
@@ -219,10 +222,13 @@ impl Attempt {
                 return Ok(Outcome::Entered(guard));
             }
             self.check_open()?;
-            if listener.is_none() && (queued.is_some() || self.keeps_copy()) {
+            if listener.is_none() && (queued.is_some() || self.fetch.is_some()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
-            let (request, reply, notify) = self.ask(listener.as_mut(), queued.is_some()).await?;
+            // After a wake-up the value is likely to be there, and nothing more to wait for.
+            let listening =
+                listener.as_mut().filter(|_| !self.is_woken || self.fetch.is_none() || self.keeps_copy());
+            let (request, reply, notify) = self.ask(listening, queued.is_some()).await?;
             let progress = self.take(request, reply, notify);
             if let Progress::Done(outcome) = self.unless_handed_over(progress, queued)? {
                 self.keep_copy(&outcome, listener.as_ref());
