@@ -31,8 +31,11 @@ pub fn fence_key(prefix: &str, record: &str) -> String {
     let slot = |text: &str| text.bytes().fold(0, byte) % 16_384;
     let tag = record.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     let wanted = slot(tag.filter(|tag| !tag.is_empty()).unwrap_or(record));
-    let number = (0..).find(|number: &u32| slot(&number.to_string()) == wanted);
-    format!("{prefix}:fence:{{{}}}", number.expect("each slot has a number"))
+    let mut number = 0_u32;
+    while slot(&number.to_string()) != wanted {
+        number += 1;
+    }
+    format!("{prefix}:fence:{{{number}}}")
 }
 
 /// [`eventually`] with a limit of its own.
