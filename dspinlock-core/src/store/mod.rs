@@ -109,6 +109,14 @@ impl Store {
         }
     }
 
+    /// Does `operation` in the caller's own task, on whatever executor that is.
+    ///
+    /// A future that is dropped leaves the backend sound, and the outcome of the operation unknown.
+    pub(crate) async fn call_here<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        check_process(self.process)?;
+        typed::<O>(self.backend.send_here(operation.request()).wait().await?)
+    }
+
     /// Does `operation`, blocking the calling thread until the reply.
     pub(crate) fn call_blocking<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
         check_process(self.process)?;

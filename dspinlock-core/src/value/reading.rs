@@ -1,7 +1,7 @@
 //! Plain reads of a stored value, which take no lock, and the mark for whoever computes the next one.
 
 use crate::clock::Tick;
-use crate::engine::attempt::{Attempt, Outcome};
+use crate::engine::attempt::{Attempt, Door, Outcome};
 use crate::engine::flight::FlightResult;
 use crate::engine::guard::Guard;
 use crate::engine::spin::Policy;
@@ -61,7 +61,7 @@ impl CacheRequest {
         }
         let mark = Arc::new(self.spec.of_the_mark());
         let attempt = Attempt::new(Arc::clone(&self.core), mark, Policy::TRY, Duration::ZERO);
-        let mark = match attempt.run().await {
+        let mark = match attempt.run(Door::Task).await {
             Ok(Outcome::Entered(mark)) => mark,
             // Another caller refreshes.
             Ok(_) => return None,

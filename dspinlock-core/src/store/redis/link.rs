@@ -48,6 +48,8 @@ pub(crate) struct Batch {
     /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
+    /// It was sent before, and its reply was lost: another failure is final.
+    pub(crate) is_repeat: bool,
     /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is
     /// always worth a try.
     pub(crate) begins: bool,
@@ -56,12 +58,19 @@ pub(crate) struct Batch {
 impl Batch {
     /// One command that is always sent.
     pub(crate) fn plain(command: Cmd) -> Self {
-        Self { commands: vec![command], script: None, lenient: false, lane: Lane::Shared, begins: false }
+        Self {
+            commands: vec![command],
+            script: None,
+            lenient: false,
+            lane: Lane::Shared,
+            is_repeat: false,
+            begins: false,
+        }
     }
 
     /// Reads and writes of values.
     pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
-        Self { commands, script: None, lenient: true, lane, begins: true }
+        Self { commands, script: None, lenient: true, lane, is_repeat: false, begins: true }
     }
 
     /// The same with the source of the script in place of its digest.
@@ -148,6 +157,12 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// is to push changes of the keys that a single command reads, if this link can have that.
     fn send<'a>(&'a self, batch: &'a Batch, track: bool) -> Exchange<'a>;
 
+    /// Sends a batch and awaits the reply, in the caller's own task and within the link's time limits; `None` if only
+    /// [`send`](Self::send) can do it at present. A batch whose reply is lost is not repeated.
+    fn send_here<'a>(&'a self, _: &'a Batch) -> Option<Exchange<'a>> {
+        None
+    }
+
     /// Sends a batch and blocks until the reply; `None` if only [`send`](Self::send) can do it at present.
     fn send_blocking(&self, batch: &Batch) -> Option<Received>;
 }
@@ -155,4 +170,9 @@ pub(crate) trait Link: Send + Sync + 'static {
 /// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.
 pub(super) fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
+}
+
+/// The error of a reply that did not come in time.
+pub(super) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

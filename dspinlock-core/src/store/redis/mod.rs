@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
-//! | `own`, `shared`, `borrowed` | connections of the library, and those that users bring |
+//! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
+//! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
 //! | `pieces` | large values |
 
@@ -14,9 +15,11 @@ mod circuit;
 mod link;
 mod own;
 mod pieces;
+mod pool;
 mod refusal;
 mod replies;
 mod requests;
+mod runtimes;
 mod scripts;
 mod server;
 mod shared;
@@ -84,6 +87,11 @@ impl Backend for Redis {
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>> {
         let batch = requests::batch(request, self.server.limits);
         Sending::Waiting(Box::pin(self.answer(request, batch, track)))
+    }
+
+    fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
+        let batch = requests::batch(request, self.server.limits);
+        Sending::Waiting(Box::pin(async move { self.read(request, self.server.exchange_here(batch).await?) }))
     }
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {

@@ -64,8 +64,8 @@ impl SharedConnection {
         if !received.value.as_ref().is_err_and(breaks_connection) {
             return received;
         }
-        if batch.lane == Lane::Values {
-            // The caller has another way to the value, and takes it at once.
+        // A caller that wants a value has another way to it, and takes it at once.
+        if batch.is_repeat || batch.lane == Lane::Values {
             self.slot.lock().await.open.take_if(|failed| failed.number == open.number);
             return received;
         }
