@@ -223,10 +223,7 @@ impl Hold {
     fn end_request<'a>(&'a self, ending: &'a Ending) -> Option<EndRequest<'a>> {
         let grant = &*self.grant;
         let (tag, names) = (grant.tag.as_ref()?, &grant.spec.names);
-        let release = |value| {
-            let fence_life = grant.spec.options.fence_life();
-            Release { value, names, tag, expire: grant.expire(), fence_life, caller: &self.core.id }
-        };
+        let release = |value| Release { value, names, tag, expire: grant.expire(), caller: &self.core.id };
         self.core.queues.pause_first(&names.record);
         Some(match ending {
             Ending::Release => EndRequest::Release(release(None)),

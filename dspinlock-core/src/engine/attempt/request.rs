@@ -244,7 +244,6 @@ impl Request {
             names: &attempt.spec.names,
             tag: self.pending.tag(),
             lease: options.first_lease(),
-            fence_life: options.fence_life(),
             not_after: self.not_after,
             relock: attempt.spin.relocks(),
             replace: self.replace.as_ref(),
