@@ -81,7 +81,8 @@ impl Runtimes {
 
     /// The connection of the runtime that the caller is in; `None` if there is no runtime, or no connection yet.
     pub(super) fn connection(&self) -> Option<Open> {
-        let handle = Handle::try_current().ok()?;
+        // The library's thread has connections of its own.
+        let handle = Handle::try_current().ok().filter(|_| !self.0.worker.is_current())?;
         let runtime = handle.id();
         let mut slots = self.slots();
         let known = slots.get(&runtime);
