@@ -92,7 +92,7 @@ fn a_long_string_beside_the_record_is_not_read() {
     assert!(matches!(fetches(&tag(2)), Acquired::Held { value: Some(Excerpt { whole: false, .. }), .. }));
     rig.call(&Peek(names));
     rig.call(&ReadValue(names));
-    rig.call(&Hit { names, life: false });
+    rig.call(&Hit { names, extent: Extent::Beginning });
     assert!(sent(&server) - before < 200_000, "{} bytes", sent(&server) - before);
 }
 
@@ -123,7 +123,9 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
         assert!(matches!(rig.call(&Peek(names)).0, Found::Held { .. }), "{put:?}");
         rig.call(&ReadValue(names));
-        rig.call(&Hit { names, life: true });
+        for extent in [Extent::Whole(1), Extent::Beginning] {
+            rig.call(&Hit { names, extent });
+        }
         let value = Sent::With(Bytes::from_static(b"value"));
         let release = publish(names, &second, &value, 30 * S);
         let refreshed = rig.call(&Refresh { release, seen: first.record(State::Computed).as_bytes() });

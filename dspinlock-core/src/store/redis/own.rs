@@ -19,6 +19,7 @@ pub(crate) struct Own {
     renewals: SharedConnection,
     confirmed: SharedConnection,
     values: SharedConnection,
+    copies: SharedConnection,
     pieces: [SharedConnection; PIECE_LANES],
 }
 
@@ -37,11 +38,13 @@ impl Own {
     pub(crate) fn new(client: Client, limits: Limits, tracks: bool, wakeups: Wakeups) -> RedisResult<Self> {
         let lane = |tracks, wakeups| SharedConnection::new(client.clone(), limits, tracks, wakeups);
         let shared = lane(tracks, wakeups.clone())?;
-        let confirmed = lane(tracks, wakeups)?;
+        let confirmed = lane(tracks, wakeups.clone())?;
+        let copies = lane(tracks, wakeups)?;
         // Nobody listens on the others: no change is missed when one is opened again.
         let untracked = || lane(false, Wakeups::default());
         let (renewals, values, pieces) = (untracked()?, untracked()?, [untracked()?, untracked()?]);
-        Ok(Self { limits, pool: Mutex::default(), shared, renewals, confirmed, values, pieces, client })
+        let pool = Mutex::default();
+        Ok(Self { client, limits, pool, shared, renewals, confirmed, values, copies, pieces })
     }
 
     /// A connection for a blocking caller; `None` if all are in use.
@@ -97,6 +100,7 @@ impl Link for Own {
             Lane::Renewals => &self.renewals,
             Lane::Confirmed => &self.confirmed,
             Lane::Values => &self.values,
+            Lane::Copies => &self.copies,
             Lane::Pieces(number) => &self.pieces[number],
         };
         Box::pin(connection.send(batch, track))
