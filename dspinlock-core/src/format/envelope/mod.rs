@@ -9,16 +9,17 @@
 //! [1,2,3]
 //! ```
 
+mod header;
 mod payload;
 
+pub(crate) use header::Header;
+use header::Line;
 pub use payload::Payload;
 pub(crate) use payload::{Encoded, Stored};
 
 use crate::clock::ServerTime;
 use crate::format::key::Key;
-use crate::format::record::{State, Tag};
-use bytes::Bytes;
-use serde::Deserialize;
+use crate::format::record::Tag;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -91,10 +92,10 @@ impl Label {
         if line.v != VERSION {
             return Err("another version of the envelope");
         }
-        if line.codec != self.codec {
+        if &*line.codec != self.codec {
             return Err("another codec");
         }
-        if line.schema != self.schema {
+        if *line.schema != *self.schema {
             return Err("another type or schema");
         }
         if *line.key != *self.key {
@@ -105,50 +106,6 @@ impl Label {
         }
         let until = (line.until > 0).then_some(ServerTime(line.until));
         Ok(Header { until, none: line.none, length: end + 1 })
-    }
-}
-
-/// The first line of an envelope.
-#[derive(Deserialize)]
-struct Line<'a> {
-    v: u32,
-    #[serde(borrow)]
-    codec: Cow<'a, str>,
-    #[serde(borrow)]
-    schema: Cow<'a, str>,
-    #[serde(borrow)]
-    tag: Cow<'a, str>,
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(default)]
-    until: u64,
-    none: bool,
-}
-
-impl Line<'_> {
-    /// Whether the turn that computed the value is that of this record, and over.
-    fn belongs_to(&self, record: &[u8], separator: &str) -> bool {
-        let rest = record.strip_prefix(self.tag.as_bytes());
-        let state = rest.and_then(|rest| rest.strip_prefix(separator.as_bytes()));
-        state == Some(&[State::Computed.digit() as u8])
-    }
-}
-
-/// The header of an envelope.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    /// When the COMPUTED record expires, where that was known to the turn that stored the value. It may be early by the time
-    /// that storing took, and late by less than a round trip.
-    pub(crate) until: Option<ServerTime>,
-    none: bool,
-    /// The number of its bytes, with the line break.
-    pub(crate) length: usize,
-}
-
-impl Header {
-    /// The value in the envelope, of which this is the header.
-    pub(crate) fn content(&self, envelope: Vec<u8>) -> Payload {
-        if self.none { Payload::none() } else { Payload::new(Bytes::from(envelope).slice(self.length..)) }
     }
 }
 
@@ -167,6 +124,8 @@ fn bounded(schema: Cow<'static, str>) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::record::State;
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn label() -> Label {
@@ -230,6 +189,16 @@ mod tests {
         for unknown in ["\"until\":0,", ""] {
             assert_eq!(until(unknown), Ok(None), "{unknown}");
         }
+        // The order of fields is free, others are ignored, and any text may have escapes.
+        let moved = seal(b"1");
+        let moved = String::from_utf8(moved).unwrap().replace("\"until\":1769903999000123,", "");
+        let moved = moved
+            .replace("{\"v\":1,", "{\"\\u0075ntil\":7,\"a\\n\":[{\"v\":2}],\"v\":1,")
+            .replace("\"json\"", "\"\\u006ason\"");
+        assert_eq!(
+            label().header(moved.as_bytes(), None).map(|header| header.until),
+            Ok(Some(ServerTime(7)))
+        );
         for wrong in ["-1", "1.5", "null", "\"1\"", "18446744073709551616"] {
             assert_eq!(until(&format!("\"until\":{wrong},")), Err("no envelope"), "{wrong}");
         }
