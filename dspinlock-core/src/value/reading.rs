@@ -27,10 +27,6 @@ impl CacheRequest {
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
         let extent = hint.extent()?;
-        if self.caching.refresh_ahead.or(self.caching.local).is_some() {
-            // The value says in the server's time how long it lives. Only the first call of a process has to ask for that.
-            store.now().await.ok()?;
-        }
         let read = Hit { names, extent };
         let mut listener = self.caching.local.map(|_| store.wakeups().listen(&names.record));
         let seen = match &mut listener {

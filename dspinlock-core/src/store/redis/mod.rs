@@ -42,8 +42,8 @@ pub(crate) use own::Own;
 /// and past the time limit of a reply, and would keep the server from locks while it copies them.
 const SHARES: usize = 32;
 
-/// How many bytes one share stands for: 4 MB in all.
-const SHARE: usize = 128 << 10;
+/// How many bytes one share stands for: 2 MB in all.
+const SHARE: usize = 64 << 10;
 
 /// The most bytes of a value that goes with the release of its lock.
 const SMALL: usize = 16 << 10;

@@ -21,15 +21,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 
-/// How many bytes the first piece has, and the largest one.
-const PIECES: [usize; 2] = [256 << 10, 1 << 20];
+/// How many bytes a piece has. Larger ones bring little, and a lock waits for all that are on their way.
+const PIECE: usize = 256 << 10;
 
 /// How many pieces of one value are on their way at a time.
 const ON_THEIR_WAY: usize = 2;
-
-/// A piece that took at most this part of the time limit of a reply is followed by one of twice the size: a slow connection
-/// goes on with small ones.
-const QUICK: u32 = 16;
 
 /// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
 const WAITS: Duration = Duration::from_secs(60);
@@ -143,11 +139,10 @@ impl Pieces {
         let mut next = bytes.len();
         let mut length = usize::MAX;
         // The first one alone: it shows how many there are.
-        pieces.send(read_piece(key, next, pieces.size, header));
-        next += pieces.size;
+        pieces.send(read_piece(key, next, header));
+        next += PIECE;
         while let Some(values) = pieces.next().await? {
             let Some(piece) = Piece::of(values) else { return Ok(None) };
-            // Read after the piece: if this is still the string, the piece is of it.
             if bytes.get(..header) != Some(&*piece.first) || piece.length > limit {
                 return Ok(None);
             }
@@ -155,8 +150,8 @@ impl Pieces {
             bytes.reserve_exact(length.saturating_sub(bytes.len()));
             bytes.extend_from_slice(&piece.bytes);
             while pieces.has_room() && next < length {
-                pieces.send(read_piece(key, next, pieces.size, header));
-                next += pieces.size;
+                pieces.send(read_piece(key, next, header));
+                next += PIECE;
             }
         }
         Ok(Some(bytes).filter(|bytes| bytes.len() == length))
@@ -186,8 +181,8 @@ impl Pieces {
 
     async fn write(&self, lane: usize, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
         let mut pieces = Pipeline::new(self, lane, key);
-        let first = value.len().min(pieces.size);
-        let last = value.len().saturating_sub(pieces.size).max(first);
+        let first = value.len().min(PIECE);
+        let last = value.len().saturating_sub(PIECE).max(first);
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
         for (from, to) in [(0, first), (last, value.len())] {
             if from < to {
@@ -200,7 +195,7 @@ impl Pieces {
         let (mut next, mut outcome) = (first, Ok(()));
         loop {
             while pieces.has_room() && next < last && outcome.is_ok() {
-                let to = last.min(next + pieces.size);
+                let to = last.min(next + PIECE);
                 pieces.send(write_piece(key, next, &value[next..to]));
                 next = to;
             }
@@ -230,15 +225,12 @@ struct Pipeline<'a> {
     pieces: &'a Pieces,
     lane: usize,
     key: Arc<str>,
-    /// How many bytes the next piece has.
-    size: usize,
-    on_their_way: VecDeque<JoinHandle<(Result<Vec<Value>>, Duration)>>,
+    on_their_way: VecDeque<JoinHandle<Result<Vec<Value>>>>,
 }
 
 impl<'a> Pipeline<'a> {
     fn new(pieces: &'a Pieces, lane: usize, key: &str) -> Self {
-        let [size, _] = PIECES;
-        Self { pieces, lane, key: key.into(), size, on_their_way: VecDeque::new() }
+        Self { pieces, lane, key: key.into(), on_their_way: VecDeque::new() }
     }
 
     fn has_room(&self) -> bool {
@@ -247,45 +239,37 @@ impl<'a> Pipeline<'a> {
 
     fn send(&mut self, commands: Vec<Cmd>) {
         let (pieces, lane, key) = (self.pieces.clone(), self.lane, Arc::clone(&self.key));
-        self.on_their_way.push_back(tokio::spawn(async move {
-            let sent = Tick::now();
-            let reply = pieces.exchange(lane, &key, commands).await;
-            (reply, Tick::now() - sent)
-        }));
+        let sending = async move { pieces.exchange(lane, &key, commands).await };
+        self.on_their_way.push_back(tokio::spawn(sending));
     }
 
     /// The reply to the first of those that are on their way; `None` if there are none.
     async fn next(&mut self) -> Result<Option<Vec<Value>>> {
         let Some(piece) = self.on_their_way.pop_front() else { return Ok(None) };
-        let (reply, took) = piece.await.map_err(|_| self.pieces.server.unreadable())?;
-        if took <= self.pieces.server.limits.response_timeout / QUICK {
-            let [_, largest] = PIECES;
-            self.size = largest.min(self.size * 2);
-        }
-        reply.map(Some)
+        piece.await.map_err(|_| self.pieces.server.unreadable())?.map(Some)
     }
 }
 
-/// A piece of a string, the string's first bytes, and its length.
+/// A piece of a string, the string's length, and its first bytes.
 struct Piece {
     bytes: Vec<u8>,
-    first: Vec<u8>,
     length: usize,
+    first: Vec<u8>,
 }
 
 impl Piece {
     /// `None` if there is no string.
     fn of(values: Vec<Value>) -> Option<Self> {
-        let [Value::BulkString(bytes), Value::BulkString(first), Value::Int(length)] =
+        let [Value::BulkString(bytes), Value::Int(length), Value::BulkString(first)] =
             <[Value; 3]>::try_from(values).ok()?
         else {
             return None;
         };
-        Some(Self { bytes, first, length: length.try_into().ok()? })
+        Some(Self { bytes, length: length.try_into().ok()?, first })
     }
 }
 
-fn read_piece(key: &str, from: usize, size: usize, header: usize) -> Vec<Cmd> {
+fn read_piece(key: &str, from: usize, header: usize) -> Vec<Cmd> {
     let range = |from: usize, size: usize| {
         let mut command = redis::cmd("GETRANGE");
         command.arg(key).arg(from).arg(from + size - 1);
@@ -293,7 +277,8 @@ fn read_piece(key: &str, from: usize, size: usize, header: usize) -> Vec<Cmd> {
     };
     let mut length = redis::cmd("STRLEN");
     length.arg(key);
-    vec![range(from, size), range(0, header), length]
+    // The first bytes last: if they are still those of the string, so are the piece and the length.
+    vec![range(from, PIECE), length, range(0, header)]
 }
 
 fn write_piece(key: &str, at: usize, piece: &[u8]) -> Vec<Cmd> {

@@ -88,8 +88,10 @@ impl SharedConnection {
             return Err(error.clone());
         }
         slot.open = None;
-        // The pushes of the old connection are lost.
-        self.wakeups.wake_all();
+        if slot.opened > 0 {
+            // The pushes of the old connection are lost.
+            self.wakeups.wake_all();
+        }
         let number = slot.opened + 1;
         let opened = if self.tracks.load(Ordering::Relaxed) {
             self.open_tracking(number).await
