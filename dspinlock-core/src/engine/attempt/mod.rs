@@ -249,14 +249,10 @@ impl Attempt {
         if let (
             Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
             Some(listener),
-            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
+            Outcome::Fetched(Fetched::Value(stored)),
         ) = (&self.fetch, listener, outcome)
         {
-            let at_most = Tick::now() + *local;
-            // After that, callers have to ask the store, so that one of them computes the next value.
-            let ahead = refresh_ahead.unwrap_or_default();
-            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
-            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
+            let copy = LocalCopy::of(stored, label, *local, *refresh_ahead);
             self.core.store.wakeups().keep_copy(listener, copy);
         }
     }
