@@ -30,6 +30,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 pub(crate) use copies::LocalCopy;
+pub(crate) use hints::Hint;
 use hints::Hints;
 use last_failure::LastFailure;
 use memory::Memory;
