@@ -230,7 +230,17 @@ impl Client {
         Arc::clone(&self.core)
     }
 
+    /// The state that all clones share, by reference.
+    pub(crate) fn shared(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     pub(crate) fn scheme(&self) -> Arc<dyn Scheme> {
         Arc::clone(&self.scheme)
+    }
+
+    /// Tells schemes apart. Only unique while the scheme lives.
+    pub(crate) fn scheme_address(&self) -> usize {
+        Arc::as_ptr(&self.scheme).addr()
     }
 }

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
-use crate::options::Caching;
+use crate::options::{Caching, CallId};
 use crate::store::{Listener, LocalCopy, Notify, Replace};
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -67,6 +67,8 @@ struct Fetching {
     max_value: usize,
     /// How long a copy of the value is kept in this process.
     local: Option<Duration>,
+    /// The call that the copy is for.
+    call: Option<CallId>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
@@ -113,7 +115,9 @@ impl Attempt {
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
         let label_line = label.as_ref().map(Label::line).unwrap_or_default();
-        self.fetch = Some(Fetching { refresh_ahead, label, label_line, max_value, local, waited_for: None });
+        let call = caching.call.clone();
+        self.fetch =
+            Some(Fetching { refresh_ahead, label, label_line, max_value, local, call, waited_for: None });
         self
     }
 
@@ -199,7 +203,7 @@ impl Attempt {
     /// Keeps a copy of a value that was read, for as long as this process may serve it.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
         if let (
-            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
+            Some(Fetching { local: Some(local), call: Some(call), refresh_ahead, .. }),
             Some(listener),
             Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
         ) = (&self.fetch, listener, outcome)
@@ -208,8 +212,8 @@ impl Attempt {
             // After that, callers have to ask the store, so that one of them computes the next value.
             let ahead = refresh_ahead.unwrap_or_default();
             let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
-            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
-            self.core.store.wakeups().keep_copy(listener, copy);
+            let copy = LocalCopy::new(&self.spec.names.record, &self.spec.scheme, payload, until);
+            self.core.store.wakeups().keep_copy(listener, call, copy);
         }
     }
 
