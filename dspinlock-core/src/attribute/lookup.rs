@@ -32,7 +32,7 @@ pub enum Sought<R> {
     /// The value of a copy.
     Found(R),
     /// The call to make, since there is no copy.
-    Call(Call),
+    Call(Box<Call>),
 }
 
 impl<'a> Lookup<'a> {
@@ -111,7 +111,7 @@ impl<'a> Lookup<'a> {
                 return Sought::Found(returned);
             }
         }
-        Sought::Call(self.call(&self.id.0[start..end]))
+        Sought::Call(Box::new(self.call(&self.id.0[start..end])))
     }
 
     fn copy(&mut self) -> Option<Arc<LocalCopy>> {
@@ -210,5 +210,42 @@ impl Drop for IdBytes {
 impl Debug for IdBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::sharing::Nothing;
+
+    static SITE: Site = Site::new("lookup::tests::load", "lookup.rs", 1);
+
+    fn id(lookup: &Lookup<'_>) -> Vec<u8> {
+        lookup.id.0.clone()
+    }
+
+    #[test]
+    fn parts_of_different_lengths_stay_apart() {
+        let named = |namespace, schema| id(&Lookup::new(&SITE).namespace(namespace).schema(schema));
+        assert_eq!(named("a", "bc"), named("a", "bc"));
+        assert_ne!(named("a", "bc"), named("ab", "c"));
+        let constants = |first: u8, second: u8| id(&Lookup::new(&SITE).constant(&first).constant(&second));
+        assert_ne!(constants(1, 12), constants(11, 2));
+        // An address of its own is no difference.
+        let leaked = |name: &str| id(&Lookup::new(&SITE).qualifier(name.to_owned().leak()));
+        assert_eq!(leaked("u8"), leaked("u8"));
+    }
+
+    #[test]
+    fn a_thread_keeps_few_bytes_and_uses_them_again() {
+        let client = Client::memory();
+        let key = "k".repeat(2 * SPARE);
+        for (key, kept) in [(&key[..100], 100..=SPARE), (&key, 0..=0), (&key[..0], 1..=SPARE)] {
+            let lookup = Lookup::new(&SITE).client(&client);
+            assert!(matches!(lookup.find(key, &Nothing), Sought::Call(_)));
+            let last = LAST.take();
+            assert!(kept.contains(&last.capacity()), "{} bytes", last.capacity());
+            LAST.set(last);
+        }
     }
 }
