@@ -61,9 +61,10 @@ impl CacheRequest {
         listener.attend();
         let seen = store.call_tracked(&read).await.0;
         let result = self.found(seen, hint, extent).await;
-        if let Some(FlightResult::Value(stored)) = &result {
-            let copy = LocalCopy::of(stored, label, local, self.caching.refresh_ahead);
-            store.wakeups().keep_copy(&listener, copy);
+        if let (Some(FlightResult::Value(stored)), Some(call)) = (&result, &self.caching.call) {
+            let copy =
+                LocalCopy::of(stored, &names.record, &self.spec.scheme, local, self.caching.refresh_ahead);
+            store.wakeups().keep_copy(&listener, call, copy);
         }
         result
     }

@@ -160,8 +160,12 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let was_decoded = stored.payload.decoded().is_some();
         match self.sharing.decode(&stored.payload) {
             Ok(returned) => {
-                if !was_decoded && stored.payload.decoded().is_some() && request.caching.local.is_some() {
-                    request.core.store.wakeups().weigh_copy(&request.spec.names.record, &stored.payload);
+                if !was_decoded
+                    && stored.payload.decoded().is_some()
+                    && let Some(call) = &request.caching.call
+                {
+                    let record = &request.spec.names.record;
+                    request.core.store.wakeups().weigh_copy(call, record, &stored.payload);
                 }
                 Decision::Return(returned)
             }
