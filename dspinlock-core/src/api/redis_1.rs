@@ -39,7 +39,7 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
-    let own = Own::new(client, LIMITS, true, wakeups.clone()).map_err(|_| unusable())?;
+    let own = Own::new(client, LIMITS, true, &worker, wakeups.clone()).map_err(|_| unusable())?;
     let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
     Ok(Client::on(store, worker))
 }

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 pub(crate) use copies::LocalCopy;
+pub(crate) use hints::Hint;
 use hints::Hints;
 use last_failure::LastFailure;
 use memory::Memory;
@@ -107,6 +108,14 @@ impl Store {
             }
             Err(error) => (Err(error), Notify::Never),
         }
+    }
+
+    /// Does `operation` in the caller's own task, on whatever executor that is.
+    ///
+    /// A future that is dropped leaves the backend sound, and the outcome of the operation unknown.
+    pub(crate) async fn call_here<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        check_process(self.process)?;
+        typed::<O>(self.backend.send_here(operation.request()).wait().await?)
     }
 
     /// Does `operation`, blocking the calling thread until the reply.

@@ -22,7 +22,6 @@ pub(crate) struct Acquire<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) lease: Duration,
-    pub(crate) fence_life: Duration,
     /// The server refuses the request after this moment, so that a delayed request can't outlive its compensation.
     pub(crate) not_after: ServerTime,
     pub(crate) relock: bool,
@@ -76,7 +75,7 @@ pub(crate) enum Acquired {
     Spent,
     /// The key holds a value of another Redis type.
     WrongType(String),
-    /// The fence's key holds no token, but something of this Redis type. Nothing was changed.
+    /// The fence's key holds a value of this Redis type. Nothing was changed.
     StrangeFence(String),
     /// The reply to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
     Repeated(Box<Acquired>),
@@ -119,7 +118,6 @@ pub(crate) struct Release<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) expire: Option<Duration>,
-    pub(crate) fence_life: Duration,
     /// The name of this process, which does not count among the others that wait.
     pub(crate) caller: &'a str,
     /// The value to store beside COMPUTED, and how long to keep it.
@@ -222,7 +220,6 @@ pub(crate) struct RenewOne<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) life: Duration,
-    pub(crate) fence_life: Duration,
 }
 
 /// Looks at a key.
@@ -238,7 +235,6 @@ pub(crate) enum Found {
     Held {
         raw: Vec<u8>,
         remaining: Option<Duration>,
-        fence: Option<u64>,
     },
     /// The key holds a value of another Redis type.
     WrongType(String),

@@ -185,7 +185,6 @@ impl CacheRequest {
             names: &self.spec.names,
             tag,
             expire: self.spec.options.expire,
-            fence_life: self.spec.options.fence_life(),
             caller: &self.core.id,
             value: Some((&value, life)),
         };

@@ -1,15 +1,19 @@
 //! Plain reads of a stored value, which take no lock, and the mark for whoever computes the next one.
 
 use crate::clock::Tick;
-use crate::engine::attempt::{Attempt, Outcome};
+use crate::engine::attempt::{Attempt, Door, Outcome};
 use crate::engine::flight::FlightResult;
 use crate::engine::guard::Guard;
 use crate::engine::spin::Policy;
+use crate::error::Result;
 use crate::format::envelope::{Header, Label, Stored};
-use crate::store::{Excerpt, Found, Hit, LocalCopy, Read, ReadValue, Seen};
+use crate::store::{Excerpt, Extent, Found, Hint, Hit, LocalCopy, Read, ReadValue, Seen};
 use crate::value::request::CacheRequest;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The largest value that each caller reads for itself, in bytes.
+const SMALL: usize = 64 << 10;
 
 /// A record and the beginning of its value, which may be used.
 struct StoredPart {
@@ -19,8 +23,30 @@ struct StoredPart {
 }
 
 impl CacheRequest {
-    /// Reads the stored value, if one is expected there. The result is an error if a large value was there and the rest of it
-    /// could not be read.
+    /// Reads a small stored value from the caller's own task or thread, if one is expected there. Larger ones are read once for
+    /// all callers of this process, by their flight.
+    pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
+        let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
+        let hint = store.hints().of(&names.record, &label.schema);
+        let extent =
+            hint.extent().filter(|extent| matches!(extent, Extent::Whole(length) if *length <= SMALL))?;
+        // A copy needs the connection that listens.
+        if self.caching.local.is_some() || self.core.check_open().is_err() {
+            return None;
+        }
+        let read = Hit { names, extent };
+        let seen = match door {
+            Door::Task => store.call_here(&read).await,
+            Door::Thread => store.call_blocking(&read),
+        };
+        let FlightResult::Value(stored) = self.found(seen, hint, extent).await? else { return None };
+        self.core.unshared.remove(&names.record);
+        // One of the callers computes the next value then.
+        (!self.is_due(&stored)).then_some(stored)
+    }
+
+    /// Reads the stored value for a flight, if one is expected there. The result is an error if a large value was there and the
+    /// rest of it could not be read.
     ///
     /// A miss and a failed read give `None`: the request for the lock comes next, and shows the same.
     pub(super) async fn hit(&self) -> Option<FlightResult> {
@@ -28,14 +54,23 @@ impl CacheRequest {
         let hint = store.hints().of(&names.record, &label.schema);
         let extent = hint.extent()?;
         let read = Hit { names, extent };
-        let mut listener = self.caching.local.map(|_| store.wakeups().listen(&names.record));
-        let seen = match &mut listener {
-            Some(listener) => {
-                listener.attend();
-                store.call_tracked(&read).await.0
-            }
-            None => store.call(&read).await,
+        let Some(local) = self.caching.local else {
+            return self.found(store.call(&read).await, hint, extent).await;
         };
+        let mut listener = store.wakeups().listen(&names.record);
+        listener.attend();
+        let seen = store.call_tracked(&read).await.0;
+        let result = self.found(seen, hint, extent).await;
+        if let Some(FlightResult::Value(stored)) = &result {
+            let copy = LocalCopy::of(stored, label, local, self.caching.refresh_ahead);
+            store.wakeups().keep_copy(&listener, copy);
+        }
+        result
+    }
+
+    /// The result of a plain read, and of reading on where that was the beginning of a large value.
+    async fn found(&self, seen: Result<Seen>, hint: Hint<'_>, extent: Extent) -> Option<FlightResult> {
+        let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let Ok(seen) = seen else {
             hint.failed(extent);
             return None;
@@ -51,12 +86,17 @@ impl CacheRequest {
         };
         hint.note(Some(bytes.len()));
         let until = header.until.and_then(|until| store.tick_at(until));
-        let stored = Stored { payload: header.content(bytes), record: Some(record.into()), until };
-        if let (Some(listener), Some(local)) = (&listener, self.caching.local) {
-            let copy = LocalCopy::of(&stored, label, local, self.caching.refresh_ahead);
-            store.wakeups().keep_copy(listener, copy);
-        }
-        Some(FlightResult::Value(stored))
+        Some(FlightResult::Value(Stored {
+            payload: header.content(bytes),
+            record: Some(record.into()),
+            until,
+        }))
+    }
+
+    /// Whether the value expires so soon that the next one is computed now.
+    fn is_due(&self, stored: &Stored) -> bool {
+        let due = stored.until.zip(self.caching.refresh_ahead).map(|(until, ahead)| until.before(ahead));
+        due.is_some_and(|due| Tick::now() >= due)
     }
 
     /// What was seen, if it is the value that this caller wants, and may be used.
@@ -69,13 +109,12 @@ impl CacheRequest {
 
     /// Takes the mark of the caller that refreshes ahead, if this value expires soon and no other caller has the mark.
     pub(super) async fn refreshes_ahead(&self, stored: &Stored) -> Option<Guard> {
-        let (ahead, until) = (self.caching.refresh_ahead?, stored.until?);
-        if Tick::now() < until.before(ahead) {
+        if !self.is_due(stored) {
             return None;
         }
         let mark = Arc::new(self.spec.of_the_mark());
         let attempt = Attempt::new(Arc::clone(&self.core), mark, Policy::TRY, Duration::ZERO);
-        let mark = match attempt.run().await {
+        let mark = match attempt.run(Door::Task).await {
             Ok(Outcome::Entered(mark)) => mark,
             // Another caller refreshes.
             Ok(_) => return None,

@@ -2,7 +2,7 @@
 //! known here.
 
 use crate::clock::{ServerTime, Tick};
-use crate::engine::attempt::{Attempt, Fetched, Outcome};
+use crate::engine::attempt::{Attempt, Door, Fetched, Outcome};
 use crate::engine::core::Core;
 use crate::engine::fallback::Resolved;
 use crate::engine::flight::{FlightResult, Join, Lead};
@@ -154,7 +154,7 @@ impl CacheRequest {
             self.core.unshared.remove(&self.spec.names.record);
             result
         } else {
-            match self.warn_if_long(attempt.run(), || self.warn_of_holder()).await {
+            match self.warn_if_long(attempt.run(Door::Task), || self.warn_of_holder()).await {
                 Ok(Outcome::Entered(guard)) => {
                     self.note_value(None);
                     return Ok(Assignment::Compute(Leader::first(guard, lead)));

@@ -129,7 +129,6 @@ pub(super) enum Answer {
     Failed(Vec<u8>),
     Late,
     Spent,
-    StrangeFence,
     Ended(Released),
     Ours(Vec<bool>),
     Shown { record: Option<(Vec<u8>, Life)>, value: Option<Vec<u8>> },
@@ -214,8 +213,6 @@ pub(super) struct Lock {
     pub(super) value: Content,
     pub(super) note: Content,
     pub(super) mark: Content,
-    /// A stranger has put something at the fence's key.
-    strange_fence: bool,
 }
 
 /// Two locks, and the result of the last operation.
@@ -273,7 +270,7 @@ impl Lock {
             return Answer::Spent;
         }
         if self.holds(ask.tag, State::Blocked) {
-            return if self.strange_fence { Answer::StrangeFence } else { Answer::Granted };
+            return Answer::Granted;
         }
         if ask.late {
             return Answer::Late;
@@ -290,9 +287,6 @@ impl Lock {
                 let value = ask.wanted.as_ref().and_then(|_| self.value());
                 return Answer::Held { raw, life, value };
             }
-        }
-        if self.strange_fence {
-            return Answer::StrangeFence;
         }
         self.record = Some((own, ask.lease));
         Answer::Granted
@@ -401,9 +395,8 @@ impl Model {
             }
             What::Forget => Answer::Forgotten(lock.forget()),
             What::Put { part, content, life } => {
-                match lock.part(*part) {
-                    Some(place) => *place = Some((content.clone(), *life)),
-                    None => lock.strange_fence = *life != Life::Moment,
+                if let Some(place) = lock.part(*part) {
+                    *place = Some((content.clone(), *life));
                 }
                 Answer::Nothing
             }

@@ -155,6 +155,12 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// is to push changes of the keys that a single command reads, if this link can have that.
     fn send<'a>(&'a self, batch: &'a Batch, track: bool) -> Exchange<'a>;
 
+    /// Sends a batch and awaits the reply, in the caller's own task and within the link's time limits; `None` if only
+    /// [`send`](Self::send) can do it at present. A batch whose reply is lost is not repeated.
+    fn send_here<'a>(&'a self, _: &'a Batch) -> Option<Exchange<'a>> {
+        None
+    }
+
     /// Sends a batch and blocks until the reply; `None` if only [`send`](Self::send) can do it at present.
     fn send_blocking(&self, batch: &Batch) -> Option<Received>;
 }
@@ -162,4 +168,9 @@ pub(crate) trait Link: Send + Sync + 'static {
 /// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.
 pub(super) fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
+}
+
+/// The error of a reply that did not come in time.
+pub(super) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
-//! | `own`, `shared`, `borrowed` | connections of the library, and those that users bring |
+//! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
+//! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
 //! | `pieces` | large values |
 
@@ -14,9 +15,11 @@ mod circuit;
 mod link;
 mod own;
 mod pieces;
+mod pool;
 mod refusal;
 mod replies;
 mod requests;
+mod runtimes;
 mod scripts;
 mod server;
 mod shared;
@@ -103,14 +106,21 @@ impl Backend for Redis {
         Sending::Waiting(Box::pin(self.answer(request, batch, track)))
     }
 
+    fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
+        let batch = requests::batch(request, self.server.limits);
+        Sending::Waiting(Box::pin(async move { self.read(request, self.server.exchange_here(batch).await?) }))
+    }
+
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
         let batch = requests::batch(request, self.server.limits);
         self.read(request, self.server.exchange_blocking(batch)?)
     }
 
     fn patience(&self) -> Duration {
-        // One try and one repeat, each with a new connection.
-        (self.server.limits.connect_timeout + self.server.limits.response_timeout) * 2
+        // A try over the connection of the caller's runtime, then one and a repeat of the library's thread, each with a new
+        // connection.
+        let Limits { connect_timeout, response_timeout, .. } = self.server.limits;
+        response_timeout + (connect_timeout + response_timeout) * 2
     }
 
     fn send_ahead<'a>(&'a self, names: &Names, value: Bytes) -> Sending<'a, Result<Sent, NotSent>> {

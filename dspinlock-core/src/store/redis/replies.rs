@@ -39,6 +39,11 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
 }
 
 fn acquired(value: Value) -> Option<Acquired> {
+    // The common case: the token is the server's time.
+    if let Value::BulkString(digits) = &value {
+        let now = number(digits)?;
+        return Some(Acquired::Granted { fence: now, now: ServerTime(now) });
+    }
     let mut fields = Fields::of(value)?;
     Some(match fields.word()?.as_str() {
         "granted" => Acquired::Granted { fence: fields.number()?, now: fields.time()? },
@@ -69,9 +74,11 @@ fn confirmed(value: Value, replicas: Replicas) -> Option<Acquired> {
 }
 
 fn released(value: Value) -> Option<Released> {
+    if let Value::Int(others) = value {
+        return Some(Released::Done { others: u64::try_from(others).ok()? });
+    }
     let mut fields = Fields::of(value)?;
     Some(match fields.word()?.as_str() {
-        "done" => Released::Done { others: fields.number()? },
         "computed" => Released::AlreadyComputed,
         "gone" => Released::Gone,
         "refused" => Released::Refused(fields.word()?),
@@ -88,7 +95,7 @@ fn flag(value: &Value) -> Option<bool> {
 fn found(fields: &mut Fields) -> Option<Found> {
     Some(match fields.word()?.as_str() {
         "free" => Found::Free,
-        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()?, fence: fields.number() },
+        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()? },
         "type" => Found::WrongType(fields.word()?),
         _ => return None,
     })
@@ -133,6 +140,10 @@ fn forgotten(value: Value) -> Option<Forgotten> {
     })
 }
 
+fn number(digits: &[u8]) -> Option<u64> {
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
 /// The fields of a script's reply, taken one after the other.
 struct Fields(std::vec::IntoIter<Value>);
 
@@ -160,7 +171,7 @@ impl Fields {
     fn number(&mut self) -> Option<u64> {
         match self.0.next()? {
             Value::Int(number) => u64::try_from(number).ok(),
-            Value::BulkString(digits) => str::from_utf8(&digits).ok()?.parse().ok(),
+            Value::BulkString(digits) => number(&digits),
             _ => None,
         }
     }
@@ -194,6 +205,8 @@ mod tests {
             confirmed(Value::Array(vec![Value::Nil]), Replicas { count: 1, within: Duration::ZERO }),
             None
         );
+        assert_eq!(acquired(Value::BulkString(b"soon".to_vec())), None);
+        assert_eq!(released(Value::Int(-1)), None);
         assert_eq!(flag(&Value::Nil), None);
     }
 }
