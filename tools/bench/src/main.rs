@@ -1,4 +1,4 @@
-//! Compares `dspinlock` with the bare commands and with other locks, in one run against private servers.
+//! Compares `dspinlock` with plain commands and with other libraries, in one run against private servers.
 //!
 //! ```sh
 //! cargo run --release -p dspinlock-bench -- --quick
@@ -49,10 +49,10 @@ fn compare(arguments: &[String]) -> Fallible<()> {
     for row in rows::ALL.iter().filter(|row| options.wants(row.name)) {
         eprintln!("{} …", row.name);
         let start = Instant::now();
-        let result = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
+        let measured = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
         eprintln!("{} took {:.0} s", row.name, start.elapsed().as_secs_f64());
-        report::table::print(&result);
-        results.push(result);
+        measured.iter().for_each(report::table::print);
+        results.extend(measured);
     }
     report::write(&results, &options)
 }

@@ -170,12 +170,10 @@ def turns(make, settings):
         elif order == "give":
             at = moment()
             callers[0][1]()
-            say("done", at=at)
+            say("done", at=at, took=moment() - at)
         elif order == "turn":
             moments = threads(callers, turn)
             say("done", first=min(moments), last=max(moments))
-        elif order == "time":
-            say("done", cpu=time.process_time() * 1e6)
         else:
             raise ValueError(order)
 
