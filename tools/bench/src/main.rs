@@ -13,6 +13,7 @@ mod contestants;
 mod measure;
 mod options;
 mod place;
+mod profile;
 mod report;
 mod rows;
 mod worker;
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == child::WORKER => worker::main(rest),
+        Some((first, rest)) if first == profile::PROFILE => profile::main(rest),
+        Some((first, [dir, readme])) if first == options::TABLES => {
+            report::summary::write(dir.as_ref(), readme.as_ref())
+        }
         _ => compare(&arguments),
     };
     match done {

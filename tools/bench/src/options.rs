@@ -21,8 +21,13 @@ usage: dspinlock-bench [OPTION]...
   --list           the rows, and what they measure
   --help           this text
 
+  --tables DIR README   measures nothing; makes the tables from the figures in DIR, for scripts/bench
+
 The Python contestants run where DSPINLOCK_PYTHON, or else .venv/bin/python, names an interpreter that has them.
 ";
+
+/// The first argument of a call that makes the tables.
+pub(crate) const TABLES: &str = "--tables";
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]

@@ -207,12 +207,17 @@ def dspinlock_result(url):
 
     def result(key, computing):
         """Skips what has been computed; there is no result to share."""
-        with Lock("dspinlock:result:" + key, sess=connection, cached_if_computed=True) as lock:
-            # Only the record shows whether it has the lock or was let past it.
-            if connection.get(lock.get_key()) != lock._tag + ",0":
-                return None
-            time.sleep(computing)
-            return moment()
+        at = None
+        try:
+            with Lock("dspinlock:result:" + key, sess=connection, cached_if_computed=True) as lock:
+                # Only the record shows whether it has the lock or was let past it.
+                if connection.get(lock.get_key()) == lock._tag + ",0":
+                    time.sleep(computing)
+                    at = moment()
+        except dspinlock.exceptions.InvalidMutexReleaseEncountered:
+            # As above.
+            pass
+        return at
 
     return result
 

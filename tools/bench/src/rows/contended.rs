@@ -99,6 +99,7 @@ impl Contest {
             .with("cpu_us", cpu / sections)
             .with("least", least("least"))
             .with("most", most("most"))
+            .with("evenness", least("least") / most("most").max(1.0))
             .with("overlaps", sum("overlaps"));
         Ok(if self.processes > 1 { sample.with("least_share", share) } else { sample })
     }

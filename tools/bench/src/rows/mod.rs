@@ -17,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) what: &'static str,
     unit: &'static str,
     /// Whether it is about the cost of the software, which is measured on one core, too.
-    software: bool,
+    pub(crate) software: bool,
     measure: fn(&Options, &Place) -> Vec<Standing>,
 }
 

@@ -121,7 +121,8 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
             let (caller, locks) = task.await?;
             small = Some(caller);
             let mut answer = locks.answer();
-            answer.push(("hits", readers.stop().await? / length.as_secs_f64()));
+            let [hits, failed] = readers.stop().await;
+            answer.extend([("hits", hits / length.as_secs_f64()), ("failed_hits", failed)]);
             Ok(answer)
         })
     })
@@ -129,36 +130,40 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
 
 /// The callers that read.
 struct Readers {
-    tasks: JoinSet<Fallible<()>>,
+    tasks: JoinSet<()>,
     over: Arc<AtomicBool>,
     hits: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
 }
 
 impl Readers {
     fn start(sharing: &Sharing, callers: u64) -> Self {
-        let mut readers = Self { tasks: JoinSet::new(), over: Arc::default(), hits: Arc::default() };
+        let mut readers = Self {
+            tasks: JoinSet::new(),
+            over: Arc::default(),
+            hits: Arc::default(),
+            failed: Arc::default(),
+        };
         for caller in 0..callers {
             let (mut sharing, name) = (sharing.clone(), format!("large-{caller}"));
-            let (over, hits) = (Arc::clone(&readers.over), Arc::clone(&readers.hits));
+            let over = Arc::clone(&readers.over);
+            let (hits, failed) = (Arc::clone(&readers.hits), Arc::clone(&readers.failed));
             readers.tasks.spawn(async move {
                 while !over.load(Ordering::Relaxed) {
-                    sharing.get(&name).await?.ok_or("the result has gone")?;
-                    hits.fetch_add(1, Ordering::Relaxed);
+                    let done = if let Ok(Some(_)) = sharing.get(&name).await { &hits } else { &failed };
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(())
             });
         }
         readers
     }
 
-    /// Returns how many hits they had until now.
+    /// Returns how many hits they had until now, and how many failed.
     #[expect(clippy::cast_precision_loss, reason = "these are far fewer than 2^53 hits")]
-    async fn stop(self) -> Fallible<f64> {
-        let hits = self.hits.load(Ordering::Relaxed) as f64;
+    async fn stop(self) -> [f64; 2] {
+        let counts = [&self.hits, &self.failed].map(|count| count.load(Ordering::Relaxed) as f64);
         self.over.store(true, Ordering::Relaxed);
-        for done in self.tasks.join_all().await {
-            done?;
-        }
-        Ok(hits)
+        self.tasks.join_all().await;
+        counts
     }
 }

@@ -33,23 +33,36 @@ impl By {
         })
     }
 
-    /// `number` locks, acquired by several tasks.
-    async fn acquire_all(self: &Arc<Self>, kind: &str, number: u64, lease: Duration) -> Fallible<Vec<Held>> {
+    /// `number` locks, acquired by several tasks, and how many of them were refused.
+    async fn acquire_all(
+        self: &Arc<Self>,
+        kind: &str,
+        number: u64,
+        lease: Duration,
+    ) -> Fallible<(Vec<Held>, f64)> {
         let task = |task| {
             let (by, kind) = (Arc::clone(self), kind.to_owned());
             tokio::spawn(async move {
-                let mut held = Vec::new();
+                let (mut held, mut refused) = (Vec::new(), 0.0);
                 for key in (task..number).step_by(usize::try_from(TASKS)?) {
-                    held.push(by.acquire(&format!("{kind}-{key}"), lease).await?);
+                    match by.acquire(&format!("{kind}-{key}"), lease).await {
+                        Ok(lock) => held.push(lock),
+                        Err(error) => {
+                            eprintln!("{error}");
+                            refused += 1.0;
+                        }
+                    }
                 }
-                Fallible::Ok(held)
+                Fallible::Ok((held, refused))
             })
         };
-        let mut all = Vec::with_capacity(usize::try_from(number)?);
+        let (mut all, mut all_refused) = (Vec::with_capacity(usize::try_from(number)?), 0.0);
         for task in (0..TASKS).map(task).collect::<Vec<_>>() {
-            all.extend(task.await??);
+            let (held, refused) = task.await??;
+            all.extend(held);
+            all_refused += refused;
         }
-        Ok(all)
+        Ok((all, all_refused))
     }
 }
 
@@ -68,8 +81,10 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
     take_orders(|order| match order {
         "take" => {
             let (memory, start) = (resident()?, moment());
-            all = runtime.block_on(by.acquire_all("held", number, lease))?;
-            Ok(vec![("bytes", resident()? - memory), ("seconds", (moment() - start) / 1e6)])
+            let (held, refused) = runtime.block_on(by.acquire_all("held", number, lease))?;
+            all = held;
+            let bytes = resident()? - memory;
+            Ok(vec![("bytes", bytes), ("seconds", (moment() - start) / 1e6), ("refused", refused)])
         }
         "look" => Ok(looks(&all)),
         other => Err(format!("no order {other:?}").into()),
