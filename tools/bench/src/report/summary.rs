@@ -82,8 +82,8 @@ impl Run {
 
     fn reached(&self) -> String {
         let mut table = format!(
-            "# What was to be reached\n\n{}. Each figure is the median, with the least and the greatest of the repeats; in \
-             brackets\nstands our figure divided by theirs. Made by `scripts/bench` from `figures.jsonl`.\n\n\
+            "# What was to be reached\n\n{}.\n\nOurs are the median, the least and the greatest of the repeats, the others the \
+             median and, in brackets, our figure\ndivided by theirs. Made by `scripts/bench` from `figures.jsonl`.\n\n\
              | row | dspinlock | plain commands, or by hand | best peer | to reach | reached |\n\
              | --- | --- | --- | --- | --- | --- |\n",
             self.place
@@ -95,7 +95,7 @@ impl Run {
                 Some(ours) if line.figure.is_some() => shown(ours.figure(line), line.unit),
                 Some(ours) => {
                     let of = |name: &str| shown(ours.0[name].as_f64(), line.unit);
-                    format!("{} ({} to {})", of("median"), of("min"), of("max"))
+                    format!("{}, {} to {}", of("median"), of("min"), of("max"))
                 }
             };
             let [plain, peer] = self.others(line);
@@ -142,6 +142,11 @@ impl Standing<'_> {
 /// A figure with its unit, for people.
 fn shown(figure: Option<f64>, unit: &str) -> String {
     let Some(figure) = figure else { return "–".to_owned() };
+    let (figure, unit) = match unit {
+        "ns" if figure >= 10_000.0 => (figure / 1e3, "µs"),
+        "µs" if figure >= 10_000.0 => (figure / 1e3, "ms"),
+        _ => (figure, unit),
+    };
     let number = if figure.abs() >= 10_000.0 {
         format!("{} k", super::table::figure(figure / 1e3))
     } else if figure == 0.0 {
@@ -192,7 +197,7 @@ mod tests {
         let line = LINES.iter().find(|line| line.row == "uncontended_async" && !line.pinned).unwrap();
         let row = format!("| {} | 100 µs | 20.0 µs (5.00 ×) | rslock 25.0 µs (4.00 ×) |", line.label);
         assert!(run.in_readme().contains(&row), "{}", run.in_readme());
-        let row = format!("| {} | 100 µs (90.0 µs to 20.0 k µs) | 20.0 µs (5.00 ×) |", line.label);
+        let row = format!("| {} | 100 µs, 90.0 µs to 20.0 ms | 20.0 µs (5.00 ×) |", line.label);
         assert!(run.reached().contains(&row), "{}", run.reached());
         assert!(run.reached().contains("**no**"));
     }

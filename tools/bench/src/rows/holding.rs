@@ -12,6 +12,9 @@ use std::time::Duration;
 /// How many locks one process holds.
 const LOCKS: u32 = 100_000;
 
+/// The default.
+const LEASE: Duration = Duration::from_secs(10);
+
 /// A lease is renewed three times while it lasts.
 const ROUNDS: f64 = 3.0;
 
@@ -19,8 +22,7 @@ const ROUNDS: f64 = 3.0;
 pub(super) fn many(options: &Options, place: &Place) -> Vec<Standing> {
     // rslock renews nothing: its locks end with their lease.
     let contestants = [Contestant::task(Engine::Dspinlock), Contestant::task(Engine::Rslock).aside()];
-    let lease = Duration::from_secs(if options.quick { 6 } else { 10 });
-    let settings = [format!("locks={LOCKS}"), format!("lease={}", lease.as_millis())];
+    let settings = [format!("locks={LOCKS}")];
     in_turns(
         options,
         true,
@@ -38,10 +40,10 @@ pub(super) fn many(options: &Options, place: &Place) -> Vec<Standing> {
                 return Ok(sample);
             }
             let (before, began) = (place.work(), holder.ask("look")?);
-            sleep(lease);
+            sleep(LEASE);
             let (served, ended) = (place.since(&before, contestant.engine), holder.ask("look")?);
             holder.crash()?;
-            let of_a_core = |micros: f64| micros / lease.as_secs_f64() / 1e4;
+            let of_a_core = |micros: f64| micros / LEASE.as_secs_f64() / 1e4;
             Ok(sample
                 .with("commands_a_round", served.commands / ROUNDS)
                 .with("server_cpu_%", of_a_core(served.cpu_us))

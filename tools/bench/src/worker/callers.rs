@@ -6,6 +6,9 @@ use super::plain::{AsyncPlain, BlockingPlain, PlainCommands};
 use crate::Fallible;
 use crate::contestants::Engine;
 use std::pin::Pin;
+use std::time::Duration;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A caller with a thread of its own.
 pub(crate) trait Blocking: Send {
@@ -52,7 +55,10 @@ pub(crate) async fn tasked(settings: &Settings, keys: &[String]) -> Fallible<Vec
             Ok(keys.iter().map(|key| task(AsyncDspinlock::new(&client, key, settings))).collect())
         }
         Engine::Plain => {
-            let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+            // The default of 500 ms is too short for a busy machine.
+            let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
+            let client = redis::Client::open(url)?;
+            let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
             let caller = |key: &String| task(AsyncPlain::new(connection.clone(), commands(settings, key)));
             Ok(keys.iter().map(caller).collect())
         }
@@ -75,6 +81,6 @@ fn task(caller: impl Tasked + 'static) -> Box<dyn Tasked> {
 
 fn commands(settings: &Settings, key: &str) -> PlainCommands {
     // They poll as `dspinlock` does without wake-ups.
-    let sleep = std::time::Duration::from_millis(settings.sleep_ms().unwrap_or(500));
+    let sleep = Duration::from_millis(settings.sleep_ms().unwrap_or(500));
     PlainCommands::new(key, settings.get("lease", 10_000), sleep)
 }

@@ -32,6 +32,7 @@ impl Target {
     pub(super) fn text(&self) -> String {
         let sign = if self.at_least { "≥" } else { "≤" };
         match self.of {
+            Of::Figure if self.bound == 0.0 => "none".to_owned(),
             Of::Figure => format!("{sign} {}", self.bound),
             Of::Yardstick => format!("{sign} {} × plain", self.bound),
             Of::Peer => format!("{sign} {} × peer", self.bound),
@@ -106,6 +107,8 @@ pub(super) const LINES: &[Line] = &[
     line("a crashed holder: after the end of its lease, beside 100,000 keys", "crash_takeover", "ms").of("after_lease_ms").to(&[at_most(Of::Figure, 12.0)]),
     line("a held lock of 100,000 in one process", "held_100000", "bytes").to(&[at_most(Of::Figure, 1_024.0)]),
     line("the same, commands that renew them once", "held_100000", "").of("commands_a_round"),
+    line("the same, lost while they were held", "held_100000", "").of("lost").to(&[at_most(Of::Figure, 0.0)]),
+    line("the same, refused", "held_100000", "").of("refused").to(&[at_most(Of::Figure, 0.0)]),
     line("the same, time of the server, of a core", "held_100000", "%").of("server_cpu_%").aside(),
     line("a lock beside 64 readers of 4 MB, the slowest", "lock_beside_hits", "ms"),
     line("the same, refused", "lock_beside_hits", "").of("refused").to(&[at_most(Of::Figure, 0.0)]),
