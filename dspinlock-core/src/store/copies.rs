@@ -4,7 +4,7 @@
 //! the latest when its time is over or its record expires.
 
 use crate::clock::Tick;
-use crate::format::envelope::Payload;
+use crate::format::envelope::{Payload, Stored};
 use crate::format::scheme::Scheme;
 use crate::options::CallId;
 use crate::sync::lock;
@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The most copies, about.
 const NUMBER: usize = 10_000;
@@ -46,12 +47,27 @@ pub(crate) struct LocalCopy {
 }
 
 impl LocalCopy {
-    /// A copy of the value beside this record, for calls with this scheme.
-    pub(crate) fn new(record: &str, scheme: &Arc<dyn Scheme>, payload: &Payload, until: Tick) -> Self {
+    /// A copy of a value that was read just now beside this record, for calls with this scheme. This process may serve it for
+    /// `local` at most, and no longer than its record lives.
+    pub(crate) fn of(
+        record: &str,
+        scheme: &Arc<dyn Scheme>,
+        stored: &Stored,
+        local: Duration,
+        refresh_ahead: Option<Duration>,
+    ) -> Self {
+        let at_most = Tick::now() + local;
+        // After that, callers have to ask the store, so that one of them computes the next value.
+        let ahead = refresh_ahead.unwrap_or_default();
+        let until = stored.until.map_or(at_most, |until| until.before(ahead).min(at_most));
+        Self::new(record, scheme, &stored.payload, until)
+    }
+
+    pub(super) fn new(record: &str, scheme: &Arc<dyn Scheme>, payload: &Payload, until: Tick) -> Self {
         Self { record: record.to_owned(), payload: payload.clone(), until, _scheme: Arc::clone(scheme) }
     }
 
-    pub(crate) fn until(&self) -> Tick {
+    pub(super) fn until(&self) -> Tick {
         self.until
     }
 
@@ -200,7 +216,6 @@ impl fmt::Debug for Copies {
 mod tests {
     use super::*;
     use crate::format::scheme::StandardScheme;
-    use std::time::Duration;
 
     const T0: Tick = Tick::from_millis(1_000);
     const S: Duration = Duration::from_secs(1);

@@ -63,8 +63,8 @@ impl Engine {
                 // The server counts the plain reads of a hit together with those in scripts. The rows that count commands
                 // have no hits.
                 &[
-                    "del", "exists", "get", "getrange", "pexpire", "pttl", "rename", "sadd", "scard", "set",
-                    "srem", "strlen", "time", "type",
+                    "del", "exists", "get", "getrange", "getset", "pexpire", "pttl", "rename", "sadd",
+                    "scard", "set", "srem", "strlen", "time", "type",
                 ]
             }
             Self::BareSet | Self::Rslock | Self::Redlock => &["get", "del", "pexpire"],

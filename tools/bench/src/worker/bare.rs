@@ -33,8 +33,8 @@ pub(crate) struct BareCommands {
     release: Cmd,
     /// The scripts to load first.
     scripts: Vec<&'static str>,
-    /// The first word of a reply that grants the lock.
-    granted: &'static str,
+    /// The reply to a release: how many processes have waited, or how many records were removed.
+    released: i64,
     /// How long to sleep while another caller holds the key.
     sleep: Duration,
 }
@@ -43,15 +43,14 @@ impl BareCommands {
     /// The scripts of `dspinlock`.
     pub(crate) fn scripts(key: &str, lease_ms: u64, sleep: Duration) -> Self {
         let record = format!("dspinlock,bare,{key}");
-        let (fence, wait) = (format!("{{{record}}}:fence"), format!("{{{record}}}:wait"));
+        let (fence, wait) = (format!("dspinlock:fence:{{{record}}}"), format!("{{{record}}}:wait"));
         let tag = tag(",2026-01-31T23:59:59.000123+00:00,");
-        let mut acquire = call(ACQUIRE, &[&record, &fence, &wait]);
-        // Never too late, no record to replace, one token, no mark of waiting.
-        acquire.arg(&tag).arg(lease_ms).arg(5_400_000).arg("9000000000000000").arg("").arg("").arg("-1");
-        acquire.arg(1).arg("");
-        let mut release = call(RELEASE, &[&record, &fence, &wait]);
-        release.arg(&tag).arg(0).arg(5_400_000).arg("host/1234");
-        Self { acquire, release, scripts: vec![ACQUIRE, RELEASE], granted: "granted", sleep }
+        let mut acquire = call(ACQUIRE, &[&record, &fence]);
+        // Never too late.
+        acquire.arg(format!("{tag}0")).arg(lease_ms).arg("9000000000000000");
+        let mut release = call(RELEASE, &[&record, &wait]);
+        release.arg(&tag).arg("host/1234");
+        Self { acquire, release, scripts: vec![ACQUIRE, RELEASE], released: 0, sleep }
     }
 
     /// `SET NX PX`, and a script that compares and deletes.
@@ -61,25 +60,21 @@ impl BareCommands {
         acquire.arg(&key).arg(&tag).arg("NX").arg("PX").arg(lease_ms);
         let mut release = call(COMPARE_AND_DELETE, &[&key]);
         release.arg(&tag);
-        Self { acquire, release, scripts: vec![COMPARE_AND_DELETE], granted: "OK", sleep }
+        Self { acquire, release, scripts: vec![COMPARE_AND_DELETE], released: 1, sleep }
     }
 
-    fn is_granted(&self, reply: &Value) -> Fallible<bool> {
-        let first = if let Value::Array(fields) = reply { fields.first() } else { Some(reply) };
-        match first {
-            Some(Value::Okay) => Ok(true),
-            Some(Value::BulkString(word)) if word == self.granted.as_bytes() => Ok(true),
-            Some(Value::BulkString(word)) if word == b"held" => Ok(false),
-            Some(Value::Nil) => Ok(false),
+    /// `OK`, or the token; nothing, or the record that holds the key.
+    fn is_granted(reply: &Value) -> Fallible<bool> {
+        match reply {
+            Value::Okay | Value::BulkString(_) => Ok(true),
+            Value::Nil | Value::Array(_) => Ok(false),
             _ => Err(format!("the bare acquire was answered with {reply:?}").into()),
         }
     }
 
-    fn check_released(reply: &Value) -> Fallible<()> {
-        let first = if let Value::Array(fields) = reply { fields.first() } else { Some(reply) };
-        match first {
-            Some(Value::Int(1)) => Ok(()),
-            Some(Value::BulkString(word)) if word == b"done" => Ok(()),
+    fn check_released(&self, reply: &Value) -> Fallible<()> {
+        match reply {
+            Value::Int(number) if *number == self.released => Ok(()),
             _ => Err(format!("the bare release was answered with {reply:?}").into()),
         }
     }
@@ -120,7 +115,7 @@ impl Blocking for BlockingBare {
     fn acquire(&mut self) -> Fallible<()> {
         loop {
             let reply = self.commands.acquire.query(&mut self.connection)?;
-            if self.commands.is_granted(&reply)? {
+            if BareCommands::is_granted(&reply)? {
                 return Ok(());
             }
             std::thread::sleep(self.commands.sleep);
@@ -129,7 +124,7 @@ impl Blocking for BlockingBare {
 
     fn release(&mut self) -> Fallible<()> {
         let reply = self.commands.release.query(&mut self.connection)?;
-        BareCommands::check_released(&reply)
+        self.commands.check_released(&reply)
     }
 }
 
@@ -154,7 +149,7 @@ impl AsyncBare {
             self.loaded = true;
         }
         let reply = self.commands.acquire.query_async(&mut self.connection).await?;
-        self.commands.is_granted(&reply)
+        BareCommands::is_granted(&reply)
     }
 }
 
@@ -171,7 +166,7 @@ impl Tasked for AsyncBare {
     fn release(&mut self) -> Doing<'_> {
         Box::pin(async {
             let reply = self.commands.release.query_async(&mut self.connection).await?;
-            BareCommands::check_released(&reply)
+            self.commands.check_released(&reply)
         })
     }
 }
@@ -190,7 +185,7 @@ mod tests {
             let (mut one, mut two) = (bare(), bare());
             one.acquire().unwrap();
             let refused = two.commands.acquire.query(&mut two.connection).unwrap();
-            assert!(!two.commands.is_granted(&refused).unwrap());
+            assert!(!BareCommands::is_granted(&refused).unwrap());
             one.release().unwrap();
             two.acquire().unwrap();
             two.release().unwrap();
