@@ -52,7 +52,8 @@ impl CacheRequest {
     pub(super) async fn hit(&self) -> Option<FlightResult> {
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
-        let extent = hint.extent()?;
+        // After a shutdown the request for the lock shows the error.
+        let extent = hint.extent().filter(|_| self.core.check_open().is_ok())?;
         let read = Hit { names, extent };
         let Some((local, call)) = self.caching.local.zip(self.caching.call.as_ref()) else {
             return self.found(store.call(&read).await, hint, extent).await;
