@@ -234,6 +234,7 @@ mod tests {
         // An address of its own is no difference.
         let leaked = |name: &str| id(&Lookup::new(&SITE).qualifier(name.to_owned().leak()));
         assert_eq!(leaked("u8"), leaked("u8"));
+        assert_ne!(leaked("u8"), leaked("u16"));
     }
 
     #[test]

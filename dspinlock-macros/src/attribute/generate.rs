@@ -27,9 +27,11 @@
 //! }
 //!
 //! // With `cached`:
+//!     let sharing = { use …; (&&&&&private::sharing::pick::<Result<Usage, AppError>, private::Json>()).__dspinlock_sharing() };
+//!     let call = …;
 //!     private::run_cached_async(
 //!         call,
-//!         { use …; (&&&private::sharing::pick::<Result<Usage, AppError>, private::Json>()).__dspinlock_sharing() },
+//!         sharing,
 //!         move |granted| async move { … },
 //!         |returned| …,                 // the message for the waiters if the body failed
 //!         |value| …,                    // the option `if`
@@ -49,7 +51,7 @@
 //! ```
 //!
 //! The call, or its look-up, is a statement of its own, so that everything that the key borrows or locks is given back before
-//! the wait. The runtime takes all decisions; the generated code takes none.
+//! the wait. The runtime takes all decisions; the generated code only asks whether there is a copy.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
