@@ -10,7 +10,7 @@
 //! | `engine` | one lock's life: the spin, attempts, the local queue, flights, grants, guards, the watchdog |
 //! | `store` | the atomic operations, on Redis and in memory; wake-ups and local copies |
 //! | `format` | what is stored in Redis: keys, names, records, values, notes |
-//! | `error`, `clock`, `options`, `worker`, `drops`, `sync` | the ground |
+//! | `error`, `clock`, `options`, `worker`, `timers`, `drops`, `sync` | the ground |
 //!
 //! `checks` has what tests the floors together: the model, the conformance suite, random input.
 
@@ -28,6 +28,7 @@ mod format;
 mod options;
 mod store;
 mod sync;
+mod timers;
 mod value;
 mod worker;
 

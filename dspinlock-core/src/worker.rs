@@ -1,9 +1,12 @@
-//! The library's own thread, `dspinlock-io`. It runs the shared connection and the renewals, waits for locks, and gives
+//! The library's own thread, `dspinlock-io`. It does what must outlive a caller: it renews, waits for the server, and gives
 //! back what is dropped. It outlives every runtime of the user, so that no lock depends on one. Large values have a
 //! thread of their own.
 
+use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::lock;
+use crate::timers::{Timer, Timers};
+use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, mpsc};
@@ -18,6 +21,7 @@ static WORKER: Mutex<Option<Worker>> = Mutex::new(None);
 #[derive(Clone, Debug)]
 pub(crate) struct Worker {
     runtime: Handle,
+    timers: Timers,
     /// The process that has the thread. A fork of it has none.
     process: u32,
 }
@@ -66,7 +70,17 @@ impl Worker {
             .name(name.to_owned())
             .spawn(move || runtime.block_on(std::future::pending::<()>()))
             .map_err(cannot)?;
-        Ok(Self { runtime: handle, process: std::process::id() })
+        Ok(Self { runtime: handle, timers: Timers::default(), process: std::process::id() })
+    }
+
+    /// Returns whether the calling code runs on the thread.
+    pub(crate) fn is_current(&self) -> bool {
+        Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id())
+    }
+
+    /// Runs `future` in place, until it is done or `at` has come. It needs no runtime of the caller's.
+    pub(crate) fn limit<F: Future>(&self, at: Tick, future: F) -> Limited<F> {
+        Limited { future, at, timer: None, worker: self.clone() }
     }
 
     /// Starts a task; `None` in a fork of the process that has the thread.
@@ -139,6 +153,40 @@ impl<T> Drop for Attended<T> {
         if let Some(task) = &self.0 {
             task.abort();
         }
+    }
+}
+
+pin_project! {
+    /// A future with a time limit. The output is `None` if the limit came first.
+    pub(crate) struct Limited<F> {
+        #[pin]
+        future: F,
+        at: Tick,
+        timer: Option<Timer>,
+        worker: Worker,
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // The future first: what is there already is taken even with no time left.
+        if let Poll::Ready(output) = this.future.poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if Tick::now() >= *this.at {
+            return Poll::Ready(None);
+        }
+        if let Some(timer) = this.timer {
+            timer.wakes(context.waker());
+        } else {
+            let (worker, timers) = (&*this.worker, &this.worker.timers);
+            let start = || worker.detach(timers.clone().run());
+            *this.timer = Some(timers.add(*this.at, context.waker().clone(), start));
+        }
+        Poll::Pending
     }
 }
 

@@ -23,6 +23,21 @@ pub fn eventually(what: &str, check: impl FnMut() -> bool) {
     within(Duration::from_secs(10), what, check);
 }
 
+/// The key of the last fencing token, by the prefix of the scheme and the name of the record. Computed slowly, and apart from the
+/// library: the smallest number in the cluster slot of the record.
+pub fn fence_key(prefix: &str, record: &str) -> String {
+    let step = |sum: u16| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 };
+    let byte = |sum: u16, byte: u8| (0..8).fold(sum ^ u16::from(byte) << 8, |sum, _| step(sum));
+    let slot = |text: &str| text.bytes().fold(0, byte) % 16_384;
+    let tag = record.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    let wanted = slot(tag.filter(|tag| !tag.is_empty()).unwrap_or(record));
+    let mut number = 0_u32;
+    while slot(&number.to_string()) != wanted {
+        number += 1;
+    }
+    format!("{prefix}:fence:{{{number}}}")
+}
+
 /// [`eventually`] with a limit of its own.
 ///
 /// # Panics

@@ -2,7 +2,7 @@
 
 use crate::api::inspect::RecordInfo;
 use crate::api::lock::DSpinlock;
-use crate::engine::attempt::{Attempt, Outcome};
+use crate::engine::attempt::{Attempt, Door, Outcome};
 use crate::engine::guard::Guard;
 use crate::engine::spin::Policy;
 use crate::engine::waits::{Caller, check_recursion};
@@ -125,7 +125,7 @@ impl DSpinlock {
         let attempt = self.attempt(policy)?;
         let core = self.client()?.core();
         let caller = Caller::awaiting(core.address(), self.spec()?);
-        core.worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await
+        attempt.called_by(&Arc::downgrade(&caller)).run(Door::Task).await
     }
 
     fn attend_blocking(&self, policy: Policy) -> Result<Outcome> {

@@ -59,9 +59,9 @@ impl RecordInfo {
 /// use dspinlock::{Client, State};
 ///
 /// let lock = Client::memory().lock("example");
-/// let guard = lock.acquire_blocking()?;
+/// let _guard = lock.acquire_blocking()?;
 /// let found = lock.inspect_blocking()?.expect("somebody holds it");
-/// assert_eq!((found.state(), found.fencing_token()), (State::Blocked, Some(guard.fencing_token())));
+/// assert_eq!(found.state(), State::Blocked);
 /// println!("{} holds it for {:?} unless it is renewed", found.holder(), found.remaining());
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
@@ -69,7 +69,6 @@ impl RecordInfo {
 pub struct Inspection {
     record: RecordInfo,
     remaining: Option<Duration>,
-    fencing_token: Option<u64>,
 }
 
 impl Inspection {
@@ -96,11 +95,6 @@ impl Inspection {
     /// Returns how long the record lives unless it is renewed; `None` if it never expires.
     pub fn remaining(&self) -> Option<Duration> {
         self.remaining
-    }
-
-    /// Returns the highest fencing token given for this key; `None` if none is remembered.
-    pub fn fencing_token(&self) -> Option<u64> {
-        self.fencing_token
     }
 }
 
@@ -133,11 +127,10 @@ impl RecordRef {
     }
 
     fn seen(&self, reply: Result<Found>) -> Result<Option<Inspection>> {
-        Ok(self.spec.found(reply)?.map(|Seen { record, remaining, fence }| Inspection {
-            record: RecordInfo::of(&record),
-            remaining,
-            fencing_token: fence,
-        }))
+        Ok(self
+            .spec
+            .found(reply)?
+            .map(|Seen { record, remaining }| Inspection { record: RecordInfo::of(&record), remaining }))
     }
 
     fn forgotten(&self, reply: Result<Forgotten>) -> Result<bool> {

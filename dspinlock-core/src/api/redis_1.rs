@@ -39,7 +39,7 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
-    let own = Own::new(client, LIMITS, true, wakeups.clone()).map_err(|_| unusable())?;
+    let own = Own::new(client, LIMITS, true, &worker, wakeups.clone()).map_err(|_| unusable())?;
     let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
     Ok(Client::on(store, worker))
 }
@@ -75,7 +75,7 @@ where
 /// callers use it on a helper thread of the library's.
 ///
 /// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values
-/// take a connection for each piece of 256 KiB, two at a time. There are no wake-ups: waiters poll.
+/// take a connection for each piece of 256 KiB, four at a time. There are no wake-ups: waiters poll.
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)

@@ -23,7 +23,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
     let own = ::redis::Client::open(info)
-        .and_then(|client| Own::new(client, limits, tracks, wakeups.clone()))
+        .and_then(|client| Own::new(client, limits, tracks, worker, wakeups.clone()))
         .map_err(|_| unusable())?;
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
 }

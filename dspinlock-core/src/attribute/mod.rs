@@ -10,7 +10,7 @@ mod returns;
 pub mod sharing;
 mod site;
 
-use crate::engine::attempt::Outcome;
+use crate::engine::attempt::{Door, Outcome};
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::guard::Guard;
 use crate::engine::handle::LockHandle;
@@ -163,9 +163,8 @@ impl Entered {
 
 async fn enter(call: Call) -> Result<Entered> {
     let (attempt, lock) = call.attempt()?;
-    let worker = lock.core.worker.clone();
     let caller = Caller::awaiting(lock.core.address(), &lock.spec);
-    match worker.attend(attempt.called_by(&Arc::downgrade(&caller)).run()).await {
+    match attempt.called_by(&Arc::downgrade(&caller)).run(Door::Task).await {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
         Err(error) => lock.unlocked(error).map(Entered::Unlocked),
     }

@@ -141,29 +141,26 @@ impl Hold {
         }
     }
 
-    /// Gives the lock back. It goes on when the returned future is dropped.
+    /// Gives the lock back. Once polled, it goes on when the returned future is dropped.
     pub(crate) async fn give_back(self: Arc<Self>, ending: Ending) -> Result<()> {
-        let worker = self.core.worker.clone();
-        let noted = (self.core.giving_back(), drops::note());
-        let settle = async move {
-            let _noted = noted;
-            let reply = self.settle(&ending).await;
-            self.conclude(reply, ending)
-        };
-        worker.finish(settle).await
+        let _noted = self.core.giving_back();
+        let mut under_way = UnderWay { hold: self, ending, is_answered: false };
+        let reply = under_way.hold.settle_here(&under_way.ending).await;
+        under_way.is_answered = true;
+        Arc::clone(&under_way.hold).conclude(reply, &under_way.ending)
     }
 
     /// [`give_back`](Self::give_back), blocking the calling thread.
-    pub(crate) fn give_back_blocking(self: Arc<Self>, ending: Ending) -> Result<()> {
-        let reply = self.settle_blocking(&ending);
+    pub(crate) fn give_back_blocking(self: Arc<Self>, ending: &Ending) -> Result<()> {
+        let reply = self.settle_blocking(ending);
         self.conclude(reply, ending)
     }
 
     /// Ends the turn by the reply to the one request that the caller waits for. Where the server did not confirm it,
     /// the library's own thread tries again.
-    fn conclude(self: Arc<Self>, reply: Result<()>, ending: Ending) -> Result<()> {
+    fn conclude(self: Arc<Self>, reply: Result<()>, ending: &Ending) -> Result<()> {
         if reply.as_ref().is_err_and(is_unconfirmed) {
-            self.give_back_in_background(ending, true, None);
+            self.give_back_in_background(ending.clone(), true, None);
         } else {
             self.grant.turn.end();
         }
@@ -210,6 +207,12 @@ impl Hold {
         self.settled(self.core.store.call(&request).await)
     }
 
+    /// [`settle`](Self::settle) in the caller's own task.
+    async fn settle_here(&self, ending: &Ending) -> Result<()> {
+        let Some(request) = self.end_request(ending) else { return Ok(()) };
+        self.settled(self.core.store.call_here(&request).await)
+    }
+
     /// [`settle`](Self::settle), blocking the calling thread.
     fn settle_blocking(&self, ending: &Ending) -> Result<()> {
         let Some(request) = self.end_request(ending) else { return Ok(()) };
@@ -220,10 +223,7 @@ impl Hold {
     fn end_request<'a>(&'a self, ending: &'a Ending) -> Option<EndRequest<'a>> {
         let grant = &*self.grant;
         let (tag, names) = (grant.tag.as_ref()?, &grant.spec.names);
-        let release = |value| {
-            let fence_life = grant.spec.options.fence_life();
-            Release { value, names, tag, expire: grant.expire(), fence_life, caller: &self.core.id }
-        };
+        let release = |value| Release { value, names, tag, expire: grant.expire(), caller: &self.core.id };
         self.core.queues.pause_first(&names.record);
         Some(match ending {
             Ending::Release => EndRequest::Release(release(None)),
@@ -259,6 +259,23 @@ impl Hold {
             Ok(Released::Held(raw)) => Err(not_ours(spec, &raw)),
             Ok(Released::WrongType(kind)) => Err(spec.foreign(&format!("a {kind}"))),
             Err(error) => Err(spec.name(error)),
+        }
+    }
+}
+
+/// A lock that its caller's task gives back. Dropped before the reply, the library's own thread goes on.
+struct UnderWay {
+    hold: Arc<Hold>,
+    ending: Ending,
+    is_answered: bool,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            // The process may be about to end.
+            let (ending, leftover) = (self.ending.clone(), drops::note());
+            Arc::clone(&self.hold).give_back_in_background(ending, true, Some(leftover));
         }
     }
 }

@@ -247,7 +247,7 @@ impl Renewer {
 
 fn renewal(grant: &Grant, life: Duration) -> Option<RenewOne<'_>> {
     let (spec, tag) = (&grant.spec, grant.tag.as_ref()?);
-    Some(RenewOne { names: &spec.names, tag, life, fence_life: spec.options.fence_life() })
+    Some(RenewOne { names: &spec.names, tag, life })
 }
 
 #[cfg(test)]

@@ -32,8 +32,6 @@ pub(crate) struct Spec {
 pub(crate) struct Seen {
     pub(crate) record: Record,
     pub(crate) remaining: Option<Duration>,
-    /// The last fencing token.
-    pub(crate) fence: Option<u64>,
 }
 
 impl Spec {
@@ -62,7 +60,6 @@ impl Spec {
     /// The lock at the key `:refresh`. The caller that refreshes ahead holds it, while the old value is served.
     pub(crate) fn of_the_mark(&self) -> Self {
         let names = self.names.of_the_mark();
-        // It is only ever abandoned, so `expire` does nothing but keep the fence for as long as the lock does.
         let options = self.options.clone().with_local_handoffs(0);
         Self {
             key: self.key.clone(),
@@ -94,8 +91,7 @@ impl Spec {
 
     /// The error for a value of this Redis type that stands in place of the last fencing token.
     pub(crate) fn strange_fence(&self, kind: &str) -> Error {
-        let found = if kind == "string" { "a text that is no fencing token" } else { &format!("a {kind}") };
-        self.foreign_at(&self.names.fence(), found)
+        self.foreign_at(&self.names.fence, &format!("a {kind}"))
     }
 
     fn foreign_at(&self, name: &str, found: &str) -> Error {
@@ -111,8 +107,8 @@ impl Spec {
         match reply.map_err(|error| self.name(error))? {
             Found::Free => Ok(None),
             Found::WrongType(kind) => Err(self.foreign(&format!("a {kind}"))),
-            Found::Held { raw, remaining, fence } => match Record::parse(&raw, &self.names.separator) {
-                Ok(record) => Ok(Some(Seen { record, remaining, fence })),
+            Found::Held { raw, remaining } => match Record::parse(&raw, &self.names.separator) {
+                Ok(record) => Ok(Some(Seen { record, remaining })),
                 Err(why) => Err(self.foreign(&describe(&raw, &why))),
             },
         }

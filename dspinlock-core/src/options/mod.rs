@@ -241,12 +241,6 @@ impl Options {
         (self.lease / 10).min(Duration::from_secs(1))
     }
 
-    /// How long the fence outlives the lock's last sign of life: `max(record's life, max_block) + 1 h`.
-    pub(crate) fn fence_life(&self) -> Duration {
-        const HOUR: Duration = Duration::from_secs(60 * 60);
-        self.lease.max(self.max_block).max(self.expire.unwrap_or_default()) + HOUR
-    }
-
     /// Refuses values that can't be used. `bare` keys are shared with Python.
     pub(crate) fn validate(&self, bare: bool) -> Result<()> {
         let always = [("`sleep`", self.sleep), ("`max_block`", self.max_block), ("`lease`", self.lease)];

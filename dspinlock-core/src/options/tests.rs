@@ -7,7 +7,6 @@ fn the_defaults_are_py_dspinlocks() {
     let options = Options::new();
     assert_eq!(options.wait(), Duration::from_secs(5));
     assert_eq!((options.tries(), options.clone().with_wait(Duration::ZERO).tries()), (Some(10), None));
-    assert_eq!(options.fence_life(), Duration::from_secs(2 * 60 * 60));
     options.validate(true).unwrap();
 }
 

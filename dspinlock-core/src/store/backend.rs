@@ -24,6 +24,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// A future that is dropped leaves the backend sound, and the outcome of its request unknown.
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>>;
 
+    /// [`send`](Self::send) from the caller's own task, on whatever executor that is.
+    fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
+        self.send(request, false)
+    }
+
     /// Sends a request and blocks the calling thread until the answer.
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer>;
 

@@ -4,7 +4,7 @@
 //! the latest when its time is over or its record expires.
 
 use crate::clock::Tick;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::{Label, Payload, Stored};
 use crate::sync::lock;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The most copies, about.
 const NUMBER: usize = 10_000;
@@ -37,6 +38,23 @@ pub(crate) struct LocalCopy {
     pub(crate) label: Label,
     pub(crate) payload: Payload,
     pub(crate) until: Tick,
+}
+
+impl LocalCopy {
+    /// A copy of a value that was read just now, for as long as this process may serve it: at most `local`, and no longer than
+    /// its record lives.
+    pub(crate) fn of(
+        stored: &Stored,
+        label: &Label,
+        local: Duration,
+        refresh_ahead: Option<Duration>,
+    ) -> Self {
+        let at_most = Tick::now() + local;
+        // After that, callers have to ask the store, so that one of them computes the next value.
+        let ahead = refresh_ahead.unwrap_or_default();
+        let until = stored.until.map_or(at_most, |until| until.before(ahead).min(at_most));
+        Self { label: label.clone(), payload: stored.payload.clone(), until }
+    }
 }
 
 /// A copy with its weight, which must not change while it is in the cache.
@@ -131,8 +149,6 @@ impl fmt::Debug for Copies {
 mod tests {
     use super::*;
     use crate::format::key::Key;
-    use std::sync::Arc;
-    use std::time::Duration;
 
     const T0: Tick = Tick::from_millis(1_000);
     const S: Duration = Duration::from_secs(1);

@@ -22,7 +22,6 @@ pub(crate) struct Acquire<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) lease: Duration,
-    pub(crate) fence_life: Duration,
     /// The server refuses the request after this moment, so that a delayed request can't outlive its compensation.
     pub(crate) not_after: ServerTime,
     pub(crate) relock: bool,
@@ -76,7 +75,7 @@ pub(crate) enum Acquired {
     Spent,
     /// The key holds a value of another Redis type.
     WrongType(String),
-    /// The fence's key holds no token, but something of this Redis type. Nothing was changed.
+    /// The fence's key holds a value of this Redis type. Nothing was changed.
     StrangeFence(String),
     /// The reply to a request that was sent twice: the first one may still be on its way, and be granted when it arrives.
     Repeated(Box<Acquired>),
@@ -119,7 +118,6 @@ pub(crate) struct Release<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) expire: Option<Duration>,
-    pub(crate) fence_life: Duration,
     /// The name of this process, which does not count among the others that wait.
     pub(crate) caller: &'a str,
     /// The value to store beside COMPUTED, and how long to keep it.
@@ -158,23 +156,30 @@ pub(crate) struct Fail<'a> {
     pub(crate) life: Duration,
 }
 
-/// Reads a record and the beginning of its value, each by a plain read: the common case of a caller that wants a value.
-///
-/// The two reads need not be atomic: a value counts only if it names the turn of the record, which is read first, and the
-/// value of one turn never changes.
+/// Reads a record and its value by plain reads, which take no lock: the common case of a caller that wants a value.
 pub(crate) struct Hit<'a> {
     pub(crate) names: &'a Names,
-    /// Whether to ask for the record's remaining life.
-    pub(crate) life: bool,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a value to read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, in one atomic read with its record. It is expected to have at most so many bytes.
+    Whole(usize),
+    /// The beginning of a large one.
+    ///
+    /// The two reads need not be atomic: a value counts only if it names the turn of the record, which is read first, and
+    /// the value of one turn never changes.
+    Beginning,
 }
 
 /// The reply to [`Hit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// What stands at the record's key, unless it is too long for a record, or no string.
+    /// The record's key holds this, unless it is empty, too long for a record, or no string.
     pub(crate) record: Option<Vec<u8>>,
     pub(crate) value: Option<Excerpt>,
-    pub(crate) remaining: Option<Duration>,
 }
 
 /// Reads the beginning of the value alone, whatever its record says.
@@ -215,7 +220,6 @@ pub(crate) struct RenewOne<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) life: Duration,
-    pub(crate) fence_life: Duration,
 }
 
 /// Looks at a key.
@@ -231,7 +235,6 @@ pub(crate) enum Found {
     Held {
         raw: Vec<u8>,
         remaining: Option<Duration>,
-        fence: Option<u64>,
     },
     /// The key holds a value of another Redis type.
     WrongType(String),

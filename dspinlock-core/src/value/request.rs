@@ -2,7 +2,7 @@
 //! known here.
 
 use crate::clock::{ServerTime, Tick};
-use crate::engine::attempt::{Attempt, Fetched, Outcome};
+use crate::engine::attempt::{Attempt, Door, Fetched, Outcome};
 use crate::engine::core::Core;
 use crate::engine::fallback::Resolved;
 use crate::engine::flight::{FlightResult, Join, Lead};
@@ -154,11 +154,14 @@ impl CacheRequest {
             self.core.unshared.remove(&self.spec.names.record);
             result
         } else {
-            match self.warn_if_long(attempt.run(), || self.warn_of_holder()).await {
-                Ok(Outcome::Entered(guard)) => return Ok(Assignment::Compute(Leader::first(guard, lead))),
+            match self.warn_if_long(attempt.run(Door::Task), || self.warn_of_holder()).await {
+                Ok(Outcome::Entered(guard)) => {
+                    self.note_value(None);
+                    return Ok(Assignment::Compute(Leader::first(guard, lead)));
+                }
                 Ok(Outcome::TurnedAway(_)) => FlightResult::Done,
                 Ok(Outcome::Fetched(Fetched::Value(stored))) => {
-                    self.core.store.hints().note(&self.spec.names.record, true);
+                    self.note_value(Some(stored.payload.len()));
                     self.core.unshared.remove(&self.spec.names.record);
                     FlightResult::Value(stored)
                 }
@@ -188,6 +191,13 @@ impl CacheRequest {
             return Ok(Assignment::Compute(Leader { guard, role: Role::Ahead(stored.clone()) }));
         }
         Ok(Assignment::Use(result))
+    }
+
+    /// Notes for later calls how long the value is that was seen or stored, or that there is none.
+    pub(super) fn note_value(&self, length: Option<usize>) {
+        if let Some(label) = &self.label {
+            self.core.store.hints().of(&self.spec.names.record, &label.schema).note(length);
+        }
     }
 
     fn attempt(&self, caller: &Weak<Caller>) -> Attempt {

@@ -1,10 +1,12 @@
 //! A full server evicts keys, by each policy that can evict a lock.
+//!
+//! The fence never expires, so only the policies that evict any key can evict it.
 
 use crate::{fence_key, locks, rigs};
 use dspinlock_testkit::{Connection, Server};
 
-/// Writes other keys until the server has evicted these two.
-fn press_out(connection: &mut Connection, record: &str, fence: &str) {
+/// Writes other keys until the server has evicted these.
+fn press_out(connection: &mut Connection, keys: &[&str]) {
     const BATCH: usize = 100;
     let filling = "x".repeat(4096);
     for batch in 0..1000 {
@@ -16,11 +18,11 @@ fn press_out(connection: &mut Connection, record: &str, fence: &str) {
         for _ in 0..BATCH {
             assert!(connection.receive().unwrap().is_ok());
         }
-        if connection.command(&["EXISTS", record, fence]).unwrap().int() == Some(0) {
+        if connection.command(&[&["EXISTS"], keys].concat()).unwrap().int() == Some(0) {
             return;
         }
     }
-    panic!("{record} and {fence} are not thrown away");
+    panic!("{keys:?} are not thrown away");
 }
 
 #[test]
@@ -30,12 +32,16 @@ fn tokens_rise_over_an_eviction_by_any_policy() {
         let mut connection = server.connect().unwrap();
         for (rig, other) in rigs(&server).into_iter().zip(rigs(&server)) {
             for (lock, same) in locks(&rig).iter().zip(locks(&other)) {
-                let record = lock.record_key().unwrap();
+                let (record, fence) = (lock.record_key().unwrap(), &*fence_key(lock));
+                let keeps = policy.starts_with("volatile");
+                let evicted = if keeps { &[record][..] } else { &[record, fence] };
                 let mut last = 0;
                 for _ in 0..2 {
                     let stale = rig.acquire(lock).unwrap();
                     assert!(stale.fencing_token() > last, "{policy}");
-                    press_out(&mut connection, record, &fence_key(lock));
+                    press_out(&mut connection, evicted);
+                    let kept = connection.command(&["EXISTS", fence]).unwrap().int();
+                    assert_eq!(kept, Some(keeps.into()), "{policy}");
                     let next = other.acquire(&same).unwrap();
                     last = next.fencing_token();
                     // The server is as full as before, and may have evicted this one as well.

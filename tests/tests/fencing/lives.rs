@@ -1,15 +1,12 @@
 //! The keys that locks leave on the server, and how long those live.
 
-use crate::{HOUR, fence_key, locks, rigs, turn};
-use dspinlock::{DSpinlock, Error, ErrorKind};
+use crate::{HOUR, fence_key, locks, put_an_hour_ahead, rigs, turn};
+use dspinlock::{DSpinlock, Error, ErrorKind, Scheme};
 use dspinlock_testkit::{Connection, Reply, Server};
-use dspinlock_tests::{Rig, await_renewal, eventually, ms};
+use dspinlock_tests::{Rig, eventually, ms};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
-
-/// What a command may take on a busy machine.
-const SLACK: Duration = Duration::from_secs(60);
 
 /// The names of all keys on a server.
 fn keys(server: &Server) -> BTreeSet<String> {
@@ -36,10 +33,6 @@ fn life(connection: &mut Connection, name: &str) -> Duration {
         -2 => Duration::ZERO,
         millis => ms(millis.try_into().unwrap()),
     }
-}
-
-fn fence_life(server: &Server, lock: &DSpinlock) -> Duration {
-    life(&mut server.connect().unwrap(), &fence_key(lock))
 }
 
 /// Uses a lock once, in one of the ways in which a turn can end.
@@ -96,91 +89,72 @@ fn the_note_of_a_waiter_expires() {
 }
 
 #[test]
-fn every_key_expires() {
+fn every_key_expires_but_the_fences() {
     const EACH: usize = 700;
     let server = Server::start();
+    let mut fences = BTreeSet::new();
     for (rig, name) in rigs(&server).iter().zip(["blocking", "async"]) {
         for n in 0..EACH {
             let lock = rig.lock(&format!("{name} {n}"));
             let lock = if n % 2 == 0 { lock } else { lock.namespace("fencing") };
             use_once(rig, &lock, n % 7);
+            fences.insert(fence_key(&lock));
         }
     }
 
-    let keys = keys(&server);
-    for suffix in ["}:fence", "}:value", "}:error"] {
-        assert!(keys.iter().any(|name| name.ends_with(suffix)), "no key that ends with {suffix}");
+    let (kept, others): (BTreeSet<_>, BTreeSet<_>) =
+        keys(&server).into_iter().partition(|name| name.starts_with("dspinlock:fence:{"));
+    assert_eq!(kept, fences, "one for each slot");
+    for suffix in ["}:value", "}:error"] {
+        assert!(others.iter().any(|name| name.ends_with(suffix)), "no key that ends with {suffix}");
     }
-    let fences = keys.iter().filter(|name| name.ends_with("}:fence")).count();
-    assert_eq!(fences, 2 * EACH, "one for each lock");
     let mut connection = server.connect().unwrap();
-    for name in keys {
+    for name in kept {
+        assert_eq!(connection.command(&["PTTL", &name]).unwrap().int(), Some(-1), "{name}");
+    }
+    for name in others {
         let life = life(&mut connection, &name);
-        // The longest: the hour of a COMPUTED record, and another hour.
-        assert!(life <= 2 * HOUR, "{name} lives for {life:?}");
+        assert!(life <= HOUR, "{name} lives for {life:?}");
     }
 }
 
-/// A lock leaves one fence, however often and by however many callers it is used. Its records expire.
+/// However often and by however many callers a lock is used, and whatever ends its turns. Its records expire.
 #[test]
-fn there_is_one_fence_for_each_key_in_use() {
+fn a_slot_has_one_fence() {
     let server = Server::start();
     let [rig, _] = rigs(&server);
+    let lock = |n: usize| rig.lock(&format!("short {n}"));
     for round in 0..50 {
         for n in 0..10 {
-            turn(&rig, &rig.lock(&format!("short {n}")).expire(ms(50 + round)));
+            turn(&rig, &lock(n).expire(ms(50 + round)));
         }
     }
-    eventually("the records go", || server.command(&["DBSIZE"]).int() == Some(10));
-    assert!(keys(&server).iter().all(|name| name.ends_with("}:fence")));
+    let fences: BTreeSet<_> = (0..10).map(|n| fence_key(&lock(n))).collect();
+    eventually("the records go", || keys(&server) == fences);
 }
 
+/// The locks of one slot, here by a hash tag of their own, have one sequence of tokens.
 #[test]
-fn a_fence_lives_an_hour_longer_than_the_lock_can() {
-    let server = Server::start();
-    let second = Duration::from_secs(1);
-    for rig in rigs(&server) {
-        let short = rig.lock("short").lease(second).max_block(second);
-        let cases = [
-            (short.clone().expire(None), second),
-            (short.clone().expire(2 * HOUR), 2 * HOUR),
-            (short.clone().expire(second).max_block(HOUR / 2), HOUR / 2),
-            (rig.lock("leased").namespace("fencing").expire(second).max_block(5 * HOUR), 5 * HOUR),
-        ];
-        for (lock, longest) in cases {
-            let lives = |when: &str| {
-                let life = fence_life(&server, &lock);
-                assert!(life <= longest + HOUR && life + SLACK > longest + HOUR, "{when}: {life:?}");
-            };
-            let guard = rig.acquire(&lock).unwrap();
-            lives("while it is held");
-            rig.release(guard).unwrap();
-            lives("after it");
+fn the_locks_of_a_slot_have_one_sequence() {
+    #[derive(Debug)]
+    struct Tagged;
+
+    impl Scheme for Tagged {
+        fn key(&self, namespace: Option<&str>, uid: &str) -> String {
+            format!("{{tagged}}:{}:{uid}", namespace.unwrap_or_default())
         }
     }
-}
 
-/// A holder that holds for longer than the fence's first life still has the fence, and so has the next holder.
-#[test]
-fn a_renewal_and_a_release_renew_the_fence() {
     let server = Server::start();
-    let shorten = |lock: &DSpinlock| {
-        assert_eq!(server.command(&["PEXPIRE", &fence_key(lock), "60000"]).int(), Some(1));
-    };
     for rig in rigs(&server) {
-        for lock in locks(&rig).map(|lock| lock.lease(ms(300))) {
-            let guard = rig.acquire(&lock).unwrap();
-            shorten(&lock);
-            await_renewal(&guard);
-            assert!(fence_life(&server, &lock) > HOUR);
-            rig.release(guard).unwrap();
-
-            // No renewal happens in between.
-            let lock = lock.lease(HOUR);
-            let guard = rig.acquire(&lock).unwrap();
-            shorten(&lock);
-            rig.release(guard).unwrap();
-            assert!(fence_life(&server, &lock) > HOUR);
+        let locks = ["one", "two", "three"].map(|name| rig.lock(name).scheme(Tagged));
+        let mut last = put_an_hour_ahead(&server, &locks[0]);
+        for lock in locks.iter().cycle().take(9) {
+            assert_eq!(fence_key(lock), fence_key(&locks[0]));
+            let token = turn(&rig, lock);
+            assert_eq!(token, last + 1);
+            last = token;
         }
+        assert!(turn(&rig, &rig.lock("apart")) < last, "another slot");
     }
 }

@@ -33,13 +33,13 @@ fn turn(rig: &Rig, lock: &DSpinlock) -> u64 {
 }
 
 fn fence_key(lock: &DSpinlock) -> String {
-    format!("{{{}}}:fence", lock.record_key().unwrap())
+    dspinlock_tests::fence_key("dspinlock", lock.record_key().unwrap())
 }
 
 /// Sets the key's last token an hour ahead of the server's clock, as if the clock had been set back by an hour.
 fn put_an_hour_ahead(server: &Server, lock: &DSpinlock) -> u64 {
     let ahead = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + HOUR;
     let token = u64::try_from(ahead.as_micros()).unwrap();
-    assert!(server.command(&["SET", &fence_key(lock), &token.to_string(), "EX", "7200"]).is_ok());
+    assert!(server.command(&["SET", &fence_key(lock), &token.to_string()]).is_ok());
     token
 }

@@ -1,7 +1,7 @@
 //! The names and the options of locks.
 
 use dspinlock::{Client, ErrorKind, Key, Options, Scheme, State, Turn};
-use dspinlock_tests::{Rig, ms, on_every_rig};
+use dspinlock_tests::{Rig, fence_key, ms, on_every_rig};
 use std::time::Duration;
 
 on_every_rig!(
@@ -56,7 +56,7 @@ fn a_scheme_names_keys_and_turns(rig: &Rig) {
         let record = record.text().expect("a record").to_owned();
         let fields: Vec<&str> = record.split('|').collect();
         assert!(matches!(fields[..], [owner, _, "0"] if owner.starts_with("turn-")), "{record}");
-        assert_eq!(server.command(&["EXISTS", &format!("{{{name}}}:fence")]).int(), Some(1));
+        assert_eq!(server.command(&["EXISTS", &fence_key("reports", &name)]).int(), Some(1));
     }
     assert!(rig.try_acquire(&lock()).unwrap().is_none());
     rig.release(guard).unwrap();

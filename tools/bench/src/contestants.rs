@@ -66,8 +66,8 @@ impl Engine {
                 // The server counts the plain reads of a hit together with those in scripts. The rows that count commands of
                 // hits have no scripts.
                 &[
-                    "del", "exists", "get", "getrange", "pexpire", "pttl", "rename", "sadd", "scard", "set",
-                    "srem", "strlen", "time", "type",
+                    "del", "exists", "get", "getrange", "getset", "pexpire", "pttl", "rename", "sadd",
+                    "scard", "set", "srem", "strlen", "time", "type",
                 ]
             }
             Self::Plain | Self::Rslock | Self::Redlock => &["get", "del", "pexpire"],

@@ -45,23 +45,20 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
         source = source.replace(from, to);
     };
     match (sabotage, script) {
-        (Some(Sabotage::Tags), Script::Release) => {
-            replace("if record == tag .. '0' then", "if record ~= '' then");
-        }
-        (Some(Sabotage::Tags), Script::Abandon | Script::Fail) => {
+        (Some(Sabotage::Tags), Script::Release | Script::Abandon | Script::Fail) => {
             replace("if record == ARGV[1] .. '0' then", "if record ~= '' then");
         }
         (Some(Sabotage::Tags), Script::Renew) => {
-            replace("if record == ARGV[at + 1] .. '0' then", "if record ~= '' then");
+            replace("== tag .. '0' then", "~= '' then");
         }
         (Some(Sabotage::NotAfter), Script::Acquire) => {
-            replace("if now > tonumber(not_after) then", "if false then");
+            replace("now - ARGV[3] > 0", "false");
         }
-        (Some(Sabotage::BareCounter), Script::Acquire) => replace("math.max(last + 1, now)", "last + 1"),
+        (Some(Sabotage::BareCounter), Script::Acquire) => replace("local token = now", "local token = '1'"),
         _ => {}
     }
     if skew != 0 && script == Script::Acquire {
-        replace("time[1] * 1000000 + time[2]", &format!("time[1] * 1000000 + time[2] + {skew} * 1000000"));
+        replace("time[1] .. micros", &format!("string.format('%.0f', time[1] + {skew}) .. micros"));
     }
     source
 }

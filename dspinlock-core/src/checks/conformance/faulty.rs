@@ -111,11 +111,11 @@ fn a_lost_reply_leaves_doubt_only_where_there_is_some() {
         assert!(repeated && is_granted(&reply), "{reply:?}");
     };
     let release = |expire| {
-        let release = Release { names, tag, expire, fence_life: 60 * S, caller: "me", value: None };
+        let release = Release { names, tag, expire, caller: "me", value: None };
         store.call_blocking(&release).unwrap()
     };
     granted(store.call_blocking(&acquire(names, tag)).unwrap());
-    let renew = RenewOne { names, tag, life: 20 * S, fence_life: 60 * S };
+    let renew = RenewOne { names, tag, life: 20 * S };
     assert_eq!(store.call_blocking(&Renew(vec![renew])).unwrap(), [true]);
     assert_eq!(release(None), Released::Unknown, "it may be this release that has removed the record");
     granted(store.call_blocking(&acquire(names, tag)).unwrap());

@@ -8,7 +8,7 @@ fn a_free_key_is_granted_for_the_lease(rig: &Rig) {
     let remaining = rig.remaining().unwrap();
     assert!(remaining <= 10 * S && remaining > 8 * S, "{remaining:?}");
     assert!(fence > 1_700_000_000_000_000, "the fence starts at the time in microseconds, not at {fence}");
-    assert!(matches!(rig.call(&Read(&rig.names)), Found::Held { fence: Some(shown), .. } if shown == fence));
+    assert_eq!(rig.fence(&rig.names), fence);
 }
 
 fn a_repeat_by_the_same_turn_is_granted_again_with_a_higher_fence(rig: &Rig) {
@@ -75,9 +75,9 @@ fn a_record_that_may_be_another_schemes_is_relocked_only_after_it_was_seen(rig: 
 
 fn a_repeat_is_granted_after_the_fence_is_lost(rig: &Rig) {
     let fence = rig.granted(&tag(1));
-    rig.put_at(&rig.names.fence(), b"1", Some(Duration::from_millis(1)));
+    rig.put_at(&rig.names.fence, b"1", Some(Duration::from_millis(1)));
     // Expiry is no event that could be awaited.
-    while matches!(rig.call(&Read(&rig.names)), Found::Held { fence: Some(_), .. }) {}
+    while rig.at(&rig.names.fence).is_some() {}
     let next = rig.granted(&tag(1));
     assert!(next > fence, "the clock alone decides");
     assert!(rig.granted(&tag(1)) > next, "a second repeat follows the first");
@@ -91,19 +91,55 @@ fn a_turn_that_is_over_is_never_taken_again(rig: &Rig) {
     assert_eq!(rig.raw().unwrap(), tag(1).record(State::Computed).as_bytes());
 }
 
-fn a_strange_fence_is_reported_and_stays(rig: &Rig) {
-    for strange in ["", "hello", "-1", "1.5", "99999999999999999999"] {
-        rig.put_at(&rig.names.fence(), strange.as_bytes(), None);
-        assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("string".into()), "{strange}");
-        assert_eq!(rig.raw(), None, "nobody holds the key");
-        assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("string".into()), "{strange} stays");
+fn a_text_that_is_no_token_counts_as_lost(rig: &Rig) {
+    let long = "9".repeat(1000);
+    let texts = [
+        "",
+        "hello",
+        "hello, all of you",
+        "zzzzzzzzzzzzzzzz",
+        "-1",
+        "1.5",
+        "+4000000000000000",
+        "9000000000000000",
+        "99999999999999999999",
+        &long,
+    ];
+    for (id, text) in (1..).zip(texts) {
+        rig.put_at(&rig.names.fence, text.as_bytes(), None);
+        let Acquired::Granted { fence, now } = rig.acquire(&tag(id)) else { panic!("{text}") };
+        assert_eq!((fence, rig.fence(&rig.names)), (now.0, now.0), "{text}");
+        assert!(rig.abandon(&tag(id)));
     }
-    rig.put_at(&rig.names.fence(), b"4000000000000000", Some(S));
-    assert_eq!(rig.granted(&tag(1)), 4_000_000_000_000_001);
-    rig.put_at(&rig.names.fence(), b"hello", None);
-    assert_eq!(rig.acquire(&tag(1)), Acquired::StrangeFence("string".into()), "a repeat has no token either");
-    assert!(matches!(rig.call(&Read(&rig.names)), Found::Held { fence: None, .. }));
-    assert!(rig.abandon(&tag(1)));
+    for (text, next) in
+        [("4000000000000000", 4_000_000_000_000_001), ("8999999999999999", 9_000_000_000_000_000)]
+    {
+        rig.put_at(&rig.names.fence, text.as_bytes(), None);
+        assert_eq!((rig.granted(&tag(99)), rig.fence(&rig.names)), (next, next));
+        rig.put_at(&rig.names.fence, text.as_bytes(), Some(30 * S));
+        let tag = tag(99);
+        let reserving = Acquire { reserve: 5, ..acquire(&rig.names, &tag) };
+        assert!(matches!(rig.call(&reserving), Acquired::Granted { fence, .. } if fence == next));
+        assert_eq!(rig.fence(&rig.names), next + 5, "which never expires");
+    }
+}
+
+fn the_locks_of_a_slot_share_a_sequence(rig: &Rig) {
+    let [one, other] = neighbours("example");
+    let take = |names, id, reserve| match rig.call(&Acquire { reserve, ..acquire(names, &tag(id)) }) {
+        Acquired::Granted { fence, .. } => fence,
+        reply => panic!("{reply:?}"),
+    };
+    // More than an hour ahead of the clock, which would raise the tokens by itself.
+    let next = take(&one, 1, u32::MAX) + u64::from(u32::MAX) + 1;
+    assert_eq!(take(&other, 2, 1), next, "after those that are reserved");
+    assert_eq!(take(&one, 1, 1), next + 2, "a repeat follows the other lock");
+    assert!(rig.call(&Abandon { names: &other, tag: &tag(2) }));
+    assert_eq!(rig.call(&Forget(&one)), Forgotten::Done(true));
+    assert_eq!(take(&other, 3, 1), next + 4);
+    // The locks of other slots have sequences of their own.
+    assert_ne!(rig.names.fence, one.fence);
+    assert!(rig.granted(&tag(4)) < next);
 }
 
 fn the_fence_rises_however_a_turn_ends(rig: &Rig) {
@@ -172,7 +208,7 @@ fn renewals_extend_only_locks_that_are_still_held(rig: &Rig) {
     let other = names("other");
     rig.granted(&tag(1));
     assert!(is_granted(&rig.call(&acquire(&other, &tag(2)))));
-    let renew = |names, tag, life| RenewOne { names, tag, life, fence_life: 200 * S };
+    let renew = |names, tag, life| RenewOne { names, tag, life };
     let (mine, stranger) = (tag(1), tag(3));
     let renewed = rig.call(&Renew(vec![renew(&rig.names, &mine, 90 * S), renew(&other, &stranger, 90 * S)]));
     assert_eq!(renewed, [true, false]);
@@ -248,7 +284,8 @@ conformance! {
     a_record_that_may_be_another_schemes_is_relocked_only_after_it_was_seen,
     a_repeat_is_granted_after_the_fence_is_lost,
     a_turn_that_is_over_is_never_taken_again,
-    a_strange_fence_is_reported_and_stays,
+    a_text_that_is_no_token_counts_as_lost,
+    the_locks_of_a_slot_share_a_sequence,
     the_fence_rises_however_a_turn_ends,
     a_computed_record_of_python_is_replaced_only_as_it_was_seen,
     a_steal_checks_the_remaining_life,

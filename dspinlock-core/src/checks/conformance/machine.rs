@@ -1,5 +1,6 @@
 //! Random sequences of operations, done to every store and to the [model](super::model), which must agree on each reply and on
-//! the keys afterwards. Times are compared by their order of magnitude, fences with those that the same store granted before.
+//! the keys afterwards. Times are compared by their order of magnitude, tokens with those that the same store granted before in
+//! their sequence. In every other case the two locks share one.
 //!
 //! `PROPTEST_CASES=20000 cargo test -p dspinlock-core --lib machine` does so at length.
 
@@ -12,7 +13,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 prop_state_machine! {
@@ -55,7 +57,7 @@ fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
         2 => (turn, any::<bool>(), lives())
             .prop_map(|(tag, everybody, life)| What::Fail { tag, everybody, life }),
         2 => renewals.prop_map(What::Renew),
-        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Hit, What::Forget]),
+        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Hit(Extent::Whole(1)), What::Hit(Extent::Beginning), What::Forget]),
         3 => strangers(),
     ]
     .boxed()
@@ -137,19 +139,22 @@ fn strangers() -> impl Strategy<Value = What> + Clone {
     prop_oneof![
         6 => put(Part::Record, record.boxed()),
         1 => put(Part::Note, select(NO_NOTES.map(<[u8]>::to_vec).to_vec()).boxed()),
-        1 => put(Part::Fence, Just(b"no number".to_vec()).boxed()),
+        1 => put(Part::Fence, select(FENCES.map(|text| text.as_bytes().to_vec()).to_vec()).boxed()),
     ]
 }
+
+/// What a stranger may put at the key of the last token: nothing of use, and a token.
+const FENCES: [&str; 4] = ["no number", "", "9000000000000000", "4000000000000000"];
 
 /// The stores under test, and two locks in each.
 struct Stores {
     rigs: Rc<Vec<Rig>>,
     names: [Names; 2],
-    /// The highest fence that each store has granted or reserved for each lock, unless a stranger has overwritten it.
-    last: Vec<[Option<u64>; 2]>,
 }
 
 thread_local! {
+    /// The highest token that each store has granted or reserved at a fence's key. Later cases may come upon the same one.
+    static LAST: RefCell<BTreeMap<(usize, String), u64>> = RefCell::default();
     /// One server for all cases of a test; each case has keys of its own.
     static RIGS: Rc<Vec<Rig>> = Rc::new(vec![
         memory(),
@@ -167,11 +172,14 @@ impl StateMachineTest for Stores {
     fn init_test(_: &Model) -> Self {
         let (case, rigs) = (CASE.get(), RIGS.with(Rc::clone));
         CASE.set(case + 1);
-        let names = [0, 1].map(|lock| names(&format!("{case}-{lock}")));
-        Self { last: vec![[None; 2]; rigs.len()], rigs, names }
+        let names = match case % 2 {
+            0 => [0, 1].map(|lock| names(&format!("{case}-{lock}"))),
+            _ => neighbours(&case.to_string()),
+        };
+        Self { rigs, names }
     }
 
-    fn apply(mut stores: Self, model: &Model, op: Op) -> Self {
+    fn apply(stores: Self, model: &Model, op: Op) -> Self {
         for rig in 0..stores.rigs.len() {
             let answer = stores.answer(rig, &op);
             assert_eq!(answer, model.answer, "{} at {op:?}", stores.rigs[rig].name);
@@ -215,14 +223,14 @@ impl Stores {
         }
     }
 
-    fn answer(&mut self, at: usize, op: &Op) -> Answer {
+    fn answer(&self, at: usize, op: &Op) -> Answer {
         let rigs = Rc::clone(&self.rigs);
         let (rig, names) = (&rigs[at], &self.names[op.lock]);
         match &op.what {
             What::Acquire(ask) => {
                 let mark = names.of_the_mark();
                 let reply = rig.ask(if ask.mark { &mark } else { names }, ask);
-                self.check_fence(at, op.lock, &reply, reserve(ask.tag));
+                check_fence(rig, at, names, &reply, reserve(ask.tag));
                 acquired(reply)
             }
             What::Release { tag: id, end, value } => {
@@ -248,43 +256,49 @@ impl Stores {
                 let each = self.names.iter().zip(&tags);
                 let each =
                     each.filter_map(|(names, one)| one.as_ref().map(|(tag, life)| (names, tag, *life)));
-                let renew = |(names, tag, life)| RenewOne { names, tag, life, fence_life: 24 * HOUR };
+                let renew = |(names, tag, life)| RenewOne { names, tag, life };
                 Answer::Ours(rig.call(&Renew(each.map(renew).collect())))
             }
-            What::Read => self.shown(at, op.lock, (rig.call(&Read(names)), None)),
-            What::Peek => self.shown(at, op.lock, rig.call(&Peek(names))),
+            What::Read => shown((rig.call(&Read(names)), None)),
+            What::Peek => shown(rig.call(&Peek(names))),
             What::ReadValue => Answer::Shown { record: None, value: rig.call(&ReadValue(names)).map(bytes) },
-            What::Hit => hit(rig.call(&Hit { names, life: true })),
+            What::Hit(extent) => {
+                let Seen { record, value } = rig.call(&Hit { names, extent: *extent });
+                Answer::Seen { record, value: value.map(bytes) }
+            }
             What::Forget => Answer::Forgotten(rig.call(&Forget(names))),
             What::Put { part, content, life } => {
                 rig.put_at(&key(names, *part), content, life.time());
                 if *part == Part::Fence {
-                    self.last[at][op.lock] = None;
+                    let is_token = *life != Life::Moment && content.starts_with(b"4");
+                    let token = is_token.then_some(4_000_000_000_000_000);
+                    LAST.with_borrow_mut(|last| match token {
+                        Some(token) => last.insert((at, names.fence.clone()), token),
+                        None => last.remove(&(at, names.fence.clone())),
+                    });
                 }
                 Answer::Nothing
             }
         }
     }
+}
 
-    /// A fence is above all that were granted or reserved, and not behind the clock.
-    fn check_fence(&mut self, at: usize, lock: usize, reply: &Acquired, reserve: u32) {
-        let last = &mut self.last[at][lock];
-        let Acquired::Granted { fence, now } = *reply else { return };
-        assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
-        *last = Some(fence + u64::from(reserve));
-    }
+/// A token is above all that were granted or reserved in its sequence, and not behind the clock.
+fn check_fence(rig: &Rig, at: usize, names: &Names, reply: &Acquired, reserve: u32) {
+    let Acquired::Granted { fence, now } = *reply else { return };
+    let top = fence + u64::from(reserve);
+    let last = LAST.with_borrow_mut(|last| last.insert((at, names.fence.clone()), top));
+    assert_eq!(fence, now.0.max(last.map_or(0, |last| last + 1)));
+    assert_eq!(rig.fence(names), top);
+}
 
-    fn shown(&self, at: usize, lock: usize, (found, value): (Found, Option<Excerpt>)) -> Answer {
-        let record = match found {
-            Found::Free => None,
-            Found::Held { raw, remaining, fence } => {
-                assert_eq!(fence, self.last[at][lock]);
-                Some((raw, Life::of(remaining)))
-            }
-            Found::WrongType(kind) => panic!("a {kind}"),
-        };
-        Answer::Shown { record, value: value.map(bytes) }
-    }
+fn shown((found, value): (Found, Option<Excerpt>)) -> Answer {
+    let record = match found {
+        Found::Free => None,
+        Found::Held { raw, remaining } => Some((raw, Life::of(remaining))),
+        Found::WrongType(kind) => panic!("a {kind}"),
+    };
+    Answer::Shown { record, value: value.map(bytes) }
 }
 
 impl Rig {
@@ -294,7 +308,6 @@ impl Rig {
             ask.wanted.as_ref().map(|wanted| Fetch { waited_for: wanted.waited_for.as_deref(), label: "" });
         self.call(&Acquire {
             lease: time(ask.lease),
-            fence_life: 24 * HOUR,
             not_after: if ask.late { ServerTime(0) } else { FAR },
             relock: ask.relock,
             replace: ask.replace.as_ref(),
@@ -306,13 +319,7 @@ impl Rig {
 
     /// The content of one of the keys of a lock.
     fn content(&self, names: &Names, part: Part) -> Option<(Vec<u8>, Life)> {
-        let mut names = names.clone();
-        names.record = key(&names, part);
-        match self.call(&Read(&names)) {
-            Found::Held { raw, remaining, .. } => Some((raw, Life::of(remaining))),
-            Found::Free => None,
-            Found::WrongType(kind) => panic!("a {kind}"),
-        }
+        self.at(&key(names, part)).map(|(raw, remaining)| (raw, Life::of(remaining)))
     }
 }
 
@@ -322,16 +329,12 @@ fn key(names: &Names, part: Part) -> String {
         Part::Value => names.value(),
         Part::Note => names.error(),
         Part::Mark => names.refresh(),
-        Part::Fence => names.fence(),
+        Part::Fence => names.fence.clone(),
     }
 }
 
 fn time(life: Life) -> Duration {
     life.time().expect("all that the library writes expires")
-}
-
-fn hit(Seen { record, value, remaining }: Seen) -> Answer {
-    Answer::Shown { record: record.map(|raw| (raw, Life::of(remaining))), value: value.map(bytes) }
 }
 
 fn sent(end: Option<&End>) -> Sent {
@@ -341,7 +344,7 @@ fn sent(end: Option<&End>) -> Sent {
 fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&End>, value: &'a Sent) -> Release<'a> {
     let expire = end.map(|end| time(end.expire));
     let value = end.map(|end| (value, time(end.value_life)));
-    Release { names, tag, expire, fence_life: 24 * HOUR, caller: "me", value }
+    Release { names, tag, expire, caller: "me", value }
 }
 
 fn acquired(reply: Acquired) -> Answer {
@@ -353,8 +356,10 @@ fn acquired(reply: Acquired) -> Answer {
         Acquired::Failed { note, .. } => Answer::Failed(note),
         Acquired::Late { .. } => Answer::Late,
         Acquired::Spent => Answer::Spent,
-        Acquired::StrangeFence(_) => Answer::StrangeFence,
-        Acquired::WrongType(_) | Acquired::Repeated(_) | Acquired::Unconfirmed { .. } => {
+        Acquired::StrangeFence(_)
+        | Acquired::WrongType(_)
+        | Acquired::Repeated(_)
+        | Acquired::Unconfirmed { .. } => {
             panic!("nothing here can cause {reply:?}")
         }
     }

@@ -98,7 +98,7 @@ impl Rig {
     }
 
     fn release(&self, tag: &Tag, expire: Option<Duration>) -> Released {
-        self.call(&Release { names: &self.names, tag, expire, fence_life: 60 * S, caller: "me", value: None })
+        self.call(&Release { names: &self.names, tag, expire, caller: "me", value: None })
     }
 
     fn abandon(&self, tag: &Tag) -> bool {
@@ -106,11 +106,25 @@ impl Rig {
     }
 
     fn raw(&self) -> Option<Vec<u8>> {
-        match self.call(&Read(&self.names)) {
-            Found::Held { raw, .. } => Some(raw),
+        self.at(&self.names.record).map(|(raw, _)| raw)
+    }
+
+    /// The text at a key, and its remaining life.
+    fn at(&self, key: &str) -> Option<(Vec<u8>, Option<Duration>)> {
+        let mut names = self.names.clone();
+        key.clone_into(&mut names.record);
+        match self.call(&Read(&names)) {
+            Found::Held { raw, remaining } => Some((raw, remaining)),
             Found::Free => None,
             Found::WrongType(kind) => panic!("a {kind}"),
         }
+    }
+
+    /// The last token at the fence's key, which never expires.
+    fn fence(&self, names: &Names) -> u64 {
+        let (raw, remaining) = self.at(&names.fence).expect("a token");
+        assert_eq!(remaining, None);
+        str::from_utf8(&raw).unwrap().parse().unwrap()
     }
 
     fn remaining(&self) -> Option<Duration> {
@@ -123,6 +137,20 @@ impl Rig {
 
 fn names(key: &str) -> Names {
     Names::derive(&StandardScheme::default(), None, &Key::new(key)).unwrap()
+}
+
+/// Two locks in one cluster slot, which share a sequence of tokens.
+fn neighbours(slot: &str) -> [Names; 2] {
+    #[derive(Debug)]
+    struct Tagged(String);
+
+    impl crate::Scheme for Tagged {
+        fn key(&self, _: Option<&str>, uid: &str) -> String {
+            format!("{{{}}},{uid}", self.0)
+        }
+    }
+
+    [0_u8, 1].map(|n| Names::derive(&Tagged(slot.to_owned()), None, &Key::new(&n)).unwrap())
 }
 
 fn tag(id: u8) -> Tag {
@@ -139,7 +167,6 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         names,
         tag,
         lease: 10 * S,
-        fence_life: 60 * S,
         not_after: FAR,
         relock: true,
         replace: None,
@@ -153,7 +180,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
 /// A release with a value.
 fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
     let value = Some((value, expire + 60 * S));
-    Release { names, tag, expire: Some(expire), fence_life: 60 * S, caller: "me", value }
+    Release { names, tag, expire: Some(expire), caller: "me", value }
 }
 
 /// The bytes of a value, which is small here.

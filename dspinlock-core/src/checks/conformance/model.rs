@@ -84,7 +84,7 @@ pub(super) enum What {
     Read,
     Peek,
     ReadValue,
-    Hit,
+    Hit(Extent),
     Forget,
     /// A stranger writes anything.
     Put {
@@ -129,10 +129,10 @@ pub(super) enum Answer {
     Failed(Vec<u8>),
     Late,
     Spent,
-    StrangeFence,
     Ended(Released),
     Ours(Vec<bool>),
     Shown { record: Option<(Vec<u8>, Life)>, value: Option<Vec<u8>> },
+    Seen { record: Option<Vec<u8>>, value: Option<Vec<u8>> },
     Forgotten(Forgotten),
     Nothing,
 }
@@ -213,8 +213,6 @@ pub(super) struct Lock {
     pub(super) value: Content,
     pub(super) note: Content,
     pub(super) mark: Content,
-    /// A stranger has put something at the fence's key.
-    strange_fence: bool,
 }
 
 /// Two locks, and the result of the last operation.
@@ -272,7 +270,7 @@ impl Lock {
             return Answer::Spent;
         }
         if self.holds(ask.tag, State::Blocked) {
-            return if self.strange_fence { Answer::StrangeFence } else { Answer::Granted };
+            return Answer::Granted;
         }
         if ask.late {
             return Answer::Late;
@@ -289,9 +287,6 @@ impl Lock {
                 let value = ask.wanted.as_ref().and_then(|_| self.value());
                 return Answer::Held { raw, life, value };
             }
-        }
-        if self.strange_fence {
-            return Answer::StrangeFence;
         }
         self.record = Some((own, ask.lease));
         Answer::Granted
@@ -390,19 +385,18 @@ impl Model {
             }
             What::Read => Answer::Shown { record: lock.record.clone(), value: None },
             What::Peek => Answer::Shown { record: lock.record.clone(), value: lock.value() },
-            What::Hit => {
+            What::Hit(_) => {
                 // An empty string at the record's key is a stranger's.
-                let record = lock.record.clone().filter(|(raw, _)| !raw.is_empty());
-                Answer::Shown { record, value: lock.value.clone().map(|(value, _)| value) }
+                let record = lock.raw().filter(|raw| !raw.is_empty()).map(<[u8]>::to_vec);
+                Answer::Seen { record, value: lock.value.clone().map(|(value, _)| value) }
             }
             What::ReadValue => {
                 Answer::Shown { record: None, value: lock.value.clone().map(|(value, _)| value) }
             }
             What::Forget => Answer::Forgotten(lock.forget()),
             What::Put { part, content, life } => {
-                match lock.part(*part) {
-                    Some(place) => *place = Some((content.clone(), *life)),
-                    None => lock.strange_fence = *life != Life::Moment,
+                if let Some(place) = lock.part(*part) {
+                    *place = Some((content.clone(), *life));
                 }
                 Answer::Nothing
             }

@@ -43,6 +43,8 @@ pub(super) struct Bounds {
     pub(super) crashes: u8,
     /// Losses of all keys, as by a restart.
     pub(super) losses: u8,
+    /// Turns at another lock that shares the sequence of tokens.
+    pub(super) others: u8,
     /// Whether a release leaves a COMPUTED record behind. The next caller sees it, and then replaces it.
     pub(super) computed: bool,
 }

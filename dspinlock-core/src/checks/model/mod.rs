@@ -1,5 +1,5 @@
 //! A model of the protocol, checked exhaustively: every order of events within the bounds, with three processes and one
-//! key.
+//! key. Another lock shares its sequence of fencing tokens, and is taken and given back in one event.
 //!
 //! The model drives the library's own code. The server is the [`Entries`] of the memory store with its operations, at a
 //! given time. A process decides by [`Spin`](crate::engine::spin::Spin) and [`Lease`](crate::engine::lease::Lease), and
@@ -11,7 +11,7 @@
 //! | property | |
 //! | --- | --- |
 //! | P1 | at most one process believes that it holds the lock |
-//! | P2 | fencing tokens rise with every grant, and a process that believes that it holds the lock has the highest |
+//! | P2 | fencing tokens rise with every grant of either lock, and a process that believes that it holds the lock has the highest |
 //! | P3 | no release, abandon or renewal changes the record of another turn |
 //! | P6 | a turn that was refused or is over leaves no record behind, unless a request to give it back is on its way |
 //! | P10 | no release finds its turn taken back |
@@ -65,6 +65,8 @@ enum Event {
     Deliver(usize),
     /// The server loses all keys, and is back a tick later.
     LoseKeys,
+    /// A turn at the other lock.
+    OtherLock,
 }
 
 impl Model for Protocol {
@@ -154,6 +156,9 @@ impl Model for Protocol {
                 events.push(Event::Deliver(at));
             }
         }
+        if left.others > 0 {
+            events.push(Event::OtherLock);
+        }
         if world.time < self.bounds.ticks {
             events.push(Event::Tick);
             if left.losses > 0 {
@@ -213,6 +218,10 @@ impl Model for Protocol {
                 next.left.losses -= 1;
                 next.time += 1;
                 next.entries = Entries::default();
+            }
+            Event::OtherLock => {
+                next.left.others -= 1;
+                self.use_other_lock(&mut next);
             }
         }
         self.tidy(&mut next);

@@ -8,7 +8,8 @@ use crate::format::record::State;
 use stateright::Property;
 
 pub(super) const P1: &str = "P1: at most one process believes that it holds the lock";
-pub(super) const P2: &str = "P2: tokens rise with every grant, and the holder has the highest";
+pub(super) const P2: &str =
+    "P2: the tokens of a sequence rise with every grant, and the holder has the highest";
 pub(super) const P3: &str = "P3: no turn changes the record of another";
 pub(super) const P6: &str = "P6: a turn that was refused or is over is given back";
 pub(super) const P10: &str = "P10: a release is not overtaken by a take-back of its own turn";

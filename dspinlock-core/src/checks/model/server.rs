@@ -4,13 +4,11 @@ use super::config::{Flaw, Protocol, server, tick};
 use super::process::Stage;
 use super::world::{Breach, Fate, TurnId, World};
 use crate::clock::{ServerTime, Tick};
-use crate::format::record::State;
+use crate::format::record::{State, Tag};
+use crate::format::scheme::Names;
 use crate::store::memory::Now;
 use crate::store::{Abandon, Acquire, Acquired, Found, Release, Renew, RenewOne, Replace};
 use std::time::Duration;
-
-/// The fence outlives every check.
-const FENCE_LIFE: Duration = Duration::MAX;
 
 /// A request on its way. It may take any time; one that is never delivered is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,7 +113,7 @@ impl Protocol {
             }
             Letter::Renew { turn, sent, life } => {
                 let tag = self.tag(turn);
-                let one = RenewOne { names: &self.names, tag, life, fence_life: FENCE_LIFE };
+                let one = RenewOne { names: &self.names, tag, life };
                 let now = now(world);
                 let renewed = world.entries.renew(&Renew(vec![one]), now)[0];
                 if let Some(Stage::Holding(hold)) = world.stage(turn)
@@ -152,12 +150,44 @@ impl Protocol {
         }
     }
 
-    /// Checks that a token is higher than all before. A repeat has one of its own.
+    /// Checks that a token is higher than all before of its sequence. A repeat has one of its own.
     fn check_token(&self, world: &mut World, fence: u64) {
         if Some(fence) <= world.top {
             world.breach = Some(Breach::Token);
         }
         world.top = world.top.max(Some(fence + u64::from(self.handoffs())));
+    }
+
+    /// A caller takes another lock of the same sequence, and gives it back.
+    pub(super) fn use_other_lock(&self, world: &mut World) {
+        let (names, tag, now) = (self.names.of_the_mark(), self.tag(TurnId(0)), now(world));
+        let reply = world.entries.acquire(&self.request(&names, tag, now.server, None), now);
+        if let Acquired::Granted { fence, .. } = reply {
+            self.check_token(world, fence);
+        }
+        world.entries.abandon(&Abandon { names: &names, tag }, now);
+    }
+
+    fn request<'a>(
+        &self,
+        names: &'a Names,
+        tag: &'a Tag,
+        not_after: ServerTime,
+        replace: Option<&'a Replace>,
+    ) -> Acquire<'a> {
+        Acquire {
+            names,
+            tag,
+            lease: self.options.first_lease(),
+            not_after,
+            // As with a custom scheme: a COMPUTED record is replaced only by a caller that has seen it.
+            relock: false,
+            replace,
+            reserve: if self.has(Flaw::NoReserve) { 0 } else { self.handoffs() },
+            waiting: None,
+            fetch: None,
+            replicas: None,
+        }
     }
 
     fn acquire(
@@ -178,20 +208,7 @@ impl Protocol {
         };
         let seen = seen.map(|(turn, state)| self.tag(turn).record(state).into_bytes());
         let replace = seen.map(|seen| Replace { seen, life_at_most: None });
-        let request = Acquire {
-            names: &self.names,
-            tag: self.tag(turn),
-            lease: self.options.first_lease(),
-            fence_life: FENCE_LIFE,
-            not_after,
-            // As with a custom scheme: a COMPUTED record is replaced only by a caller that has seen it.
-            relock: false,
-            replace: replace.as_ref(),
-            reserve: if self.has(Flaw::NoReserve) { 0 } else { self.handoffs() },
-            waiting: None,
-            fetch: None,
-            replicas: None,
-        };
+        let request = self.request(&self.names, self.tag(turn), not_after, replace.as_ref());
         world.entries.acquire(&request, now)
     }
 
@@ -204,7 +221,6 @@ impl Protocol {
             names: &self.names,
             tag: self.tag(named),
             expire: self.options.expire,
-            fence_life: FENCE_LIFE,
             caller: "model",
             value: None,
         };

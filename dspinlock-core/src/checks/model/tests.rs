@@ -19,6 +19,7 @@ const CALM: Bounds = Bounds {
     handoffs: 0,
     crashes: 0,
     losses: 0,
+    others: 0,
     computed: false,
 };
 
@@ -80,6 +81,17 @@ fn lost_keys() {
     check(TIMES, Bounds { losses: 1, handoffs: 1, cancels: 1, ..CALM }, 50_000);
 }
 
+/// Two locks share a sequence of tokens.
+#[test]
+fn handed_off_and_lost_beside_another_lock() {
+    check(TIMES, Bounds { requests: 2, handoffs: 1, renewals: 1, losses: 1, others: 2, ..CALM }, 10_000);
+}
+
+#[test]
+fn sent_twice_beside_another_lock() {
+    check(TIMES, Bounds { requests: 2, resends: 1, cancels: 1, others: 1, ..CALM }, 10_000);
+}
+
 /// Checks that these properties break without the protection.
 fn breaks(flaw: Flaw, times: Times, bounds: Bounds, properties: &[&'static str]) {
     let all = HasDiscoveries::AllOf(properties.iter().copied().collect());
@@ -129,6 +141,11 @@ fn without_epochs_a_former_holder_releases_the_lock_of_the_next() {
 #[test]
 fn tokens_that_were_not_reserved_are_granted_twice() {
     breaks(Flaw::NoReserve, TIMES, Bounds { ticks: 0, handoffs: 1, ..CALM }, &[P2]);
+}
+
+#[test]
+fn tokens_that_were_not_reserved_are_granted_to_another_lock() {
+    breaks(Flaw::NoReserve, TIMES, Bounds { ticks: 0, requests: 1, handoffs: 1, others: 1, ..CALM }, &[P2]);
 }
 
 #[test]

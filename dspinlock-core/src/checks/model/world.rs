@@ -51,7 +51,7 @@ pub(super) struct World {
     pub(super) fates: Vec<Fate>,
     /// The events that may still happen.
     pub(super) left: Bounds,
-    /// The highest fencing token that was given or reserved.
+    /// The highest fencing token that was given or reserved for any lock of the sequence.
     pub(super) top: Option<u64>,
     /// The highest token that a holder has entered with, as a register that checks tokens knows it.
     pub(super) entered: u64,
@@ -61,7 +61,7 @@ pub(super) struct World {
 /// An event that must never happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Breach {
-    /// A token was granted that is not higher than all before.
+    /// A token was granted that is not higher than all before of its sequence.
     Token,
     /// A release, abandon or renewal has changed the record of another turn.
     Foreign,

@@ -1,4 +1,7 @@
-//! One caller's attempt at one lock: two short drivers, async and blocking, over the one [`Spin`].
+//! One caller's attempt at one lock: a driver over the [`Spin`], with a door for async callers and one for blocking ones.
+//!
+//! The caller itself sends the first request, and waits in the queue of its process. Only the first of a queue waits for the
+//! server, and the library's own thread does that.
 
 mod queueing;
 mod request;
@@ -50,6 +53,8 @@ pub(crate) struct Attempt {
     started: Tick,
     attempts: u32,
     next: NextRequest,
+    /// Whether a wake-up ended the last sleep.
+    is_woken: bool,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
@@ -77,11 +82,33 @@ struct NextRequest {
     replace: Option<Replace>,
 }
 
+/// Where a caller does its part of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// In its task.
+    Task,
+    /// On its thread, which may block.
+    Thread,
+}
+
+/// A place in the local queue, and the note of the wait there.
+struct Place {
+    queued: Queued,
+    _waiting: Option<Waiting>,
+}
+
 /// The next act of a driver after a reply.
 enum Progress {
     Done(Outcome),
     /// Sleep until the next request is due.
     Sleep,
+}
+
+/// Notes what the caller holds from now on.
+fn granted(caller: &Weak<Caller>, outcome: &Outcome) {
+    if let (Outcome::Entered(guard), Some(caller)) = (outcome, caller.upgrade()) {
+        caller.granted(&guard.grant().spec);
+    }
 }
 
 impl Attempt {
@@ -96,6 +123,7 @@ impl Attempt {
             started,
             attempts: 0,
             next: NextRequest { at: started, replace: None },
+            is_woken: false,
             fetch: None,
             caller: Weak::new(),
         }
@@ -117,77 +145,97 @@ impl Attempt {
         self
     }
 
-    /// Runs to the end, on the library's I/O thread. Dropped at any point, it gives back what it may have taken.
-    pub(crate) fn run(self) -> impl Future<Output = Result<Outcome>> + Send {
+    /// Runs to the end in the caller's own task or, with [`Door::Thread`], on its thread: then poll the future there, and nowhere
+    /// else. It needs no runtime. Dropped at any point, it gives back what it may have taken.
+    pub(crate) fn run(self, door: Door) -> impl Future<Output = Result<Outcome>> + Send {
         let span = self.span.clone();
         let drive = async move {
-            let (caller, mut waiting) = (Weak::clone(&self.caller), None);
-            let outcome = self.drive(&mut waiting).await?;
-            if let (Outcome::Entered(guard), Some(caller)) = (&outcome, caller.upgrade()) {
-                caller.granted(&guard.grant().spec);
-            }
-            Ok(outcome)
+            let caller = Weak::clone(&self.caller);
+            self.drive(door).await.inspect(|outcome| granted(&caller, outcome))
         };
         drive.instrument(span)
     }
 
-    /// Sends the first request on the calling thread, and leaves all waiting to the library's I/O thread.
-    pub(crate) fn run_blocking(mut self) -> Result<Outcome> {
-        let span = self.span.clone();
-        let _inside = span.enter();
-        let worker = self.core.worker.clone();
-        self.check_open()?;
-        if self.has_to_queue() {
-            return worker.block_on(self.run());
-        }
-        let now = if let Some(now) = self.core.store.estimate(Tick::now()) {
-            now
-        } else {
-            let core = Arc::clone(&self.core);
-            let asked = worker.block_on(async move { core.store.now().await });
-            asked.map_err(|error| self.spec.name(error))?
-        };
-        let request = self.prepare(now, false);
-        let reply = self.core.store.call_blocking(&request.acquire(&self));
-        self.learn(&request, &reply);
-        match self.take(request, reply, Notify::NotAsked)? {
-            Progress::Done(outcome) => Ok(outcome),
-            Progress::Sleep => worker.block_on(self.run()),
-        }
+    /// [`run`](Self::run), blocking the calling thread.
+    pub(crate) fn run_blocking(self) -> Result<Outcome> {
+        pollster::block_on(self.run(Door::Thread))
     }
 
-    async fn drive(mut self, waiting: &mut Option<Waiting>) -> Result<Outcome> {
+    async fn drive(mut self, door: Door) -> Result<Outcome> {
+        self.check_open()?;
+        // A caller that wants a value is likely to wait for it, or keeps a copy: its first request asks for wake-ups.
+        if !self.has_to_queue()
+            && self.fetch.is_none()
+            && let Progress::Done(outcome) = self.first(door).await?
+        {
+            return Ok(outcome);
+        }
+        let mut place = None;
+        if self.has_to_queue() {
+            let joined = self.join()?;
+            if let Some(guard) = self.until_first(&joined.queued).await? {
+                return Ok(Outcome::Entered(guard));
+            }
+            place = Some(joined);
+        }
+        let (worker, caller) = (self.core.worker.clone(), Weak::clone(&self.caller));
+        // The task of the caller may not be polled for a while.
+        let wait = async move { self.wait(place).await.inspect(|outcome| granted(&caller, outcome)) };
+        worker.attend(wait.in_current_span()).await
+    }
+
+    /// Sends the first request. It is as cheap as can be: wake-ups are for callers that ask again.
+    async fn first(&mut self, door: Door) -> Result<Progress> {
+        let now = self.server_time().await?;
+        let request = self.prepare(now, false);
+        let acquire = request.acquire(self);
+        // While the thread of this task is blocked, the reply is not read, and nobody knows who holds the lock.
+        let asking = self.caller.upgrade().and_then(|caller| caller.ask(&self.spec));
+        let reply = match door {
+            Door::Task => self.core.store.call_here(&acquire).await,
+            Door::Thread => self.core.store.call_blocking(&acquire),
+        };
+        self.learn(&request, &reply);
+        let reply = self.complete(reply).await;
+        let progress = self.take(request, reply, Notify::NotAsked)?;
+        if let (Some(asking), Progress::Done(Outcome::Entered(_))) = (asking, &progress) {
+            asking.granted();
+        }
+        Ok(progress)
+    }
+
+    /// Waits for the server on the library's I/O thread, in the place of a caller that is the first of its queue, or does not
+    /// queue.
+    async fn wait(mut self, mut place: Option<Place>) -> Result<Outcome> {
         let core = Arc::clone(&self.core);
-        let mut queued: Option<Queued> = None;
         let mut listener: Option<Listener> = None;
         loop {
-            if queued.is_none() && self.has_to_queue() {
-                *waiting = self.announce_wait()?;
-                let joined = core.queues.join(&self.spec.names.record, self.takes_over());
-                if let Some(guard) = self.until_first(&joined).await? {
+            if place.is_none() && self.has_to_queue() {
+                let joined = self.join()?;
+                if let Some(guard) = self.until_first(&joined.queued).await? {
                     return Ok(Outcome::Entered(guard));
                 }
-                queued = Some(joined);
+                place = Some(joined);
             }
-            if let Some(guard) = self.until_due(listener.as_mut(), queued.as_ref()).await {
+            let queued = place.as_ref().map(|place| &place.queued);
+            if let Some(guard) = self.until_due(listener.as_mut(), queued).await {
                 return Ok(Outcome::Entered(guard));
             }
             self.check_open()?;
-            // The first request is as cheap as can be. Wake-ups are for callers that ask again, or keep a copy.
-            if listener.is_none() && (queued.is_some() || self.keeps_copy()) {
+            if listener.is_none() && (queued.is_some() || self.fetch.is_some()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
-            let (request, reply, notify) = self.ask(listener.as_mut(), queued.is_some()).await?;
+            // After a wake-up the value is likely to be there, and nothing more to wait for.
+            let listening =
+                listener.as_mut().filter(|_| !self.is_woken || self.fetch.is_none() || self.keeps_copy());
+            let (request, reply, notify) = self.ask(listening, queued.is_some()).await?;
             let progress = self.take(request, reply, notify);
-            match self.unless_handed_over(progress, queued.as_ref())? {
-                Progress::Done(outcome) => {
-                    self.keep_copy(&outcome, listener.as_ref());
-                    if let (Outcome::Entered(_), Some(queued)) = (&outcome, queued) {
-                        queued.leave_with_lock();
-                    }
-                    return Ok(outcome);
+            if let Progress::Done(outcome) = self.unless_handed_over(progress, queued)? {
+                self.keep_copy(&outcome, listener.as_ref());
+                if let (Outcome::Entered(_), Some(place)) = (&outcome, place) {
+                    place.queued.leave_with_lock();
                 }
-                Progress::Sleep => {}
+                return Ok(outcome);
             }
         }
     }
@@ -201,14 +249,10 @@ impl Attempt {
         if let (
             Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
             Some(listener),
-            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
+            Outcome::Fetched(Fetched::Value(stored)),
         ) = (&self.fetch, listener, outcome)
         {
-            let at_most = Tick::now() + *local;
-            // After that, callers have to ask the store, so that one of them computes the next value.
-            let ahead = refresh_ahead.unwrap_or_default();
-            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
-            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
+            let copy = LocalCopy::of(stored, label, *local, *refresh_ahead);
             self.core.store.wakeups().keep_copy(listener, copy);
         }
     }

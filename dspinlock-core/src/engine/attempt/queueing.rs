@@ -1,12 +1,11 @@
 //! How an attempt waits: in the local queue, for its next request to be due, and for the turns of other processes.
 
-use super::{Attempt, Outcome, Progress};
+use super::{Attempt, Outcome, Place, Progress};
 use crate::clock::Tick;
 use crate::engine::guard::Guard;
 use crate::engine::queue::{Handoff, QueueMessage, Queued};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Refusal;
-use crate::engine::waits::Waiting;
 use crate::error::{ErrorKind, Result};
 use crate::store::Listener;
 use std::future::{Future, pending, poll_fn};
@@ -24,18 +23,20 @@ impl Attempt {
         has_time && (self.attempts > 0 || has_waiters() || self.stands_back().is_some())
     }
 
-    /// Tells the other calls of this process that this one waits.
+    /// Joins the local queue, and tells the other calls of this process that this one waits.
     ///
     /// # Errors
     ///
     /// `Misuse` if it would wait for itself.
-    pub(super) fn announce_wait(&self) -> Result<Option<Waiting>> {
+    pub(super) fn join(&self) -> Result<Place> {
         let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
-        waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))
+        let waiting = waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))?;
+        let queued = self.core.queues.join(&self.spec.names.record, self.takes_over());
+        Ok(Place { queued, _waiting: waiting })
     }
 
     /// The lock that this caller takes over from another one of this process; `None` if it wants a value.
-    pub(super) fn takes_over(&self) -> Option<Arc<Spec>> {
+    fn takes_over(&self) -> Option<Arc<Spec>> {
         self.spin.relocks().then(|| Arc::clone(&self.spec))
     }
 
@@ -44,22 +45,23 @@ impl Attempt {
         self.check_open()?;
         let deadline = self.spin.patience().unwrap_or(self.started);
         // A message that is there already is read even with no time left.
-        match timeout(Tick::now().until(deadline), queued.message()).await {
-            Ok(QueueMessage::Granted(handoff)) => Ok(Some(self.take_over(handoff))),
-            Ok(QueueMessage::Look) => Ok(None),
-            Err(_) => Err(self.refuse(Refusal::Contended(None))),
+        match self.core.worker.limit(deadline, queued.message()).await {
+            Some(QueueMessage::Granted(handoff)) => Ok(Some(self.take_over(handoff))),
+            Some(QueueMessage::Look) => Ok(None),
+            None => Err(self.refuse(Refusal::Contended(None))),
         }
     }
 
     /// Sleeps until the next request is due, or a wake-up comes. Returns the lock if it is handed over meanwhile.
     pub(super) async fn until_due(
-        &self,
+        &mut self,
         listener: Option<&mut Listener>,
         queued: Option<&Queued>,
     ) -> Option<Guard> {
         let listens = listener.is_some();
         let mut handoff = sleep(self.next.at, listener, queued).await;
-        if listens && Tick::now() < self.next.at {
+        self.is_woken = listens && Tick::now() < self.next.at;
+        if self.is_woken {
             self.core.queues.turn_passed(&self.spec.names.record);
         }
         while handoff.is_none()

@@ -24,7 +24,7 @@ impl Attempt {
         is_queued: bool,
     ) -> Result<(Request, Result<Acquired>, Notify)> {
         let core = Arc::clone(&self.core);
-        let now = core.store.now().await.map_err(|error| self.spec.name(error))?;
+        let now = self.server_time().await?;
         let request = self.prepare(now, is_queued);
         let (reply, notify) = match listener {
             Some(listener) => {
@@ -38,15 +38,25 @@ impl Attempt {
         Ok((request, reply, notify))
     }
 
+    /// The server's time. Only the first call asks the server, on the library's own thread.
+    pub(super) async fn server_time(&self) -> Result<ServerTime> {
+        if let Some(now) = self.core.store.estimate(Tick::now()) {
+            return Ok(now);
+        }
+        let core = Arc::clone(&self.core);
+        let asked = self.core.worker.attend(async move { core.store.now().await }).await;
+        asked.map_err(|error| self.spec.name(error))
+    }
+
     /// Reads on where a reply has only the beginning of the value.
-    async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
+    pub(super) async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
         let mut reply = reply?;
         let fetch = self.fetch.as_ref();
         if let Some((fetch, label)) = fetch.and_then(|fetch| Some((fetch, fetch.label.as_ref()?)))
             && let Some((record, value)) = reply.value()
             && let Some(part) = value.take()
         {
-            let part = (part, Some(record));
+            let part = (part, record);
             *value = self.core.store.complete(&self.spec.names, label, part, fetch.max_value).await?;
         }
         Ok(reply)
@@ -234,7 +244,6 @@ impl Request {
             names: &attempt.spec.names,
             tag: self.pending.tag(),
             lease: options.first_lease(),
-            fence_life: options.fence_life(),
             not_after: self.not_after,
             relock: attempt.spin.relocks(),
             replace: self.replace.as_ref(),

@@ -19,8 +19,7 @@ impl Scene {
     fn new() -> Self {
         let lock = Client::memory().lock("key").resolved().unwrap();
         let attempt = Attempt::new(lock.core, lock.spec, Policy::WAIT, Duration::from_secs(5));
-        let record = &attempt.spec.names.record;
-        let queued = attempt.core.queues.join(record, attempt.takes_over());
+        let Place { queued, .. } = attempt.join().unwrap();
         Self { attempt, queued }
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn check_recursion(core: usize, spec: &Spec) -> Result<()> {
 
 /// A call, owned by the frame or the future that makes it. Dropped, it waits for nothing, and nothing waits for it.
 ///
-/// The library's own thread does the waiting, and has a [`Weak`] reference.
+/// What is done on the library's own thread has a [`Weak`] reference.
 pub(crate) struct Caller {
     run: Arc<Run>,
     /// The calls around this one. They are blocked while it waits.
@@ -126,6 +126,14 @@ impl Caller {
         self.state().leads = true;
     }
 
+    /// Notes that the task of this call asks for the lock, if only one thread polls it: until then, the call counts as the
+    /// holder.
+    pub(crate) fn ask(self: Arc<Self>, wanted: &Arc<Spec>) -> Option<Asking> {
+        self.polled_by?;
+        self.hold(wanted);
+        Some(Asking { caller: Some(self) })
+    }
+
     /// Notes that the call was granted this lock. The thread that has to poll the call may not know it yet, and block.
     pub(crate) fn granted(&self, held: &Arc<Spec>) {
         if self.polled_by.is_some() {
@@ -156,6 +164,15 @@ impl Caller {
         if !std::mem::replace(&mut state.holds, true) {
             let holds = (Node::Lock(Run::new(self.run.core, held)), self.call());
             state.link([holds].into_iter().chain(self.polled()));
+        }
+    }
+
+    /// Notes that the call does not hold its lock.
+    fn unhold(&self) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.holds, false) {
+            let holds = (Node::Lock(Arc::clone(&self.run)), self.call());
+            state.unlink([holds].iter().chain(&self.polled()));
         }
     }
 
@@ -230,6 +247,16 @@ impl CallState {
             }
         }
     }
+
+    fn unlink<'a>(&mut self, edges: impl IntoIterator<Item = &'a (Node, Node)>) {
+        let mut graph = waits();
+        for edge in edges {
+            if let Some(at) = self.edges.iter().position(|own| own == edge) {
+                self.edges.swap_remove(at);
+                graph.unlink(&edge.0, &edge.1);
+            }
+        }
+    }
 }
 
 impl Drop for Caller {
@@ -252,13 +279,25 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         // A caller that has gone has removed its edges already.
         let Some(caller) = self.caller.upgrade().filter(|_| !self.edges.is_empty()) else { return };
-        let mut state = caller.state();
-        let mut graph = waits();
-        for edge in &self.edges {
-            if let Some(at) = state.edges.iter().position(|own| own == edge) {
-                state.edges.swap_remove(at);
-                graph.unlink(&edge.0, &edge.1);
-            }
+        caller.state().unlink(&self.edges);
+    }
+}
+
+/// A request for a lock under way. Dropped, it was not granted.
+pub(crate) struct Asking {
+    caller: Option<Arc<Caller>>,
+}
+
+impl Asking {
+    pub(crate) fn granted(mut self) {
+        self.caller = None;
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            caller.unhold();
         }
     }
 }

@@ -100,10 +100,10 @@ async fn a_thread_does_not_queue_behind_a_call_that_it_has_to_poll() {
         assert!(poll.await.is_pending());
     }
     assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);
-    let before = held.fencing_token();
+    let since = || lock().inspect_blocking().unwrap().map(|found| found.since());
+    let before = since();
     held.abandon_blocking().unwrap();
-    let token = || lock().inspect_blocking().unwrap().and_then(|found| found.fencing_token());
-    while client.core().queues.has_waiters(&record) || token().is_none_or(|token| token <= before) {
+    while client.core().queues.has_waiters(&record) || since().is_none_or(|since| Some(since) == before) {
         thread::yield_now();
     }
     assert_eq!(lock().acquire_blocking().unwrap_err().kind(), ErrorKind::Misuse);

@@ -2,6 +2,7 @@
 
 mod checks;
 mod names;
+mod slot;
 
 pub(crate) use names::Names;
 
@@ -55,7 +56,8 @@ pub struct Turn {
 /// - A [`tag`](Self::tag) has two fields, joined by [`value_separator`](Self::value_separator). The first field is printable
 ///   ASCII and contains an `@`, since a record without one counts as Python's. The second field is [`Turn::timestamp`],
 ///   unchanged. No two turns have the same tag.
-/// - A [`key`](Self::key) differs from namespace to namespace.
+/// - A [`key`](Self::key) differs from namespace to namespace, and is not the key of fencing tokens
+///   (`<prefix>:fence:{<number>}`).
 /// - A record is at most 1,024 bytes long.
 ///
 /// An annotated function has a namespace by default, and Python has none. To share a key with Python, write

@@ -2,6 +2,7 @@
 
 use super::Scheme;
 use super::checks::{check_namespace, check_tags, config};
+use super::slot::{self, hash_tag};
 use crate::error::Result;
 use crate::format::key::Key;
 
@@ -9,8 +10,11 @@ use crate::format::key::Key;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) record: String,
-    /// The prefix of all other names, which puts them in the record's cluster slot: the record's name in braces.
+    /// The prefix of all names but the fence's, which puts them in the record's cluster slot: the record's name in braces.
     slot: String,
+    /// Holds the highest fencing token of all locks in the record's cluster slot. The number in its name is the smallest one that
+    /// puts it there.
+    pub(crate) fence: String,
     /// The scheme's value separator.
     pub(crate) separator: String,
 }
@@ -52,12 +56,12 @@ impl Names {
             }
             None => format!("{{{record}}}"),
         };
-        Ok(Self { record, slot, separator: value_separator.to_owned() })
-    }
-
-    /// Holds the highest fencing token.
-    pub(crate) fn fence(&self) -> String {
-        self.beside("fence")
+        let fence = format!("{}:fence:{{{}}}", scheme.prefix(), slot::number(&record));
+        if record == fence {
+            let what = "that is where the fencing tokens are; choose another name in `Scheme::key`";
+            return Err(config(format!("the scheme's key is {record:?}, and {what}")));
+        }
+        Ok(Self { record, slot, fence, separator: value_separator.to_owned() })
     }
 
     /// Holds the value.
@@ -84,13 +88,6 @@ impl Names {
     pub(crate) fn beside(&self, what: &str) -> String {
         [&self.slot, ":", what].concat()
     }
-}
-
-/// The part of a key that Redis Cluster hashes: the text between the first `{` and the next `}`, unless it is empty.
-fn hash_tag(key: &str) -> Option<&str> {
-    let (_, rest) = key.split_once('{')?;
-    let (tag, _) = rest.split_once('}')?;
-    (!tag.is_empty()).then_some(tag)
 }
 
 fn check_part(what: &str, part: &str, separator: &str) -> Result<()> {
@@ -125,16 +122,39 @@ mod tests {
     fn all_keys_of_a_lock_share_a_slot() {
         let bare = names(&StandardScheme::default(), None).unwrap();
         assert_eq!(bare.record, "dspinlock,7");
-        assert_eq!(bare.fence(), "{dspinlock,7}:fence");
-        assert_eq!(hash_tag(&bare.value()), Some(bare.record.as_str()));
+        assert_eq!(bare.value(), "{dspinlock,7}:value");
+        assert_eq!(bare.fence, "dspinlock:fence:{7884}");
         let named = names(&StandardScheme::new("staging"), Some("billing")).unwrap();
         assert_eq!(named.record, "staging,billing,7");
+        assert_eq!(named.fence, "staging:fence:{3953}");
+        for names in [bare, named, names(&Fixed("a:{b}:c"), None).unwrap()] {
+            let at = slot::number(&names.record);
+            for key in [
+                &names.fence,
+                &names.value(),
+                &names.error(),
+                &names.beside("wait"),
+                &names.of_the_mark().record,
+            ] {
+                assert_eq!(slot::number(key), at, "{key}");
+            }
+        }
     }
 
     #[test]
     fn a_scheme_with_its_own_hash_tag_is_suffixed_as_it_is() {
-        assert_eq!(names(&Fixed("a:{b}:c"), None).unwrap().fence(), "a:{b}:c:fence");
+        let own = names(&Fixed("a:{b}:c"), None).unwrap();
+        assert_eq!((&*own.value(), &*own.fence), ("a:{b}:c:value", "dspinlock:fence:{20203}"));
         assert_eq!(names(&Fixed("a{}b"), None).unwrap_err().kind(), ErrorKind::Config);
+    }
+
+    #[test]
+    fn refuses_a_record_in_the_place_of_the_tokens() {
+        let error = names(&Fixed("dspinlock:fence:{7884}"), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("choose another name"), "{error}");
+        // No fence has this name: the slot has a smaller number.
+        names(&Fixed("dspinlock:fence:{123456789}"), None).unwrap();
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::entries::is;
 use super::{Entries, Now};
-use crate::clock::Tick;
 use crate::format::note::{Parts, parts};
 use crate::format::record::{Record, State};
 use crate::store::{Acquire, Acquired};
@@ -20,7 +19,9 @@ impl Entries {
             return Acquired::Spent;
         }
         if is(record, tag, State::Blocked) {
-            return self.granted_again(acquire, now);
+            // A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there. It gets a token
+            // of its own, since another lock of the slot may have got one in between.
+            return self.grant(acquire, now);
         }
         if now.server > acquire.not_after {
             return Acquired::Late { now: now.server };
@@ -44,21 +45,8 @@ impl Entries {
                 return self.held(acquire, raw, life, now);
             }
         }
-        let last = match self.last_fence(&names.fence(), now.tick) {
-            Ok(last) => last,
-            Err(strange) => return strange,
-        };
         self.put_record(&names.record, tag, State::Blocked, Some(acquire.lease), now.tick);
-        self.grant(acquire, last, now)
-    }
-
-    /// A repeat by the same turn: the reply to the first request was lost. Its lease goes on from there. It gets a token of
-    /// its own, since the mark of a caller that refreshes ahead may have got one in between.
-    fn granted_again(&mut self, acquire: &Acquire<'_>, now: Now) -> Acquired {
-        match self.last_fence(&acquire.names.fence(), now.tick) {
-            Ok(last) => self.grant(acquire, last, now),
-            Err(strange) => strange,
-        }
+        self.grant(acquire, now)
     }
 
     /// The note of the turn that the caller waited for, or of a failure that is cached for all callers.
@@ -77,21 +65,22 @@ impl Entries {
         Acquired::Held { raw, remaining: life, now: now.server, value }
     }
 
-    /// The last token, 0 if there is none, or the reply if something else stands in its place.
-    fn last_fence(&self, key: &str, now: Tick) -> Result<u64, Acquired> {
-        match self.get(key, now) {
-            None => Ok(0),
-            Some(_) => self.fence(key, now).ok_or_else(|| Acquired::StrangeFence("string".to_owned())),
-        }
-    }
-
     /// Grants the record with the next token. The tokens that are reserved after it are taken as well.
-    fn grant(&mut self, acquire: &Acquire<'_>, last: u64, now: Now) -> Acquired {
+    fn grant(&mut self, acquire: &Acquire<'_>, now: Now) -> Acquired {
+        let key = &acquire.names.fence;
+        let last = self.get(key, now.tick).and_then(token).unwrap_or_default();
         let fence = now.server.0.max(last + 1);
         let taken = fence + u64::from(acquire.reserve);
-        self.put(&acquire.names.fence(), taken.to_string().into_bytes(), Some(acquire.fence_life), now.tick);
+        self.put(key, taken.to_string().into_bytes(), None, now.tick);
         Acquired::Granted { fence, now: now.server }
     }
+}
+
+/// The last token. A text, or a number that no later token could follow exactly, counts as lost.
+fn token(text: &[u8]) -> Option<u64> {
+    const LIMIT: u64 = 9_000_000_000_000_000;
+    let digits = str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|&token| token < LIMIT)
 }
 
 /// Whether the mode alone may re-lock this record. A record that may be another scheme's is first shown to the caller.

@@ -3,7 +3,7 @@
 use super::entries::is;
 use super::{Entries, Now};
 use crate::clock::Tick;
-use crate::format::record::{Record, State};
+use crate::format::record::{LONGEST, Record, State};
 use crate::format::scheme::Names;
 use crate::store::backend::{End, Look, Reply, Request};
 use crate::store::{
@@ -68,9 +68,8 @@ impl Entries {
 
     /// Marks the record as COMPUTED, and stores its value.
     fn compute(&mut self, release: &Release<'_>, now: Now) {
-        let Release { names, tag, expire, fence_life, value, .. } = *release;
+        let Release { names, tag, expire, value, .. } = *release;
         self.put_record(&names.record, tag, State::Computed, expire, now.tick);
-        self.extend(&names.fence(), fence_life, now.tick);
         if let Some((Sent::With(value), life)) = value {
             self.put(&names.value(), value.to_vec(), Some(life), now.tick);
         }
@@ -99,7 +98,6 @@ impl Entries {
             let held = self.is_blocked_by(&one.names.record, one.tag, now.tick);
             if held {
                 self.extend(&one.names.record, one.life, now.tick);
-                self.extend(&one.names.fence(), one.fence_life, now.tick);
             }
             renewed.push(held);
         }
@@ -107,10 +105,9 @@ impl Entries {
     }
 
     pub(crate) fn read(&self, names: &Names, now: Now) -> Found {
-        let fence = self.fence(&names.fence(), now.tick);
         let remaining = self.remaining(&names.record, now.tick);
         match self.get(&names.record, now.tick) {
-            Some(raw) => Found::Held { raw: raw.to_vec(), remaining, fence },
+            Some(raw) => Found::Held { raw: raw.to_vec(), remaining },
             None => Found::Free,
         }
     }
@@ -123,11 +120,9 @@ impl Entries {
     }
 
     fn hit(&self, hit: &Hit<'_>, now: Now) -> Seen {
-        let record = &hit.names.record;
-        let remaining = self.remaining(record, now.tick).filter(|_| hit.life);
-        // An empty record is none, as to a plain read of a string.
-        let record = self.get(record, now.tick).filter(|raw| !raw.is_empty()).map(<[u8]>::to_vec);
-        Seen { record, value: self.value(hit.names, now.tick), remaining }
+        let is_record = |raw: &&[u8]| (1..=LONGEST).contains(&raw.len());
+        let record = self.get(&hit.names.record, now.tick).filter(is_record).map(<[u8]>::to_vec);
+        Seen { record, value: self.value(hit.names, now.tick) }
     }
 
     fn forget(&mut self, names: &Names, now: Now) -> Forgotten {
@@ -148,10 +143,5 @@ impl Entries {
     pub(super) fn value(&self, names: &Names, now: Tick) -> Option<Excerpt> {
         let bytes = self.get(&names.value(), now).filter(|bytes| !bytes.is_empty())?;
         Some(Excerpt::whole(bytes.to_vec()))
-    }
-
-    /// The last token.
-    pub(super) fn fence(&self, key: &str, now: Tick) -> Option<u64> {
-        str::from_utf8(self.get(key, now)?).ok()?.parse().ok()
     }
 }

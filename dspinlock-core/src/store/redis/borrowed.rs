@@ -1,6 +1,6 @@
 //! Connections that the user brings.
 
-use super::link::{Batch, Exchange, Limits, Link, Received};
+use super::link::{Batch, Exchange, Limits, Link, Received, timed_out};
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -86,8 +86,4 @@ where
             Err(RedisError::from((ErrorKind::Client, "the pool gave no connection", error.to_string())))
         }
     }
-}
-
-fn timed_out() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

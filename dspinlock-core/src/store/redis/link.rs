@@ -28,6 +28,8 @@ pub(crate) enum Lane {
     Confirmed,
     /// For values, and for the beginnings of large ones.
     Values,
+    /// The same for values whose changes the server pushes, since this process keeps copies.
+    Copies,
     /// For large values, in pieces.
     Pieces(usize),
 }
@@ -35,7 +37,12 @@ pub(crate) enum Lane {
 impl Lane {
     /// Whether it carries values and no locks: its failures say nothing about the server as a place for locks.
     pub(super) fn is_for_values(self) -> bool {
-        matches!(self, Self::Values | Self::Pieces(_))
+        self.is_for_hits() || matches!(self, Self::Pieces(_))
+    }
+
+    /// Whether it carries plain reads of values. A caller whose read fails has another way to the value.
+    pub(super) fn is_for_hits(self) -> bool {
+        matches!(self, Self::Values | Self::Copies)
     }
 }
 
@@ -86,13 +93,13 @@ impl Batch {
         }
     }
 
-    /// The commands to write, after one more whose reply is ignored.
-    pub(super) fn pipeline(&self, first: Option<Cmd>) -> Pipeline {
+    /// The commands to write, each after one more whose reply is ignored.
+    pub(super) fn pipeline(&self, before: Option<&Cmd>) -> Pipeline {
         let mut pipeline = redis::pipe();
-        if let Some(first) = first {
-            pipeline.add_command(first).ignore();
-        }
         for command in &self.commands {
+            if let Some(before) = before {
+                pipeline.add_command(before.clone()).ignore();
+            }
             pipeline.add_command(command.clone());
         }
         if self.lenient {
@@ -148,6 +155,12 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// is to push changes of the keys that a single command reads, if this link can have that.
     fn send<'a>(&'a self, batch: &'a Batch, track: bool) -> Exchange<'a>;
 
+    /// Sends a batch and awaits the reply, in the caller's own task and within the link's time limits; `None` if only
+    /// [`send`](Self::send) can do it at present. A batch whose reply is lost is not repeated.
+    fn send_here<'a>(&'a self, _: &'a Batch) -> Option<Exchange<'a>> {
+        None
+    }
+
     /// Sends a batch and blocks until the reply; `None` if only [`send`](Self::send) can do it at present.
     fn send_blocking(&self, batch: &Batch) -> Option<Received>;
 }
@@ -155,4 +168,9 @@ pub(crate) trait Link: Send + Sync + 'static {
 /// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.
 pub(super) fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
+}
+
+/// The error of a reply that did not come in time.
+pub(super) fn timed_out() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }

@@ -5,7 +5,7 @@ use crate::clock::ServerTime;
 use crate::format::record::LONGEST;
 use crate::options::Replicas;
 use crate::store::backend::{End, Look, Reply, Request};
-use crate::store::{Acquired, Excerpt, Forgotten, Found, Released, Seen};
+use crate::store::{Acquired, Excerpt, Extent, Forgotten, Found, Hit, Released, Seen};
 use redis::Value;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
             let mut fields = Fields::of(value)?;
             Reply::Found(found(&mut fields)?, fields.excerpt())
         }
-        Request::Look(Look::Hit(_)) => Reply::Seen(seen(value)?),
+        Request::Look(Look::Hit(hit)) => Reply::Seen(seen(hit, value)?),
         Request::Look(Look::Value(_)) => Reply::Value(window(Some(value))),
         Request::Forget(_) => Reply::Forgotten(forgotten(value)?),
         Request::Time => {
@@ -39,6 +39,11 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
 }
 
 fn acquired(value: Value) -> Option<Acquired> {
+    // The common case: the token is the server's time.
+    if let Value::BulkString(digits) = &value {
+        let now = number(digits)?;
+        return Some(Acquired::Granted { fence: now, now: ServerTime(now) });
+    }
     let mut fields = Fields::of(value)?;
     Some(match fields.word()?.as_str() {
         "granted" => Acquired::Granted { fence: fields.number()?, now: fields.time()? },
@@ -69,9 +74,11 @@ fn confirmed(value: Value, replicas: Replicas) -> Option<Acquired> {
 }
 
 fn released(value: Value) -> Option<Released> {
+    if let Value::Int(others) = value {
+        return Some(Released::Done { others: u64::try_from(others).ok()? });
+    }
     let mut fields = Fields::of(value)?;
     Some(match fields.word()?.as_str() {
-        "done" => Released::Done { others: fields.number()? },
         "computed" => Released::AlreadyComputed,
         "gone" => Released::Gone,
         "refused" => Released::Refused(fields.word()?),
@@ -88,31 +95,32 @@ fn flag(value: &Value) -> Option<bool> {
 fn found(fields: &mut Fields) -> Option<Found> {
     Some(match fields.word()?.as_str() {
         "free" => Found::Free,
-        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()?, fence: fields.number() },
+        "held" => Found::Held { raw: fields.bytes()?, remaining: fields.life()? },
         "type" => Found::WrongType(fields.word()?),
         _ => return None,
     })
 }
 
-fn seen(value: Value) -> Option<Seen> {
+fn seen(hit: &Hit<'_>, value: Value) -> Option<Seen> {
     let Value::Array(values) = value else { return None };
     let mut values = values.into_iter();
-    let record = match values.next()? {
-        Value::BulkString(record) if !record.is_empty() && record.len() <= LONGEST => Some(record),
-        _ => None,
+    let record = string(values.next()).filter(|record| record.len() <= LONGEST);
+    let value = match hit.extent {
+        Extent::Whole(_) => string(values.next()).map(Excerpt::whole),
+        Extent::Beginning => window(values.next()),
     };
-    let value = window(values.next());
-    let remaining = match values.next() {
-        Some(Value::Int(millis)) => u64::try_from(millis).ok().map(Duration::from_millis),
-        _ => None,
-    };
-    Some(Seen { record, value, remaining })
+    Some(Seen { record, value })
 }
 
-/// The beginning of a value that was read plainly. Something of another type is no value.
+/// The beginning of a value that was read plainly.
 fn window(value: Option<Value>) -> Option<Excerpt> {
+    string(value).map(|bytes| excerpt(WINDOW, bytes))
+}
+
+/// A string that is not empty. Something of another type is none.
+fn string(value: Option<Value>) -> Option<Vec<u8>> {
     match value {
-        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(excerpt(WINDOW, bytes)),
+        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(bytes),
         _ => None,
     }
 }
@@ -130,6 +138,10 @@ fn forgotten(value: Value) -> Option<Forgotten> {
         "type" => Forgotten::WrongType(fields.word()?),
         _ => return None,
     })
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The fields of a script's reply, taken one after the other.
@@ -159,7 +171,7 @@ impl Fields {
     fn number(&mut self) -> Option<u64> {
         match self.0.next()? {
             Value::Int(number) => u64::try_from(number).ok(),
-            Value::BulkString(digits) => str::from_utf8(&digits).ok()?.parse().ok(),
+            Value::BulkString(digits) => number(&digits),
             _ => None,
         }
     }
@@ -193,6 +205,8 @@ mod tests {
             confirmed(Value::Array(vec![Value::Nil]), Replicas { count: 1, within: Duration::ZERO }),
             None
         );
+        assert_eq!(acquired(Value::BulkString(b"soon".to_vec())), None);
+        assert_eq!(released(Value::Int(-1)), None);
         assert_eq!(flag(&Value::Nil), None);
     }
 }

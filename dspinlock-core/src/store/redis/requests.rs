@@ -2,20 +2,20 @@
 
 use super::link::{Batch, Lane, Limits};
 use super::scripts::{
-    ABANDON, ACQUIRE, FAIL, FORGET, READ, REFRESH, RELEASE, RENEW, Script, any_record, millis, relockable,
+    ABANDON, ACQUIRE, FAIL, FORGET, READ, REFRESH, RELEASE, RENEW, Script, any_record, millis,
 };
-use crate::format::record::LONGEST;
+use crate::format::record::{LONGEST, State};
 use crate::format::scheme::Names;
 use crate::options::Replicas;
 use crate::store::backend::{End, Look, Request};
-use crate::store::{Acquire, Fail, Hit, Refresh, Release, Renew, Sent};
+use crate::store::{Acquire, Extent, Fail, Hit, Refresh, Release, Renew, Sent};
 use redis::Cmd;
 
 /// The bytes of a value that come with its record in the reply to an acquire or a peek: enough to identify the value, and
 /// too few to delay a lock, however many callers there are.
 pub(super) const HEAD: usize = 4 << 10;
 
-/// The bytes of a value that a plain read asks for first.
+/// The bytes of a large value that a plain read asks for first.
 pub(super) const WINDOW: usize = 64 << 10;
 
 pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
@@ -30,11 +30,9 @@ pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
         }
         Request::End(End::Fail(fail)) => self::fail(fail),
         Request::Renew(renew) => self::renew(renew),
-        Request::Look(Look::Read(names)) => {
-            beginning(READ.batch(READ.on(&[&names.record, &names.fence()], 0)))
-        }
+        Request::Look(Look::Read(names)) => beginning(READ.batch(READ.on(&[&names.record], 0))),
         Request::Look(Look::Peek(names)) => {
-            let mut command = READ.on(&[&names.record, &names.fence(), &names.value()], 0);
+            let mut command = READ.on(&[&names.record, &names.value()], 0);
             command.arg(HEAD);
             beginning(READ.batch(command))
         }
@@ -68,25 +66,33 @@ pub(super) fn wait(names: &Names) -> String {
 }
 
 fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
-    let Acquire { names, tag, replace, .. } = *acquire;
-    let (fence, wait) = (names.fence(), wait(names));
-    let mut command = if acquire.fetch.is_some() {
-        ACQUIRE.on(&[&names.record, &fence, &wait, &names.value(), &names.error()], 256)
-    } else {
-        ACQUIRE.on(&[&names.record, &fence, &wait], 256)
+    let Acquire { names, fetch, replace, .. } = *acquire;
+    let (record, fence) = (&*names.record, &*names.fence);
+    let mut command = match (fetch, acquire.waiting) {
+        (None, None) => ACQUIRE.on(&[record, fence], 256),
+        (None, Some(_)) => ACQUIRE.on(&[record, fence, &wait(names)], 256),
+        (Some(_), _) => ACQUIRE.on(&[record, fence, &wait(names), &names.value(), &names.error()], 512),
     };
-    command
-        .arg(tag.as_str())
-        .arg(millis(acquire.lease))
-        .arg(millis(acquire.fence_life))
-        .arg(acquire.not_after.0)
-        .arg(if acquire.relock { relockable(&names.separator) } else { "" })
-        .arg(replace.map_or(&[][..], |replace| &replace.seen))
-        .arg(replace.and_then(|replace| replace.life_at_most).map_or(-1, millis))
-        .arg(acquire.reserve)
-        .arg(acquire.waiting.unwrap_or_default());
-    if let Some(fetch) = acquire.fetch {
-        command.arg(fetch.waited_for.unwrap_or_default()).arg(HEAD).arg(fetch.label);
+    command.arg(acquire.tag.record(State::Blocked)).arg(millis(acquire.lease)).arg(acquire.not_after.0);
+    let reserve = if acquire.reserve == 0 { String::new() } else { acquire.reserve.to_string() };
+    // The script knows its own records by the usual separator.
+    let leaves_computed = if acquire.relock && names.separator == "," { "" } else { "1" };
+    let life = replace.and_then(|replace| replace.life_at_most).map(|life| millis(life).to_string());
+    let fetched = fetch.unwrap_or_default();
+    let head = fetch.map(|_| HEAD.to_string());
+    let optional = [
+        acquire.waiting.unwrap_or_default().as_bytes(),
+        reserve.as_bytes(),
+        leaves_computed.as_bytes(),
+        replace.map_or(&[], |replace| &replace.seen),
+        life.as_deref().unwrap_or_default().as_bytes(),
+        fetched.waited_for.unwrap_or_default(),
+        fetched.label.as_bytes(),
+        head.as_deref().unwrap_or_default().as_bytes(),
+    ];
+    let needed = optional.iter().rposition(|word| !word.is_empty()).map_or(0, |last| last + 1);
+    for word in &optional[..needed] {
+        command.arg(word);
     }
     let mut batch = beginning(ACQUIRE.batch(command));
     if let Some(Replicas { count, within }) = acquire.replicas {
@@ -100,22 +106,20 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
 
 fn release(release: &Release<'_>) -> Batch {
     let Release { names, value, .. } = *release;
-    let (fence, wait) = (names.fence(), wait(names));
+    let wait = wait(names);
     let mut command = match value {
-        None => RELEASE.on(&[&names.record, &fence, &wait], 0),
+        None => RELEASE.on(&[&names.record, &wait], 0),
         Some((Sent::With(value), _)) => {
-            let keys = [&*names.record, &fence, &wait, &names.value(), &names.error()];
-            RELEASE.on(&keys, value.len())
+            RELEASE.on(&[&names.record, &wait, &names.value(), &names.error()], value.len())
         }
         Some((Sent::Ahead { key, .. }, _)) => {
-            RELEASE.on(&[&names.record, &fence, &wait, &names.value(), &names.error(), key], 0)
+            RELEASE.on(&[&names.record, &wait, &names.value(), &names.error(), key], 0)
         }
     };
-    command
-        .arg(release.tag.as_str())
-        .arg(release.expire.map_or(0, millis))
-        .arg(millis(release.fence_life))
-        .arg(release.caller);
+    command.arg(release.tag.as_str()).arg(release.caller);
+    if let Some(expire) = release.expire {
+        command.arg(millis(expire));
+    }
     if let Some((value, life)) = value {
         value_or_length(&mut command, value).arg(millis(life));
     }
@@ -124,16 +128,13 @@ fn release(release: &Release<'_>) -> Batch {
 
 fn refresh(refresh: &Refresh<'_>) -> Batch {
     let Release { names, value, .. } = refresh.release;
-    let keys = [&*names.record, &names.fence(), &names.value(), &names.refresh()];
+    let keys = [&*names.record, &names.value(), &names.refresh()];
     let mut command = match value {
         Some((Sent::With(value), _)) => REFRESH.on(&keys, value.len() + LONGEST),
         Some((Sent::Ahead { key, .. }, _)) => REFRESH.on(&[&keys[..], &[key]].concat(), LONGEST),
         None => REFRESH.on(&keys, LONGEST),
     };
-    command
-        .arg(refresh.release.tag.as_str())
-        .arg(refresh.release.expire.map_or(0, millis))
-        .arg(millis(refresh.release.fence_life));
+    command.arg(refresh.release.tag.as_str()).arg(refresh.release.expire.map_or(0, millis));
     match value {
         Some((value, life)) => value_or_length(&mut command, value).arg(millis(life)),
         None => command.arg("").arg(0),
@@ -157,25 +158,28 @@ fn fail(fail: &Fail<'_>) -> Batch {
 }
 
 fn renew(renew: &Renew<'_>) -> Batch {
-    let fences: Vec<String> = renew.0.iter().map(|one| one.names.fence()).collect();
-    let both = renew.0.iter().zip(&fences).flat_map(|(one, fence)| [&*one.names.record, fence]);
-    let mut command = RENEW.on(&both.collect::<Vec<_>>(), 128 * renew.0.len());
+    let records: Vec<&str> = renew.0.iter().map(|one| &*one.names.record).collect();
+    let mut command = RENEW.on(&records, 128 * records.len());
     for one in &renew.0 {
-        command.arg(one.tag.as_str()).arg(millis(one.life)).arg(millis(one.fence_life));
+        command.arg(one.tag.as_str()).arg(millis(one.life));
     }
     Batch { lane: Lane::Renewals, ..RENEW.batch(command) }
 }
 
 fn hit(hit: &Hit<'_>) -> Batch {
     let (record, value) = (&hit.names.record, hit.names.value());
-    // The record first: a value that is read later belongs to its turn or to a later one, and names that.
-    let mut commands = vec![first_bytes(record, LONGEST), first_bytes(&value, WINDOW)];
-    if hit.life {
-        let mut life = redis::cmd("PTTL");
-        life.arg(record);
-        commands.push(life);
+    match hit.extent {
+        Extent::Whole(_) => {
+            let mut both = Cmd::with_capacity(3, record.len() + value.len() + 16);
+            both.arg("MGET").arg(record).arg(value);
+            Batch { lane: Lane::Values, ..beginning(Batch::plain(both)) }
+        }
+        // The record first: a value that is read later belongs to its turn or to a later one, and names that.
+        Extent::Beginning => {
+            let commands = vec![first_bytes(record, LONGEST), first_bytes(&value, WINDOW)];
+            Batch::of_values(commands, Lane::Values)
+        }
     }
-    Batch::of_values(commands, Lane::Values)
 }
 
 /// The command that reads the first bytes of a string, and one more, which shows whether that is all.

@@ -1,4 +1,4 @@
-//! The scripts, and the Lua patterns that they are given.
+//! The scripts, and the Lua patterns that one of them is given.
 
 use crate::format::record::State;
 use once_cell::sync::Lazy;
@@ -50,33 +50,18 @@ pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
-/// The Lua pattern of a date and time. It takes some that no calendar has, which the parser of records refuses.
-macro_rules! time {
-    () => {
-        r"%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d"
-    };
-}
-
-/// The Lua pattern of its microseconds.
-macro_rules! micros {
-    () => {
-        r"%.%d%d%d%d%d%d"
-    };
-}
-
-/// The Lua pattern of a COMPUTED record that is ours beyond doubt. Other records are first shown to the client.
-pub(super) fn relockable(separator: &str) -> &'static str {
-    let pattern = concat!(r"^[%x%-]+@[!-+.-~%-]*,", time!(), micros!(), r"%+00:00,1$");
-    if separator == "," { pattern } else { "" }
-}
+/// The Lua patterns of a date and time, and of its microseconds. They take some that no calendar has, which the parser of records
+/// refuses.
+const TIME: &str = r"%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d";
+const MICROS: &str = r"%.%d%d%d%d%d%d";
 
 /// The Lua pattern of this separator, which a record has twice, and those of any record with and without microseconds.
 pub(super) fn any_record(separator: &str) -> [String; 3] {
     let escape = |c: char| if c.is_ascii_punctuation() { format!("%{c}") } else { c.to_string() };
     let separator: String = separator.chars().map(escape).collect();
     let (blocked, computed) = (State::Blocked.digit(), State::Computed.digit());
-    let record = |time| format!("^[!-~]+{separator}{time}%+00:00{separator}[{blocked}{computed}]$");
-    let (exact, whole) = (record(concat!(time!(), micros!())), record(time!()));
+    let record = |micros| format!("^[!-~]+{separator}{TIME}{micros}%+00:00{separator}[{blocked}{computed}]$");
+    let (exact, whole) = (record(MICROS), record(""));
     [separator, exact, whole]
 }
 

@@ -1,5 +1,6 @@
 //! The drivers of a shared value, async and blocking: they wait for it, or compute it and pass it on.
 
+use crate::engine::attempt::Door;
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
 use crate::engine::handle::LockHandle;
@@ -69,10 +70,13 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let caller = Caller::awaiting(self.request.core.address(), &self.request.spec);
         let leader = loop {
             decision = match decision {
-                Decision::Ask => {
-                    let asked = self.request.clone().start(Arc::downgrade(&caller));
-                    self.decide(worker.attend(asked).await)
-                }
+                Decision::Ask => match self.request.small_hit(Door::Task).await {
+                    Some(stored) => self.receive(FlightResult::Value(stored)),
+                    None => {
+                        let asked = self.request.clone().start(Arc::downgrade(&caller));
+                        self.decide(worker.attend(asked).await)
+                    }
+                },
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
@@ -107,10 +111,13 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let caller = Caller::blocking(self.request.core.address(), &self.request.spec);
         let leader = loop {
             decision = match decision {
-                Decision::Ask => {
-                    let asked = self.request.clone().start(Arc::downgrade(&caller));
-                    self.decide(worker.block_on(asked))
-                }
+                Decision::Ask => match pollster::block_on(self.request.small_hit(Door::Thread)) {
+                    Some(stored) => self.receive(FlightResult::Value(stored)),
+                    None => {
+                        let asked = self.request.clone().start(Arc::downgrade(&caller));
+                        self.decide(worker.block_on(asked))
+                    }
+                },
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),

@@ -53,31 +53,48 @@ fn words(mut rest: &str) -> Vec<String> {
     words
 }
 
-/// The tags among the arguments of a call of a script.
-pub(super) fn tags(words: &[String]) -> Option<Vec<String>> {
+/// A call of a script.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Call {
+    /// The key of the record that it is for.
+    pub(super) key: Option<u64>,
+    /// The tags among its arguments.
+    pub(super) tags: Vec<String>,
+}
+
+/// Reads a call of a script.
+pub(super) fn call(words: &[String]) -> Option<Call> {
     let name = words.first()?;
     if !(name.eq_ignore_ascii_case("EVALSHA") || name.eq_ignore_ascii_case("EVAL")) {
         return None;
     }
     let keys: usize = words.get(2)?.parse().ok()?;
-    let arguments = words.get(3 + keys..)?;
-    Some(arguments.iter().filter(|word| word.contains('@') && word.ends_with(',')).cloned().collect())
+    let mut arguments = words.get(3 + keys..)?.iter().map(String::as_str);
+    // The first one may be the record that an acquire writes. Later ones are records of others.
+    let first = arguments.next().map(|word| word.strip_suffix('0').unwrap_or(word));
+    let tags = first.into_iter().chain(arguments).filter(|word| word.contains('@') && word.ends_with(','));
+    let key = words.get(3).filter(|_| keys > 0).and_then(|name| record(name));
+    Some(Call { key, tags: tags.map(ToOwned::to_owned).collect() })
 }
 
-/// The changes that a command makes to records and fences.
-pub(super) fn acts(words: &[String], wall: u64) -> Vec<(u64, Act)> {
+/// Whether a command takes a record only if it is free. Then a script goes on with the token if it was, and only then.
+pub(super) fn asks(words: &[String]) -> bool {
+    let [name, _, _, options @ ..] = words else { return false };
+    name.eq_ignore_ascii_case("SET") && options.iter().any(|option| option.eq_ignore_ascii_case("NX"))
+}
+
+/// The changes that a command makes to records and fences. A fence is that of the record that the script is for.
+pub(super) fn acts(words: &[String], wall: u64, script: &Call) -> Vec<(u64, Act)> {
     let Some(name) = words.first().map(|name| name.to_ascii_uppercase()) else { return Vec::new() };
     let one = |act: Option<Act>| {
         words.get(1).and_then(|name| record(name)).zip(act).into_iter().collect::<Vec<_>>()
     };
     match name.as_str() {
-        "SET" => match words.get(1).and_then(|name| fence(name)) {
-            Some(key) => {
-                let top = words.get(2).and_then(|top| top.parse().ok());
-                top.map(|top| (key, Act::Fence { top })).into_iter().collect()
-            }
-            None => one(set(words, wall)),
-        },
+        "SET" => one(set(words, wall)),
+        "GETSET" => {
+            let top = words.get(2).and_then(|top| top.parse().ok());
+            script.key.zip(top.map(|top| Act::Fence { top })).into_iter().collect()
+        }
         "PEXPIRE" => one(words.get(2).and_then(|life| life.parse::<u64>().ok()).map(|life| Act::Renew {
             // A life of zero or less deletes the key.
             life: life * 1_000,
@@ -110,10 +127,6 @@ fn record(name: &str) -> Option<u64> {
     name.strip_prefix("dspinlock,")?.rsplit(',').next()?.parse().ok()
 }
 
-fn fence(name: &str) -> Option<u64> {
-    record(name.strip_prefix('{')?.strip_suffix("}:fence")?)
-}
-
 impl Fact {
     pub(super) fn new(at: u64, server: u32, by: &[String], (key, act): (u64, Act)) -> Self {
         Self { at, server, key, by: by.to_vec(), act }
@@ -135,13 +148,21 @@ mod tests {
     #[test]
     fn knows_records_fences_and_tags() {
         let words = |text: &str| text.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
-        let call = words("EVALSHA 0f 2 k f u@h/op1-1,T, 300");
-        assert_eq!(tags(&call), Some(vec!["u@h/op1-1,T,".to_owned()]));
-        assert_eq!(tags(&words("GET k")), None);
+        let script =
+            call(&words("EVALSHA 0f 2 dspinlock,nemesis,7 f u@h/op1-1,T,0 300 o@h/op1-2,T,0")).unwrap();
+        assert_eq!(script, Call { key: Some(7), tags: vec!["u@h/op1-1,T,".to_owned()] });
+        let renewal =
+            call(&words("EVALSHA 0f 1 {dspinlock,nemesis,7}:refresh u@h,T, 300 o@h,T, 300")).unwrap();
+        assert_eq!(renewal, Call { key: None, tags: vec!["u@h,T,".to_owned(), "o@h,T,".to_owned()] });
+        assert_eq!(call(&words("GET k")), None);
+        let acts = |text: &str| acts(&words(text), 0, &script);
         let set = Act::Set { tag: "u@h,T,".to_owned(), computed: false, life: 300_000 };
-        assert_eq!(acts(&words("SET dspinlock,nemesis,7 u@h,T,0 PX 300"), 0), [(7, set)]);
-        assert_eq!(acts(&words("SET {dspinlock,nemesis,7}:fence 99 PX 1"), 0), [(7, Act::Fence { top: 99 })]);
-        assert_eq!(acts(&words("DEL {dspinlock,nemesis,7}:value dspinlock,7"), 0), [(7, Act::Delete)]);
-        assert_eq!(acts(&words("SADD {dspinlock,nemesis,7}:wait x"), 0), []);
+        for (options, may_fail) in [("PX 300", false), ("NX PX 300", true)] {
+            let text = format!("SET dspinlock,nemesis,7 u@h,T,0 {options}");
+            assert_eq!((acts(&text), asks(&words(&text))), (vec![(7, set.clone())], may_fail));
+        }
+        assert_eq!(acts("GETSET dspinlock:fence:{9} 99"), [(7, Act::Fence { top: 99 })]);
+        assert_eq!(acts("DEL {dspinlock,nemesis,7}:value dspinlock,7"), [(7, Act::Delete)]);
+        assert_eq!(acts("SADD {dspinlock,nemesis,7}:wait x"), []);
     }
 }

@@ -57,18 +57,28 @@ impl Monitor {
 
 fn listen(connection: &mut Connection, number: u32, file: &Path) {
     let file = OpenOptions::new().append(true).open(file).expect("the file was there just now");
-    let (mut by, mut wall): (Vec<String>, _) = (Vec::new(), Wall::ask());
+    let (mut script, mut wall) = (line::Call::default(), Wall::ask());
+    // What a script has asked for, and got if it goes on with the token.
+    let mut asked: Vec<Fact> = Vec::new();
     while let Ok(Reply::Status(text)) = connection.receive() {
         let Some(line) = line::parse(&text) else { continue };
         if line.words.get(1).is_some_and(|word| word == END) {
             return;
         }
         if line.source == Source::Client {
-            by = line::tags(&line.words).unwrap_or_default();
+            script = line::call(&line.words).unwrap_or_default();
         }
-        let acts = line::acts(&line.words, line.wall);
-        for act in acts {
-            append(&file, &Fact::new(wall.boot_at(line.wall), number, &by, act));
+        let acts = line::acts(&line.words, line.wall, &script);
+        let at = wall.boot_at(line.wall);
+        let facts: Vec<Fact> = acts.into_iter().map(|act| Fact::new(at, number, &script.tags, act)).collect();
+        let got = std::mem::take(&mut asked);
+        if line.source == Source::Script && line::asks(&line.words) {
+            asked = facts;
+            continue;
+        }
+        let got = got.into_iter().filter(|_| facts.iter().any(|fact| matches!(fact.act, Act::Fence { .. })));
+        for fact in got.chain(facts.iter().cloned()) {
+            append(&file, &fact);
         }
     }
 }

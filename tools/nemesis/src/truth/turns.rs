@@ -84,6 +84,8 @@ pub(crate) struct Truth {
     /// Records that were taken while they lived, and since when they existed. That is wrong unless the server had lost them.
     pub(crate) taken: Vec<(u64, Violation)>,
     current: HashMap<(u32, u64), Current>,
+    /// Tokens that came before the record, which a script then replaces: by whom, and the highest.
+    early: HashMap<(u32, u64), (Vec<String>, u64)>,
     /// Servers whose earlier content is unknown.
     unknown: HashSet<u32>,
 }
@@ -174,12 +176,13 @@ impl Truth {
             self.taken.push((since, taken));
         }
         let lives = vec![(fact.at, fact.at.saturating_add(life))];
+        let early = self.early.remove(&(fact.server, fact.key)).filter(|(by, _)| *by == fact.by);
         let turn = Turn {
             key: fact.key,
             tag: tag.to_owned(),
             op: op_of(tag),
             since: fact.at,
-            top: 0,
+            top: early.map_or(0, |(_, top)| top),
             lives,
             end: None,
             prolonged: false,
@@ -236,10 +239,11 @@ impl Truth {
     }
 
     fn fence(&mut self, fact: &Fact, top: u64) {
-        let Some(&turn) = self.by_key.get(&fact.key).and_then(|turns| turns.last()) else { return };
-        // A repeat by the same turn gets a higher token.
-        if fact.by.contains(&self.turns[turn].tag) && self.turns[turn].top < top {
-            self.turns[turn].top = top;
+        let last = self.by_key.get(&fact.key).and_then(|turns| turns.last());
+        match last.map(|&turn| &mut self.turns[turn]).filter(|turn| fact.by.contains(&turn.tag)) {
+            // A repeat by the same turn gets a higher token.
+            Some(turn) => turn.top = turn.top.max(top),
+            None => drop(self.early.insert((fact.server, fact.key), (fact.by.clone(), top))),
         }
     }
 

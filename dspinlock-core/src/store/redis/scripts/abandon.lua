@@ -1,6 +1,6 @@
 -- Removes the caller's BLOCKED record: the work failed, or the caller is gone.
 -- KEYS: record; ARGV: tag
-local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
+local record = redis.pcall('GETRANGE', KEYS[1], '0', '1024')
 if record == ARGV[1] .. '0' then
   return redis.call('DEL', KEYS[1])
 end

@@ -1,6 +1,6 @@
 -- Removes the caller's BLOCKED record and leaves a note for its waiters.
 -- KEYS: record, error; ARGV: tag, note, its life ms
-local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
+local record = redis.pcall('GETRANGE', KEYS[1], '0', '1024')
 if record == ARGV[1] .. '0' then
   -- First, since a server without memory refuses the first command of a script that takes some.
   redis.call('DEL', KEYS[1])

@@ -1,6 +1,6 @@
 -- Removes a lock's record, whoever holds it, and its value. Anything but a record stays.
 -- KEYS: record, value, error; ARGV: pattern of the separator, two patterns of a record
-local record = redis.pcall('GETRANGE', KEYS[1], 0, 1024)
+local record = redis.pcall('GETRANGE', KEYS[1], '0', '1024')
 if type(record) == 'table' then
   return string.find(record.err, 'WRONGTYPE', 1, true) and {'type', redis.call('TYPE', KEYS[1]).ok} or record
 end

@@ -1,8 +1,8 @@
 -- Puts a new value beside a new COMPUTED record if the old record is still exactly the one that was seen.
 -- A value that was sent ahead stands at `ahead_key`, and `value` is its length. Lives are in milliseconds.
-local record_key, fence_key, value_key, refresh_key, ahead_key = unpack(KEYS)
-local tag, expire, fence_life, value, value_life, seen = unpack(ARGV)
-local record = redis.pcall('GETRANGE', record_key, 0, 1024)
+local record_key, value_key, refresh_key, ahead_key = unpack(KEYS)
+local tag, expire, value, value_life, seen = unpack(ARGV)
+local record = redis.pcall('GETRANGE', record_key, '0', '1024')
 -- The value first: if it is refused, or has gone, nothing changes.
 local refused
 if record == seen and record ~= tag .. '1' then
@@ -17,13 +17,12 @@ if record == seen and record ~= tag .. '1' then
     refused = 'a part of what was sent ahead has gone'
   end
   if not refused then
-    redis.call('PEXPIRE', fence_key, fence_life)
     redis.call('SET', record_key, tag .. '1', 'PX', expire)
   end
 elseif ahead_key then
   redis.pcall('DEL', ahead_key)
 end
-if redis.pcall('GETRANGE', refresh_key, 0, 1024) == tag .. '0' then
+if redis.pcall('GETRANGE', refresh_key, '0', '1024') == tag .. '0' then
   redis.call('DEL', refresh_key)
 end
 if refused then
@@ -39,7 +38,7 @@ if record == tag .. '1' then
   return {'computed'}
 end
 if record == seen then
-  return {'done', 0}
+  return 0
 end
 if record == '' and redis.call('EXISTS', record_key) == 0 then
   return {'gone'}

@@ -1,0 +1,204 @@
+//! Connections that callers' own runtimes drive, so that an async caller needs no other thread.
+//!
+//! A connection is used only from the Tokio runtime that drives it, and ends with that runtime. The library's own thread
+//! serves callers outside of a runtime, and the first ones of each runtime, until its connection is open.
+
+use super::link::{Batch, Limits, Received, breaks_connection, timed_out};
+use crate::clock::Tick;
+use crate::sync::lock;
+use crate::worker::Worker;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::oneshot;
+
+/// How many runtimes have connections of their own. The library's thread serves callers on further ones.
+const MAX_RUNTIMES: usize = 16;
+
+/// How long a runtime does without a connection after one could not be opened.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One connection for each of several runtimes.
+#[derive(Clone)]
+pub(super) struct Runtimes(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    limits: Limits,
+    worker: Worker,
+    slots: Mutex<HashMap<Id, Slot>>,
+    /// How many tasks were started so far.
+    started: AtomicU64,
+}
+
+/// The connection of one runtime.
+struct Slot {
+    /// Tells it from earlier ones of the same runtime.
+    number: u64,
+    state: State,
+    /// Dropped with the slot, it ends the task that closes the slot with the runtime.
+    _alive: oneshot::Sender<()>,
+}
+
+enum State {
+    Opening,
+    Open(MultiplexedConnection),
+    /// It could not be opened. The next one is tried from then on.
+    Failed(Tick),
+    /// The runtime can't open connections.
+    Unusable,
+}
+
+/// Names one slot.
+#[derive(Clone)]
+struct SlotRef {
+    inner: Weak<Inner>,
+    runtime: Id,
+    number: u64,
+}
+
+/// A connection for the present caller.
+pub(super) struct Open {
+    connection: MultiplexedConnection,
+    slot: SlotRef,
+    limits: Limits,
+    worker: Worker,
+}
+
+impl Runtimes {
+    pub(super) fn new(client: Client, limits: Limits, worker: Worker) -> Self {
+        let (slots, started) = (Mutex::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { client, limits, worker, slots, started }))
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Id, Slot>> {
+        lock(&self.0.slots)
+    }
+
+    /// The connection of the runtime that the caller is in; `None` if there is no runtime, or no connection yet.
+    pub(super) fn connection(&self) -> Option<Open> {
+        // The library's thread has connections of its own.
+        let handle = Handle::try_current().ok().filter(|_| !self.0.worker.is_current())?;
+        let runtime = handle.id();
+        let mut slots = self.slots();
+        let known = slots.get(&runtime);
+        match known.map(|slot| &slot.state) {
+            Some(State::Open(connection)) => {
+                let (connection, number) = (connection.clone(), known?.number);
+                return Some(self.open(connection, runtime, number));
+            }
+            Some(State::Failed(again)) if Tick::now() >= *again => {}
+            Some(State::Opening | State::Failed(_) | State::Unusable) => return None,
+            None if slots.len() >= MAX_RUNTIMES => return None,
+            None => {}
+        }
+        let number = self.0.started.fetch_add(1, Ordering::Relaxed);
+        let (alive, gone) = oneshot::channel();
+        let replaced = slots.insert(runtime, Slot { number, state: State::Opening, _alive: alive });
+        drop(slots);
+        // After the lock: this ends a task, and the others may end at once.
+        drop(replaced);
+        let slot = self.slot(runtime, number);
+        handle.spawn(Opener(slot.clone()).run());
+        handle.spawn(Closer(slot).run(gone));
+        None
+    }
+
+    fn open(&self, connection: MultiplexedConnection, runtime: Id, number: u64) -> Open {
+        let Inner { limits, worker, .. } = &*self.0;
+        Open { connection, slot: self.slot(runtime, number), limits: *limits, worker: worker.clone() }
+    }
+
+    fn slot(&self, runtime: Id, number: u64) -> SlotRef {
+        SlotRef { inner: Arc::downgrade(&self.0), runtime, number }
+    }
+}
+
+impl SlotRef {
+    /// Does something with the slots, if this one is still there.
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Id, Slot>) -> T) -> Option<T> {
+        let inner = self.inner.upgrade()?;
+        let mut slots = lock(&inner.slots);
+        let is_there = slots.get(&self.runtime).is_some_and(|slot| slot.number == self.number);
+        let done = is_there.then(|| act(&mut slots));
+        drop(slots);
+        done
+    }
+
+    fn close(&self) {
+        // Dropped after the lock: this ends a task.
+        drop(self.with(|slots| slots.remove(&self.runtime)));
+    }
+
+    fn set(&self, state: State) {
+        let set = |slots: &mut HashMap<Id, Slot>| {
+            slots.get_mut(&self.runtime).map(|slot| std::mem::replace(&mut slot.state, state))
+        };
+        drop(self.with(set));
+    }
+}
+
+impl Open {
+    /// Sends a batch, within the time limit of a reply. A connection that fails is not used again.
+    pub(super) async fn send(mut self, batch: &Batch) -> Received {
+        let sending = async {
+            if let Some(command) = batch.single() {
+                return Received::one(command.query_async(&mut self.connection).await);
+            }
+            Received::several(batch.pipeline(None).query_async(&mut self.connection).await, false)
+        };
+        let received = self.worker.limit(Tick::now() + self.limits.response_timeout, sending).await;
+        let received = received.unwrap_or_else(|| Received::one(Err(timed_out())));
+        if received.value.as_ref().is_err_and(breaks_connection) {
+            self.slot.close();
+        }
+        received
+    }
+}
+
+/// The task that opens a connection. A runtime without I/O ends it by a panic, which Tokio catches.
+struct Opener(SlotRef);
+
+impl Opener {
+    async fn run(self) {
+        let Some(inner) = self.0.inner.upgrade() else { return };
+        let (client, worker, limits) = (inner.client.clone(), inner.worker.clone(), inner.limits);
+        // The client may go meanwhile.
+        drop(inner);
+        // No time limits of this runtime: see `timers`.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let opening = client.get_multiplexed_async_connection_with_config(&config);
+        let opened = worker.limit(Tick::now() + limits.connect_timeout, opening).await;
+        // A failure is reported to the callers that the library's thread serves.
+        let failed = || State::Failed(Tick::now() + RETRY);
+        self.0.set(opened.and_then(Result::ok).map_or_else(failed, State::Open));
+    }
+}
+
+impl Drop for Opener {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set(State::Unusable);
+        }
+    }
+}
+
+/// The task that closes a slot when its runtime is dropped.
+struct Closer(SlotRef);
+
+impl Closer {
+    async fn run(self, gone: oneshot::Receiver<()>) {
+        // Nothing is ever sent: this is an error once the slot has gone.
+        let _ = gone.await;
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
