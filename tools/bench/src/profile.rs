@@ -119,7 +119,7 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     Ok(())
 }
 
-/// A count; those of a few are seldom whole.
+/// A count; those of a few are seldom whole. The difference of two runs can be a little below zero.
 fn shown(count: f64) -> String {
-    if count.abs() >= 100.0 { format!("{count:.0}") } else { format!("{:.2}", count + 0.0) }
+    if count.abs() >= 100.0 { format!("{count:.0}") } else { format!("{:.2}", count.max(0.0)) }
 }
