@@ -13,11 +13,15 @@ use std::sync::Arc;
 /// A server that locks stand on, Redis or Valkey, or the embedded store of this process; and the defaults of its locks.
 ///
 /// Cloning is cheap, and clones share their connections. Making a client connects to nothing: the first lock or
-/// [`ping`](Self::ping) does. One connection serves all async callers; renewals and the values of cached functions have
-/// connections of their own, and blocking callers open up to `pool_size` more.
+/// [`ping`](Self::ping) does.
 ///
-/// Connections are used from the library's own thread or from the caller's. So a client works from plain threads and
-/// from any number of runtimes, also after the one in which it was first used has ended.
+/// Async callers send their requests themselves, over connections that their own Tokio runtime drives and takes with it
+/// when it ends. Blocking callers use pooled connections. Whatever outlives a caller has connections on the library's own
+/// thread, which also serves callers outside of a Tokio runtime, and runtimes without I/O. So a client works from plain
+/// threads, from any number of runtimes, and with any executor. Values never share a connection with locks.
+///
+/// A runtime without I/O (`enable_io`) shows as a panic message of one of its tasks, once, and does no harm. In a
+/// program that aborts on panics, turn I/O on in every runtime that locks.
 ///
 /// Every call ends within its time limits. A connection that does not answer in time is replaced.
 ///
