@@ -87,7 +87,9 @@ impl Hold {
             return false;
         }
         // A value and a failure go to the store, so that other processes see them.
-        let can_hand_off = self.grant.is_held() && matches!(ending, Ending::Release | Ending::Abandon);
+        let can_hand_off = self.grant.handoffs > 0
+            && matches!(ending, Ending::Release | Ending::Abandon)
+            && self.grant.is_held();
         if !self.core.renewer.end(&self.grant) || can_hand_off && self.hand_off() {
             return false;
         }
@@ -100,8 +102,7 @@ impl Hold {
     /// Call it once this holding has ended, so that it can't touch the lock of the next holder.
     fn hand_off(&self) -> bool {
         let (now, grant) = (Tick::now(), &self.grant);
-        let may_go_on = grant.handoffs > 0
-            && now - grant.turn.granted < MAX_TURN
+        let may_go_on = now - grant.turn.granted < MAX_TURN
             && grant.lease().is_fresh(now)
             && self.core.check_open().is_ok();
         may_go_on && self.core.queues.hand_off(&grant.spec.names.record, |spec| self.handoff_to(spec, now))

@@ -1,5 +1,6 @@
 //! Waiting for a value that another caller computes, in this process or elsewhere.
 
+use crate::clock::Tick;
 use crate::engine::flight::{FlightResult, Follower};
 use crate::engine::waits::Caller;
 use crate::error::Result;
@@ -7,7 +8,7 @@ use crate::store::Read;
 use crate::value::request::CacheRequest;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 
 impl CacheRequest {
@@ -19,7 +20,7 @@ impl CacheRequest {
     pub(super) async fn follow(
         &self,
         follower: Follower,
-        caller: &Weak<Caller>,
+        caller: &Arc<Caller>,
     ) -> Result<Option<FlightResult>> {
         let (seen, leader) = (follower.clone(), Arc::clone(follower.leader()));
         let warn = || {
@@ -31,8 +32,7 @@ impl CacheRequest {
         loop {
             // Created before the check, so that no change is missed.
             let mut changed = pin!(leader.changed.notified());
-            let waiting = caller.upgrade().map(|caller| caller.wait_for(&leader));
-            let _waiting = waiting.transpose()?;
+            let _waiting = caller.wait_for(&leader)?;
             let either = poll_fn(|context| match result.as_mut().poll(context) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
                 Poll::Pending => changed.as_mut().poll(context).map(|()| None),
@@ -47,7 +47,8 @@ impl CacheRequest {
     /// detected.
     pub(super) async fn warn_if_long<T>(&self, wait: impl Future<Output = T>, warn: impl FnOnce()) -> T {
         let mut wait = pin!(wait);
-        if let Ok(done) = tokio::time::timeout(self.spec.options.lease, wait.as_mut()).await {
+        let long = Tick::now() + self.spec.options.lease;
+        if let Some(done) = self.core.worker.limit(long, wait.as_mut()).await {
             return done;
         }
         warn();

@@ -108,30 +108,26 @@ impl CacheRequest {
         LockHandle::unlocked(Arc::clone(&self.core), Arc::clone(&self.spec))
     }
 
-    /// Joins the flight of this process, and leads it if no other caller does.
+    /// Joins the flight of this process, and leads it if no other caller does. The caller itself waits for its leader. A leader
+    /// asks on the library's own thread, so that no follower depends on who polls it.
     ///
     /// Dropped at any point, it gives back what it may have taken, and another caller leads next.
-    pub(crate) async fn start(self, caller: Weak<Caller>) -> Result<Assignment> {
-        // A caller that is gone is about to abort this.
-        let Some(run) = caller.upgrade().map(|caller| Arc::clone(caller.run())) else {
-            return Err(self.timed_out());
-        };
+    pub(crate) async fn start(&self, caller: &Arc<Caller>) -> Result<Assignment> {
+        let worker = &self.core.worker;
         loop {
-            match self.core.flights.join(&self.spec.names.record, self.label.as_ref(), &run) {
+            match self.core.flights.join(&self.spec.names.record, self.label.as_ref(), caller.run()) {
                 Join::Lead(lead) => {
-                    if let Some(caller) = caller.upgrade() {
-                        caller.lead();
-                    }
-                    return self.lead(lead, &caller).await;
+                    caller.lead();
+                    let (request, caller) = (self.clone(), Arc::downgrade(caller));
+                    return worker.attend(async move { request.lead(lead, &caller).await }).await;
                 }
                 Join::Follow(follower) => {
-                    let patience = Tick::now().until(self.deadline);
-                    match tokio::time::timeout(patience, self.follow(follower, &caller)).await {
-                        Ok(Ok(Some(result))) => return Ok(Assignment::Use(result)),
+                    match worker.limit(self.deadline, self.follow(follower, caller)).await {
+                        Some(Ok(Some(result))) => return Ok(Assignment::Use(result)),
                         // The leader has gone: the first caller to join now leads.
-                        Ok(Ok(None)) => {}
-                        Ok(Err(cycle)) => return Err(cycle),
-                        Err(_) => return Err(self.timed_out()),
+                        Some(Ok(None)) => {}
+                        Some(Err(cycle)) => return Err(cycle),
+                        None => return Err(self.timed_out()),
                     }
                 }
             }

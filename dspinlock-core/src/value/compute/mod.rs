@@ -74,8 +74,8 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                     if let Some(stored) = self.request.small_hit(Door::Task).await {
                         self.receive(FlightResult::Value(stored))
                     } else {
-                        let asked = self.request.clone().start(Arc::downgrade(&caller));
-                        self.decide(worker.attend(asked).await)
+                        let asked = self.request.start(&caller).await;
+                        self.decide(asked)
                     }
                 }
                 Decision::Return(returned) => return returned,
@@ -116,8 +116,8 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                     if let Some(stored) = pollster::block_on(self.request.small_hit(Door::Thread)) {
                         self.receive(FlightResult::Value(stored))
                     } else {
-                        let asked = self.request.clone().start(Arc::downgrade(&caller));
-                        self.decide(worker.block_on(asked))
+                        let asked = pollster::block_on(self.request.start(&caller));
+                        self.decide(asked)
                     }
                 }
                 Decision::Return(returned) => return returned,

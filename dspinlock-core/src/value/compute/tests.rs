@@ -23,7 +23,7 @@ fn callers(request: &CacheRequest) -> [Arc<Caller>; 2] {
 }
 
 async fn lead(request: &CacheRequest, caller: &Arc<Caller>) -> Leader {
-    match request.clone().start(Arc::downgrade(caller)).await {
+    match request.start(caller).await {
         Ok(Assignment::Compute(leader)) => leader,
         Ok(Assignment::Use(_)) | Err(_) => panic!("no other caller is there"),
     }
@@ -61,7 +61,7 @@ async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
         let [first, second] = callers(&request);
         let leader = lead(&request, &first).await;
         assert_eq!(leader.guard().handle().is_unlocked(), known);
-        let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
+        let mut follower = pin!(request.start(&second));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).compute_result(&value);
         request.clone().finish(leader, computed).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_value_that_can_not_be_shared_at_all_has_no_followers_the_next_time() 
     let request = request(&Client::memory(), "k");
     let [first, second] = callers(&request);
     let leader = lead(&request, &first).await;
-    let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
+    let mut follower = pin!(request.start(&second));
     assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
     assert!(request.at_hand().is_none());
     let computation = computation::<InOk<Whole<f64, Json>, Error>>(&request);
@@ -115,7 +115,7 @@ async fn a_failure_of_several_lines_reaches_the_followers_whole_with_and_without
         let [first, second] = callers(&request);
         let leader = lead(&request, &first).await;
         assert_eq!(leader.guard().handle().is_unlocked(), unlocked);
-        let mut follower = pin!(request.clone().start(Arc::downgrade(&second)));
+        let mut follower = pin!(request.start(&second));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let failure = Failure::new("no luck:\n\nunshared\n", None);
         request.clone().finish(leader, ComputeResult::Failed(failure.clone())).await.unwrap();
