@@ -179,13 +179,12 @@ impl<F: Future> Future for Limited<F> {
         if Tick::now() >= *this.at {
             return Poll::Ready(None);
         }
-        match this.timer {
-            Some(timer) => timer.wakes(context.waker()),
-            None => {
-                let (worker, timers) = (&*this.worker, &this.worker.timers);
-                let start = || worker.detach(timers.clone().run());
-                *this.timer = Some(timers.add(*this.at, context.waker().clone(), start));
-            }
+        if let Some(timer) = this.timer {
+            timer.wakes(context.waker());
+        } else {
+            let (worker, timers) = (&*this.worker, &this.worker.timers);
+            let start = || worker.detach(timers.clone().run());
+            *this.timer = Some(timers.add(*this.at, context.waker().clone(), start));
         }
         Poll::Pending
     }

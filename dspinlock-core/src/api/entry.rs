@@ -181,7 +181,7 @@ async fn look(RecordRef { core, spec }: RecordRef, label: Option<Label>) -> Resu
     let (Found::Held { raw, .. }, Some(part), Some(label)) = (&found, part, label) else {
         return Ok((found, None));
     };
-    let part = core.store.complete(&spec.names, &label, (part, Some(raw)), usize::MAX).await?;
+    let part = core.store.complete(&spec.names, &label, (part, raw), usize::MAX).await?;
     Ok((found, part.filter(|part| part.whole)))
 }
 

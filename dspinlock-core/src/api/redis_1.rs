@@ -75,7 +75,7 @@ where
 /// callers use it on a helper thread of the library's.
 ///
 /// Set read and write timeouts on the connections: nothing else ends a blocking call that gets no reply. Large values
-/// take a connection for each piece of 256 KiB, two at a time. There are no wake-ups: waiters poll.
+/// take a connection for each piece of 256 KiB, four at a time. There are no wake-ups: waiters poll.
 ///
 /// ```no_run
 /// # fn example(pool: impl Fn() -> Result<Box<redis::Connection>, redis::RedisError> + Send + Sync + 'static)

@@ -177,7 +177,7 @@ impl Guard {
     ///
     /// As [`release`](Self::release).
     pub fn release_blocking(self) -> Result<()> {
-        self.end_blocking(Ending::Release)
+        self.end_blocking(&Ending::Release)
     }
 
     /// Gives the lock back without marking the work as done, and waits for the server's confirmation.
@@ -199,7 +199,7 @@ impl Guard {
     ///
     /// As [`abandon`](Self::abandon).
     pub fn abandon_blocking(self) -> Result<()> {
-        self.end_blocking(Ending::Abandon)
+        self.end_blocking(&Ending::Abandon)
     }
 
     pub(crate) async fn end(mut self, ending: Ending) -> Result<()> {
@@ -209,10 +209,10 @@ impl Guard {
         }
     }
 
-    pub(crate) fn end_blocking(mut self, ending: Ending) -> Result<()> {
-        match self.leave(&ending) {
+    pub(crate) fn end_blocking(mut self, ending: &Ending) -> Result<()> {
+        match self.leave(ending) {
             Some(hold) => hold.give_back_blocking(ending),
-            None => self.ended_before(&ending),
+            None => self.ended_before(ending),
         }
     }
 

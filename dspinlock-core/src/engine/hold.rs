@@ -151,9 +151,9 @@ impl Hold {
     }
 
     /// [`give_back`](Self::give_back), blocking the calling thread.
-    pub(crate) fn give_back_blocking(self: Arc<Self>, ending: Ending) -> Result<()> {
-        let reply = self.settle_blocking(&ending);
-        self.conclude(reply, &ending)
+    pub(crate) fn give_back_blocking(self: Arc<Self>, ending: &Ending) -> Result<()> {
+        let reply = self.settle_blocking(ending);
+        self.conclude(reply, ending)
     }
 
     /// Ends the turn by the reply to the one request that the caller waits for. Where the server did not confirm it,

@@ -22,7 +22,7 @@ mod wakeups;
 
 use crate::clock::{ServerClock, ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::envelope::Label;
+use crate::format::envelope::{Header, Label};
 use crate::format::scheme::Names;
 use crate::worker::check_process;
 use backend::{Answer, Backend, Operation};
@@ -30,12 +30,13 @@ use bytes::Bytes;
 use std::time::Duration;
 
 pub(crate) use copies::LocalCopy;
+pub(crate) use hints::Hint;
 use hints::Hints;
 use last_failure::LastFailure;
 use memory::Memory;
 pub(crate) use operations::{
-    Abandon, Acquire, Acquired, Excerpt, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek, Ping,
-    Read, ReadValue, Refresh, Release, Released, Renew, RenewOne, Replace, Seen, Sent, Time,
+    Abandon, Acquire, Acquired, Excerpt, Extent, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek,
+    Ping, Read, ReadValue, Refresh, Release, Released, Renew, RenewOne, Replace, Seen, Sent, Time,
 };
 pub(crate) use wakeups::{Listener, Wakeups};
 
@@ -123,37 +124,35 @@ impl Store {
         typed::<O>(self.backend.send_blocking(operation.request())?)
     }
 
-    /// All of a value of which `part` is the beginning, or `None` if it has gone meanwhile. A part that does not fit the label,
-    /// or the record where there is one, is returned as it is.
+    /// All of a value of which `part` is the beginning, or `None` if it has gone meanwhile or is too long. A part that does not
+    /// fit the label and the record is returned as it is.
     pub(crate) async fn complete(
         &self,
         names: &Names,
         label: &Label,
-        (part, record): (Excerpt, Option<&[u8]>),
+        (part, record): (Excerpt, &[u8]),
         max_value: usize,
     ) -> Result<Option<Excerpt>> {
-        if part.whole {
-            return Ok(Some(part));
-        }
-        let Ok(header) = label.header(&part.bytes, record.map(|record| (record, &*names.separator))) else {
+        let Ok(header) = label.header(&part.bytes, Some((record, &names.separator))) else {
             return Ok(Some(part));
         };
-        let limit = header.length.saturating_add(max_value);
-        Ok(self.read_on(names, part, header.length, limit).await?.map(Excerpt::whole))
+        Ok(self.read_on(names, part, &header, max_value).await?.map(Excerpt::whole))
     }
 
-    /// Reads the rest of a value of which `part` is the beginning; see [`Backend::read_on`].
+    /// All of a value of which `part` is the beginning, with this header; `None` if another one stands there by now, or it has
+    /// more than `max_value` bytes.
     pub(crate) async fn read_on(
         &self,
         names: &Names,
         part: Excerpt,
-        header: usize,
-        limit: usize,
+        header: &Header,
+        max_value: usize,
     ) -> Result<Option<Vec<u8>>> {
+        let limit = header.length.saturating_add(max_value);
         if part.whole {
-            return Ok(Some(part.bytes));
+            return Ok(Some(part.bytes).filter(|bytes| bytes.len() <= limit));
         }
-        self.backend.read_on(names, part.bytes, header, limit).wait().await
+        self.backend.read_on(names, part.bytes, header.length, limit).wait().await
     }
 
     /// Sends a value ahead of the release of its lock, if it is too large to go with it.
@@ -211,6 +210,12 @@ impl Store {
     /// The earliest that the server's time can be at `tick`, if it is known.
     pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
         self.clock.at_least(tick)
+    }
+
+    /// The moment at which the server's clock shows this time; now if that has passed, `None` if its clock is not known.
+    pub(crate) fn tick_at(&self, server: ServerTime) -> Option<Tick> {
+        let now = Tick::now();
+        Some(now + self.clock.at(now)?.until(server))
     }
 
     /// Learns the server's time from the reply to a request that was sent at `sent`.

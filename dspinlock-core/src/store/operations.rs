@@ -156,23 +156,30 @@ pub(crate) struct Fail<'a> {
     pub(crate) life: Duration,
 }
 
-/// Reads a record and the beginning of its value, each by a plain read: the common case of a caller that wants a value.
-///
-/// The two reads need not be atomic: a value counts only if it names the turn of the record, which is read first, and the
-/// value of one turn never changes.
+/// Reads a record and its value by plain reads, which take no lock: the common case of a caller that wants a value.
 pub(crate) struct Hit<'a> {
     pub(crate) names: &'a Names,
-    /// Whether to ask for the record's remaining life.
-    pub(crate) life: bool,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a value to read at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, in one atomic read with its record. It is expected to have at most so many bytes.
+    Whole(usize),
+    /// The beginning of a large one.
+    ///
+    /// The two reads need not be atomic: a value counts only if it names the turn of the record, which is read first, and
+    /// the value of one turn never changes.
+    Beginning,
 }
 
 /// The reply to [`Hit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// What stands at the record's key, unless it is too long for a record, or no string.
+    /// The record's key holds this, unless it is empty, too long for a record, or no string.
     pub(crate) record: Option<Vec<u8>>,
     pub(crate) value: Option<Excerpt>,
-    pub(crate) remaining: Option<Duration>,
 }
 
 /// Reads the beginning of the value alone, whatever its record says.

@@ -66,11 +66,15 @@ impl CacheRequest {
         let (ending, result) = self.plan(&guard, computed);
         // While the lock is still held, its lease is renewed.
         let ending = self.send_ahead(&guard, ending).await;
-        let is_stored = matches!(ending, Ending::Publish { .. });
+        let stored = match &ending {
+            Ending::Publish { value: Sent::With(value), .. } => Some(value.len()),
+            Ending::Publish { value: Sent::Ahead { length, .. }, .. } => Some(*length),
+            _ => None,
+        };
         if let Some(loss) = loss(guard.end(ending).await, failed, self.on_lost) {
             return Err(loss);
         }
-        self.core.store.hints().note(&self.spec.names.record, is_stored);
+        self.note_value(stored);
         let result = match result {
             FlightResult::Failed(failure) => self.failed(failure).await,
             result => result,

@@ -5,58 +5,114 @@ use crate::engine::attempt::{Attempt, Door, Outcome};
 use crate::engine::flight::FlightResult;
 use crate::engine::guard::Guard;
 use crate::engine::spin::Policy;
-use crate::format::envelope::{Label, Stored};
-use crate::store::{Excerpt, Found, Hit, Read, ReadValue};
+use crate::error::Result;
+use crate::format::envelope::{Header, Label, Stored};
+use crate::store::{Excerpt, Extent, Found, Hint, Hit, LocalCopy, Read, ReadValue, Seen};
 use crate::value::request::CacheRequest;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A record, the beginning of its value, and until when both live.
+/// The largest value that each caller reads for itself, in bytes.
+const SMALL: usize = 64 << 10;
+
+/// A record and the beginning of its value, which may be used.
 struct StoredPart {
     record: Vec<u8>,
+    header: Header,
     part: Excerpt,
-    until: Option<Tick>,
 }
 
 impl CacheRequest {
-    /// Reads the stored value, if one was seen here before. The result is an error if a large value was there and the rest
-    /// of it could not be read.
-    ///
-    /// A miss and a failed read give `None`: the request for the lock comes next, and shows the same.
-    pub(super) async fn hit(&self) -> Option<FlightResult> {
-        let (store, names) = (&self.core.store, &self.spec.names);
-        // A local copy needs the server to report changes, which it does not after a plain read.
-        let label = self.label.as_ref().filter(|_| self.caching.local.is_none())?;
-        if !store.hints().has_value(&names.record) {
+    /// Reads a small stored value from the caller's own task or thread, if one is expected there. Larger ones are read once for
+    /// all callers of this process, by their flight.
+    pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
+        self.core.check_open().ok()?;
+        let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
+        let hint = store.hints().of(&names.record, &label.schema);
+        let extent =
+            hint.extent().filter(|extent| matches!(extent, Extent::Whole(length) if *length <= SMALL))?;
+        // A copy needs the connection that listens.
+        if self.caching.local.is_some() {
             return None;
         }
-        let found = self.seen(label).await;
-        store.hints().note(&names.record, found.is_some());
-        let StoredPart { record, part, until } = found?;
-        let part = store.complete(names, label, (part, Some(&record)), self.caching.max_value).await;
-        let part = match part {
-            Ok(part) => part.filter(|part| part.whole)?,
-            Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
+        let read = Hit { names, extent };
+        let seen = match door {
+            Door::Task => store.call_here(&read).await,
+            Door::Thread => store.call_blocking(&read),
         };
-        let payload = label.open(part.bytes, &record, &names.separator).ok()?;
-        Some(FlightResult::Value(Stored { payload, record: Some(record.into()), until }))
+        let FlightResult::Value(stored) = self.found(seen, hint, extent).await? else { return None };
+        self.core.unshared.remove(&names.record);
+        // One of the callers computes the next value then.
+        (!self.is_due(&stored)).then_some(stored)
     }
 
-    /// Reads a record and the beginning of its value, if the value may be used.
-    async fn seen(&self, label: &Label) -> Option<StoredPart> {
-        let (names, sent) = (&self.spec.names, Tick::now());
-        let life = self.caching.refresh_ahead.is_some();
-        let seen = self.core.store.call(&Hit { names, life }).await.ok()?;
+    /// Reads the stored value for a flight, if one is expected there. The result is an error if a large value was there and the
+    /// rest of it could not be read.
+    ///
+    /// A miss, a failed read and a client that was shut down give `None`: the request for the lock comes next, and shows the same.
+    pub(super) async fn hit(&self) -> Option<FlightResult> {
+        self.core.check_open().ok()?;
+        let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
+        let hint = store.hints().of(&names.record, &label.schema);
+        let extent = hint.extent()?;
+        let read = Hit { names, extent };
+        let Some(local) = self.caching.local else {
+            return self.found(store.call(&read).await, hint, extent).await;
+        };
+        let mut listener = store.wakeups().listen(&names.record);
+        listener.attend();
+        let seen = store.call_tracked(&read).await.0;
+        let result = self.found(seen, hint, extent).await;
+        if let (Some(FlightResult::Value(stored)), Some(call)) = (&result, &self.caching.call) {
+            let copy =
+                LocalCopy::of(stored, &names.record, &self.spec.scheme, local, self.caching.refresh_ahead);
+            store.wakeups().keep_copy(&listener, call, copy);
+        }
+        result
+    }
+
+    /// The result of a plain read, and of reading on where that was the beginning of a large value.
+    async fn found(&self, seen: Result<Seen>, hint: Hint<'_>, extent: Extent) -> Option<FlightResult> {
+        let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
+        let Ok(seen) = seen else {
+            hint.failed(extent);
+            return None;
+        };
+        let usable = self.usable(seen, label);
+        if usable.is_none() {
+            hint.note(None);
+        }
+        let StoredPart { record, header, part } = usable?;
+        let bytes = match store.read_on(names, part, &header, self.caching.max_value).await {
+            Ok(bytes) => bytes?,
+            Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
+        };
+        hint.note(Some(bytes.len()));
+        let until = header.until.and_then(|until| store.tick_at(until));
+        Some(FlightResult::Value(Stored {
+            payload: header.content(bytes),
+            record: Some(record.into()),
+            until,
+        }))
+    }
+
+    /// Whether the value expires so soon that the next one is computed now.
+    fn is_due(&self, stored: &Stored) -> bool {
+        let due = stored.until.zip(self.caching.refresh_ahead).map(|(until, ahead)| until.before(ahead));
+        due.is_some_and(|due| Tick::now() >= due)
+    }
+
+    /// What was seen, if it is the value that this caller wants, and may be used.
+    fn usable(&self, seen: Seen, label: &Label) -> Option<StoredPart> {
         let record = seen.record.filter(|record| !self.distrust.concerns(record))?;
         let part = seen.value?;
-        label.header(&part.bytes, Some((&record, &names.separator))).ok()?;
-        Some(StoredPart { record, part, until: seen.remaining.map(|remaining| sent + remaining) })
+        let header = label.header(&part.bytes, Some((&record, &self.spec.names.separator))).ok()?;
+        Some(StoredPart { record, header, part })
     }
 
     /// Takes the mark of the caller that refreshes ahead, if this value expires soon and no other caller has the mark.
     pub(super) async fn refreshes_ahead(&self, stored: &Stored) -> Option<Guard> {
-        let (ahead, until) = (self.caching.refresh_ahead?, stored.until?);
-        if Tick::now() < until.before(ahead) {
+        if !self.is_due(stored) {
             return None;
         }
         let mark = Arc::new(self.spec.of_the_mark());
@@ -81,8 +137,8 @@ impl CacheRequest {
     pub(super) async fn last_good(&self) -> Option<Stored> {
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let part = store.call(&ReadValue(names)).await.ok()??;
-        let part = store.complete(names, label, (part, None), self.caching.max_value).await.ok()??;
-        let (_, payload) = label.open_any(part.bytes).ok().filter(|_| part.whole)?;
-        Some(Stored::alone(payload))
+        let header = label.header(&part.bytes, None).ok()?;
+        let bytes = store.read_on(names, part, &header, self.caching.max_value).await.ok()??;
+        Some(Stored::alone(header.content(bytes)))
     }
 }

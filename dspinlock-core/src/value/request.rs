@@ -78,16 +78,9 @@ impl CacheRequest {
         Resolved { core, spec, on_outage: self.on_outage }
     }
 
-    /// The result that this process knows without a request to the server: its local copy of the value, or that the value
-    /// can't be shared.
+    /// The result that this process knows without a request to the server: that the value can't be shared.
     pub(crate) fn at_hand(&self) -> Option<FlightResult> {
-        let (record, label) = (&self.spec.names.record, self.label.as_ref()?);
-        let copy =
-            self.caching.local.and_then(|_| self.core.store.wakeups().copy(record, label, Tick::now()));
-        match copy {
-            Some(payload) => Some(FlightResult::Value(Stored::alone(payload))),
-            None => self.reaches_only(Reach::Caller).then_some(FlightResult::Unshared),
-        }
+        self.reaches_only(Reach::Caller).then_some(FlightResult::Unshared)
     }
 
     /// Whether the value is known to reach no further.
@@ -155,10 +148,13 @@ impl CacheRequest {
             result
         } else {
             match self.warn_if_long(attempt.run(Door::Task), || self.warn_of_holder()).await {
-                Ok(Outcome::Entered(guard)) => return Ok(Assignment::Compute(Leader::first(guard, lead))),
+                Ok(Outcome::Entered(guard)) => {
+                    self.note_value(None);
+                    return Ok(Assignment::Compute(Leader::first(guard, lead)));
+                }
                 Ok(Outcome::TurnedAway(_)) => FlightResult::Done,
                 Ok(Outcome::Fetched(Fetched::Value(stored))) => {
-                    self.core.store.hints().note(&self.spec.names.record, true);
+                    self.note_value(Some(stored.payload.len()));
                     self.core.unshared.remove(&self.spec.names.record);
                     FlightResult::Value(stored)
                 }
@@ -188,6 +184,13 @@ impl CacheRequest {
             return Ok(Assignment::Compute(Leader { guard, role: Role::Ahead(stored.clone()) }));
         }
         Ok(Assignment::Use(result))
+    }
+
+    /// Notes for later calls how long the value is that was seen or stored, or that there is none.
+    pub(super) fn note_value(&self, length: Option<usize>) {
+        if let Some(label) = &self.label {
+            self.core.store.hints().of(&self.spec.names.record, &label.schema).note(length);
+        }
     }
 
     fn attempt(&self, caller: &Weak<Caller>) -> Attempt {

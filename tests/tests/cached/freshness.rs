@@ -185,6 +185,41 @@ fn a_caller_that_computes_ahead_does_not_restore_a_forgotten_value() {
     }
 }
 
+/// The value says itself until when it lives. The record decides whether it counts.
+#[test]
+fn a_value_that_says_another_life_is_good_and_is_computed_ahead_by_what_it_says() {
+    let (rig, runs) = (redis(), Runs::default());
+    let server = rig.server.as_ref().unwrap();
+    let (body, test) = due(&rig, &runs);
+    let key = format!("{{{}}}:value", ahead_entry(&rig.ours, &runs, &body).unwrap().record_key());
+    let says = |until: &str| {
+        let Reply::Bytes(value) = server.command(&["GET", &key]) else { panic!("no value") };
+        let mut header: serde_json::Value =
+            serde_json::from_slice(value.split(|&byte| byte == b'\n').next().unwrap()).unwrap();
+        let line = value.iter().position(|&byte| byte == b'\n').unwrap();
+        match until {
+            "" => drop(header.as_object_mut().unwrap().remove("until")),
+            until => header["until"] = until.parse::<u64>().unwrap().into(),
+        }
+        let changed = [header.to_string().as_bytes(), &value[line..]].concat();
+        assert!(server.command(&[b"SET", key.as_bytes(), &changed, b"KEEPTTL"]).is_ok());
+    };
+    let known = [&rig.ours, &rig.theirs];
+    for unknown in ["", "0", "18446744073709551615"] {
+        says(unknown);
+        for client in known {
+            assert_eq!(ahead(client, &runs, &body).unwrap(), 1, "{unknown}: nobody computes ahead");
+        }
+    }
+    for past in ["1", "1769903999000123"] {
+        says(past);
+        test.finish();
+        let next = runs.count() + 1;
+        assert_eq!(ahead(&rig.ours, &runs, &body).unwrap(), next, "{past}");
+        assert_eq!(ahead(&rig.theirs, &runs, &body).unwrap(), next, "{past}: the next one says its own life");
+    }
+}
+
 #[test]
 fn the_last_good_value_stands_in_for_a_failure() {
     for rig in rigs() {

@@ -136,6 +136,33 @@ fn a_value_that_breaks_its_connection_does_not_affect_other_values() {
     });
 }
 
+#[dspinlock(client = client, key = (), namespace = "changing", cached)]
+fn changing(client: &Client, value: &str) -> Result<String, AppError> {
+    Ok(value.repeat(1_000_000))
+}
+
+/// Another value stands there once some pieces of the first one were read.
+#[test]
+fn a_value_that_changes_between_pieces_is_read_again() {
+    for after in 0..3 {
+        let server = Server::start();
+        let writer = Client::connect(&server.url()).unwrap();
+        changing(&writer, "one").unwrap();
+        let (change, asked) = (writer.clone(), AtomicU32::new(0));
+        let proxy = through(&server, move |words| {
+            let is_piece = words[0] == b"GETRANGE" && words[2] != b"0" && words[1].ends_with(b":value");
+            if is_piece && asked.fetch_add(1, Ordering::SeqCst) == after {
+                change.lock(()).namespace("changing").forget_blocking().unwrap();
+                changing(&change, "two").unwrap();
+            }
+            Verdict::Pass
+        });
+        let client = Client::connect(&proxy.url()).unwrap();
+        let value = changing(&client, "three").unwrap();
+        assert!(value == "two".repeat(1_000_000), "after {after}: {}…", &value[..9]);
+    }
+}
+
 #[dspinlock(client = client, key = (), cached)]
 fn secret(client: &Client) -> Result<String, AppError> {
     Ok(format!("{}{}", "x".repeat(262_144 - 120), "top-secret ".repeat(40_000)))

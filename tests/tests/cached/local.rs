@@ -33,9 +33,24 @@ fn copied_briefly(client: &Client, n: u32, value: u32) -> Result<u32, Error> {
     Ok(value)
 }
 
+#[dspinlock(key = (), namespace = "copied-of-short-life", cached(local = "1m"), expire = "500ms", client = client)]
+fn copied_of_short_life(client: &Client, value: u32) -> Result<u32, Error> {
+    Ok(value)
+}
+
+#[dspinlock(key = (), namespace = "copied-large", cached(local = "1m"), client = client)]
+fn copied_large(client: &Client, value: u32) -> Result<String, Error> {
+    Ok(value.to_string().repeat(1_500_000))
+}
+
 /// A client that hears of no change.
 fn polling_client(server: &Server) -> Client {
     Client::from_config(&Config::new().with_port(server.port()).with_wakeup(Wakeup::Poll)).unwrap()
+}
+
+/// How often the server was asked, for a lock or for a value.
+fn asked(server: &Server) -> u64 {
+    ["evalsha", "mget", "getrange"].map(|command| server.calls(command)).into_iter().sum()
 }
 
 fn record_key(client: &Client) -> String {
@@ -48,13 +63,11 @@ fn a_hit_on_a_copy_asks_nobody_until_a_change_is_pushed() {
     let (client, other) = (Client::connect(&server.url()).unwrap(), Client::connect(&server.url()).unwrap());
     copied(&client, 7, 0).unwrap();
     for round in 0..50 {
-        // The caller that computed has no copy yet; the first hit makes one.
-        assert_eq!(copied(&client, 7, 98).unwrap(), round);
-        let before = server.calls("evalsha");
+        let before = keep_a_copy_of(round, &server, &client);
         for _ in 0..20 {
             assert_eq!(copied(&client, 7, 99).unwrap(), round);
         }
-        assert_eq!(server.calls("evalsha"), before);
+        assert_eq!(asked(&server), before);
         assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
         // Until the push is here the copy may be served.
         while copied(&client, 7, round + 1).unwrap() == round {
@@ -72,18 +85,26 @@ fn a_flush_and_a_lost_connection_drop_every_copy() {
         server.command(command);
         eventually("the server is asked again", || {
             copied(&client, 7, 1).unwrap();
-            server.calls("evalsha") > before
+            asked(&server) > before
         });
     }
 }
 
-/// Has the client keep a copy of 1, and returns how many scripts the server has run so far.
+/// Has the client keep a copy of 1, and returns how often the server was asked so far.
 fn keep_a_copy(server: &Server, client: &Client) -> u64 {
     copied(client, 7, 1).unwrap();
-    copied(client, 7, 1).unwrap();
-    let before = server.calls("evalsha");
-    assert_eq!((copied(client, 7, 2).unwrap(), server.calls("evalsha")), (1, before), "no copy was kept");
-    before
+    keep_a_copy_of(1, server, client)
+}
+
+/// The same for a value that is there. The caller that computed has no copy yet, and the push of its own change may overtake
+/// the first hit.
+fn keep_a_copy_of(value: u32, server: &Server, client: &Client) -> u64 {
+    eventually("a copy", || {
+        let before = asked(server);
+        assert_eq!(copied(client, 7, 98).unwrap(), value);
+        asked(server) == before
+    });
+    asked(server)
 }
 
 /// Nobody waits for a lock here: copies are reason enough to check that the connection is alive.
@@ -94,11 +115,7 @@ fn a_silent_connection_drops_every_copy() {
     let (client, other) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     let before = keep_a_copy(&server, &client);
     within(Duration::from_secs(20), "two pings", || server.calls("ping") >= 2);
-    assert_eq!(
-        (copied(&client, 7, 2).unwrap(), server.calls("evalsha")),
-        (1, before),
-        "the copy was dropped"
-    );
+    assert_eq!((copied(&client, 7, 2).unwrap(), asked(&server)), (1, before), "the copy was dropped");
     proxy.silence();
     assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
     within(Duration::from_secs(20), "the copy is dropped", || copied(&client, 7, 2).unwrap() == 2);
@@ -112,26 +129,72 @@ fn without_pushes_the_time_of_local_is_the_bound() {
     // A slow machine may take longer than a copy lives between two calls.
     eventually("a copy", || {
         copied_briefly(&client, 7, 2).unwrap();
-        let before = server.calls("evalsha");
+        let before = asked(&server);
         assert_eq!(copied_briefly(&client, 7, 2).unwrap(), 1);
-        server.calls("evalsha") == before
+        asked(&server) == before
     });
-    let before = server.calls("evalsha");
+    let before = asked(&server);
     eventually("the server is asked again", || {
         assert_eq!(copied_briefly(&client, 7, 2).unwrap(), 1);
-        server.calls("evalsha") > before
+        asked(&server) > before
     });
 }
 
+/// The value says itself until when its record lives.
 #[test]
 fn a_copy_ends_with_its_record() {
     let server = Server::start();
     // No push of the expiry, which would end it as well.
     let client = polling_client(&server);
-    copied(&client, 7, 1).unwrap();
-    server.command(&["PEXPIRE", &record_key(&client), "300"]);
-    copied(&client, 7, 1).unwrap();
-    eventually("the copy ends", || copied(&client, 7, 2).unwrap() == 2);
+    copied_of_short_life(&client, 1).unwrap();
+    copied_of_short_life(&client, 1).unwrap();
+    eventually("the copy ends", || copied_of_short_life(&client, 2).unwrap() == 2);
+}
+
+/// A hit is one command that the server tracks, over a connection of its own.
+#[test]
+fn a_hit_that_keeps_a_copy_is_one_plain_read() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    keep_a_copy(&server, &client);
+    let record = record_key(&client);
+    for _ in 0..20 {
+        let calls = || ["mget", "client|caching", "evalsha", "getrange"].map(|command| server.calls(command));
+        let [reads, tracked, scripts, parts] = calls();
+        // Neither changes the value. The push drops the copy.
+        server.command(&["PERSIST", &record]);
+        eventually("the push", || {
+            assert_eq!(copied(&client, 7, 99).unwrap(), 1);
+            server.calls("mget") > reads
+        });
+        assert_eq!(calls(), [reads + 1, tracked + 1, scripts, parts]);
+        server.command(&["PEXPIRE", &record, "600000"]);
+        eventually("the push", || {
+            assert_eq!(copied(&client, 7, 99).unwrap(), 1);
+            server.calls("mget") > reads + 1
+        });
+    }
+}
+
+/// A value that is read in pieces is tracked as well.
+#[test]
+fn a_copy_of_a_large_value_ends_with_its_record_and_its_value() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
+    for part in ["record", "value"] {
+        copied_large(&client, 1).unwrap();
+        let record = client.lock(()).namespace("copied-large").record_key().unwrap().to_owned();
+        eventually("a copy", || {
+            copied_large(&client, 2).unwrap();
+            let before = asked(&server);
+            copied_large(&client, 2).unwrap();
+            asked(&server) == before
+        });
+        let key = if part == "record" { record.clone() } else { format!("{{{record}}}:value") };
+        server.command(&["DEL", &key]);
+        eventually(part, || copied_large(&client, 2).unwrap().starts_with('2'));
+        client.lock(()).namespace("copied-large").forget_blocking().unwrap();
+    }
 }
 
 #[test]
@@ -149,9 +212,9 @@ async fn a_copy_is_kept_by_async_callers_too() {
     let client = Client::connect(&server.url()).unwrap();
     assert_eq!(copied_for_the_usual_time(&client, 7, 1).await.unwrap(), 1);
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
-    let before = server.calls("evalsha");
+    let before = asked(&server);
     assert_eq!(copied_for_the_usual_time(&client, 7, 2).await.unwrap(), 1);
-    assert_eq!(server.calls("evalsha"), before);
+    assert_eq!(asked(&server), before);
 }
 
 #[test]
@@ -194,8 +257,8 @@ fn a_copy_is_served_for_its_own_call_alone() {
         assert_eq!(named_by::<u8>(&client, (2, 1), "live").unwrap(), "u8 2 live");
         assert_eq!(named_by::<u8>(&staging, (1, 2), "staged").unwrap(), "u8 1 staged");
     }
-    let before = server.calls("evalsha");
+    let before = asked(&server);
     assert_eq!(named_by::<u8>(&client, (1, 2), "later").unwrap(), "u8 1 live");
     assert_eq!(named_by::<u8>(&staging, (1, 2), "later").unwrap(), "u8 1 staged");
-    assert_eq!(server.calls("evalsha"), before, "copies are served without asking");
+    assert_eq!(asked(&server), before, "copies are served without asking");
 }

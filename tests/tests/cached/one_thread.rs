@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::cycles::kind;
-use crate::support::{AppError, Body, Runs, redis, rigs, signals};
+use crate::support::{AppError, Body, Rig, Runs, redis, rigs, signals};
 
 #[dspinlock(client = client, key = (), cached(schema = "number"), namespace = "cycles::apis", wait = "20s")]
 async fn by_a_task(client: &Client, begun: &AtomicBool, go_on: &Notify) -> Result<u32, AppError> {
@@ -108,24 +108,24 @@ async fn by_a_task_in_turn(client: &Client, number: u32) -> Result<u32, AppError
 
 /// The outcome of a blocking call that waits for a task of its own thread. Once the wait is logged, `end` ends the turn that
 /// the task waits for.
-async fn blocked_till(
-    client: &Client,
-    number: u32,
-    end: impl FnOnce() + Send + 'static,
-) -> Result<u32, AppError> {
+async fn blocked_till(rig: &Rig, number: u32, end: impl FnOnce() + Send + 'static) -> Result<u32, AppError> {
     let log = Log::of_this_process();
+    let asked = || rig.server.as_ref().unwrap().calls("evalsha");
+    let before = asked();
     let leader = tokio::spawn({
-        let client = client.clone();
+        let client = rig.ours.clone();
         async move { by_a_task_in_turn(&client, number).await }
     });
-    tokio::task::yield_now().await;
+    while asked() == before {
+        tokio::task::yield_now().await;
+    }
     let ends = thread::spawn(move || {
         let line =
             [&*format!("\"turn\", {number}"), "another caller of this process", "::by_a_task_in_turn`"];
         log.wait_for(&line);
         end();
     });
-    let outcome = turn_of_a_thread(client, number);
+    let outcome = turn_of_a_thread(&rig.ours, number);
     ends.join().unwrap();
     leader.await.unwrap().unwrap();
     outcome
@@ -137,11 +137,11 @@ async fn a_blocking_call_waits_for_a_task_until_the_task_has_to_compute() {
     let theirs = rig.theirs.clone();
     let elsewhere = thread::spawn(move || turn_elsewhere(&theirs, 1, &body));
     test.entered();
-    assert_eq!(blocked_till(&rig.ours, 1, move || test.finish()).await.unwrap(), 5);
+    assert_eq!(blocked_till(&rig, 1, move || test.finish()).await.unwrap(), 5);
     assert_eq!(elsewhere.join().unwrap().unwrap(), 5);
 
     let held = rig.theirs.lock(("turn", 2_u32)).namespace("cycles::turns").acquire().await.unwrap();
-    let error = blocked_till(&rig.ours, 2, move || held.abandon_blocking().unwrap()).await.unwrap_err();
+    let error = blocked_till(&rig, 2, move || held.abandon_blocking().unwrap()).await.unwrap_err();
     assert_eq!(kind(&error), ErrorKind::Misuse, "{error}");
     assert!(error.to_string().contains("spawn_blocking"), "{error}");
     assert!(error.to_string().contains("::by_a_task_in_turn`"), "{error}");

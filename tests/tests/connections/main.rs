@@ -6,6 +6,7 @@ mod environment;
 mod faults;
 mod logging;
 mod outages;
+mod own_runtimes;
 mod pool;
 mod replicas;
 mod runtimes;

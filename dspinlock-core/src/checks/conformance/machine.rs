@@ -57,7 +57,7 @@ fn operations(model: &Model, lock: usize) -> BoxedStrategy<What> {
         2 => (turn, any::<bool>(), lives())
             .prop_map(|(tag, everybody, life)| What::Fail { tag, everybody, life }),
         2 => renewals.prop_map(What::Renew),
-        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Hit, What::Forget]),
+        3 => select(vec![What::Read, What::Peek, What::ReadValue, What::Hit(Extent::Whole(1)), What::Hit(Extent::Beginning), What::Forget]),
         3 => strangers(),
     ]
     .boxed()
@@ -262,7 +262,10 @@ impl Stores {
             What::Read => shown((rig.call(&Read(names)), None)),
             What::Peek => shown(rig.call(&Peek(names))),
             What::ReadValue => Answer::Shown { record: None, value: rig.call(&ReadValue(names)).map(bytes) },
-            What::Hit => hit(rig.call(&Hit { names, life: true })),
+            What::Hit(extent) => {
+                let Seen { record, value } = rig.call(&Hit { names, extent: *extent });
+                Answer::Seen { record, value: value.map(bytes) }
+            }
             What::Forget => Answer::Forgotten(rig.call(&Forget(names))),
             What::Put { part, content, life } => {
                 rig.put_at(&key(names, *part), content, life.time());
@@ -332,10 +335,6 @@ fn key(names: &Names, part: Part) -> String {
 
 fn time(life: Life) -> Duration {
     life.time().expect("all that the library writes expires")
-}
-
-fn hit(Seen { record, value, remaining }: Seen) -> Answer {
-    Answer::Shown { record: record.map(|raw| (raw, Life::of(remaining))), value: value.map(bytes) }
 }
 
 fn sent(end: Option<&End>) -> Sent {

@@ -84,7 +84,7 @@ pub(super) enum What {
     Read,
     Peek,
     ReadValue,
-    Hit,
+    Hit(Extent),
     Forget,
     /// A stranger writes anything.
     Put {
@@ -132,6 +132,7 @@ pub(super) enum Answer {
     Ended(Released),
     Ours(Vec<bool>),
     Shown { record: Option<(Vec<u8>, Life)>, value: Option<Vec<u8>> },
+    Seen { record: Option<Vec<u8>>, value: Option<Vec<u8>> },
     Forgotten(Forgotten),
     Nothing,
 }
@@ -384,10 +385,10 @@ impl Model {
             }
             What::Read => Answer::Shown { record: lock.record.clone(), value: None },
             What::Peek => Answer::Shown { record: lock.record.clone(), value: lock.value() },
-            What::Hit => {
+            What::Hit(_) => {
                 // An empty string at the record's key is a stranger's.
-                let record = lock.record.clone().filter(|(raw, _)| !raw.is_empty());
-                Answer::Shown { record, value: lock.value.clone().map(|(value, _)| value) }
+                let record = lock.raw().filter(|raw| !raw.is_empty()).map(<[u8]>::to_vec);
+                Answer::Seen { record, value: lock.value.clone().map(|(value, _)| value) }
             }
             What::ReadValue => {
                 Answer::Shown { record: None, value: lock.value.clone().map(|(value, _)| value) }

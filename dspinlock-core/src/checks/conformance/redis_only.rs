@@ -40,6 +40,9 @@ fn another_type_is_reported_and_stays() {
     assert_eq!(rig.release(&tag(1), None), Released::WrongType("list".into()));
     assert!(!rig.abandon(&tag(1)));
     assert_eq!(rig.call(&Read(&rig.names)), Found::WrongType("list".into()));
+    for extent in [Extent::Whole(1), Extent::Beginning] {
+        assert_eq!(rig.call(&Hit { names: &rig.names, extent }), Seen { record: None, value: None });
+    }
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::WrongType("list".into()));
     assert_eq!(server.command(&["LLEN", &rig.names.record]).int(), Some(1));
 }
@@ -96,7 +99,7 @@ fn a_long_string_beside_the_record_is_not_read() {
     assert!(matches!(fetches(&tag(2)), Acquired::Held { value: Some(Excerpt { whole: false, .. }), .. }));
     rig.call(&Peek(names));
     rig.call(&ReadValue(names));
-    rig.call(&Hit { names, life: false });
+    rig.call(&Hit { names, extent: Extent::Beginning });
     assert!(sent(&server) - before < 200_000, "{} bytes", sent(&server) - before);
 }
 
@@ -127,7 +130,11 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
         assert!(matches!(rig.call(&Peek(names)).0, Found::Held { .. }), "{put:?}");
         rig.call(&ReadValue(names));
-        rig.call(&Hit { names, life: true });
+        for extent in [Extent::Whole(1), Extent::Beginning] {
+            let seen = rig.call(&Hit { names, extent });
+            assert_eq!(seen.record.unwrap(), first.record(State::Computed).as_bytes(), "{put:?}");
+            assert_eq!(seen.value.is_some(), put[0] == "SET", "{put:?}");
+        }
         let value = Sent::With(Bytes::from_static(b"value"));
         let release = publish(names, &second, &value, 30 * S);
         let refreshed = rig.call(&Refresh { release, seen: first.record(State::Computed).as_bytes() });

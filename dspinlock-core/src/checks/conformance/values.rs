@@ -4,6 +4,9 @@ use super::*;
 use crate::format::envelope::{Label, Payload};
 use crate::format::note::Failure;
 
+/// Both ways of a plain read.
+const EXTENTS: [Extent; 2] = [Extent::Whole(1), Extent::Beginning];
+
 impl Rig {
     /// A whole turn of `tag`, which stores this value.
     fn computes(&self, tag: &Tag, value: &[u8], expire: Duration) -> u64 {
@@ -95,43 +98,69 @@ fn a_value_is_not_shown_beside_blocked_and_outlives_it(rig: &Rig) {
 }
 
 fn a_plain_read_shows_record_and_value(rig: &Rig) {
-    let look = |life| {
-        let Seen { record, value, remaining } = rig.call(&Hit { names: &rig.names, life });
-        (record.map(|raw| String::from_utf8(raw).unwrap()), value.map(bytes), remaining.is_some())
+    let shows = |record: Option<String>, value: Option<&[u8]>| {
+        for extent in EXTENTS {
+            let Seen { record: raw, value: part } = rig.call(&Hit { names: &rig.names, extent });
+            let raw = raw.map(|raw| String::from_utf8(raw).unwrap());
+            assert_eq!(
+                (raw, part),
+                (record.clone(), value.map(|value| Excerpt::whole(value.to_vec()))),
+                "{extent:?}"
+            );
+        }
     };
-    assert_eq!(look(true), (None, None, false));
+    shows(None, None);
     rig.granted(&tag(1));
-    assert_eq!(look(true), (Some(tag(1).record(State::Blocked)), None, true));
+    shows(Some(tag(1).record(State::Blocked)), None);
     rig.publish(&tag(1), b"one", 30 * S);
-    assert_eq!(look(false), (Some(computed(&tag(1))), Some(b"one".to_vec()), false));
-    assert_eq!(look(true), (Some(computed(&tag(1))), Some(b"one".to_vec()), true));
+    shows(Some(computed(&tag(1))), Some(b"one"));
     rig.granted(&tag(2));
     // The envelope tells the caller whose value it is.
-    assert_eq!(look(false), (Some(tag(2).record(State::Blocked)), Some(b"one".to_vec()), false));
+    shows(Some(tag(2).record(State::Blocked)), Some(b"one"));
+}
+
+fn a_plain_read_shows_no_record_in_what_is_none(rig: &Rig) {
+    rig.computes(&tag(1), b"one", 30 * S);
+    for (strange, is_shown) in
+        [("", false), ("hello", true), (&*"x".repeat(1_024), true), (&*"x".repeat(1_025), false)]
+    {
+        rig.put_at(&rig.names.record, strange.as_bytes(), Some(30 * S));
+        for extent in EXTENTS {
+            let seen = rig.call(&Hit { names: &rig.names, extent });
+            let record = is_shown.then(|| strange.as_bytes().to_vec());
+            assert_eq!((seen.record, seen.value.map(bytes)), (record, Some(b"one".to_vec())), "{extent:?}");
+        }
+    }
 }
 
 fn a_large_value_is_sent_ahead_and_read_on(rig: &Rig) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let value: Vec<u8> = (0..1_500_000_u32).map(|i| (i % 251) as u8).collect();
-    for (round, length) in
-        [300_000, 16 << 10, (16 << 10) + 1, 262_144, 524_288, 1_500_000].into_iter().enumerate()
-    {
+    let value: Vec<u8> = (0..3_500_000_u32).map(|i| (i % 251) as u8).collect();
+    // The sizes of pieces, and of all pieces up to one, are among these.
+    let lengths =
+        [300_000, 16 << 10, (16 << 10) + 1, 65_536, 65_537, 262_144, 262_145, 327_681, 851_969, 3_500_000];
+    for (round, length) in lengths.into_iter().enumerate() {
         let tag = tag(u8::try_from(round).unwrap());
         rig.granted(&tag);
         let sent = Bytes::copy_from_slice(&value[..length]);
         let sent = runtime.block_on(rig.store.send_ahead(&rig.names, sent)).unwrap();
         assert_eq!(rig.call(&publish(&rig.names, &tag, &sent, 30 * S)), Released::Done { others: 0 });
-        let seen = rig.call(&Hit { names: &rig.names, life: false });
-        let read_on =
-            |value, limit| runtime.block_on(rig.store.read_on(&rig.names, value, 100, limit)).unwrap();
-        let whole = seen.value.clone().unwrap().whole;
-        assert_eq!(read_on(seen.value.clone().unwrap(), length).as_deref(), Some(&value[..length]));
-        if !whole {
-            assert_eq!(read_on(seen.value.clone().unwrap(), length - 1), None, "too long");
-            let mut other = seen.value.unwrap();
-            other.bytes[99] = 0;
-            assert_eq!(read_on(other, length), None, "another value by now");
+        let [whole, beginning] =
+            EXTENTS.map(|extent| rig.call(&Hit { names: &rig.names, extent }).value.unwrap());
+        assert!(whole == Excerpt::whole(value[..length].to_vec()), "{length}");
+        if beginning.whole {
+            assert!(whole == beginning, "{length}");
+            continue;
         }
+        let read_on = |part: &Excerpt, limit| {
+            let reading = rig.store.backend().read_on(&rig.names, part.bytes.clone(), 100, limit);
+            runtime.block_on(reading.wait()).unwrap()
+        };
+        assert!(read_on(&beginning, length) == Some(whole.bytes), "{length}");
+        assert_eq!(read_on(&beginning, length - 1), None, "too long");
+        let mut other = beginning;
+        other.bytes[99] = 0;
+        assert_eq!(read_on(&other, length), None, "another value by now");
     }
 }
 
@@ -340,6 +369,7 @@ conformance! {
     a_value_is_not_shown_beside_blocked_and_outlives_it,
     the_envelope_tells_another_turns_value_apart,
     a_plain_read_shows_record_and_value,
+    a_plain_read_shows_no_record_in_what_is_none,
     a_large_value_is_sent_ahead_and_read_on,
     a_turn_that_lost_the_lock_stores_nothing,
     a_failure_is_the_answer_to_its_waiters,

@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
-use crate::options::Caching;
+use crate::options::{Caching, CallId};
 use crate::store::{Listener, LocalCopy, Notify, Replace};
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -53,6 +53,8 @@ pub(crate) struct Attempt {
     started: Tick,
     attempts: u32,
     next: NextRequest,
+    /// Whether a wake-up ended the last sleep.
+    is_woken: bool,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
@@ -70,6 +72,8 @@ struct Fetching {
     max_value: usize,
     /// How long a copy of the value is kept in this process.
     local: Option<Duration>,
+    /// The call that the copy is for.
+    call: Option<CallId>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
@@ -121,6 +125,7 @@ impl Attempt {
             started,
             attempts: 0,
             next: NextRequest { at: started, replace: None },
+            is_woken: false,
             fetch: None,
             caller: Weak::new(),
         }
@@ -138,7 +143,9 @@ impl Attempt {
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
         let label_line = label.as_ref().map(Label::line).unwrap_or_default();
-        self.fetch = Some(Fetching { refresh_ahead, label, label_line, max_value, local, waited_for: None });
+        let call = caching.call.clone();
+        self.fetch =
+            Some(Fetching { refresh_ahead, label, label_line, max_value, local, call, waited_for: None });
         self
     }
 
@@ -160,9 +167,9 @@ impl Attempt {
 
     async fn drive(mut self, door: Door) -> Result<Outcome> {
         self.check_open()?;
-        // A copy needs the wake-ups of the library's thread.
+        // A caller that wants a value is likely to wait for it, or keeps a copy: its first request asks for wake-ups.
         if !self.has_to_queue()
-            && !self.keeps_copy()
+            && self.fetch.is_none()
             && let Progress::Done(outcome) = self.first(door).await?
         {
             return Ok(outcome);
@@ -219,10 +226,13 @@ impl Attempt {
                 return Ok(Outcome::Entered(guard));
             }
             self.check_open()?;
-            if listener.is_none() && (queued.is_some() || self.keeps_copy()) {
+            if listener.is_none() && (queued.is_some() || self.fetch.is_some()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
-            let (request, reply, notify) = self.ask(listener.as_mut(), queued.is_some()).await?;
+            // After a wake-up the value is likely to be there, and nothing more to wait for.
+            let listening =
+                listener.as_mut().filter(|_| !self.is_woken || self.fetch.is_none() || self.keeps_copy());
+            let (request, reply, notify) = self.ask(listening, queued.is_some()).await?;
             let progress = self.take(request, reply, notify);
             if let Progress::Done(outcome) = self.unless_handed_over(progress, queued)? {
                 self.keep_copy(&outcome, listener.as_ref());
@@ -241,17 +251,14 @@ impl Attempt {
     /// Keeps a copy of a value that was read, for as long as this process may serve it.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
         if let (
-            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
+            Some(Fetching { local: Some(local), call: Some(call), refresh_ahead, .. }),
             Some(listener),
-            Outcome::Fetched(Fetched::Value(Stored { payload, until, .. })),
+            Outcome::Fetched(Fetched::Value(stored)),
         ) = (&self.fetch, listener, outcome)
         {
-            let at_most = Tick::now() + *local;
-            // After that, callers have to ask the store, so that one of them computes the next value.
-            let ahead = refresh_ahead.unwrap_or_default();
-            let until = until.map_or(at_most, |until| until.before(ahead).min(at_most));
-            let copy = LocalCopy { label: label.clone(), payload: payload.clone(), until };
-            self.core.store.wakeups().keep_copy(listener, copy);
+            let copy =
+                LocalCopy::of(stored, &self.spec.names.record, &self.spec.scheme, *local, *refresh_ahead);
+            self.core.store.wakeups().keep_copy(listener, call, copy);
         }
     }
 

@@ -54,13 +54,14 @@ impl Attempt {
 
     /// Sleeps until the next request is due, or a wake-up comes. Returns the lock if it is handed over meanwhile.
     pub(super) async fn until_due(
-        &self,
+        &mut self,
         listener: Option<&mut Listener>,
         queued: Option<&Queued>,
     ) -> Option<Guard> {
         let listens = listener.is_some();
         let mut handoff = sleep(self.next.at, listener, queued).await;
-        if listens && Tick::now() < self.next.at {
+        self.is_woken = listens && Tick::now() < self.next.at;
+        if self.is_woken {
             self.core.queues.turn_passed(&self.spec.names.record);
         }
         while handoff.is_none()

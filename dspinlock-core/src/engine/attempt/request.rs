@@ -56,7 +56,7 @@ impl Attempt {
             && let Some((record, value)) = reply.value()
             && let Some(part) = value.take()
         {
-            let part = (part, Some(record));
+            let part = (part, record);
             *value = self.core.store.complete(&self.spec.names, label, part, fetch.max_value).await?;
         }
         Ok(reply)

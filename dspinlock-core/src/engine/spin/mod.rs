@@ -85,7 +85,7 @@ pub(crate) struct Spin {
 /// The circumstances of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// When the request was sent. A remaining life in the reply counts from then.
+    /// When the request was sent. The server's time in the reply is not from before.
     pub(crate) sent: Tick,
     pub(crate) now: Tick,
     /// Random, so that the waiters for one expiry do not come all at once.
@@ -141,7 +141,7 @@ impl Spin {
                 let record =
                     Record::parse(&raw, separator).map_err(|why| Refusal::Foreign(describe(&raw, &why)))?;
                 match record.state {
-                    State::Computed => self.computed(record, remaining, value, separator, moment),
+                    State::Computed => self.computed(record, server, value, separator, moment),
                     State::Blocked => self.blocked(record, remaining, server, moment),
                 }
             }
@@ -164,7 +164,7 @@ impl Spin {
     fn computed(
         &mut self,
         record: Record,
-        remaining: Option<Duration>,
+        server: ServerTime,
         value: Option<Excerpt>,
         separator: &str,
         moment: Moment,
@@ -174,8 +174,8 @@ impl Spin {
             OnComputed::Relock => Ok(self.relock(record, moment)),
             OnComputed::TurnAway if self.wanted.is_none() => Ok(Step::TurnedAway(record)),
             OnComputed::TurnAway => Ok(match self.open(value, &record.raw, separator) {
-                Some(payload) => {
-                    let until = remaining.map(|remaining| moment.sent + remaining);
+                Some((payload, until)) => {
+                    let until = until.map(|until| moment.sent + server.until(until));
                     Step::Take(Stored { payload, record: Some(record.raw.into()), until })
                 }
                 None => self.relock(record, moment),
@@ -196,20 +196,26 @@ impl Spin {
         replace(raw, at)
     }
 
-    /// The value that came with a COMPUTED record, if it is the wanted one.
-    fn open(&self, value: Option<Excerpt>, record: &[u8], separator: &str) -> Option<Payload> {
+    /// The value that came with a COMPUTED record, if it is the wanted one, and until when that record lives.
+    fn open(
+        &self,
+        value: Option<Excerpt>,
+        record: &[u8],
+        separator: &str,
+    ) -> Option<(Payload, Option<ServerTime>)> {
         let wanted = self.wanted.as_ref()?;
         if wanted.distrust.concerns(record) {
             return None;
         }
         let Excerpt { bytes, whole } = value?;
-        let opened = wanted.label.open(bytes, record, separator);
-        let opened = opened.and_then(|payload| whole.then_some(payload).ok_or("only a part of it was read"));
+        let header = wanted.label.header(&bytes, Some((record, separator)));
+        let header = header.and_then(|header| whole.then_some(header).ok_or("only a part of it was read"));
         let tell = |why: &&str| {
             let uid = &wanted.label.key;
             tracing::warn!(target: "dspinlock", %uid, why, "what is stored is not the value that is wanted; computing it again");
         };
-        opened.inspect_err(tell).ok()
+        let header = header.inspect_err(tell).ok()?;
+        Some((header.content(bytes), header.until))
     }
 
     fn blocked(

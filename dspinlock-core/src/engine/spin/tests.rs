@@ -213,12 +213,12 @@ fn only_modes_that_want_the_lock_relock_a_computed_key() {
 }
 
 /// A caller that wants a value, the COMPUTED record at the key, and the value beside it.
-fn wanting(distrust: bool) -> (Spin, Vec<u8>, Vec<u8>) {
+fn wanting(distrust: bool, until: ServerTime) -> (Spin, Vec<u8>, Vec<u8>) {
     let label = Label::new("json", "u32", &Key::new("example"));
     let tag = Tag::new(format!("{OURS},2026-01-31T23:59:59.000123+00:00"), ",");
     let (record, value) = (
         tag.record(State::Computed).into_bytes(),
-        label.seal(&tag, ",", ServerTime(0), &Payload::new(b"7".to_vec())),
+        label.seal(&tag, ",", until, &Payload::new(b"7".to_vec())),
     );
     let mut spin = spin(Policy::CACHED, &Options::new());
     spin.want(Some(Wanted {
@@ -234,18 +234,23 @@ fn the_value_that_is_wanted_is_taken_and_no_other() {
         let (raw, remaining) = (raw.to_vec(), Some(9_000 * MS));
         Acquired::Held { raw, remaining, now: SERVER, value: value.map(Excerpt::whole) }
     };
-    let (mut spin, record, value) = wanting(false);
-    let payload = Payload::new(b"7".to_vec());
-    let (record_of, until) = (Some(record.clone().into()), Some(T0 + 9_000 * MS));
-    let taken = Step::Take(Stored { payload, record: record_of, until });
-    let moment = Moment { sent: T0, ..at(T0 + 20 * MS) };
-    assert_eq!(spin.next(held(&record, Some(value.clone())), ",", moment), Ok(taken));
+    // The value itself says until when it lives, in the server's time.
+    let ages_ago = ServerTime(1);
+    let in_a_while = SERVER + 7_000 * MS;
+    for (says, until) in [(ServerTime(0), None), (ages_ago, Some(T0)), (in_a_while, Some(T0 + 7_000 * MS))] {
+        let (mut spin, record, value) = wanting(false, says);
+        let (payload, record_of) = (Payload::new(b"7".to_vec()), Some(record.clone().into()));
+        let taken = Step::Take(Stored { payload, record: record_of, until });
+        let moment = Moment { sent: T0, ..at(T0 + 20 * MS) };
+        assert_eq!(spin.next(held(&record, Some(value)), ",", moment), Ok(taken), "{says}");
+    }
+    let (mut spin, record, value) = wanting(false, in_a_while);
     let relocked =
         || Ok(Step::Again { at: T0, replace: Some(Replace { seen: record.clone(), life_at_most: None }) });
     for other in [None, Some(b"no envelope".to_vec())] {
         assert_eq!(spin.next(held(&record, other), ",", at(T0)), relocked());
     }
-    let (mut spin, _, _) = wanting(true);
+    let (mut spin, _, _) = wanting(true, in_a_while);
     assert_eq!(
         spin.next(held(&record, Some(value.clone())), ",", at(T0)),
         relocked(),

@@ -9,15 +9,17 @@
 //! [1,2,3]
 //! ```
 
+mod header;
 mod payload;
 
+pub(crate) use header::Header;
+use header::Line;
 pub use payload::Payload;
 pub(crate) use payload::{Encoded, Stored};
 
 use crate::clock::ServerTime;
 use crate::format::key::Key;
-use crate::format::record::{State, Tag};
-use bytes::Bytes;
+use crate::format::record::Tag;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -85,56 +87,25 @@ impl Label {
         beginning: &[u8],
         record: Option<(&[u8], &str)>,
     ) -> Result<Header, &'static str> {
-        let header = self.read(beginning)?;
-        let belongs_to = |(record, separator): (&[u8], &str)| {
-            format!("{}{separator}{}", header.tag, State::Computed.digit()).as_bytes() == record
-        };
-        if record.is_none_or(belongs_to) { Ok(header) } else { Err("another turn's value") }
-    }
-
-    /// Takes the value out of an envelope, whichever turn computed it, and returns it with that turn's tag.
-    ///
-    /// # Errors
-    ///
-    /// The reason why it is not the requested value.
-    pub(crate) fn open_any(&self, envelope: Vec<u8>) -> Result<(String, Payload), &'static str> {
-        let header = self.read(&envelope)?;
-        Ok((header.tag.clone(), header.content(envelope)))
-    }
-
-    fn read(&self, beginning: &[u8]) -> Result<Header, &'static str> {
         let end = beginning.iter().position(|&byte| byte == b'\n').ok_or("no envelope")?;
-        let header: Value = serde_json::from_slice(&beginning[..end]).map_err(|_| "no envelope")?;
-        let field = |name: &str| header.get(name).and_then(Value::as_str).ok_or("no envelope");
-        if header.get("v").ok_or("no envelope")? != VERSION {
+        let line: Line<'_> = serde_json::from_slice(&beginning[..end]).map_err(|_| "no envelope")?;
+        if line.v != VERSION {
             return Err("another version of the envelope");
         }
-        if field("codec")? != self.codec {
+        if &*line.codec != self.codec {
             return Err("another codec");
         }
-        if field("schema")? != self.schema {
+        if *line.schema != *self.schema {
             return Err("another type or schema");
         }
-        if field("key")? != &*self.key {
+        if *line.key != *self.key {
             return Err("another key of the same uid");
         }
-        let none = header.get("none").and_then(Value::as_bool).ok_or("no envelope")?;
-        Ok(Header { tag: field("tag")?.to_owned(), none, length: end + 1 })
-    }
-}
-
-/// The header of an envelope.
-#[derive(Debug)]
-pub(crate) struct Header {
-    tag: String,
-    none: bool,
-    /// The number of its bytes, with the line break.
-    pub(crate) length: usize,
-}
-
-impl Header {
-    fn content(&self, envelope: Vec<u8>) -> Payload {
-        if self.none { Payload::none() } else { Payload::new(Bytes::from(envelope).slice(self.length..)) }
+        if record.is_some_and(|(record, separator)| !line.belongs_to(record, separator)) {
+            return Err("another turn's value");
+        }
+        let until = (line.until > 0).then_some(ServerTime(line.until));
+        Ok(Header { until, none: line.none, length: end + 1 })
     }
 }
 
@@ -153,6 +124,8 @@ fn bounded(schema: Cow<'static, str>) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::record::State;
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     fn label() -> Label {
@@ -201,6 +174,33 @@ mod tests {
         for (none, opened) in [("false", Ok(Payload::new(Vec::new()))), ("0", Err("no envelope"))] {
             let changed = String::from_utf8(sealed.clone()).unwrap().replace("true", none).into_bytes();
             assert_eq!(label().open(changed, &record(), ","), opened);
+        }
+    }
+
+    #[test]
+    fn the_header_says_until_when_the_record_lives() {
+        let until = |text: &str| {
+            let sealed = String::from_utf8(seal(b"1")).unwrap();
+            let changed = sealed.replace("\"until\":1769903999000123,", text);
+            label().header(changed.as_bytes(), None).map(|header| header.until)
+        };
+        assert_eq!(until("\"until\":1769903999000123,"), Ok(Some(UNTIL)));
+        assert_eq!(until("\"until\":18446744073709551615,"), Ok(Some(ServerTime(u64::MAX))));
+        for unknown in ["\"until\":0,", ""] {
+            assert_eq!(until(unknown), Ok(None), "{unknown}");
+        }
+        // The order of fields is free, others are ignored, and any text may have escapes.
+        let moved = seal(b"1");
+        let moved = String::from_utf8(moved).unwrap().replace("\"until\":1769903999000123,", "");
+        let moved = moved
+            .replace("{\"v\":1,", "{\"\\u0075ntil\":7,\"a\\n\":[{\"v\":2}],\"v\":1,")
+            .replace("\"json\"", "\"\\u006ason\"");
+        assert_eq!(
+            label().header(moved.as_bytes(), None).map(|header| header.until),
+            Ok(Some(ServerTime(7)))
+        );
+        for wrong in ["-1", "1.5", "null", "\"1\"", "18446744073709551616"] {
+            assert_eq!(until(&format!("\"until\":{wrong},")), Err("no envelope"), "{wrong}");
         }
     }
 

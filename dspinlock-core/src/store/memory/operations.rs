@@ -3,7 +3,7 @@
 use super::entries::is;
 use super::{Entries, Now};
 use crate::clock::Tick;
-use crate::format::record::{Record, State};
+use crate::format::record::{LONGEST, Record, State};
 use crate::format::scheme::Names;
 use crate::store::backend::{End, Look, Reply, Request};
 use crate::store::{
@@ -120,11 +120,9 @@ impl Entries {
     }
 
     fn hit(&self, hit: &Hit<'_>, now: Now) -> Seen {
-        let record = &hit.names.record;
-        let remaining = self.remaining(record, now.tick).filter(|_| hit.life);
-        // An empty record is none, as to a plain read of a string.
-        let record = self.get(record, now.tick).filter(|raw| !raw.is_empty()).map(<[u8]>::to_vec);
-        Seen { record, value: self.value(hit.names, now.tick), remaining }
+        let is_record = |raw: &&[u8]| (1..=LONGEST).contains(&raw.len());
+        let record = self.get(&hit.names.record, now.tick).filter(is_record).map(<[u8]>::to_vec);
+        Seen { record, value: self.value(hit.names, now.tick) }
     }
 
     fn forget(&mut self, names: &Names, now: Now) -> Forgotten {

@@ -28,6 +28,8 @@ pub(crate) enum Lane {
     Confirmed,
     /// For values, and for the beginnings of large ones.
     Values,
+    /// The same for values whose changes the server pushes, since this process keeps copies.
+    Copies,
     /// For large values, in pieces.
     Pieces(usize),
 }
@@ -35,7 +37,12 @@ pub(crate) enum Lane {
 impl Lane {
     /// Whether it carries values and no locks: its failures say nothing about the server as a place for locks.
     pub(super) fn is_for_values(self) -> bool {
-        matches!(self, Self::Values | Self::Pieces(_))
+        self.is_for_hits() || matches!(self, Self::Pieces(_))
+    }
+
+    /// Whether it carries plain reads of values. A caller whose read fails has another way to the value.
+    pub(super) fn is_for_hits(self) -> bool {
+        matches!(self, Self::Values | Self::Copies)
     }
 }
 
@@ -48,8 +55,6 @@ pub(crate) struct Batch {
     /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
-    /// It was sent before, and its reply was lost: another failure is final.
-    pub(crate) is_repeat: bool,
     /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is
     /// always worth a try.
     pub(crate) begins: bool,
@@ -58,19 +63,12 @@ pub(crate) struct Batch {
 impl Batch {
     /// One command that is always sent.
     pub(crate) fn plain(command: Cmd) -> Self {
-        Self {
-            commands: vec![command],
-            script: None,
-            lenient: false,
-            lane: Lane::Shared,
-            is_repeat: false,
-            begins: false,
-        }
+        Self { commands: vec![command], script: None, lenient: false, lane: Lane::Shared, begins: false }
     }
 
     /// Reads and writes of values.
     pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
-        Self { commands, script: None, lenient: true, lane, is_repeat: false, begins: true }
+        Self { commands, script: None, lenient: true, lane, begins: true }
     }
 
     /// The same with the source of the script in place of its digest.
@@ -95,13 +93,13 @@ impl Batch {
         }
     }
 
-    /// The commands to write, after one more whose reply is ignored.
-    pub(super) fn pipeline(&self, first: Option<Cmd>) -> Pipeline {
+    /// The commands to write, each after one more whose reply is ignored.
+    pub(super) fn pipeline(&self, before: Option<&Cmd>) -> Pipeline {
         let mut pipeline = redis::pipe();
-        if let Some(first) = first {
-            pipeline.add_command(first).ignore();
-        }
         for command in &self.commands {
+            if let Some(before) = before {
+                pipeline.add_command(before.clone()).ignore();
+            }
             pipeline.add_command(command.clone());
         }
         if self.lenient {

@@ -26,8 +26,8 @@ mod shared;
 
 use crate::error::Result;
 use crate::format::scheme::Names;
-use crate::store::backend::{Answer, Backend, Request, Sending};
-use crate::store::{NotSent, Sent, Store, Wakeups};
+use crate::store::backend::{Answer, Backend, Look, Request, Sending};
+use crate::store::{Extent, Hit, NotSent, Sent, Store, Wakeups};
 use crate::worker::Worker;
 use bytes::Bytes;
 use link::{Batch, Lane};
@@ -41,9 +41,12 @@ pub(crate) use borrowed::{AsyncLink, BlockingLink};
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
 
-/// How many plain reads of values are on their way at a time: more would wait for each other in the server's buffers, and
-/// past the time limit of a reply.
-const HITS_AT_A_TIME: usize = 32;
+/// How many shares of plain reads of values are on their way at a time: more would wait for each other in the server's buffers,
+/// and past the time limit of a reply, and would keep the server from locks while it copies them.
+const SHARES: usize = 32;
+
+/// How many bytes one share stands for: 2 MB in all.
+const SHARE: usize = 64 << 10;
 
 /// The most bytes of a value that goes with the release of its lock.
 const SMALL: usize = 16 << 10;
@@ -51,6 +54,7 @@ const SMALL: usize = 16 << 10;
 struct Redis {
     server: Server,
     pieces: Pieces,
+    /// The shares that are free.
     hits: Semaphore,
 }
 
@@ -66,13 +70,14 @@ pub(crate) fn store(
 ) -> Store {
     let server = Server::new(link, worker, limits, name, secret, wakeups.clone());
     let pieces = Pieces::new(server.clone());
-    Store::new(Redis { server, pieces, hits: Semaphore::new(HITS_AT_A_TIME) }, wakeups)
+    Store::new(Redis { server, pieces, hits: Semaphore::new(SHARES) }, wakeups)
 }
 
 impl Redis {
     async fn answer(&self, request: Request<'_>, batch: Batch, track: bool) -> Result<Answer> {
         self.server.pass(&batch)?;
-        let _hit = if batch.lane == Lane::Values { self.hits.acquire().await.ok() } else { None };
+        let _on_its_way =
+            if batch.lane.is_for_hits() { self.hits.acquire_many(shares(request)).await.ok() } else { None };
         self.read(request, self.server.exchange(&batch, track).await?)
     }
 
@@ -83,9 +88,21 @@ impl Redis {
     }
 }
 
+/// How many shares a plain read takes: by the size of the value that it expects.
+fn shares(request: Request<'_>) -> u32 {
+    let expected = match request {
+        Request::Look(Look::Hit(Hit { extent: Extent::Whole(length), .. })) => *length,
+        _ => 0,
+    };
+    u32::try_from(expected.div_ceil(SHARE).clamp(1, SHARES)).unwrap_or(1)
+}
+
 impl Backend for Redis {
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>> {
-        let batch = requests::batch(request, self.server.limits);
+        let mut batch = requests::batch(request, self.server.limits);
+        if track && batch.lane == Lane::Values {
+            batch.lane = Lane::Copies;
+        }
         Sending::Waiting(Box::pin(self.answer(request, batch, track)))
     }
 
@@ -100,8 +117,10 @@ impl Backend for Redis {
     }
 
     fn patience(&self) -> Duration {
-        // One try and one repeat, each with a new connection.
-        (self.server.limits.connect_timeout + self.server.limits.response_timeout) * 2
+        // A try over the connection of the caller's runtime, then one and a repeat of the library's thread, each with a new
+        // connection.
+        let Limits { connect_timeout, response_timeout, .. } = self.server.limits;
+        response_timeout + (connect_timeout + response_timeout) * 2
     }
 
     fn send_ahead<'a>(&'a self, names: &Names, value: Bytes) -> Sending<'a, Result<Sent, NotSent>> {

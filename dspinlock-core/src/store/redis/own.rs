@@ -18,6 +18,7 @@ pub(crate) struct Own {
     renewals: SharedConnection,
     confirmed: SharedConnection,
     values: SharedConnection,
+    copies: SharedConnection,
     pieces: [SharedConnection; PIECE_LANES],
     locks_of_runtimes: Runtimes,
     values_of_runtimes: Runtimes,
@@ -40,21 +41,22 @@ impl Own {
     ) -> RedisResult<Self> {
         let lane = |tracks, wakeups| SharedConnection::new(client.clone(), limits, tracks, wakeups);
         let shared = lane(tracks, wakeups.clone())?;
-        let confirmed = lane(tracks, wakeups)?;
+        let confirmed = lane(tracks, wakeups.clone())?;
+        let copies = lane(tracks, wakeups)?;
         // Nobody listens on the others: no change is missed when one is opened again.
         let untracked = || lane(false, Wakeups::default());
         let runtimes = || Runtimes::new(client.clone(), limits, worker.clone());
-        let pool = || Pool::new(client.clone(), limits);
         Ok(Self {
             shared,
             renewals: untracked()?,
             confirmed,
             values: untracked()?,
+            copies,
             pieces: [untracked()?, untracked()?],
             locks_of_runtimes: runtimes(),
             values_of_runtimes: runtimes(),
-            locks_of_threads: pool(),
-            values_of_threads: pool(),
+            locks_of_threads: Pool::new(client.clone(), limits),
+            values_of_threads: Pool::new(client, limits),
         })
     }
 }
@@ -66,6 +68,7 @@ impl Link for Own {
             Lane::Renewals => &self.renewals,
             Lane::Confirmed => &self.confirmed,
             Lane::Values => &self.values,
+            Lane::Copies => &self.copies,
             Lane::Pieces(number) => &self.pieces[number],
         };
         Box::pin(connection.send(batch, track))

@@ -1,6 +1,6 @@
 //! Large values, in pieces. The server does nothing else while it copies a value into a reply, and a connection carries
 //! nothing else while the reply passes. A piece occupies both only briefly, and its reply shows that the connection is
-//! alive. Another thread of the library copies the pieces.
+//! alive. While one piece is copied, the next one is on its way. Another thread of the library copies the pieces.
 
 use super::link::{Batch, Lane, PIECE_LANES};
 use super::refusal::without_arguments;
@@ -14,13 +14,18 @@ use crate::sync::lock;
 use crate::worker::Worker;
 use bytes::Bytes;
 use redis::{Cmd, Value};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinHandle;
 
-/// How many bytes a piece has.
+/// How many bytes a piece has. Larger ones bring little, and a lock waits for all that are on their way.
 const PIECE: usize = 256 << 10;
+
+/// How many pieces of one value are on their way at a time.
+const ON_THEIR_WAY: usize = 2;
 
 /// How long a value that was sent ahead waits for the next piece, and then for the release of its lock.
 const WAITS: Duration = Duration::from_secs(60);
@@ -130,20 +135,26 @@ impl Pieces {
         limit: usize,
     ) -> Result<Option<Vec<u8>>> {
         let lane = self.lanes.acquire(key).await?;
-        while bytes.len() <= limit {
-            let Some((piece, first)) = self.read_piece(lane.number, key, bytes.len(), header).await? else {
-                return Ok(None);
-            };
-            // Read after the piece: if this is still the string, the piece is of it.
-            if bytes.get(..header) != Some(&*first) {
+        let mut pieces = Pipeline::new(self, lane.number, key);
+        let mut next = bytes.len();
+        let mut length = usize::MAX;
+        // The first one alone: it shows how many there are.
+        pieces.send(read_piece(key, next, header));
+        next += PIECE;
+        while let Some(values) = pieces.next().await? {
+            let Some(piece) = Piece::of(values) else { return Ok(None) };
+            if bytes.get(..header) != Some(&*piece.first) || piece.length > limit {
                 return Ok(None);
             }
-            bytes.extend_from_slice(&piece);
-            if piece.len() < PIECE {
-                return Ok(Some(bytes).filter(|bytes| bytes.len() <= limit));
+            length = piece.length;
+            bytes.reserve_exact(length.saturating_sub(bytes.len()));
+            bytes.extend_from_slice(&piece.bytes);
+            while pieces.has_room() && next < length {
+                pieces.send(read_piece(key, next, header));
+                next += PIECE;
             }
         }
-        Ok(None)
+        Ok(Some(bytes).filter(|bytes| bytes.len() == length))
     }
 
     /// Writes a string in pieces to a key that nobody reads yet, and that expires; returns the key.
@@ -169,73 +180,31 @@ impl Pieces {
     }
 
     async fn write(&self, lane: usize, key: &str, value: &[u8]) -> Result<Result<(), NotSent>> {
-        let mut pieces: Vec<_> = value.chunks(PIECE).enumerate().collect();
+        let mut pieces = Pipeline::new(self, lane, key);
+        let first = value.len().min(PIECE);
+        let last = value.len().saturating_sub(PIECE).max(first);
         // The last one second: a string that is too long is refused before the rest is sent, and the server makes room once.
-        if let Some(last) = pieces.pop() {
-            pieces.insert(pieces.len().min(1), last);
-        }
-        for (number, piece) in pieces {
-            let at = number * PIECE;
-            match self.write_piece(lane, key, at, piece).await? {
-                Err(why) => return Ok(Err(NotSent { why, lasts: true })),
-                Ok(length) if at > 0 && length != value.len() => {
-                    let why = "the server has forgotten a part of it".to_owned();
-                    return Ok(Err(NotSent { why, lasts: false }));
+        for (from, to) in [(0, first), (last, value.len())] {
+            if from < to {
+                pieces.send(write_piece(key, from, &value[from..to]));
+                if let Err(why) = written(pieces.next().await?, value.len()) {
+                    return Ok(Err(why));
                 }
-                Ok(_) => {}
             }
         }
-        Ok(Ok(()))
-    }
-
-    /// Reads a piece of a string, and then the string's first bytes; `None` if there is no string.
-    async fn read_piece(
-        &self,
-        lane: usize,
-        key: &str,
-        from: usize,
-        header: usize,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
-        let range = |from: usize, bytes: usize| {
-            let mut command = redis::cmd("GETRANGE");
-            command.arg(key).arg(from).arg(from + bytes - 1);
-            command
-        };
-        let values = self.exchange(lane, key, vec![range(from, PIECE), range(0, header)]).await?;
-        let mut values = values.into_iter().map(|value| match value {
-            Value::BulkString(bytes) => Some(bytes),
-            _ => None,
-        });
-        Ok(values.next().flatten().zip(values.next().flatten()))
-    }
-
-    /// Writes a piece of a string; the reply is the string's length, or why the server refused the piece.
-    async fn write_piece(
-        &self,
-        lane: usize,
-        key: &str,
-        at: usize,
-        piece: &[u8],
-    ) -> Result<Result<usize, String>> {
-        let waits = millis(WAITS);
-        let mut put = Cmd::with_capacity(6, piece.len() + key.len() + 64);
-        if at == 0 {
-            put.arg("SET").arg(key).arg(piece).arg("PX").arg(waits);
-        } else {
-            put.arg("SETRANGE").arg(key).arg(at).arg(piece);
+        let (mut next, mut outcome) = (first, Ok(()));
+        loop {
+            while pieces.has_room() && next < last && outcome.is_ok() {
+                let to = last.min(next + PIECE);
+                pieces.send(write_piece(key, next, &value[next..to]));
+                next = to;
+            }
+            let Some(values) = pieces.next().await? else { return Ok(outcome) };
+            outcome = outcome.and_then(|()| written(Some(values), value.len()));
         }
-        let mut expire = redis::cmd("PEXPIRE");
-        expire.arg(key).arg(waits);
-        let values = self.exchange(lane, key, vec![put, expire]).await?;
-        Ok(match values.into_iter().next() {
-            Some(Value::Int(length)) => Ok(usize::try_from(length).map_err(|_| self.server.unreadable())?),
-            Some(Value::Okay | Value::SimpleString(_)) => Ok(0),
-            Some(Value::ServerError(refusal)) => Err(without_arguments(refusal.to_string())),
-            _ => Err("the server refused a part of it".to_owned()),
-        })
     }
 
-    /// Sends two commands, and notes a failure for the values that wait.
+    /// Sends commands, and notes a failure for the values that wait.
     async fn exchange(&self, lane: usize, key: &str, commands: Vec<Cmd>) -> Result<Vec<Value>> {
         let batch = Batch::of_values(commands, Lane::Pieces(lane));
         match self.server.exchange(&batch, false).await {
@@ -248,5 +217,94 @@ impl Pieces {
                 Err(error)
             }
         }
+    }
+}
+
+/// The pieces of one value that are on their way, over one connection.
+struct Pipeline<'a> {
+    pieces: &'a Pieces,
+    lane: usize,
+    key: Arc<str>,
+    on_their_way: VecDeque<JoinHandle<Result<Vec<Value>>>>,
+}
+
+impl<'a> Pipeline<'a> {
+    fn new(pieces: &'a Pieces, lane: usize, key: &str) -> Self {
+        Self { pieces, lane, key: key.into(), on_their_way: VecDeque::new() }
+    }
+
+    fn has_room(&self) -> bool {
+        self.on_their_way.len() < ON_THEIR_WAY
+    }
+
+    fn send(&mut self, commands: Vec<Cmd>) {
+        let (pieces, lane, key) = (self.pieces.clone(), self.lane, Arc::clone(&self.key));
+        let sending = async move { pieces.exchange(lane, &key, commands).await };
+        self.on_their_way.push_back(tokio::spawn(sending));
+    }
+
+    /// The reply to the first of those that are on their way; `None` if there are none.
+    async fn next(&mut self) -> Result<Option<Vec<Value>>> {
+        let Some(piece) = self.on_their_way.pop_front() else { return Ok(None) };
+        piece.await.map_err(|_| self.pieces.server.unreadable())?.map(Some)
+    }
+}
+
+/// A piece of a string, the string's length, and its first bytes.
+struct Piece {
+    bytes: Vec<u8>,
+    length: usize,
+    first: Vec<u8>,
+}
+
+impl Piece {
+    /// `None` if there is no string.
+    fn of(values: Vec<Value>) -> Option<Self> {
+        let [Value::BulkString(bytes), Value::Int(length), Value::BulkString(first)] =
+            <[Value; 3]>::try_from(values).ok()?
+        else {
+            return None;
+        };
+        Some(Self { bytes, length: length.try_into().ok()?, first })
+    }
+}
+
+fn read_piece(key: &str, from: usize, header: usize) -> Vec<Cmd> {
+    let range = |from: usize, size: usize| {
+        let mut command = redis::cmd("GETRANGE");
+        command.arg(key).arg(from).arg(from + size - 1);
+        command
+    };
+    let mut length = redis::cmd("STRLEN");
+    length.arg(key);
+    // The first bytes last: if they are still those of the string, so are the piece and the length.
+    vec![range(from, PIECE), length, range(0, header)]
+}
+
+fn write_piece(key: &str, at: usize, piece: &[u8]) -> Vec<Cmd> {
+    let waits = millis(WAITS);
+    let mut put = Cmd::with_capacity(6, piece.len() + key.len() + 64);
+    if at == 0 {
+        put.arg("SET").arg(key).arg(piece).arg("PX").arg(waits);
+    } else {
+        put.arg("SETRANGE").arg(key).arg(at).arg(piece);
+    }
+    let mut expire = redis::cmd("PEXPIRE");
+    expire.arg(key).arg(waits);
+    vec![put, expire]
+}
+
+/// Whether a piece was written. Each piece but the first leaves a string of the value's length.
+fn written(reply: Option<Vec<Value>>, length: usize) -> Result<(), NotSent> {
+    match reply.and_then(|values| values.into_iter().next()) {
+        Some(Value::Okay | Value::SimpleString(_)) => Ok(()),
+        Some(Value::Int(now)) if usize::try_from(now) == Ok(length) => Ok(()),
+        Some(Value::Int(_)) => {
+            Err(NotSent { why: "the server has forgotten a part of it".to_owned(), lasts: false })
+        }
+        Some(Value::ServerError(refusal)) => {
+            Err(NotSent { why: without_arguments(refusal.to_string()), lasts: true })
+        }
+        _ => Err(NotSent { why: "the server refused a part of it".to_owned(), lasts: true }),
     }
 }

@@ -5,7 +5,7 @@ use crate::clock::ServerTime;
 use crate::format::record::LONGEST;
 use crate::options::Replicas;
 use crate::store::backend::{End, Look, Reply, Request};
-use crate::store::{Acquired, Excerpt, Forgotten, Found, Released, Seen};
+use crate::store::{Acquired, Excerpt, Extent, Forgotten, Found, Hit, Released, Seen};
 use redis::Value;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
             let mut fields = Fields::of(value)?;
             Reply::Found(found(&mut fields)?, fields.excerpt())
         }
-        Request::Look(Look::Hit(_)) => Reply::Seen(seen(value)?),
+        Request::Look(Look::Hit(hit)) => Reply::Seen(seen(hit, value)?),
         Request::Look(Look::Value(_)) => Reply::Value(window(Some(value))),
         Request::Forget(_) => Reply::Forgotten(forgotten(value)?),
         Request::Time => {
@@ -101,25 +101,26 @@ fn found(fields: &mut Fields) -> Option<Found> {
     })
 }
 
-fn seen(value: Value) -> Option<Seen> {
+fn seen(hit: &Hit<'_>, value: Value) -> Option<Seen> {
     let Value::Array(values) = value else { return None };
     let mut values = values.into_iter();
-    let record = match values.next()? {
-        Value::BulkString(record) if !record.is_empty() && record.len() <= LONGEST => Some(record),
-        _ => None,
+    let record = string(values.next()).filter(|record| record.len() <= LONGEST);
+    let value = match hit.extent {
+        Extent::Whole(_) => string(values.next()).map(Excerpt::whole),
+        Extent::Beginning => window(values.next()),
     };
-    let value = window(values.next());
-    let remaining = match values.next() {
-        Some(Value::Int(millis)) => u64::try_from(millis).ok().map(Duration::from_millis),
-        _ => None,
-    };
-    Some(Seen { record, value, remaining })
+    Some(Seen { record, value })
 }
 
-/// The beginning of a value that was read plainly. Something of another type is no value.
+/// The beginning of a value that was read plainly.
 fn window(value: Option<Value>) -> Option<Excerpt> {
+    string(value).map(|bytes| excerpt(WINDOW, bytes))
+}
+
+/// A string that is not empty. Something of another type is none.
+fn string(value: Option<Value>) -> Option<Vec<u8>> {
     match value {
-        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(excerpt(WINDOW, bytes)),
+        Some(Value::BulkString(bytes)) if !bytes.is_empty() => Some(bytes),
         _ => None,
     }
 }

@@ -8,14 +8,14 @@ use crate::format::record::{LONGEST, State};
 use crate::format::scheme::Names;
 use crate::options::Replicas;
 use crate::store::backend::{End, Look, Request};
-use crate::store::{Acquire, Fail, Hit, Refresh, Release, Renew, Sent};
+use crate::store::{Acquire, Extent, Fail, Hit, Refresh, Release, Renew, Sent};
 use redis::Cmd;
 
 /// The bytes of a value that come with its record in the reply to an acquire or a peek: enough to identify the value, and
 /// too few to delay a lock, however many callers there are.
 pub(super) const HEAD: usize = 4 << 10;
 
-/// The bytes of a value that a plain read asks for first.
+/// The bytes of a large value that a plain read asks for first.
 pub(super) const WINDOW: usize = 64 << 10;
 
 pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
@@ -168,14 +168,18 @@ fn renew(renew: &Renew<'_>) -> Batch {
 
 fn hit(hit: &Hit<'_>) -> Batch {
     let (record, value) = (&hit.names.record, hit.names.value());
-    // The record first: a value that is read later belongs to its turn or to a later one, and names that.
-    let mut commands = vec![first_bytes(record, LONGEST), first_bytes(&value, WINDOW)];
-    if hit.life {
-        let mut life = redis::cmd("PTTL");
-        life.arg(record);
-        commands.push(life);
+    match hit.extent {
+        Extent::Whole(_) => {
+            let mut both = Cmd::with_capacity(3, record.len() + value.len() + 16);
+            both.arg("MGET").arg(record).arg(value);
+            Batch { lane: Lane::Values, ..beginning(Batch::plain(both)) }
+        }
+        // The record first: a value that is read later belongs to its turn or to a later one, and names that.
+        Extent::Beginning => {
+            let commands = vec![first_bytes(record, LONGEST), first_bytes(&value, WINDOW)];
+            Batch::of_values(commands, Lane::Values)
+        }
     }
-    Batch::of_values(commands, Lane::Values)
 }
 
 /// The command that reads the first bytes of a string, and one more, which shows whether that is all.

@@ -41,7 +41,7 @@ struct Slot {
     number: u64,
     state: State,
     /// Dropped with the slot, it ends the task that closes the slot with the runtime.
-    _closes: oneshot::Sender<()>,
+    _alive: oneshot::Sender<()>,
 }
 
 enum State {
@@ -81,7 +81,8 @@ impl Runtimes {
 
     /// The connection of the runtime that the caller is in; `None` if there is no runtime, or no connection yet.
     pub(super) fn connection(&self) -> Option<Open> {
-        let handle = Handle::try_current().ok()?;
+        // The library's thread has connections of its own.
+        let handle = Handle::try_current().ok().filter(|_| !self.0.worker.is_current())?;
         let runtime = handle.id();
         let mut slots = self.slots();
         let known = slots.get(&runtime);
@@ -96,14 +97,14 @@ impl Runtimes {
             None => {}
         }
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
-        let (closes, closed) = oneshot::channel();
-        let replaced = slots.insert(runtime, Slot { number, state: State::Opening, _closes: closes });
+        let (alive, gone) = oneshot::channel();
+        let replaced = slots.insert(runtime, Slot { number, state: State::Opening, _alive: alive });
         drop(slots);
         // After the lock: this ends a task, and the others may end at once.
         drop(replaced);
         let slot = self.slot(runtime, number);
         handle.spawn(Opener(slot.clone()).run());
-        handle.spawn(Closer(slot).run(closed));
+        handle.spawn(Closer(slot).run(gone));
         None
     }
 
@@ -145,13 +146,10 @@ impl Open {
     /// Sends a batch, within the time limit of a reply. A connection that fails is not used again.
     pub(super) async fn send(mut self, batch: &Batch) -> Received {
         let sending = async {
-            match batch.single() {
-                Some(command) => Received::one(command.query_async(&mut self.connection).await),
-                None => {
-                    let values = batch.pipeline(None).query_async(&mut self.connection).await;
-                    Received::several(values, false)
-                }
+            if let Some(command) = batch.single() {
+                return Received::one(command.query_async(&mut self.connection).await);
             }
+            Received::several(batch.pipeline(None).query_async(&mut self.connection).await, false)
         };
         let received = self.worker.limit(Tick::now() + self.limits.response_timeout, sending).await;
         let received = received.unwrap_or_else(|| Received::one(Err(timed_out())));
@@ -193,9 +191,9 @@ impl Drop for Opener {
 struct Closer(SlotRef);
 
 impl Closer {
-    async fn run(self, closed: oneshot::Receiver<()>) {
-        // An error means that the slot has gone.
-        let _ = closed.await;
+    async fn run(self, gone: oneshot::Receiver<()>) {
+        // Nothing is ever sent: this is an error once the slot has gone.
+        let _ = gone.await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::circuit::Circuit;
-use super::link::{Batch, Limits, Link, Received, breaks_connection};
+use super::link::{Batch, Lane, Limits, Link, Received, breaks_connection};
 use super::refusal::{self, is_outage};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,8 +30,8 @@ pub(super) struct Server {
     /// The server's address, as people may see it.
     name: Arc<str>,
     wakeups: Wakeups,
-    /// Whether a task keeps checking that the tracking connection lives.
-    pulse: Arc<AtomicBool>,
+    /// Whether a task keeps checking that a tracking connection lives: that of locks, and that of values.
+    pulses: Arc<[AtomicBool; 2]>,
     circuit: Arc<Circuit>,
     /// Whether the server was checked for settings that endanger locks.
     advised: Arc<AtomicBool>,
@@ -60,7 +60,7 @@ impl Server {
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
             name: name.into(),
             wakeups,
-            pulse: Arc::default(),
+            pulses: Arc::default(),
             circuit: Arc::default(),
             advised: Arc::default(),
         }
@@ -70,7 +70,7 @@ impl Server {
         self.pass(batch)?;
         let received = self.send(batch, track).await;
         if received.tracked {
-            self.keep_pulse();
+            self.keep_pulse(batch.lane);
         }
         self.read(batch, received)
     }
@@ -82,7 +82,7 @@ impl Server {
         let (batch, received) = match self.send_here(&batch).await {
             Some(received) if !is_lost(&received) || batch.lane.is_for_values() => (batch, received),
             Some(_) => {
-                let (batch, received) = self.send_by_thread(Batch { is_repeat: true, ..batch }).await?;
+                let (batch, received) = self.send_by_thread(batch).await?;
                 (batch, Received { repeated: true, ..received })
             }
             None => self.send_by_thread(batch).await?,
@@ -217,18 +217,20 @@ impl Server {
     }
 
     /// Notices a tracking connection that died in silence: its pushes would never come.
-    fn keep_pulse(&self) {
-        if self.pulse.swap(true, Ordering::AcqRel) {
+    fn keep_pulse(&self, lane: Lane) {
+        let (lane, number) = if lane == Lane::Copies { (lane, 1) } else { (Lane::Shared, 0) };
+        if self.pulses[number].swap(true, Ordering::AcqRel) {
             return;
         }
         let this = self.clone();
         self.worker.detach(async move {
-            let ping = Batch::plain(::redis::cmd("PING"));
+            let ping = Batch { lane, ..Batch::plain(::redis::cmd("PING")) };
+            let pulse = &this.pulses[number];
             loop {
                 tokio::time::sleep(PULSE).await;
                 // A tracked call after this line starts another task; an earlier one is seen below.
-                this.pulse.store(false, Ordering::Release);
-                if this.wakeups.is_idle(Tick::now()) || this.pulse.swap(true, Ordering::AcqRel) {
+                pulse.store(false, Ordering::Release);
+                if this.wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
                     return;
                 }
                 // On a failure the link replaces the connection, and wakes everybody.

@@ -1,6 +1,6 @@
 //! One connection for many callers, on which the server can push changes.
 
-use super::link::{Batch, Lane, Limits, Received, breaks_connection};
+use super::link::{Batch, Limits, Received, breaks_connection};
 use crate::clock::Tick;
 use crate::store::Wakeups;
 use crate::store::last_failure::LastFailure;
@@ -64,9 +64,10 @@ impl SharedConnection {
         if !received.value.as_ref().is_err_and(breaks_connection) {
             return received;
         }
-        // A caller that wants a value has another way to it, and takes it at once.
-        if batch.is_repeat || batch.lane == Lane::Values {
+        if batch.lane.is_for_hits() {
+            // The caller takes its other way to the value at once. Pushes to the present connection are lost.
             self.slot.lock().await.open.take_if(|failed| failed.number == open.number);
+            self.wakeups.wake_all();
             return received;
         }
         let again = match self.open(Some(open.number)).await {
@@ -87,8 +88,10 @@ impl SharedConnection {
             return Err(error.clone());
         }
         slot.open = None;
-        // The pushes of the old connection are lost.
-        self.wakeups.wake_all();
+        if slot.opened > 0 {
+            // The pushes of the old connection are lost.
+            self.wakeups.wake_all();
+        }
         let number = slot.opened + 1;
         let opened = if self.tracks.load(Ordering::Relaxed) {
             self.open_tracking(number).await
@@ -152,7 +155,7 @@ impl Open {
             return Received::one(command.query_async(&mut self.connection).await);
         }
         // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
-        let pipeline = batch.pipeline(tracked.then(caching));
+        let pipeline = batch.pipeline(tracked.then(caching).as_ref());
         Received::several(pipeline.query_async(&mut self.connection).await, tracked)
     }
 }

@@ -1,5 +1,6 @@
 //! The drivers of a shared value, async and blocking: they wait for it, or compute it and pass it on.
 
+use crate::engine::attempt::Door;
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
 use crate::engine::handle::LockHandle;
@@ -70,8 +71,12 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let leader = loop {
             decision = match decision {
                 Decision::Ask => {
-                    let asked = self.request.clone().start(Arc::downgrade(&caller));
-                    self.decide(worker.attend(asked).await)
+                    if let Some(stored) = self.request.small_hit(Door::Task).await {
+                        self.receive(FlightResult::Value(stored))
+                    } else {
+                        let asked = self.request.clone().start(Arc::downgrade(&caller));
+                        self.decide(worker.attend(asked).await)
+                    }
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
@@ -108,8 +113,12 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let leader = loop {
             decision = match decision {
                 Decision::Ask => {
-                    let asked = self.request.clone().start(Arc::downgrade(&caller));
-                    self.decide(worker.block_on(asked))
+                    if let Some(stored) = pollster::block_on(self.request.small_hit(Door::Thread)) {
+                        self.receive(FlightResult::Value(stored))
+                    } else {
+                        let asked = self.request.clone().start(Arc::downgrade(&caller));
+                        self.decide(worker.block_on(asked))
+                    }
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
@@ -153,8 +162,12 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let was_decoded = stored.payload.decoded().is_some();
         match self.sharing.decode(&stored.payload) {
             Ok(returned) => {
-                if !was_decoded && stored.payload.decoded().is_some() && request.caching.local.is_some() {
-                    request.core.store.wakeups().weigh_copy(&request.spec.names.record, &stored.payload);
+                if !was_decoded
+                    && stored.payload.decoded().is_some()
+                    && let Some(call) = &request.caching.call
+                {
+                    let record = &request.spec.names.record;
+                    request.core.store.wakeups().weigh_copy(call, record, &stored.payload);
                 }
                 Decision::Return(returned)
             }
