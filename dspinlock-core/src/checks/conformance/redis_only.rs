@@ -232,6 +232,21 @@ fn another_type_at_the_fences_key_is_reported_and_stays() {
     assert!(rig.remaining().unwrap() > 20 * S);
 }
 
+/// `TIME` gives the microseconds without their leading zeros.
+#[test]
+fn a_token_early_in_a_second_has_all_digits() {
+    let rig = rig(false);
+    loop {
+        let time = rig.call(&Time);
+        if time.0 % 1_000_000 < 50_000 {
+            assert!(rig.granted(&tag(1)).abs_diff(time.0) < 60_000_000);
+            return;
+        }
+        // The time of day is no event that could be awaited.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The commands of a script must not leave the slot of its first key, and every key of a lock is there.
 #[test]
 fn a_node_of_a_cluster_has_all_keys_of_a_lock_in_one_slot() {
