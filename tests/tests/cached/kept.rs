@@ -91,7 +91,8 @@ async fn shared(client: &Client, n: u32) -> Answer<Arc<Solid>> {
 fn counts<T>(call: impl Fn() -> T) -> (u32, u32) {
     // It computes, asks and keeps a copy.
     drop((call(), call()));
-    (DECODED.set(0), CLONED.set(0));
+    DECODED.set(0);
+    CLONED.set(0);
     (0..10).for_each(|_| drop(call()));
     (DECODED.get(), CLONED.get())
 }
@@ -322,7 +323,9 @@ fn a_hit_evaluates_each_argument_that_identifies_the_value_once_and_no_other() {
 #[test]
 fn a_client_that_was_shut_down_serves_no_copies() {
     let client = Client::memory();
-    (0..3).for_each(|_| drop(fluid(&client, 1).unwrap()));
+    for _ in 0..3 {
+        fluid(&client, 1).unwrap();
+    }
     client.shutdown_blocking(Duration::ZERO).unwrap();
     let Err(AppError::Lock(error)) = fluid(&client, 1) else { panic!("served") };
     assert_eq!(error.kind(), ErrorKind::Closed);
@@ -359,7 +362,9 @@ fn no_call_that_begins_after_a_change_is_served_an_older_copy() {
             });
         }
         for round in 1..=500 {
-            (0..3).for_each(|_| drop(version(&client, &now).unwrap()));
+            for _ in 0..3 {
+                version(&client, &now).unwrap();
+            }
             now.store(round, Ordering::SeqCst);
             client.lock(()).namespace("version").forget_blocking().unwrap();
             forgotten.store(round, Ordering::SeqCst);
