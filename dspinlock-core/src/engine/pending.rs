@@ -37,7 +37,7 @@ impl Pending {
     /// Disarms the compensation: the reply says what the request did, and there is nothing to take back.
     pub(crate) fn settle(mut self) -> Tag {
         self.armed = false;
-        self.tag.clone()
+        std::mem::take(&mut self.tag)
     }
 
     /// Takes the request back. A dropped future and a panic do the same.
@@ -51,7 +51,8 @@ impl Drop for Pending {
         if !self.armed {
             return;
         }
-        let (core, spec, tag) = (Arc::clone(&self.core), Arc::clone(&self.spec), self.tag.clone());
+        let (core, spec, tag) =
+            (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
         let at_the_latest = refused_from(&core, self.not_after);
         let giving_back = self.core.giving_back();
         self.core.worker.detach(async move {

@@ -112,16 +112,16 @@ async fn a_call_dropped_before_it_is_told_to_compute_ahead_leaves_that_to_others
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
     let mark = format!("{{{}}}:refresh", ahead_later_entry(&ours, &runs).unwrap().record_key());
     let is_taken = || server.command(&["EXISTS", &mark]) == Reply::Int(1);
-    tokio::time::sleep(Duration::from_millis(150)).await;
     let written = server.calls("set");
     let until_asked = async {
         while !asked.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
     };
+    let until_due = async { while ahead_later(&ours, &runs).await.unwrap() == 1 {} };
     tokio::select! {
         biased;
-        _ = ahead_later(&ours, &runs) => panic!("no reply comes through"),
+        () = until_due => panic!("no reply comes through"),
         () = until_asked => {}
     }
     eventually("the late request takes the mark", || server.calls("set") > written);
@@ -132,11 +132,14 @@ async fn a_call_dropped_before_it_is_told_to_compute_ahead_leaves_that_to_others
 #[tokio::test]
 async fn a_caller_that_gets_the_mark_too_late_does_not_compute() {
     let (server, runs) = (Server::start(), Runs::default());
+    let was_due = Arc::new(AtomicBool::new(false));
+    let is_due = Arc::clone(&was_due);
     let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
     let (go, goes) = std::sync::mpsc::channel::<()>();
     let goes = std::sync::Mutex::new(goes);
     let proxy = Proxy::start_editing(([127, 0, 0, 1], server.port()).into(), move |words| {
         if words.get(3).is_some_and(|key| key.ends_with(b":refresh")) {
+            is_due.store(true, Ordering::SeqCst);
             asks.send(()).unwrap();
             // It fails once the test has ended.
             let _ = goes.lock().unwrap().recv();
@@ -145,14 +148,21 @@ async fn a_caller_that_gets_the_mark_too_late_does_not_compute() {
     });
     let (ours, theirs) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     assert_eq!(ahead_later(&ours, &runs).await.unwrap(), 1);
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    let until_due = async {
+        loop {
+            let value = ahead_later(&ours, &runs).await.unwrap();
+            if was_due.load(Ordering::SeqCst) {
+                return value;
+            }
+        }
+    };
     let another = async {
         asked.recv().await.unwrap();
         assert_eq!(ahead_later(&theirs, &runs).await.unwrap(), 2);
         drop(go);
     };
-    let (ours, ()) = tokio::join!(ahead_later(&ours, &runs), another);
-    assert_eq!((ours.unwrap(), runs.count()), (1, 2), "the next value is there already");
+    let (value, ()) = tokio::join!(until_due, another);
+    assert_eq!((value, runs.count()), (1, 2), "the next value is there already");
 }
 
 #[tokio::test]

@@ -71,9 +71,9 @@ impl Batch {
         Self { commands, script: None, lenient: true, lane, begins: true }
     }
 
-    /// The same with the source of the script in place of its digest.
-    pub(super) fn loading(&self) -> Option<Self> {
-        let source = self.script?;
+    /// The same with the source of the script in place of its digest, if the reply says that the server does not know it.
+    pub(super) fn loading(&self, received: &Received) -> Option<Self> {
+        let source = self.script.filter(|_| received.is_no_script())?;
         let mut command = redis::cmd("EVAL");
         command.arg(source);
         for argument in self.commands[0].args_iter().skip(2) {
@@ -141,7 +141,7 @@ impl Received {
         self
     }
 
-    pub(super) fn is_no_script(&self) -> bool {
+    fn is_no_script(&self) -> bool {
         self.value.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))
     }
 }

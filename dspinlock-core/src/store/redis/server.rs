@@ -112,9 +112,7 @@ impl Server {
 
     async fn send(&self, batch: &Batch, track: bool) -> Received {
         let received = self.link.send(batch, track).await;
-        if received.is_no_script()
-            && let Some(loading) = batch.loading()
-        {
+        if let Some(loading) = batch.loading(&received) {
             let loaded = self.link.send(&loading, track).await;
             return loaded.after(&received);
         }
@@ -123,7 +121,7 @@ impl Server {
 
     async fn send_here(&self, batch: &Batch) -> Option<Received> {
         let received = self.link.send_here(batch)?.await;
-        match batch.loading().filter(|_| received.is_no_script()) {
+        match batch.loading(&received) {
             Some(loading) => Some(self.link.send_here(&loading)?.await.after(&received)),
             None => Some(received),
         }
@@ -144,9 +142,7 @@ impl Server {
     /// `None` if the link sends only from the library's thread at present.
     fn send_blocking(&self, batch: &Batch) -> Result<Option<Received>> {
         let Some(received) = self.link.send_blocking(batch) else { return Ok(None) };
-        let Some(loading) = batch.loading().filter(|_| received.is_no_script()) else {
-            return Ok(Some(received));
-        };
+        let Some(loading) = batch.loading(&received) else { return Ok(Some(received)) };
         let loaded = if let Some(loaded) = self.link.send_blocking(&loading) {
             loaded
         } else {
