@@ -21,7 +21,7 @@
 //! lets a lock be handed off for as long as its lease is fresh, and not only for ten milliseconds.
 //!
 //! The bounds are in [`tests`]: a lease of two ticks, three ticks of time, three requests with a tag each, and in each
-//! check one event of each of two to four kinds of trouble. About 600,000 states are checked, in less than half a
+//! check one event of each of two to four kinds of trouble. About 800,000 states are checked, in less than half a
 //! minute of one processor. `DSPINLOCK_MODEL_TICKS=4` goes further; each tick takes about as long as all before it.
 //!
 //! [Flaws](config::Flaw) show that the checker notices: each is a protection that the model leaves out.
