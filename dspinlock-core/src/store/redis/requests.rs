@@ -191,6 +191,7 @@ fn first_bytes(key: &str, bytes: usize) -> Cmd {
 
 #[cfg(test)]
 mod tests {
+    use super::super::link::Received;
     use super::*;
     use crate::format::scheme::StandardScheme;
     use std::time::Duration;
@@ -203,8 +204,13 @@ mod tests {
         let names = Names::derive(&StandardScheme::default(), None, &crate::Key::new(&7)).unwrap();
         let words = |batch: &Batch| batch.commands[0].args_iter().count();
         let read = batch(Request::Look(Look::Read(&names)), LIMITS);
-        let loading = read.loading().unwrap();
+        let kind = redis::ErrorKind::Server(redis::ServerErrorKind::NoScript);
+        let unknown = Received::one(Err((kind, "no such script").into()));
+        let loading = read.loading(&unknown).unwrap();
         assert_eq!(words(&loading), words(&read));
-        assert!(loading.loading().is_none() && batch(Request::Ping, LIMITS).loading().is_none());
+        assert!(
+            loading.loading(&unknown).is_none() && batch(Request::Ping, LIMITS).loading(&unknown).is_none()
+        );
+        assert!(read.loading(&Received::one(Ok(redis::Value::Nil))).is_none());
     }
 }
