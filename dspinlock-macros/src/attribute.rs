@@ -75,7 +75,7 @@ fn expand(args: TokenStream, function: &Function) -> Result<TokenStream> {
     let library = args.get("crate").map_or_else(|| quote!(::dspinlock), |library| library.code.clone());
     let span = returns.0.map_or_else(|| function.sig.ident.span(), Spanned::span);
     let runtime = Runtime::new(&library, returns.nameable(), span, is_async);
-    let generator = Generator { args: &args, runtime, qualifiers };
+    let generator = Generator { args: &args, runtime, qualifiers, borrows: returns.may_borrow() };
     let entry = args
         .get("entry")
         .and_then(Value::name)

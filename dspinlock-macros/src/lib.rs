@@ -180,6 +180,11 @@ use proc_macro::TokenStream;
 /// `T` is any type that implements serde's `Serialize` and `DeserializeOwned`. The compiler resolves aliases of these types.
 /// A type parameter is stored as a whole, also if it is a `Result`.
 ///
+/// *Copies in the process.* With `local`, a hit on a copy takes no round trip. The copy also keeps the decoded value: hits share
+/// an `Arc<T>`, and clone a `T` that is `Clone + Send + Sync + 'static`; any other value, and one whose type has a lifetime in
+/// the signature, is decoded at each hit. Such a hit evaluates the arguments `key`, `namespace`, `client` and `schema`, and no
+/// others. `Client::with_local_copies` bounds the memory.
+///
 /// *Failures.* The callers that wait for a computation that fails get an error of kind `LeaderFailed`, with the `Err` as
 /// text: its `Display`, otherwise its `Debug`, otherwise the name of its type, cut at 500 characters. So the waiters do not
 /// repeat a failing computation one after the other. Later callers compute.

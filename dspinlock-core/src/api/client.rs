@@ -140,10 +140,10 @@ impl Client {
     /// The defaults are 10,000 and 64 MiB. Clones of the client share the copies and their bounds. Copies made before
     /// are dropped.
     ///
-    /// A copy weighs what it occupies in memory: the name of its record, the encoded value, and, for a function that
-    /// returns an `Arc<T>`, the decoded `T`, which all hits share. The library sees only the encoding of a `T`, so it
-    /// assumes that length again plus the size of a `T`; [`with_weight`](Self::with_weight) replaces this estimate. A
-    /// single copy of more than a sixteenth of `bytes` may not be kept.
+    /// A copy weighs what it occupies in memory: the key, the name of the record, the encoded value, and the decoded `T`, if the
+    /// function returns an `Arc<T>`, which all hits share, or a `T` that hits can clone. The library sees only the encoding
+    /// of a `T`, so it assumes that length again plus the size of a `T`; [`with_weight`](Self::with_weight) replaces this
+    /// estimate. A single copy of more than a sixteenth of `bytes` may not be kept.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -156,9 +156,9 @@ impl Client {
         self
     }
 
-    /// Sets how many bytes of memory a `T` occupies, itself included, where copies for `cached(local = …)` keep an
-    /// `Arc<T>`. For values with much in memory that is not stored, such as an index, or fields with `#[serde(skip)]`.
-    /// Clones of the client share it.
+    /// Sets how many bytes of memory a `T` occupies, itself included, where copies for `cached(local = …)` keep a decoded
+    /// one: for functions that return an `Arc<T>`, or a `T` that can be cloned. For values with much in memory that is not
+    /// stored, such as an index, or fields with `#[serde(skip)]`. Clones of the client share it.
     ///
     /// ```
     /// # use dspinlock::Client;
@@ -230,7 +230,17 @@ impl Client {
         Arc::clone(&self.core)
     }
 
+    /// The state that all clones share, by reference.
+    pub(crate) fn shared(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     pub(crate) fn scheme(&self) -> Arc<dyn Scheme> {
         Arc::clone(&self.scheme)
+    }
+
+    /// Tells schemes apart. Only unique while the scheme lives.
+    pub(crate) fn scheme_address(&self) -> usize {
+        Arc::as_ptr(&self.scheme).addr()
     }
 }

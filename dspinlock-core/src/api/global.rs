@@ -58,18 +58,31 @@ pub fn init(client: Client) -> Result<()> {
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 pub fn current_client() -> Result<Client> {
-    if let Some(client) = testing::client() {
-        return Ok(client);
+    with_client(Client::clone)
+}
+
+/// Passes the client in force to `look`, which must not open a scope.
+///
+/// # Errors
+///
+/// As [`current_client`].
+pub(crate) fn with_client<R>(look: impl FnOnce(&Client) -> R) -> Result<R> {
+    match testing::with_client(look) {
+        Ok(looked) => Ok(looked),
+        Err(look) => global().map(look),
     }
+}
+
+fn global() -> Result<&'static Client> {
     if testing::opened() {
         return beside_scopes();
     }
     let made = || Client::from_env().map(|client| Global { client, chosen: false });
-    GLOBAL.get_or_try_init(made).map(|global| global.client.clone())
+    GLOBAL.get_or_try_init(made).map(|global| &global.client)
 }
 
 /// The global client where a test may have lost its scope.
-fn beside_scopes() -> Result<Client> {
+fn beside_scopes() -> Result<&'static Client> {
     static TOLD: Once = Once::new();
     let Some(global) = GLOBAL.get().filter(|global| global.chosen) else {
         return Err(Error::new(
@@ -86,7 +99,7 @@ fn beside_scopes() -> Result<Client> {
              code that starts it, and needs `testing::carry(…)` or `testing::carry_async(…)`"
         );
     });
-    Ok(global.client.clone())
+    Ok(&global.client)
 }
 
 /// Shuts the global client down, if there is one. See [`Client::shutdown`].

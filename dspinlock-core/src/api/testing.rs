@@ -60,8 +60,16 @@ impl Scope for Client {
 }
 
 /// The client of the innermost scope.
-pub(crate) fn client() -> Option<Client> {
-    Client::stack().with_borrow(|clients| clients.last().cloned())
+fn client() -> Option<Client> {
+    with_client(Client::clone).ok()
+}
+
+/// Passes the client of the innermost scope to `look`, or returns `look` where there is none.
+pub(crate) fn with_client<R, F: FnOnce(&Client) -> R>(look: F) -> Result<R, F> {
+    Client::stack().with_borrow(|clients| match clients.last() {
+        Some(client) => Ok(look(client)),
+        None => Err(look),
+    })
 }
 
 fn scope_of(client: &Client) -> Client {

@@ -6,17 +6,17 @@ use crate::api::global;
 use crate::attribute::site::{self, Site};
 use crate::engine::attempt::Attempt;
 use crate::engine::fallback::Resolved;
-use crate::engine::memo::{Derived, Identity, Same};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Policy;
 use crate::engine::waits::check_recursion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Label;
 use crate::format::key::{Key, LockKey};
-use crate::options::{Budget, Caching, OnLost, OnOutage, Options};
+use crate::options::{Budget, Caching, CallId, OnLost, OnOutage, Options};
 use crate::value::request::CacheRequest;
 use crate::value::sharing::Sharing;
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,18 +52,20 @@ impl Mode {
 pub struct Call {
     site: &'static Site,
     mode: Mode,
-    closure: Option<&'static str>,
+    pub(super) closure: Option<&'static str>,
     qualifiers: Vec<Cow<'static, str>>,
-    namespace: Option<String>,
+    pub(super) namespace: Option<String>,
     key: Key,
-    client: Option<Client>,
+    pub(super) client: Option<Client>,
     options: Options,
     budget: Option<Budget>,
     expire: Option<Duration>,
     on_lost: Option<OnLost>,
     on_outage: Option<OnOutage>,
     caching: Caching,
-    schema: Option<&'static str>,
+    pub(super) schema: Option<&'static str>,
+    /// Its identity, by which a copy of its value is found.
+    id: Option<CallId>,
 }
 
 /// Writes setters, each for one field of [`Call`].
@@ -101,7 +103,13 @@ impl Call {
             on_outage: None,
             caching: Caching::new(),
             schema: None,
+            id: None,
         }
+    }
+
+    /// The call of a cached function for which there is no local copy.
+    pub(super) fn sought(site: &'static Site, key: Key, id: CallId) -> Self {
+        Self { mode: Mode::Cached, key, id: Some(id), ..Self::new(site) }
     }
 
     setters! {
@@ -149,10 +157,17 @@ impl Call {
         self
     }
 
-    /// The name of a type, or the text of a constant, that fills in a parameter of the function.
+    /// The name of a type that fills in a parameter of the function.
     #[must_use]
-    pub fn qualifier(mut self, part: impl Into<Cow<'static, str>>) -> Self {
-        self.qualifiers.push(part.into());
+    pub fn qualifier(mut self, part: &'static str) -> Self {
+        self.qualifiers.push(Cow::Borrowed(part));
+        self
+    }
+
+    /// A constant that fills in a parameter of the function.
+    #[must_use]
+    pub fn constant(mut self, value: &impl Debug) -> Self {
+        self.qualifiers.push(Cow::Owned(format!("{value:?}")));
         self
     }
 
@@ -197,24 +212,12 @@ impl Call {
     /// Makes the request for a value.
     pub(super) fn request(self, sharing: &impl Sharing) -> Result<CacheRequest> {
         let client = self.client_in_use()?;
-        let core = client.core();
-        // Only a hit from a local copy is faster than deriving the names.
-        let identity = self.caching.local.map(|_| self.identity(&client, sharing));
-        let derived = if let Some(derived) = identity.as_ref().and_then(|identity| core.memo.get(identity)) {
-            derived
-        } else {
-            let label = self.label(sharing)?;
-            let spec = self.spec(&client)?;
-            self.caching.validate(spec.options.expire).map_err(|error| spec.name(error))?;
-            let derived = Arc::new(Derived { spec, label });
-            if let Some(identity) = identity {
-                core.memo.keep(identity, Arc::clone(&derived));
-            }
-            derived
-        };
-        check_recursion(core.address(), &derived.spec)?;
-        let (lock, on_lost) = (self.on(&client, Arc::clone(&derived.spec)), self.lost());
-        Ok(CacheRequest::new(lock, derived.label.clone(), self.caching, on_lost))
+        let label = self.label(sharing)?;
+        let lock = self.on(&client, self.spec(&client)?);
+        self.caching.validate(lock.spec.options.expire).map_err(|error| lock.spec.name(error))?;
+        check_recursion(lock.core.address(), &lock.spec)?;
+        let on_lost = self.lost();
+        Ok(CacheRequest::new(lock, label, Caching { call: self.id, ..self.caching }, on_lost))
     }
 
     /// The stored value of this call, to look at and to forget.
@@ -237,21 +240,6 @@ impl Call {
     fn on(&self, client: &Client, spec: Arc<Spec>) -> Resolved {
         let on_outage = self.on_outage.unwrap_or(client.on_outage());
         Resolved { core: client.core(), spec, on_outage }
-    }
-
-    fn identity(&self, client: &Client, sharing: &impl Sharing) -> Identity {
-        Identity {
-            site: std::ptr::from_ref(self.site).addr(),
-            closure: self.closure,
-            qualifiers: self.qualifiers.clone(),
-            namespace: self.namespace.clone(),
-            schema: self.schema,
-            kind: sharing.kind(),
-            options: self.options(client),
-            caching: self.caching.clone(),
-            scheme: Same(client.scheme()),
-            key: self.key.clone(),
-        }
     }
 
     /// The label of the value. Functions that share a namespace share a lock, but a value belongs to the function that

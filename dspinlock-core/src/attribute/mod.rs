@@ -6,6 +6,7 @@
 
 mod call;
 mod enclosing;
+mod lookup;
 mod returns;
 pub mod sharing;
 mod site;
@@ -26,8 +27,9 @@ pub use crate::format::envelope::Payload;
 pub use crate::options::OnLost;
 pub use crate::options::OnOutage;
 pub use crate::value::codec::{Codec, Json};
-pub use crate::value::sharing::{CachedValue, Counted, InOk, Nothing, Sharing, Whole};
+pub use crate::value::sharing::{CachedValue, Cloned, Counted, InOk, Nothing, Sharing, Whole};
 pub use call::{Call, Mode};
+pub use lookup::{Lookup, Sought};
 pub use returns::*;
 pub use site::Site;
 

@@ -2,7 +2,6 @@
 //!
 //! The generated code uses these at the position of the user's return type, so the compiler's message points there.
 
-use std::fmt::Debug;
 use std::future::Future;
 
 use crate::{Error, KeyEncoder, LockKey};
@@ -77,11 +76,6 @@ impl<K: ?Sized> LockKey for KeyPart<'_, K> {
     fn encode(&self, encoder: &mut KeyEncoder) {
         (self.encode)(self.part, encoder);
     }
-}
-
-/// A const parameter as text, for the namespace.
-pub fn debug_text(value: &impl Debug) -> String {
-    format!("{value:?}")
 }
 
 /// Finds out whether a body failed, even if its `Result` goes by another name.

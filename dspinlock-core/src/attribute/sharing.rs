@@ -4,14 +4,15 @@
 //! to declare. The number of references decides the order. The methods have long names because the user's traits are in
 //! scope where they are called.
 
-use crate::value::sharing::{Counted, InOk, Nothing, Whole};
+use crate::value::sharing::{Cloned, Counted, InOk, Nothing, Whole};
 use std::any::type_name;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// Picks the [`Sharing`](super::Sharing) of a function that returns `R` and uses the codec `C`:
-/// `(&&&pick::<R, C>()).__dspinlock_sharing()`.
+/// `(&&&&&pick::<R, C>()).__dspinlock_sharing()`. [`ClonedResult`] and [`ClonedReturn`] are in scope only where the function
+/// has local copies.
 #[derive(Debug)]
 pub struct Pick<R, C>(PhantomData<fn() -> (R, C)>);
 
@@ -28,31 +29,46 @@ pub trait KnownReturn {
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
-impl<C> KnownReturn for &&Pick<(), C> {
+impl<C> KnownReturn for &&&&Pick<(), C> {
     type Sharing = Nothing;
     fn __dspinlock_sharing(&self) -> Nothing {
         Nothing
     }
 }
 
-impl<E, C> KnownReturn for &&Pick<Result<(), E>, C> {
+impl<E, C> KnownReturn for &&&&Pick<Result<(), E>, C> {
     type Sharing = InOk<Nothing, E>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
         InOk(Nothing, PhantomData)
     }
 }
 
-impl<T, C> KnownReturn for &&Pick<Arc<T>, C> {
+impl<T, C> KnownReturn for &&&&Pick<Arc<T>, C> {
     type Sharing = Counted<T, C>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
         Counted(PhantomData)
     }
 }
 
-impl<T, E, C> KnownReturn for &&Pick<Result<Arc<T>, E>, C> {
+impl<T, E, C> KnownReturn for &&&&Pick<Result<Arc<T>, E>, C> {
     type Sharing = InOk<Counted<T, C>, E>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
         InOk(Counted(PhantomData), PhantomData)
+    }
+}
+
+/// Other results, of values that can be cloned.
+pub trait ClonedResult {
+    /// How the value in `Ok` is shared.
+    type Sharing;
+    /// How the value in `Ok` is shared.
+    fn __dspinlock_sharing(&self) -> Self::Sharing;
+}
+
+impl<T: Clone + Send + Sync + 'static, E, C> ClonedResult for &&&Pick<Result<T, E>, C> {
+    type Sharing = InOk<Cloned<T, C>, E>;
+    fn __dspinlock_sharing(&self) -> Self::Sharing {
+        InOk(Cloned(PhantomData), PhantomData)
     }
 }
 
@@ -64,10 +80,25 @@ pub trait ResultReturn {
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
-impl<T, E, C> ResultReturn for &Pick<Result<T, E>, C> {
+impl<T, E, C> ResultReturn for &&Pick<Result<T, E>, C> {
     type Sharing = InOk<Whole<T, C>, E>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
         InOk(Whole(PhantomData), PhantomData)
+    }
+}
+
+/// Everything else that can be cloned.
+pub trait ClonedReturn {
+    /// How the whole value is shared.
+    type Sharing;
+    /// How the whole value is shared.
+    fn __dspinlock_sharing(&self) -> Self::Sharing;
+}
+
+impl<T: Clone + Send + Sync + 'static, C> ClonedReturn for &Pick<T, C> {
+    type Sharing = Cloned<T, C>;
+    fn __dspinlock_sharing(&self) -> Self::Sharing {
+        Cloned(PhantomData)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The state that all clones of a client share, and the end of the client.
 
 use crate::engine::flight::Flights;
-use crate::engine::memo::Memo;
 use crate::engine::queue::Queues;
 use crate::engine::renewer::Renewer;
 use crate::engine::spec::Spec;
@@ -22,8 +21,6 @@ pub(crate) struct Core {
     pub(crate) flights: Flights,
     pub(crate) unshared: Unshared,
     pub(crate) queues: Queues,
-    /// The names and labels of recent calls.
-    pub(crate) memo: Memo,
     pub(crate) closing: Arc<Closing>,
     /// Tells the processes apart that wait for one key.
     pub(crate) id: String,
@@ -39,7 +36,6 @@ impl Core {
             flights: Flights::default(),
             unshared: Unshared::default(),
             queues,
-            memo: Memo::default(),
             closing: Arc::default(),
             id: format!("{:x}", fastrand::u64(..)),
         })

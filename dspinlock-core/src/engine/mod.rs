@@ -10,7 +10,6 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod hold;
 pub(crate) mod lease;
-pub(crate) mod memo;
 pub(crate) mod pending;
 pub(crate) mod queue;
 pub(crate) mod renewer;

@@ -2,7 +2,11 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Identifies, as bytes, the calls that one local copy of a value is for. It determines the record and the label.
+pub(crate) type CallId = Arc<[u8]>;
 
 /// How a cached function keeps its values, in addition to the options of its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,13 +19,22 @@ pub(crate) struct Caching {
     pub(crate) err_expire: Option<Duration>,
     /// How long this process may serve a copy of the value.
     pub(crate) local: Option<Duration>,
+    /// The call that the copy is for, if there is to be one.
+    pub(crate) call: Option<CallId>,
     /// The largest stored value, in bytes.
     pub(crate) max_value: usize,
 }
 
 impl Caching {
     pub(crate) const fn new() -> Self {
-        Self { refresh_ahead: None, stale_if_error: None, err_expire: None, local: None, max_value: 64 << 20 }
+        Self {
+            refresh_ahead: None,
+            stale_if_error: None,
+            err_expire: None,
+            local: None,
+            call: None,
+            max_value: 64 << 20,
+        }
     }
 
     /// Refuses durations that can't be used, also together with `expire`.

@@ -6,7 +6,7 @@ mod reactions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use caching::Caching;
+pub(crate) use caching::{Caching, CallId};
 pub(crate) use limits::check_duration;
 pub use reactions::{OnLost, OnOutage};
 

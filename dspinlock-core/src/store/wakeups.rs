@@ -4,7 +4,8 @@
 //! cover that.
 
 use crate::clock::Tick;
-use crate::format::envelope::{Label, Payload};
+use crate::format::envelope::Payload;
+use crate::options::CallId;
 use crate::store::copies::{Copies, LocalCopy};
 use crate::sync::lock;
 use std::collections::HashMap;
@@ -44,7 +45,7 @@ impl Wakeups {
         Listener { wakeups: self.clone(), key: key.to_owned(), change }
     }
 
-    /// Wakes the listeners of `key`, and drops the copy of its value.
+    /// Wakes the listeners of `key`, and drops the copies of its value.
     pub(crate) fn wake(&self, key: &str) {
         let keys = self.keys();
         if let Some(sender) = keys.get(key) {
@@ -63,40 +64,48 @@ impl Wakeups {
         for sender in keys.values() {
             sender.send_replace(());
         }
-        self.0.copies.drop_all();
+        let dropped = self.0.copies.take_all();
         *self.copies_end() = None;
+        drop(keys);
+        drop(dropped);
     }
 
     fn copies_end(&self) -> MutexGuard<'_, Option<Tick>> {
         lock(&self.0.copies_end)
     }
 
-    /// The copy of the value of this record.
-    pub(crate) fn copy(&self, record: &str, label: &Label, now: Tick) -> Option<Payload> {
-        self.0.copies.get(record, label, now)
+    /// The copy of the value for this call.
+    pub(crate) fn copy(&self, call: &[u8]) -> Option<Arc<LocalCopy>> {
+        self.0.copies.get(call)
     }
 
-    /// Keeps a copy of a value, unless its key has changed since the listener [attended](Listener::attend): the value may be older
-    /// than that change, whose wake-up found no copy to drop.
-    pub(crate) fn keep_copy(&self, listener: &Listener, copy: LocalCopy) {
+    /// Keeps a copy of a value for a call, unless its key has changed since the listener [attended](Listener::attend): the value
+    /// may be older than that change, whose wake-up found no copy to drop.
+    pub(crate) fn keep_copy(&self, listener: &Listener, call: &CallId, copy: LocalCopy) {
+        debug_assert_eq!(listener.key, copy.record, "a change of the record drops the copy");
         // Before the lock: a function of the user's may weigh.
-        let weight = self.0.copies.weight(&listener.key, &copy.payload);
-        let _no_change_meanwhile = self.keys();
-        if !listener.change.has_changed().unwrap_or(true) {
-            let mut end = self.copies_end();
-            *end = Some(end.map_or(copy.until, |end| end.max(copy.until)));
-            drop(end);
-            self.0.copies.keep(&listener.key, copy, weight);
+        let weight = self.0.copies.weight(call, &copy.record, &copy.payload);
+        let no_change_meanwhile = self.keys();
+        if listener.change.has_changed().unwrap_or(true) {
+            return;
         }
+        let mut end = self.copies_end();
+        *end = Some(end.map_or(copy.until(), |end| end.max(copy.until())));
+        drop(end);
+        let dropped = self.0.copies.keep(call, Arc::new(copy), weight);
+        drop(no_change_meanwhile);
+        drop(dropped);
     }
 
     /// Weighs the copy with this payload again, after it was decoded.
-    pub(crate) fn weigh_copy(&self, record: &str, payload: &Payload) {
+    pub(crate) fn weigh_copy(&self, call: &CallId, record: &str, payload: &Payload) {
         // Before the lock: a function of the user's may weigh.
-        let weight = self.0.copies.weight(record, payload);
+        let weight = self.0.copies.weight(call, record, payload);
         // Otherwise a change meanwhile could drop the copy, and this put it back.
-        let _no_change_meanwhile = self.keys();
-        self.0.copies.weigh(record, payload, weight);
+        let no_change_meanwhile = self.keys();
+        let dropped = self.0.copies.weigh(call, payload, weight);
+        drop(no_change_meanwhile);
+        drop(dropped);
     }
 
     pub(crate) fn copies(&self) -> &Copies {
@@ -152,10 +161,18 @@ impl Drop for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::scheme::{Scheme, StandardScheme};
     use std::future::Future;
     use std::pin::pin;
     use std::task::{Context, Waker};
     use std::time::Duration;
+
+    /// Keeps a copy for the call `call`.
+    fn keep(wakeups: &Wakeups, listener: &Listener, until: Tick) {
+        let scheme: Arc<dyn Scheme> = Arc::new(StandardScheme::default());
+        let copy = LocalCopy::new(&listener.key, &scheme, &Payload::new(vec![1]), until);
+        wakeups.keep_copy(listener, &(*b"call").into(), copy);
+    }
 
     fn is_woken(listener: &mut Listener) -> bool {
         pin!(listener.changed()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
@@ -185,11 +202,8 @@ mod tests {
 
     #[test]
     fn a_copy_that_a_change_has_overtaken_is_not_kept() {
-        let (wakeups, label) = (Wakeups::default(), Label::new("json", "u32", &crate::Key::new("k")));
-        let now = Tick::from_millis(1_000);
-        let until = now + Duration::from_secs(1);
-        let copy = || LocalCopy { label: label.clone(), payload: Payload::new(vec![1]), until };
-        let is_kept = || wakeups.copy("k", &label, now).is_some();
+        let (wakeups, now) = (Wakeups::default(), Tick::from_millis(1_000));
+        let is_kept = || wakeups.copy(b"call").is_some();
         let mut listener = wakeups.listen("k");
         for (change, kept) in [(None, true), (Some("k"), false), (Some("other"), true)] {
             wakeups.wake("k");
@@ -198,7 +212,7 @@ mod tests {
             if let Some(changed) = change {
                 wakeups.wake(changed);
             }
-            wakeups.keep_copy(&listener, copy());
+            keep(&wakeups, &listener, now + Duration::from_secs(1));
             assert_eq!(is_kept(), kept, "{change:?}");
         }
         wakeups.wake_all();
@@ -218,16 +232,10 @@ mod tests {
 
     #[test]
     fn a_copy_relies_on_wakeups_until_it_expires() {
-        let wakeups = Wakeups::default();
-        let label = Label::new("json", "u32", &crate::Key::new("k"));
-        let now = Tick::from_millis(1_000);
+        let (wakeups, now) = (Wakeups::default(), Tick::from_millis(1_000));
         let (sooner, later) = (now + Duration::from_secs(1), now + Duration::from_secs(2));
-        let keep = |key: &str, until| {
-            let copy = LocalCopy { label: label.clone(), payload: Payload::new(vec![1]), until };
-            wakeups.keep_copy(&wakeups.listen(key), copy);
-        };
-        keep("a", later);
-        keep("b", sooner);
+        keep(&wakeups, &wakeups.listen("a"), later);
+        keep(&wakeups, &wakeups.listen("b"), sooner);
         assert!(!wakeups.is_idle(sooner) && wakeups.is_idle(later));
         wakeups.wake_all();
         assert!(wakeups.is_idle(now));

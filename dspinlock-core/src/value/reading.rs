@@ -26,12 +26,13 @@ impl CacheRequest {
     /// Reads a small stored value from the caller's own task or thread, if one is expected there. Larger ones are read once for
     /// all callers of this process, by their flight.
     pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
+        self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
         let extent =
             hint.extent().filter(|extent| matches!(extent, Extent::Whole(length) if *length <= SMALL))?;
         // A copy needs the connection that listens.
-        if self.caching.local.is_some() || self.core.check_open().is_err() {
+        if self.caching.local.is_some() {
             return None;
         }
         let read = Hit { names, extent };
@@ -48,8 +49,9 @@ impl CacheRequest {
     /// Reads the stored value for a flight, if one is expected there. The result is an error if a large value was there and the
     /// rest of it could not be read.
     ///
-    /// A miss and a failed read give `None`: the request for the lock comes next, and shows the same.
+    /// A miss, a failed read and a client that was shut down give `None`: the request for the lock comes next, and shows the same.
     pub(super) async fn hit(&self) -> Option<FlightResult> {
+        self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
         let extent = hint.extent()?;
@@ -61,9 +63,10 @@ impl CacheRequest {
         listener.attend();
         let seen = store.call_tracked(&read).await.0;
         let result = self.found(seen, hint, extent).await;
-        if let Some(FlightResult::Value(stored)) = &result {
-            let copy = LocalCopy::of(stored, label, local, self.caching.refresh_ahead);
-            store.wakeups().keep_copy(&listener, copy);
+        if let (Some(FlightResult::Value(stored)), Some(call)) = (&result, &self.caching.call) {
+            let copy =
+                LocalCopy::of(stored, &names.record, &self.spec.scheme, local, self.caching.refresh_ahead);
+            store.wakeups().keep_copy(&listener, call, copy);
         }
         result
     }

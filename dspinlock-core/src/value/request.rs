@@ -78,16 +78,9 @@ impl CacheRequest {
         Resolved { core, spec, on_outage: self.on_outage }
     }
 
-    /// The result that this process knows without a request to the server: its local copy of the value, or that the value
-    /// can't be shared.
+    /// The result that this process knows without a request to the server: that the value can't be shared.
     pub(crate) fn at_hand(&self) -> Option<FlightResult> {
-        let (record, label) = (&self.spec.names.record, self.label.as_ref()?);
-        let copy =
-            self.caching.local.and_then(|_| self.core.store.wakeups().copy(record, label, Tick::now()));
-        match copy {
-            Some(payload) => Some(FlightResult::Value(Stored::alone(payload))),
-            None => self.reaches_only(Reach::Caller).then_some(FlightResult::Unshared),
-        }
+        self.reaches_only(Reach::Caller).then_some(FlightResult::Unshared)
     }
 
     /// Whether the value is known to reach no further.

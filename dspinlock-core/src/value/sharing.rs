@@ -224,6 +224,44 @@ impl<T: CachedValue + Send + Sync + 'static, C: Codec> Sharing for Counted<T, C>
     }
 }
 
+/// The whole value, of which a local copy keeps a clone.
+#[derive(Debug)]
+pub struct Cloned<T, C>(pub Of<(T, C)>);
+
+impl<T: CachedValue + Clone + Send + Sync + 'static, C: Codec> Sharing for Cloned<T, C> {
+    type Return = T;
+    type Value = T;
+
+    fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    fn value<'a>(&self, returned: &'a T) -> Option<&'a T> {
+        Some(returned)
+    }
+
+    fn kind(&self) -> Option<(&'static str, &'static str)> {
+        Some((C::NAME, std::any::type_name::<T>()))
+    }
+
+    fn encode(&self, returned: &T) -> Option<Result<Payload, Unwritable>> {
+        Some(encode::<C, T>(returned))
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<T, String> {
+        if let Some(value) = payload.decoded().and_then(|value| value.downcast_ref::<T>()) {
+            return Ok(value.clone());
+        }
+        let value = decode::<C, T>(payload)?;
+        payload.keep(&Arc::new(value.clone()));
+        Ok(value)
+    }
+
+    fn done(&self) -> Option<T> {
+        None
+    }
+}
+
 /// The value in `Ok`, shared in one of the other ways.
 #[derive(Debug)]
 pub struct InOk<S, E>(pub S, pub Of<E>);

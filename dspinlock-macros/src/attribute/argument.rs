@@ -10,6 +10,8 @@ pub(crate) struct Argument {
     pub(crate) alone: Option<&'static str>,
     pub(crate) rules: &'static [Rule],
     pub(crate) passed: Passed,
+    /// Whether it determines which value a call gets, and so which local copy.
+    pub(crate) identifies: bool,
 }
 
 /// The syntax of a value.
@@ -71,8 +73,15 @@ pub(crate) enum Passed {
 }
 
 /// An argument of type [`Kind::Expr`] without rules; rows name what differs.
-pub(crate) const PLAIN: Argument =
-    Argument { name: "", value: "", kind: Kind::Expr, alone: None, rules: &[], passed: Passed::Value };
+pub(crate) const PLAIN: Argument = Argument {
+    name: "",
+    value: "",
+    kind: Kind::Expr,
+    alone: None,
+    rules: &[],
+    passed: Passed::Value,
+    identifies: false,
+};
 
 impl Argument {
     /// The argument as it is written: `wait = "5s"`.

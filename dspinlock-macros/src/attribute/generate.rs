@@ -27,25 +27,38 @@
 //! }
 //!
 //! // With `cached`:
+//!     let sharing = { use …; (&&&&&private::sharing::pick::<Result<Usage, AppError>, private::Json>()).__dspinlock_sharing() };
+//!     let call = …;
 //!     private::run_cached_async(
 //!         call,
-//!         { use …; (&&&private::sharing::pick::<Result<Usage, AppError>, private::Json>()).__dspinlock_sharing() },
+//!         sharing,
 //!         move |granted| async move { … },
 //!         |returned| …,                 // the message for the waiters if the body failed
 //!         |value| …,                    // the option `if`
 //!         |error| …,
 //!     )
+//!
+//! // With `cached(local = "5s")`, and a namespace as an example of what identifies the value:
+//!     let sharing = …;                  // as above, and it knows whether a copy can keep a clone of the value
+//!     let sought = private::Lookup::new({ static SITE: … }).place(…).namespace(&"usage").find(&(…key…), &sharing);
+//!     match sought {
+//!         private::Sought::Found(returned) => returned,
+//!         private::Sought::Call(call) => {
+//!             let call = call.local(Duration::new(5, 0));   // the other arguments, which a hit does not evaluate
+//!             private::run_cached_async(call, sharing, …).await
+//!         }
+//!     }
 //! ```
 //!
-//! The call is a statement of its own, so that everything that the key borrows or locks is given back before the wait. The
-//! runtime takes all decisions; the generated code takes none.
+//! The call, or its look-up, is a statement of its own, so that everything that the key borrows or locks is given back before
+//! the wait. The runtime takes all decisions; the generated code only asks whether there is a copy.
 
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::args::Args;
-use super::argument::Passed;
+use super::argument::{Argument, Passed};
 use super::function::Function;
 use super::lowered::Lowered;
 use super::mode::Mode;
@@ -57,24 +70,33 @@ pub(crate) struct Generator<'a> {
     pub(crate) runtime: Runtime,
     /// What tells the instances of the function apart, if the runtime needs its name.
     pub(crate) qualifiers: Option<Vec<Qualifier>>,
+    /// Whether the return type may borrow from the arguments.
+    pub(crate) borrows: bool,
 }
 
 impl Generator<'_> {
     /// `let call = Call::new(…).…;`, for the function or for its companion.
     pub(crate) fn call(&self, function: &Function, is_companion: bool) -> TokenStream {
-        let Self { args, runtime, qualifiers } = self;
-        let mut chain = runtime.call(function, is_companion, qualifiers.is_some());
-        chain.extend(runtime.mode(args.mode));
-        chain.extend(self.setters());
-        chain.extend(runtime.key(args.get("key").map(|key| &key.expr)));
-        let qualifiers = qualifiers.iter().flatten().map(|qualifier| runtime.qualifier(qualifier));
-        let call = local("call");
-        quote!(let #call = #chain; #(#qualifiers)*)
+        let Self { args, runtime, qualifiers, .. } = self;
+        let start = runtime.call(function, is_companion, qualifiers.is_some());
+        let (mode, setters, key) = (runtime.mode(args.mode), self.setters(|_| true), self.key());
+        let (call, qualifiers) = (local("call"), self.qualifiers());
+        quote!(let #call = #start #mode #setters.key(#key); #qualifiers)
     }
 
-    /// A setter for each argument that is written, in the order of the table.
-    fn setters(&self) -> impl Iterator<Item = TokenStream> {
-        self.args.values().filter_map(|(argument, value)| {
+    fn key(&self) -> TokenStream {
+        self.runtime.key(self.args.get("key").map(|key| &key.expr))
+    }
+
+    /// Statements that add the qualifiers.
+    fn qualifiers(&self) -> TokenStream {
+        self.qualifiers.iter().flatten().map(Runtime::qualifier).collect()
+    }
+
+    /// A setter for each of these arguments that is written, in the order of the table.
+    fn setters(&self, which: impl Fn(&Argument) -> bool) -> TokenStream {
+        let setters = self.args.values().filter(|(argument, _)| which(argument));
+        let setters = setters.filter_map(|(argument, value)| {
             let (setter, code) = (Ident::new(argument.name, Span::mixed_site()), &value.code);
             let code = match argument.passed {
                 Passed::Specially => return None,
@@ -83,33 +105,51 @@ impl Generator<'_> {
                 Passed::Variant => self.runtime.item(code),
             };
             Some(quote!(.#setter(#code)))
-        })
+        });
+        setters.collect()
     }
 
     /// The body of the function: the call, which runs the body of the user.
     pub(crate) fn body(&self, function: &Function, lowered: Option<&Lowered>) -> TokenStream {
-        let call = self.call(function, false);
         let Some(Lowered { items, pin, attrs, bindings, body, .. }) = lowered else {
-            let run = self.run(&function.body);
-            return quote!(#call #run);
+            return self.run(function, &function.body);
         };
-        let run = self.run(body);
+        let run = self.run(function, body);
         quote! {
             #(#items)*
-            #pin(#(#attrs)* async move { #(#bindings)* #call #run })
+            #pin(#(#attrs)* async move { #(#bindings)* #run })
         }
     }
 
-    fn run(&self, body: &Group) -> TokenStream {
+    /// The call with the body of the user, perhaps after the look-up of a copy.
+    fn run(&self, function: &Function, body: &Group) -> TokenStream {
         let Self { args, runtime, .. } = self;
         let body = runtime.closure(&self.granted_or_turned_away(body));
         let on_error = args.get("on_error").map_or_else(|| runtime.on_error(), |value| value.code.clone());
-        if args.mode == Mode::Cached {
-            let keep = args.get("if").map_or_else(|| quote!(|_| true), |value| value.code.clone());
-            runtime.run_cached(&body, self.codec(), &keep, &on_error)
-        } else {
-            runtime.run(&body, &on_error)
+        if args.mode != Mode::Cached {
+            let (call, run) = (self.call(function, false), runtime.run(&body, &on_error));
+            return quote!(#call #run);
         }
+        let keep = args.get("if").map_or_else(|| quote!(|_| true), |value| value.code.clone());
+        let run = runtime.run_cached(&body, &keep, &on_error);
+        if args.get("local").is_some() {
+            return self.unless_copied(function, &run);
+        }
+        let (call, sharing) = (self.call(function, false), runtime.sharing(self.codec(), false));
+        quote!(#sharing #call #run)
+    }
+
+    /// The look-up of a copy. Only without one, `run` makes the call, and the other arguments are evaluated.
+    fn unless_copied(&self, function: &Function, run: &TokenStream) -> TokenStream {
+        let Self { runtime, qualifiers, borrows, .. } = self;
+        let start = runtime.lookup(function, qualifiers.is_some());
+        let sharing = runtime.sharing(self.codec(), !borrows);
+        let find = runtime.find(&self.setters(|argument| argument.identifies), &self.key());
+        let (call, qualifiers) = (local("call"), self.qualifiers());
+        let others = self.setters(|argument| !argument.identifies);
+        let call_it = quote!(let #call = #call #others; #qualifiers #run);
+        let found_or_called = runtime.found_or_called(&call_it);
+        quote!(#sharing let #call = #start; #qualifiers #find #found_or_called)
     }
 
     pub(crate) fn codec(&self) -> Option<&TokenStream> {

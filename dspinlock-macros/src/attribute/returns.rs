@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    ParenthesizedGenericArguments, ReturnType, Token, TraitBound, Type, TypeFnPtr, TypeImplTrait, TypeInfer,
-    TypePath, parse_quote,
+    Lifetime, ParenthesizedGenericArguments, ReturnType, Token, TraitBound, Type, TypeFnPtr, TypeImplTrait,
+    TypeInfer, TypePath, TypeReference, parse_quote,
 };
 
 use super::spelling::{ends_in, first_type, last_segment, ungrouped_type};
@@ -25,6 +25,23 @@ impl<'a> Returns<'a> {
     /// The type that `cached` stores: the first argument of a `Result`, or the whole type.
     pub(crate) fn stored(self) -> Option<&'a Type> {
         self.0.map(value_of).filter(|ty| !is_unit(ty))
+    }
+
+    /// Whether the spelling of the type has a lifetime other than `'static`.
+    pub(crate) fn may_borrow(self) -> bool {
+        struct Find(bool);
+        impl<'ast> Visit<'ast> for Find {
+            fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+                self.0 |= lifetime.ident != "static";
+            }
+            fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+                self.0 |= reference.lifetime.is_none();
+                visit::visit_type_reference(self, reference);
+            }
+        }
+        let mut find = Find(false);
+        self.0.into_iter().for_each(|ty| find.visit_type(ty));
+        find.0
     }
 
     /// Whether an error may fit into the type.

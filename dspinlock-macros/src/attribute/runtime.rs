@@ -29,10 +29,25 @@ impl Runtime {
 
     /// The start of a chain of setters; with `is_named`, the runtime can derive the name of the function in the fleet.
     pub(crate) fn call(&self, function: &Function, is_companion: bool, is_named: bool) -> TokenStream {
+        self.chain(&quote!(Call), function, is_companion, is_named)
+    }
+
+    /// [`call`](Self::call) for the look-up of a local copy.
+    pub(crate) fn lookup(&self, function: &Function, is_named: bool) -> TokenStream {
+        self.chain(&quote!(Lookup), function, false, is_named)
+    }
+
+    fn chain(
+        &self,
+        start: &TokenStream,
+        function: &Function,
+        is_companion: bool,
+        is_named: bool,
+    ) -> TokenStream {
         let (private, site) = (&self.private, self.site(function, is_companion));
         // The type of a closure names the surrounding `impl`, trait or function.
         let place = is_named.then(|| quote!(.place(::core::any::type_name_of_val(&|| ()))));
-        quote!(#private::Call::new(#site) #place)
+        quote!(#private::#start::new(#site) #place)
     }
 
     /// The place of the function in the source, from which the runtime derives its name.
@@ -68,10 +83,10 @@ impl Runtime {
         Some(quote!(.mode(#mode)))
     }
 
-    /// The setter of the key. Nothing is moved into it: `(tenant, day)` becomes `(&tenant, &day)`.
+    /// The key, by reference. Nothing is moved into it: `(tenant, day)` becomes `(&tenant, &day)`.
     pub(crate) fn key(&self, key: Option<&Expr>) -> TokenStream {
         let key = key.map_or_else(|| quote!(()), |key| self.by_reference(key));
-        quote!(.key(&#key))
+        quote!(&#key)
     }
 
     /// Each part of a key by reference. A list stays as it is: a list of `u8` is bytes, and one of references is not.
@@ -92,15 +107,15 @@ impl Runtime {
         }
     }
 
-    /// A statement that adds a qualifier to the call.
-    pub(crate) fn qualifier(&self, Qualifier { conditions, kind }: &Qualifier) -> TokenStream {
-        let (private, call) = (&self.private, local("call"));
-        let part = match kind {
-            QualifierKind::TypeParam(ident) => quote!(::core::any::type_name::<#ident>()),
-            QualifierKind::ConstParam(ident) => quote!(#private::debug_text(&#ident)),
-            QualifierKind::Argument(ident) => quote!(::core::any::type_name_of_val(&#ident)),
+    /// A statement that adds a qualifier to the call, or to its look-up.
+    pub(crate) fn qualifier(Qualifier { conditions, kind }: &Qualifier) -> TokenStream {
+        let call = local("call");
+        let setter = match kind {
+            QualifierKind::TypeParam(ident) => quote!(qualifier(::core::any::type_name::<#ident>())),
+            QualifierKind::ConstParam(ident) => quote!(constant(&#ident)),
+            QualifierKind::Argument(ident) => quote!(qualifier(::core::any::type_name_of_val(&#ident))),
         };
-        quote!(#(#conditions)* let #call = #call.qualifier(#part);)
+        quote!(#(#conditions)* let #call = #call.#setter;)
     }
 
     /// An item of the runtime.
@@ -152,15 +167,33 @@ impl Runtime {
     pub(crate) fn run_cached(
         &self,
         body: &TokenStream,
-        codec: Option<&TokenStream>,
         keep: &TokenStream,
         on_error: &TokenStream,
     ) -> TokenStream {
-        let (call, sharing, failure) = (local("call"), self.sharing(codec), self.failure());
+        let (call, sharing, failure) = (local("call"), local("sharing"), self.failure());
         let run = self.item(&if self.is_async { quote!(run_cached_async) } else { quote!(run_cached) });
         let run = located(run, self.span);
         let run = quote_spanned!(self.span=> #run(#call, #sharing, #body, #failure, #keep, #on_error));
         self.awaited(&run)
+    }
+
+    /// A statement that looks for a local copy of the value, with the setters of what identifies it.
+    pub(crate) fn find(&self, setters: &TokenStream, key: &TokenStream) -> TokenStream {
+        let (call, sharing, sought) = (local("call"), local("sharing"), local("sought"));
+        let find = quote_spanned!(self.span=> .find(#key, &#sharing));
+        quote!(let #sought = #call #setters #find;)
+    }
+
+    /// The value of the copy, or the result of these statements, which make the call.
+    pub(crate) fn found_or_called(&self, call_it: &TokenStream) -> TokenStream {
+        let (call, sought, returned) = (local("call"), local("sought"), local("returned"));
+        let (found, missing) = (self.item(&quote!(Sought::Found)), self.item(&quote!(Sought::Call)));
+        quote! {
+            match #sought {
+                #found(#returned) => #returned,
+                #missing(#call) => { #call_it }
+            }
+        }
     }
 
     fn awaited(&self, run: &TokenStream) -> TokenStream {
@@ -180,20 +213,23 @@ impl Runtime {
         }}
     }
 
-    /// How the value is stored. The compiler finds it by the return type.
-    fn sharing(&self, codec: Option<&TokenStream>) -> TokenStream {
+    /// A statement that says how the value is stored, and perhaps cloned for a local copy. The compiler finds it by the return
+    /// type.
+    pub(crate) fn sharing(&self, codec: Option<&TokenStream>, clones: bool) -> TokenStream {
         let Self { private, output, span, .. } = self;
+        let sharing = local("sharing");
         let codec = codec.cloned().unwrap_or_else(|| quote!(#private::Json));
-        quote_spanned! {*span=> {
-            use #private::sharing::{AnyReturn as _, KnownReturn as _, ResultReturn as _};
-            (&&&#private::sharing::pick::<#output, #codec>()).__dspinlock_sharing()
-        }}
+        let clones = clones.then(|| quote_spanned!(*span=> ClonedResult as _, ClonedReturn as _,));
+        quote_spanned! {*span=> let #sharing = {
+            use #private::sharing::{AnyReturn as _, #clones KnownReturn as _, ResultReturn as _};
+            (&&&&&#private::sharing::pick::<#output, #codec>()).__dspinlock_sharing()
+        };}
     }
 
     /// The stored value of the call, for the companion.
     pub(crate) fn entry(&self, codec: Option<&TokenStream>) -> TokenStream {
-        let (call, sharing) = (local("call"), self.sharing(codec));
-        quote!(#call.entry(#sharing))
+        let (call, sharing, how) = (local("call"), local("sharing"), self.sharing(codec, false));
+        quote!(#how #call.entry(#sharing))
     }
 
     /// The message for the waiters of a call that failed.

@@ -1,7 +1,8 @@
 //! The table of arguments. The parser, the checks, the messages, the documentation and the generated code all read it.
 //!
-//! A new argument is a row here and a setter of the same name on the runtime's `Call`. Only an argument that is
-//! [passed specially](Passed::Specially) has code of its own, in [`generate`](super::generate).
+//! A new argument is a row here and a setter of the same name on the runtime's `Call`, and also on its `Lookup` if the argument
+//! identifies the value. Only an argument that is [passed specially](Passed::Specially) has code of its own, in
+//! [`generate`](super::generate).
 
 use super::argument::{Argument, Kind, PLAIN, Passed, Rule, Zero};
 
@@ -39,7 +40,7 @@ table! {
     {
         name: "namespace", value: "\"billing\"", default: "derived from the function",
         meaning: "Keeps the keys of different functions apart, see [below](#namespaces).",
-        kind: Kind::Namespace, passed: Passed::Reference,
+        kind: Kind::Namespace, passed: Passed::Reference, identifies: true,
     }
     {
         name: "sleep", value: "\"100ms\"", default: "500 ms",
@@ -105,7 +106,7 @@ table! {
     {
         name: "client", value: "self.locks", default: "the client of `testing::scope`, otherwise the global one",
         meaning: "The `dspinlock::Client`, or a reference to one.",
-        passed: Passed::Reference,
+        passed: Passed::Reference, identifies: true,
     }
     {
         name: "crate", value: "my_library::dspinlock", default: "`::dspinlock`",
@@ -148,7 +149,7 @@ table! {
         name: "schema", value: "\"usage-2\"", default: "the names of the type, the function and its type parameters",
         meaning: "Names the form of the value. A stored value of another schema is a miss. Functions with the same \
                   `namespace` and `schema` share values.",
-        kind: Kind::Schema, rules: &[Rule::Value],
+        kind: Kind::Schema, rules: &[Rule::Value], identifies: true,
     }
     {
         name: "codec", value: "dspinlock::Json", default: "`dspinlock::Json`",

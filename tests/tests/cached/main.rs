@@ -9,6 +9,7 @@ mod flights;
 mod freshness;
 mod in_code;
 mod in_pieces;
+mod kept;
 mod local;
 mod loss;
 mod misses;

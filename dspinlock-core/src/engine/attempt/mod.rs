@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
-use crate::options::Caching;
+use crate::options::{Caching, CallId};
 use crate::store::{Listener, LocalCopy, Notify, Replace};
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -72,6 +72,8 @@ struct Fetching {
     max_value: usize,
     /// How long a copy of the value is kept in this process.
     local: Option<Duration>,
+    /// The call that the copy is for.
+    call: Option<CallId>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
@@ -141,7 +143,9 @@ impl Attempt {
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
         let label_line = label.as_ref().map(Label::line).unwrap_or_default();
-        self.fetch = Some(Fetching { refresh_ahead, label, label_line, max_value, local, waited_for: None });
+        let call = caching.call.clone();
+        self.fetch =
+            Some(Fetching { refresh_ahead, label, label_line, max_value, local, call, waited_for: None });
         self
     }
 
@@ -247,13 +251,14 @@ impl Attempt {
     /// Keeps a copy of a value that was read, for as long as this process may serve it.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
         if let (
-            Some(Fetching { label: Some(label), local: Some(local), refresh_ahead, .. }),
+            Some(Fetching { local: Some(local), call: Some(call), refresh_ahead, .. }),
             Some(listener),
             Outcome::Fetched(Fetched::Value(stored)),
         ) = (&self.fetch, listener, outcome)
         {
-            let copy = LocalCopy::of(stored, label, *local, *refresh_ahead);
-            self.core.store.wakeups().keep_copy(listener, copy);
+            let copy =
+                LocalCopy::of(stored, &self.spec.names.record, &self.spec.scheme, *local, *refresh_ahead);
+            self.core.store.wakeups().keep_copy(listener, call, copy);
         }
     }
 

@@ -45,15 +45,20 @@ fn surrounding(each: impl FnMut(&Arc<Run>)) {
     Arc::<Run>::stack().with_borrow(|runs| runs.iter().for_each(each));
 }
 
+/// Whether the surrounding code runs under this lock.
+pub(crate) fn is_inside(core: usize, record: &str) -> bool {
+    let mut inside = false;
+    surrounding(|run| inside |= run.core == core && run.lock.names.record == record);
+    inside
+}
+
 /// Refuses a lock that the surrounding code holds, and would wait for itself, or be turned away by itself.
 ///
 /// # Errors
 ///
 /// `Misuse`.
 pub(crate) fn check_recursion(core: usize, spec: &Spec) -> Result<()> {
-    let mut inside = false;
-    surrounding(|run| inside |= run.core == core && run.lock.names.record == spec.names.record);
-    if inside {
+    if is_inside(core, &spec.names.record) {
         let what = "a recursive call: the function that is running here holds this very key and would wait for itself, or \
                     be turned away by itself; lock only the outer call, or give the inner one another key";
         return Err(spec.error(ErrorKind::Misuse, what));

@@ -101,9 +101,10 @@ pub struct KeyEncoder {
 }
 
 impl KeyEncoder {
-    /// The canonical bytes of a value.
-    pub(super) fn encode_key(value: &(impl LockKey + ?Sized)) -> Vec<u8> {
-        let mut encoder = Self { bytes: vec![VERSION], written: 0 };
+    /// Appends the canonical bytes of a value.
+    pub(super) fn append_key(mut bytes: Vec<u8>, value: &(impl LockKey + ?Sized)) -> Vec<u8> {
+        bytes.push(VERSION);
+        let mut encoder = Self { bytes, written: 0 };
         encoder.item(value);
         encoder.bytes
     }

@@ -40,7 +40,7 @@ macro_rules! integers {
     ($($(#[$only:ident])? $integer:ident),+) => {$(
         impl LockKey for $integer {
             fn encode(&self, encoder: &mut KeyEncoder) {
-                encoder.leaf(tag::INTEGER, self.to_string().as_bytes());
+                encoder.leaf(tag::INTEGER, itoa::Buffer::new().format(*self).as_bytes());
             }
 
             $(integers! { @$only })?

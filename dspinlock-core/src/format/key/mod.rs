@@ -75,7 +75,17 @@ pub struct Key {
 impl Key {
     /// Creates the key of a value.
     pub fn new(value: &(impl LockKey + ?Sized)) -> Self {
-        Self { bytes: KeyEncoder::encode_key(value) }
+        Self { bytes: Self::append(Vec::new(), value) }
+    }
+
+    /// Appends the [canonical](Self::canonical) bytes of a value's key.
+    pub(crate) fn append(bytes: Vec<u8>, value: &(impl LockKey + ?Sized)) -> Vec<u8> {
+        KeyEncoder::append_key(bytes, value)
+    }
+
+    /// The key with these [canonical](Self::canonical) bytes.
+    pub(crate) fn from_canonical(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.to_vec() }
     }
 
     /// Returns the canonical bytes, which are different for different values and the same in every process.
