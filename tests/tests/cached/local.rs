@@ -80,14 +80,26 @@ fn a_hit_on_a_copy_asks_nobody_until_a_change_is_pushed() {
 fn a_flush_and_a_lost_connection_drop_every_copy() {
     let server = Server::start();
     let client = Client::connect(&server.url()).unwrap();
-    for command in [&["FLUSHALL"][..], &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]] {
+    for command in ["FLUSHALL", "CLIENT KILL TYPE normal SKIPME yes", "CLIENT KILL ID of the hits"] {
         let before = keep_a_copy(&server, &client);
-        server.command(command);
-        eventually("the server is asked again", || {
+        let mut words: Vec<_> = command.split(' ').map(ToOwned::to_owned).collect();
+        if command.ends_with("hits") {
+            words.splice(3.., [connection_of_hits(&server)]);
+        }
+        server.command(&words);
+        eventually(command, || {
             copied(&client, 7, 1).unwrap();
             asked(&server) > before
         });
     }
+}
+
+/// The id of the connection over which a copy was read, and its change is pushed.
+fn connection_of_hits(server: &Server) -> String {
+    let list = server.command(&["CLIENT", "LIST"]);
+    let is_it = |client: &&str| client.contains(" flags=t ") && client.contains(" cmd=mget ");
+    let client = list.text().unwrap().lines().find(is_it).expect("a tracked read");
+    client.split(' ').find_map(|field| field.strip_prefix("id=")).unwrap().to_owned()
 }
 
 /// Has the client keep a copy of 1, and returns how often the server was asked so far.
@@ -114,7 +126,12 @@ fn a_silent_connection_drops_every_copy() {
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
     let (client, other) = (Client::connect(&proxy.url()).unwrap(), Client::connect(&server.url()).unwrap());
     let before = keep_a_copy(&server, &client);
-    within(Duration::from_secs(20), "two pings", || server.calls("ping") >= 2);
+    within(Duration::from_secs(20), "a ping over each connection that listens", || {
+        let list = server.command(&["CLIENT", "LIST"]);
+        let listening = list.text().unwrap().lines().filter(|client| client.contains(" flags=t "));
+        let pinged = listening.map(|client| client.contains(" cmd=ping ")).collect::<Vec<_>>();
+        pinged == [true, true]
+    });
     assert_eq!((copied(&client, 7, 2).unwrap(), asked(&server)), (1, before), "the copy was dropped");
     proxy.silence();
     assert!(other.lock(7).namespace("copied").forget_blocking().unwrap());
