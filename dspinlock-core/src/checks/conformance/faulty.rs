@@ -88,6 +88,7 @@ fn with(faults: &'static [Fault], in_doubt: bool, by_async: bool) -> Rig {
         store: Arc::new(Store::new(backend, wakeups)),
         names: names("example"),
         by_async: by_async.then(runtime),
+        here: false,
         put: Box::new(move |key, value, life| stranger.put(key, value, life)),
     }
 }

@@ -1,4 +1,4 @@
-//! What every store must do: one suite, run against each of them. On Redis it runs by both doors.
+//! What every store must do: one suite, run against each of them. On Redis it runs by all three doors.
 //!
 //! To test another store, write a factory of its [`Rig`], and add a line to [`conformance!`].
 
@@ -20,6 +20,7 @@ macro_rules! conformance {
         mod faulty { $(#[test] fn $name() { super::$name(&super::super::faulty::rig()); })* }
         #[cfg(feature = "redis")]
         mod redis {
+            mod by_task { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig_of_a_task()); })* }
             mod by_async { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(true)); })* }
             mod blocking { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(false)); })* }
         }
@@ -42,8 +43,10 @@ struct Rig {
     name: &'static str,
     store: Arc<Store>,
     names: Names,
-    /// Set to test the async door.
+    /// Set to test the async doors.
     by_async: Option<tokio::runtime::Runtime>,
+    /// Whether that is the door of a caller's own task.
+    here: bool,
     put: Put,
 }
 
@@ -59,6 +62,7 @@ fn memory() -> Rig {
         store: Arc::new(Store::new(memory, wakeups)),
         names: names("example"),
         by_async: None,
+        here: false,
         put: Box::new(move |key, value, life| stranger.put(key, value, life)),
     }
 }
@@ -72,6 +76,7 @@ impl Rig {
     fn call<O: Operation>(&self, operation: &O) -> O::Reply {
         let backend = self.store.backend();
         let answer = match &self.by_async {
+            Some(runtime) if self.here => runtime.block_on(backend.send_here(operation.request()).wait()),
             Some(runtime) => runtime.block_on(backend.send(operation.request(), false).wait()),
             None => backend.send_blocking(operation.request()),
         };

@@ -8,6 +8,14 @@ pub(super) fn rig(by_async: bool) -> Rig {
     with_server(by_async).0
 }
 
+/// The same by the door of a caller's own task, over the connection of its runtime.
+pub(super) fn rig_of_a_task() -> Rig {
+    let rig = Rig { here: true, ..rig(true) };
+    // The library's thread serves the first requests, while that connection is opened.
+    (0..20).for_each(|_| rig.call(&Ping));
+    rig
+}
+
 fn with_server(by_async: bool) -> (Rig, Arc<Server>) {
     on(Server::start(), by_async)
 }
@@ -27,6 +35,7 @@ fn on(server: Server, by_async: bool) -> (Rig, Arc<Server>) {
         store: Arc::clone(&client.core().store),
         names: names("example"),
         by_async: by_async.then(runtime),
+        here: false,
         put: Box::new(put),
     };
     (rig, server)
