@@ -47,12 +47,17 @@ pub(crate) struct LocalCopy {
 }
 
 impl LocalCopy {
-    /// A copy of a value that was read just now beside this record, for calls with this scheme. This process may serve it for
-    /// `local` at most, and no longer than its record lives.
+    /// A copy of the value beside this record, for calls with this scheme.
+    pub(super) fn new(record: &str, scheme: &Arc<dyn Scheme>, payload: &Payload, until: Tick) -> Self {
+        Self { record: record.to_owned(), payload: payload.clone(), until, _scheme: Arc::clone(scheme) }
+    }
+
+    /// A copy of a value that was read just now, for as long as this process may serve it: at most `local`, and no longer than
+    /// its record lives.
     pub(crate) fn of(
+        stored: &Stored,
         record: &str,
         scheme: &Arc<dyn Scheme>,
-        stored: &Stored,
         local: Duration,
         refresh_ahead: Option<Duration>,
     ) -> Self {
@@ -63,11 +68,7 @@ impl LocalCopy {
         Self::new(record, scheme, &stored.payload, until)
     }
 
-    pub(super) fn new(record: &str, scheme: &Arc<dyn Scheme>, payload: &Payload, until: Tick) -> Self {
-        Self { record: record.to_owned(), payload: payload.clone(), until, _scheme: Arc::clone(scheme) }
-    }
-
-    pub(super) fn until(&self) -> Tick {
+    pub(crate) fn until(&self) -> Tick {
         self.until
     }
 

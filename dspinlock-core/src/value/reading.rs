@@ -26,12 +26,13 @@ impl CacheRequest {
     /// Reads a small stored value from the caller's own task or thread, if one is expected there. Larger ones are read once for
     /// all callers of this process, by their flight.
     pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
+        self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
         let extent =
             hint.extent().filter(|extent| matches!(extent, Extent::Whole(length) if *length <= SMALL))?;
         // A copy needs the connection that listens.
-        if self.caching.local.is_some() || self.core.check_open().is_err() {
+        if self.caching.local.is_some() {
             return None;
         }
         let read = Hit { names, extent };
@@ -48,23 +49,23 @@ impl CacheRequest {
     /// Reads the stored value for a flight, if one is expected there. The result is an error if a large value was there and the
     /// rest of it could not be read.
     ///
-    /// A miss and a failed read give `None`: the request for the lock comes next, and shows the same.
+    /// A miss, a failed read and a client that was shut down give `None`: the request for the lock comes next, and shows the same.
     pub(super) async fn hit(&self) -> Option<FlightResult> {
+        self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
-        // After a shutdown the request for the lock shows the error.
-        let extent = hint.extent().filter(|_| self.core.check_open().is_ok())?;
+        let extent = hint.extent()?;
         let read = Hit { names, extent };
-        let Some((local, call)) = self.caching.local.zip(self.caching.call.as_ref()) else {
+        let Some(local) = self.caching.local else {
             return self.found(store.call(&read).await, hint, extent).await;
         };
         let mut listener = store.wakeups().listen(&names.record);
         listener.attend();
         let seen = store.call_tracked(&read).await.0;
         let result = self.found(seen, hint, extent).await;
-        if let Some(FlightResult::Value(stored)) = &result {
-            let scheme = &self.spec.scheme;
-            let copy = LocalCopy::of(&names.record, scheme, stored, local, self.caching.refresh_ahead);
+        if let (Some(FlightResult::Value(stored)), Some(call)) = (&result, &self.caching.call) {
+            let copy =
+                LocalCopy::of(stored, &names.record, &self.spec.scheme, local, self.caching.refresh_ahead);
             store.wakeups().keep_copy(&listener, call, copy);
         }
         result

@@ -1,4 +1,4 @@
-//! Compares `dspinlock` with the bare commands and with other locks, in one run against private servers.
+//! Compares `dspinlock` with plain commands and with other libraries, in one run against private servers.
 //!
 //! ```sh
 //! cargo run --release -p dspinlock-bench -- --quick
@@ -13,6 +13,7 @@ mod contestants;
 mod measure;
 mod options;
 mod place;
+mod profile;
 mod report;
 mod rows;
 mod worker;
@@ -24,6 +25,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == child::WORKER => worker::main(rest),
+        Some((first, rest)) if first == profile::PROFILE => profile::main(rest),
+        Some((first, [dir, readme])) if first == options::TABLES => {
+            report::summary::write(dir.as_ref(), readme.as_ref())
+        }
         _ => compare(&arguments),
     };
     match done {
@@ -49,10 +54,10 @@ fn compare(arguments: &[String]) -> Fallible<()> {
     for row in rows::ALL.iter().filter(|row| options.wants(row.name)) {
         eprintln!("{} …", row.name);
         let start = Instant::now();
-        let result = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
+        let measured = rows::run(row, &options).map_err(|error| format!("{}: {error}", row.name))?;
         eprintln!("{} took {:.0} s", row.name, start.elapsed().as_secs_f64());
-        report::table::print(&result);
-        results.push(result);
+        measured.iter().for_each(report::table::print);
+        results.extend(measured);
     }
     report::write(&results, &options)
 }

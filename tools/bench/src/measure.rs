@@ -2,7 +2,7 @@
 
 use crate::Fallible;
 use crate::child::{Figures, availability};
-use crate::contestants::Contestant;
+use crate::contestants::{Contestant, Part};
 use crate::options::Options;
 
 /// The result of one turn of one contestant.
@@ -26,6 +26,7 @@ impl Sample {
 /// The results of a contestant in a row.
 pub(crate) struct Standing {
     pub(crate) name: String,
+    pub(crate) part: Part,
     /// The samples in the order in which they were taken, or why there are none.
     pub(crate) samples: Result<Vec<Sample>, String>,
 }
@@ -35,6 +36,8 @@ pub(crate) struct Measured {
     pub(crate) row: &'static str,
     pub(crate) what: &'static str,
     pub(crate) unit: &'static str,
+    /// Whether server and clients shared one core.
+    pub(crate) pinned: bool,
     pub(crate) standings: Vec<Standing>,
 }
 
@@ -60,10 +63,34 @@ impl Measured {
         self.standings.iter().map(|standing| standing.values().len()).max().unwrap_or(0)
     }
 
-    /// The ratios of a contestant's samples to those of the bare commands next to them in time.
-    pub(crate) fn ratio(&self, standing: &Standing) -> Option<Spread> {
-        let base = self.standings.iter().find(|standing| standing.name == "bare")?.values();
-        let values = standing.values();
+    /// Its name, and that of its place.
+    pub(crate) fn title(&self) -> String {
+        format!("{}{}", self.row, if self.pinned { ", one core" } else { "" })
+    }
+
+    /// Whether a greater figure is the better one.
+    pub(crate) fn more_is_better(&self) -> bool {
+        matches!(self.unit, "ops/s" | "sections/s" | "share")
+    }
+
+    /// The plain commands, or what is written by hand.
+    pub(crate) fn yardstick(&self) -> Option<&Standing> {
+        self.standings.iter().find(|standing| standing.part == Part::Yardstick && standing.samples.is_ok())
+    }
+
+    /// The peer with the best median.
+    pub(crate) fn best_peer(&self) -> Option<&Standing> {
+        let median = |standing: &Standing| {
+            let median = Spread::of(standing.values()).median;
+            if self.more_is_better() { -median } else { median }
+        };
+        let peers = self.standings.iter().filter(|standing| standing.part == Part::Peer);
+        peers.filter(|peer| peer.samples.is_ok()).min_by(|a, b| median(a).total_cmp(&median(b)))
+    }
+
+    /// The ratios of a contestant's samples to those of another one next to them in time.
+    pub(crate) fn ratio(standing: &Standing, base: Option<&Standing>) -> Option<Spread> {
+        let (values, base) = (standing.values(), base?.values());
         // A ratio to zero has no meaning.
         let pairs = values.iter().zip(&base).filter(|(_, base)| **base != 0.0);
         let ratios: Vec<f64> = pairs.map(|(value, base)| value / base).collect();
@@ -109,7 +136,7 @@ pub(crate) fn in_turns<T>(
 ) -> Vec<Standing> {
     let mut field: Vec<(&Contestant, State<T>)> = contestants
         .iter()
-        .filter(|contestant| options.wants_lib(&contestant.name))
+        .filter(|contestant| contestant.part == Part::Yardstick || options.wants_lib(&contestant.name))
         .map(|contestant| {
             let ready = availability(contestant.engine)
                 .and_then(|()| prepare(contestant).map_err(|error| error.to_string()));
@@ -127,6 +154,7 @@ pub(crate) fn in_turns<T>(
     }
     let standing = |(contestant, state): (&Contestant, State<T>)| Standing {
         name: contestant.name.clone(),
+        part: contestant.part,
         samples: state.map(|(_, samples)| samples),
     };
     field.into_iter().map(standing).collect()
@@ -145,12 +173,24 @@ mod tests {
 
     #[test]
     fn ratios_are_of_neighbours_in_time() {
-        let standing = |name: &str, values: [f64; 3]| Standing {
+        let standing = |name: &str, part, values: [f64; 3]| Standing {
             name: name.to_owned(),
+            part,
             samples: Ok(values.into_iter().map(Sample::new).collect()),
         };
-        let standings = vec![standing("bare", [1.0, 10.0, 2.0]), standing("x", [2.0, 20.0, 6.0])];
-        let row = Measured { row: "r", what: "", unit: "us", standings };
-        assert_eq!(row.ratio(&row.standings[1]), Some(Spread { min: 2.0, median: 2.0, max: 3.0 }));
+        let standings = vec![
+            standing("plain", Part::Yardstick, [1.0, 10.0, 2.0]),
+            standing("x", Part::Ours, [2.0, 20.0, 6.0]),
+            standing("slow", Part::Peer, [4.0, 40.0, 9.0]),
+            standing("fast", Part::Peer, [1.0, 20.0, 3.0]),
+            standing("less", Part::Aside, [0.1, 0.1, 0.1]),
+        ];
+        let mut row = Measured { row: "r", what: "", unit: "us", pinned: false, standings };
+        let ratio = |base| Measured::ratio(&row.standings[1], base);
+        assert_eq!(ratio(row.yardstick()), Some(Spread { min: 2.0, median: 2.0, max: 3.0 }));
+        assert_eq!(ratio(row.best_peer()), Some(Spread { min: 1.0, median: 2.0, max: 2.0 }));
+        assert_eq!(row.best_peer().unwrap().name, "fast");
+        row.unit = "ops/s";
+        assert_eq!(row.best_peer().unwrap().name, "slow");
     }
 }

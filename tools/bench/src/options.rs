@@ -5,29 +5,35 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) const HELP: &str = "\
-Measures dspinlock beside the bare commands and other locks.
+Measures dspinlock beside plain commands and other libraries.
 
 usage: dspinlock-bench [OPTION]...
 
-  --quick          short samples: all rows in less than two minutes
+  --quick          short samples: all rows in a few minutes
   --rows A,B       only these rows
-  --libs A,B       only contestants whose name starts with one of these; `bare` is always there
+  --libs A,B       only contestants whose name starts with one of these, and the yardsticks
   --repeats N      how many turns each contestant has (5; at least 5 without --quick)
   --rtt DURATION   puts this round trip, such as 0.5ms, between clients and server
-  --pin            puts server and clients on one core in the rows where the cost of the software is the question
+  --pin            the rows about the cost of the software only with server and clients on one core
+  --no-pin         these rows only with all cores; without both flags they are measured both ways
   --json FILE      writes one object a line
   --svg DIR        draws a chart for each row
   --list           the rows, and what they measure
   --help           this text
 
+  --tables DIR README   measures nothing; makes the tables from the figures in DIR, for scripts/bench
+
 The Python contestants run where DSPINLOCK_PYTHON, or else .venv/bin/python, names an interpreter that has them.
 ";
+
+/// The first argument of a call that makes the tables.
+pub(crate) const TABLES: &str = "--tables";
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
-    pub(crate) pin: bool,
+    pin: Option<bool>,
     rows: Vec<String>,
     libs: Vec<String>,
     repeats: Option<usize>,
@@ -45,7 +51,8 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value; see --help"));
             match argument.as_str() {
                 "--quick" => options.quick = true,
-                "--pin" => options.pin = true,
+                "--pin" => options.pin = Some(true),
+                "--no-pin" => options.pin = Some(false),
                 "--rows" => options.rows = list(value()?),
                 "--libs" => options.libs = list(value()?),
                 "--repeats" => options.repeats = Some(value()?.parse()?),
@@ -84,7 +91,7 @@ impl Options {
     }
 
     pub(crate) fn wants_lib(&self, lib: &str) -> bool {
-        self.libs.is_empty() || lib == "bare" || self.libs.iter().any(|name| lib.starts_with(name.as_str()))
+        self.libs.is_empty() || self.libs.iter().any(|name| lib.starts_with(name.as_str()))
     }
 
     /// How many turns each contestant has. In a quick run `slow` rows, whose turns take seconds, have fewer.
@@ -92,9 +99,18 @@ impl Options {
         self.repeats.unwrap_or(if slow && self.quick { 3 } else { 5 })
     }
 
+    /// Whether rows about the cost of the software are measured on one core, on all, or first on all and then on one.
+    pub(crate) fn pinned(&self) -> &'static [bool] {
+        match self.pin {
+            None => &[false, true],
+            Some(false) => &[false],
+            Some(true) => &[true],
+        }
+    }
+
     /// The length of one sample.
     pub(crate) fn sample(&self) -> Duration {
-        Duration::from_millis(if self.quick { 100 } else { 1_000 })
+        Duration::from_millis(if self.quick { 100 } else { 500 })
     }
 }
 
@@ -134,6 +150,8 @@ mod tests {
         assert!(parse(&["--repeats", "2"]).is_err() && parse(&["--rows"]).is_err());
         let options = parse(&["--quick", "--rows", "handover, idle_100", "--libs", "rs"]).unwrap().unwrap();
         assert!(options.wants("idle_100") && !options.wants("contended_32"));
-        assert!(options.wants_lib("rslock") && options.wants_lib("bare") && !options.wants_lib("redlock"));
+        assert!(options.wants_lib("rslock") && !options.wants_lib("redlock"));
+        assert_eq!(options.pinned(), [false, true]);
+        assert_eq!(parse(&["--pin"]).unwrap().unwrap().pinned(), [true]);
     }
 }

@@ -256,8 +256,8 @@ impl Attempt {
             Outcome::Fetched(Fetched::Value(stored)),
         ) = (&self.fetch, listener, outcome)
         {
-            let (record, scheme) = (&self.spec.names.record, &self.spec.scheme);
-            let copy = LocalCopy::of(record, scheme, stored, *local, *refresh_ahead);
+            let copy =
+                LocalCopy::of(stored, &self.spec.names.record, &self.spec.scheme, *local, *refresh_ahead);
             self.core.store.wakeups().keep_copy(listener, call, copy);
         }
     }

@@ -70,13 +70,14 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let caller = Caller::awaiting(self.request.core.address(), &self.request.spec);
         let leader = loop {
             decision = match decision {
-                Decision::Ask => match self.request.small_hit(Door::Task).await {
-                    Some(stored) => self.receive(FlightResult::Value(stored)),
-                    None => {
+                Decision::Ask => {
+                    if let Some(stored) = self.request.small_hit(Door::Task).await {
+                        self.receive(FlightResult::Value(stored))
+                    } else {
                         let asked = self.request.clone().start(Arc::downgrade(&caller));
                         self.decide(worker.attend(asked).await)
                     }
-                },
+                }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
@@ -111,13 +112,14 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let caller = Caller::blocking(self.request.core.address(), &self.request.spec);
         let leader = loop {
             decision = match decision {
-                Decision::Ask => match pollster::block_on(self.request.small_hit(Door::Thread)) {
-                    Some(stored) => self.receive(FlightResult::Value(stored)),
-                    None => {
+                Decision::Ask => {
+                    if let Some(stored) = pollster::block_on(self.request.small_hit(Door::Thread)) {
+                        self.receive(FlightResult::Value(stored))
+                    } else {
                         let asked = self.request.clone().start(Arc::downgrade(&caller));
                         self.decide(worker.block_on(asked))
                     }
-                },
+                }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),

@@ -170,12 +170,10 @@ def turns(make, settings):
         elif order == "give":
             at = moment()
             callers[0][1]()
-            say("done", at=at)
+            say("done", at=at, took=moment() - at)
         elif order == "turn":
             moments = threads(callers, turn)
             say("done", first=min(moments), last=max(moments))
-        elif order == "time":
-            say("done", cpu=time.process_time() * 1e6)
         else:
             raise ValueError(order)
 
@@ -209,12 +207,17 @@ def dspinlock_result(url):
 
     def result(key, computing):
         """Skips what has been computed; there is no result to share."""
-        with Lock("dspinlock:result:" + key, sess=connection, cached_if_computed=True) as lock:
-            # Only the record shows whether it has the lock or was let past it.
-            if connection.get(lock.get_key()) != lock._tag + ",0":
-                return None
-            time.sleep(computing)
-            return moment()
+        at = None
+        try:
+            with Lock("dspinlock:result:" + key, sess=connection, cached_if_computed=True) as lock:
+                # Only the record shows whether it has the lock or was let past it.
+                if connection.get(lock.get_key()) == lock._tag + ",0":
+                    time.sleep(computing)
+                    at = moment()
+        except dspinlock.exceptions.InvalidMutexReleaseEncountered:
+            # As above.
+            pass
+        return at
 
     return result
 

@@ -8,7 +8,6 @@ pub(crate) fn line(options: &crate::options::Options) -> String {
     let date = date.split('T').next().unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut parts = vec![date.to_owned(), format!("{} × {cores}", processor()), server()];
-    parts.extend(options.pin.then(|| "software rows on one core".to_owned()));
     parts.extend(options.rtt.map(|rtt| format!("round trip {rtt:?}")));
     parts.extend(options.quick.then(|| "quick".to_owned()));
     parts.join(", ")

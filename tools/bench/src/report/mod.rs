@@ -2,6 +2,7 @@
 
 mod json;
 pub(crate) mod machine;
+pub(crate) mod summary;
 mod svg;
 pub(crate) mod table;
 

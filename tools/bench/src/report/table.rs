@@ -1,37 +1,49 @@
 //! The table in the terminal.
 
-use crate::measure::{Measured, Spread};
+use crate::measure::{Measured, Spread, Standing};
 
 /// Prints one row with all its contestants.
 pub(crate) fn print(row: &Measured) {
-    println!("\n{} — {} ({} repeats)", row.row, row.what, row.repeats());
+    let (yardstick, peer) = (row.yardstick(), row.best_peer());
+    let to = |base: Option<&Standing>| base.map_or_else(String::new, |base| format!("× {}", base.name));
+    println!("\n{} — {} ({} repeats)", row.title(), row.what, row.repeats());
     println!(
-        "  {:<26}{:>11}{:>11}{:>11} {:<10}{:>22}   also",
-        "", "min", "median", "max", "", "ratio (min..max)"
+        "  {:<20}{:>10}{:>10}{:>10} {:<11}{:>22}{:>24}   also",
+        "",
+        "min",
+        "median",
+        "max",
+        "",
+        to(yardstick),
+        to(peer)
     );
     for standing in &row.standings {
         match &standing.samples {
             Ok(_) => {
                 let Spread { min, median, max } = Spread::of(standing.values());
-                let ratio = row.ratio(standing).map_or_else(String::new, |ratio| {
-                    format!("{} ({}..{})", figure(ratio.median), figure(ratio.min), figure(ratio.max))
-                });
+                let ratio = |base| {
+                    Measured::ratio(standing, base).map_or_else(String::new, |ratio| {
+                        format!("{} ({}..{})", figure(ratio.median), figure(ratio.min), figure(ratio.max))
+                    })
+                };
                 let also: Vec<String> = standing
                     .more()
                     .iter()
                     .map(|(name, value)| format!("{name} {}", figure(*value)))
                     .collect();
                 println!(
-                    "  {:<26}{:>11}{:>11}{:>11} {:<10}{ratio:>22}   {}",
+                    "  {:<20}{:>10}{:>10}{:>10} {:<11}{:>22}{:>24}   {}",
                     standing.name,
                     figure(min),
                     figure(median),
                     figure(max),
                     row.unit,
+                    ratio(yardstick),
+                    ratio(peer),
                     also.join(", ")
                 );
             }
-            Err(why) => println!("  {:<26}{why}", standing.name),
+            Err(why) => println!("  {:<20}{why}", standing.name),
         }
     }
 }

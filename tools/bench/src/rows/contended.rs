@@ -1,9 +1,8 @@
 //! All callers want the same key.
 
-use super::count;
 use crate::Fallible;
 use crate::child::{Figures, Worker};
-use crate::contestants::{Contestant, Door, Engine};
+use crate::contestants::{Contestant, Engine};
 use crate::measure::{Sample, Standing, in_turns};
 use crate::options::Options;
 use crate::place::Place;
@@ -23,7 +22,7 @@ pub(super) fn between_processes(options: &Options, place: &Place) -> Vec<Standin
 
 /// 8 processes with one caller each: does each get its share?
 pub(super) fn fairness(options: &Options, place: &Place) -> Vec<Standing> {
-    let contest = Contest { processes: 8, callers: 1, length: [500, 10_000], figure: Figure::LeastShare };
+    let contest = Contest { processes: 8, callers: 1, length: [500, 4_000], figure: Figure::LeastShare };
     contest.hold(options, place, &quickly(options))
 }
 
@@ -34,20 +33,17 @@ fn quickly(options: &Options) -> Vec<Contestant> {
     contestants
 }
 
-/// The peers at the fastest reasonable poll, and `dspinlock` with its defaults, too.
+/// All but `dspinlock` and `python-redis-lock` poll, at the fastest reasonable rate.
 fn all_contestants() -> Vec<Contestant> {
-    let tasks = |engine| Contestant::new(engine, Door::Async);
-    let threads = |engine| Contestant::new(engine, Door::Blocking);
     vec![
-        tasks(Engine::Bare).polling(1),
-        tasks(Engine::Dspinlock),
-        tasks(Engine::Dspinlock).fast(),
-        threads(Engine::Dspinlock).called("threads"),
-        tasks(Engine::Rslock).fast(),
-        threads(Engine::Redlock).fast(),
-        threads(Engine::RedisPy).fast(),
-        threads(Engine::PythonRedisLock),
-        threads(Engine::PyDspinlock).fast(),
+        Contestant::task(Engine::Plain).polling(1),
+        Contestant::task(Engine::Dspinlock),
+        Contestant::thread(Engine::Dspinlock).called("threads"),
+        Contestant::task(Engine::Rslock).fast(),
+        Contestant::thread(Engine::Redlock).fast(),
+        Contestant::thread(Engine::RedisPy).fast(),
+        Contestant::thread(Engine::PythonRedisLock),
+        Contestant::thread(Engine::PyDspinlock).fast(),
     ]
 }
 
@@ -84,23 +80,26 @@ impl Contest {
         let mut workers = (0..self.processes)
             .map(|_| Worker::start(contestant, "spin", &place.url(), &more))
             .collect::<Fallible<Vec<_>>>()?;
-        let before = place.commands(contestant.engine);
+        let before = place.work();
         workers.iter_mut().try_for_each(|worker| worker.tell(length))?;
         let runs: Vec<Figures> =
             workers.iter_mut().map(|worker| worker.hear("done")).collect::<Fallible<_>>()?;
-        let commands = count(place.commands(contestant.engine) - before);
+        let served = place.since(&before, contestant.engine);
         let processes = f64::from(self.processes);
         workers.into_iter().try_for_each(Worker::crash)?;
         let sum = |name: &str| runs.iter().map(|run| run[name]).sum::<f64>();
         let least = |name: &str| runs.iter().map(|run| run[name]).fold(f64::INFINITY, f64::min);
         let most = |name: &str| runs.iter().map(|run| run[name]).fold(0.0, f64::max);
         let sections = sum("rounds").max(1.0);
+        let cpu = runs.iter().map(|run| run["cpu_us"] * run["rounds"]).sum::<f64>();
         let share = least("rounds") * processes / sections;
         let value = if self.figure == Figure::Sections { sections / most("seconds") } else { share };
         let sample = Sample::new(value)
-            .with("commands", commands / sections)
+            .with("commands", served.commands / sections)
+            .with("cpu_us", cpu / sections)
             .with("least", least("least"))
             .with("most", most("most"))
+            .with("evenness", least("least") / most("most").max(1.0))
             .with("overlaps", sum("overlaps"));
         Ok(if self.processes > 1 { sample.with("least_share", share) } else { sample })
     }

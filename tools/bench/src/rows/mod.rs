@@ -1,6 +1,7 @@
 //! The rows of the table: measurements and contestants.
 
 mod contended;
+mod holding;
 mod results;
 mod uncontended;
 mod waiting;
@@ -15,8 +16,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     unit: &'static str,
-    /// Whether it measures the cost of the software, for `--pin`.
-    software: bool,
+    /// Whether it is about the cost of the software, which is measured on one core, too.
+    pub(crate) software: bool,
     measure: fn(&Options, &Place) -> Vec<Standing>,
 }
 
@@ -30,17 +31,31 @@ pub(crate) const ALL: &[Row] = &[
     },
     Row {
         name: "uncontended_async",
-        what: "acquire and release, one task, nobody else there",
+        what: "acquire and release, one task of a runtime with two threads, nobody else there",
         unit: "us",
         software: true,
         measure: uncontended::in_task,
     },
     Row {
+        name: "uncontended_current",
+        what: "acquire and release, one task of a runtime on the current thread, nobody else there",
+        unit: "us",
+        software: true,
+        measure: uncontended::in_current_thread,
+    },
+    Row {
         name: "parallel_64",
-        what: "64 callers, each on its own key",
+        what: "64 tasks, each on its own key",
         unit: "ops/s",
         software: true,
-        measure: uncontended::parallel,
+        measure: uncontended::parallel_tasks,
+    },
+    Row {
+        name: "parallel_64_threads",
+        what: "64 threads, each on its own key",
+        unit: "ops/s",
+        software: true,
+        measure: uncontended::parallel_threads,
     },
     Row {
         name: "contended_32",
@@ -85,6 +100,27 @@ pub(crate) const ALL: &[Row] = &[
         measure: waiting::renewals,
     },
     Row {
+        name: "crash_takeover",
+        what: "from an acquisition to the next, the holder having been killed: the lease, and what comes on top",
+        unit: "ms",
+        software: false,
+        measure: waiting::crash,
+    },
+    Row {
+        name: "held_100000",
+        what: "memory of each of 100,000 locks that one process holds",
+        unit: "bytes",
+        software: false,
+        measure: holding::many,
+    },
+    Row {
+        name: "lock_beside_hits",
+        what: "the slowest of one caller's locks while 64 callers of its process read values of 4 MB",
+        unit: "ms",
+        software: false,
+        measure: holding::beside_hits,
+    },
+    Row {
         name: "dedupe_4x50",
         what: "4 processes with 50 callers each, one result of 500 ms: until the last one has it",
         unit: "ms",
@@ -93,24 +129,17 @@ pub(crate) const ALL: &[Row] = &[
     },
     Row {
         name: "dedupe_10000",
-        what: "10,000 callers in one process, one result of 500 ms: until the last one has it",
+        what: "10,000 callers in one process, one result: from the end of the computation until the last one has it",
         unit: "ms",
         software: false,
         measure: results::dedupe_in_one,
     },
     Row {
         name: "hit_remote",
-        what: "a result that is in the server",
-        unit: "us",
-        software: true,
-        measure: results::hit_remote,
-    },
-    Row {
-        name: "hit_1kb",
         what: "a result of 1 KB that is in the server",
         unit: "us",
         software: true,
-        measure: results::hit_1kb,
+        measure: results::hit_remote,
     },
     Row {
         name: "hit_1mb",
@@ -127,11 +156,25 @@ pub(crate) const ALL: &[Row] = &[
         measure: results::hit_32mb,
     },
     Row {
-        name: "hit_local",
-        what: "a result that is in the process",
+        name: "hit_local_arc",
+        what: "a result that is in the process, an Arc<T>",
         unit: "ns",
         software: true,
-        measure: results::hit_local,
+        measure: results::local_arc,
+    },
+    Row {
+        name: "hit_local_clone",
+        what: "a result that is in the process, a T: Clone of 1 KB",
+        unit: "ns",
+        software: true,
+        measure: results::local_clone,
+    },
+    Row {
+        name: "hit_local_decoded",
+        what: "a result that is in the process, a T of 1 KB that can't be cloned",
+        unit: "ns",
+        software: true,
+        measure: results::local_decoded,
     },
     Row {
         name: "hit_lag",
@@ -141,23 +184,20 @@ pub(crate) const ALL: &[Row] = &[
         measure: results::lag,
     },
     Row {
-        name: "crash_takeover",
-        what: "from an acquisition to the next, the holder having been killed: the lease, and what comes on top",
-        unit: "ms",
-        software: false,
-        measure: waiting::crash,
+        name: "annotated_memory",
+        what: "a call that takes a lock of the store in memory",
+        unit: "ns",
+        software: true,
+        measure: results::annotated,
     },
 ];
 
-/// A number of commands, as a figure.
-#[expect(clippy::cast_precision_loss, reason = "a sample has far fewer than 2^53 commands")]
-fn count(commands: u64) -> f64 {
-    commands as f64
-}
-
-/// Measures a row on a server of its own.
-pub(crate) fn run(row: &Row, options: &Options) -> Fallible<Measured> {
-    let place = Place::new(options, row.software)?;
-    let standings = (row.measure)(options, &place);
-    Ok(Measured { row: row.name, what: row.what, unit: row.unit, standings })
+/// Measures a row on a server of its own, in each of the places that it has.
+pub(crate) fn run(row: &Row, options: &Options) -> Fallible<Vec<Measured>> {
+    let places = if row.software { options.pinned() } else { &[false] };
+    let measure = |&pinned: &bool| {
+        let standings = (row.measure)(options, &Place::new(options, pinned)?);
+        Ok(Measured { row: row.name, what: row.what, unit: row.unit, pinned, standings })
+    };
+    places.iter().map(measure).collect()
 }

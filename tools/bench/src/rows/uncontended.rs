@@ -1,49 +1,56 @@
 //! Without contention: one caller, or 64 on keys of their own.
 
-use super::count;
 use crate::Fallible;
 use crate::child::{Figures, Worker};
-use crate::contestants::{Contestant, Door, Engine};
+use crate::contestants::{Contestant, Engine};
 use crate::measure::{Sample, Standing, in_turns};
 use crate::options::Options;
 use crate::place::Place;
 
 pub(super) fn blocking(options: &Options, place: &Place) -> Vec<Standing> {
-    let engines = [
-        Engine::Bare,
+    spin(options, place, &threads(), 1, time)
+}
+
+pub(super) fn in_task(options: &Options, place: &Place) -> Vec<Standing> {
+    spin(options, place, &tasks(), 1, time)
+}
+
+pub(super) fn in_current_thread(options: &Options, place: &Place) -> Vec<Standing> {
+    spin(options, place, &tasks().map(|contestant| contestant.with("current_thread=1")), 1, time)
+}
+
+pub(super) fn parallel_tasks(options: &Options, place: &Place) -> Vec<Standing> {
+    spin(options, place, &tasks(), 64, speed)
+}
+
+pub(super) fn parallel_threads(options: &Options, place: &Place) -> Vec<Standing> {
+    spin(options, place, &threads(), 64, speed)
+}
+
+fn tasks() -> [Contestant; 3] {
+    [Engine::Plain, Engine::Dspinlock, Engine::Rslock].map(Contestant::task)
+}
+
+fn threads() -> [Contestant; 6] {
+    [
+        Engine::Plain,
         Engine::Dspinlock,
-        Engine::BareSet,
         Engine::Redlock,
         Engine::RedisPy,
         Engine::PythonRedisLock,
         Engine::PyDspinlock,
-    ];
-    let contestants = engines.map(|engine| Contestant::new(engine, Door::Blocking));
-    spin(options, place, &contestants, 1, |run| run["seconds"] * 1e6 / run["rounds"].max(1.0))
+    ]
+    .map(Contestant::thread)
 }
 
-pub(super) fn in_task(options: &Options, place: &Place) -> Vec<Standing> {
-    let engines = [Engine::Bare, Engine::Dspinlock, Engine::BareSet, Engine::Rslock];
-    let contestants = engines.map(|engine| Contestant::new(engine, Door::Async));
-    spin(options, place, &contestants, 1, |run| run["seconds"] * 1e6 / run["rounds"].max(1.0))
+/// Microseconds for each pair.
+fn time(run: &Figures) -> f64 {
+    run["seconds"] * 1e6 / run["rounds"].max(1.0)
 }
 
-pub(super) fn parallel(options: &Options, place: &Place) -> Vec<Standing> {
-    let threads = |engine| Contestant::new(engine, Door::Blocking);
-    let tasks = |engine| Contestant::new(engine, Door::Async);
-    let contestants = [
-        tasks(Engine::Bare),
-        tasks(Engine::Dspinlock),
-        tasks(Engine::BareSet),
-        tasks(Engine::Rslock),
-        threads(Engine::Bare).called("threads"),
-        threads(Engine::Dspinlock).called("threads"),
-        threads(Engine::Redlock),
-        threads(Engine::RedisPy),
-        threads(Engine::PythonRedisLock),
-        threads(Engine::PyDspinlock),
-    ];
-    spin(options, place, &contestants, 64, |run| run["rounds"] / run["seconds"])
+/// Pairs a second.
+fn speed(run: &Figures) -> f64 {
+    run["rounds"] / run["seconds"]
 }
 
 /// `callers` in one process, each on a key of its own.
@@ -59,9 +66,13 @@ fn spin(
     };
     let length = options.sample().as_millis().to_string();
     in_turns(options, false, contestants, prepare, |contestant, worker| {
-        let before = place.commands(contestant.engine);
+        let before = place.work();
         let run = worker.ask(&length)?;
-        let each = count(place.commands(contestant.engine) - before) / run["rounds"].max(1.0);
-        Ok(Sample::new(value(&run)).with("commands", each).with("cpu_us", run["cpu_us"]))
+        let served = place.since(&before, contestant.engine);
+        let rounds = run["rounds"].max(1.0);
+        Ok(Sample::new(value(&run))
+            .with("commands", served.commands / rounds)
+            .with("cpu_us", run["cpu_us"])
+            .with("server_us", served.micros / rounds))
     })
 }

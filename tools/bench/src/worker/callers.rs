@@ -1,11 +1,14 @@
 //! Callers of any library: they take a lock and give it back, blocking or async.
 
 use super::Settings;
-use super::bare::{AsyncBare, BareCommands, BlockingBare};
 use super::peers::{AsyncDspinlock, BlockingDspinlock, BlockingRedlock, Rslock};
+use super::plain::{AsyncPlain, BlockingPlain, PlainCommands};
 use crate::Fallible;
 use crate::contestants::Engine;
 use std::pin::Pin;
+use std::time::Duration;
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A caller with a thread of its own.
 pub(crate) trait Blocking: Send {
@@ -29,9 +32,9 @@ pub(crate) fn blocking(settings: &Settings, keys: &[String]) -> Fallible<Vec<Box
             let client = dspinlock::Client::connect(url)?;
             Ok(keys.iter().map(|key| boxed(BlockingDspinlock::new(&client, key, settings))).collect())
         }
-        Engine::Bare | Engine::BareSet => {
+        Engine::Plain => {
             let client = redis::Client::open(url)?;
-            let caller = |key: &String| Ok(boxed(BlockingBare::new(&client, commands(settings, key))?));
+            let caller = |key: &String| Ok(boxed(BlockingPlain::new(&client, commands(settings, key))?));
             keys.iter().map(caller).collect()
         }
         Engine::Redlock => {
@@ -51,9 +54,12 @@ pub(crate) async fn tasked(settings: &Settings, keys: &[String]) -> Fallible<Vec
             let client = dspinlock::Client::connect(url)?;
             Ok(keys.iter().map(|key| task(AsyncDspinlock::new(&client, key, settings))).collect())
         }
-        Engine::Bare | Engine::BareSet => {
-            let connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-            let caller = |key: &String| task(AsyncBare::new(connection.clone(), commands(settings, key)));
+        Engine::Plain => {
+            // The default of 500 ms is too short for a busy machine.
+            let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
+            let client = redis::Client::open(url)?;
+            let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            let caller = |key: &String| task(AsyncPlain::new(connection.clone(), commands(settings, key)));
             Ok(keys.iter().map(caller).collect())
         }
         Engine::Rslock => {
@@ -73,13 +79,8 @@ fn task(caller: impl Tasked + 'static) -> Box<dyn Tasked> {
     Box::new(caller)
 }
 
-fn commands(settings: &Settings, key: &str) -> BareCommands {
-    let lease = settings.get("lease", 10_000);
-    // The bare commands poll as `dspinlock` does without wake-ups.
-    let sleep = std::time::Duration::from_millis(settings.sleep_ms().unwrap_or(500));
-    if settings.engine == Engine::Bare {
-        BareCommands::scripts(key, lease, sleep)
-    } else {
-        BareCommands::textbook(key, lease, sleep)
-    }
+fn commands(settings: &Settings, key: &str) -> PlainCommands {
+    // They poll as `dspinlock` does without wake-ups.
+    let sleep = Duration::from_millis(settings.sleep_ms().unwrap_or(500));
+    PlainCommands::new(key, settings.get("lease", 10_000), sleep)
 }

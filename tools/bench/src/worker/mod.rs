@@ -1,9 +1,12 @@
 //! A worker process: it reads orders from its input, and answers with figures.
 
-mod bare;
+mod beside;
 mod callers;
+mod held;
 mod hits;
+mod local;
 mod peers;
+mod plain;
 mod results;
 mod spin;
 mod turns;
@@ -12,6 +15,7 @@ use crate::Fallible;
 use crate::contestants::{Door, Engine};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
 
 /// What the worker was started with.
 pub(crate) struct Settings {
@@ -19,7 +23,8 @@ pub(crate) struct Settings {
     pub(crate) door: Door,
     pub(crate) url: String,
     values: BTreeMap<String, u64>,
-    /// Runs the tasks of async contestants; theirs alone, with two threads, as a small service has it.
+    /// Runs the tasks of async contestants; theirs alone. It has two threads, as a small service has it, or is on the current
+    /// thread with `current_thread=1`.
     pub(crate) runtime: tokio::runtime::Runtime,
 }
 
@@ -34,12 +39,17 @@ impl Settings {
                 None => return Err(format!("{setting:?} is no setting").into()),
             }
         }
+        let mut runtime = if values.get("current_thread") == Some(&1) {
+            tokio::runtime::Builder::new_current_thread()
+        } else {
+            tokio::runtime::Builder::new_multi_thread()
+        };
         Ok(Self {
             engine: Engine::from_name(engine).ok_or_else(|| format!("no engine {engine:?}"))?,
             door,
             url: url.to_owned(),
             values,
-            runtime: tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+            runtime: runtime.worker_threads(2).enable_all().build()?,
         })
     }
 
@@ -69,6 +79,8 @@ pub(crate) fn main(arguments: &[String]) -> Fallible<()> {
     match role.as_str() {
         "spin" => spin::serve(&settings),
         "turns" => turns::serve(&settings),
+        "held" => held::serve(&settings),
+        "beside" => beside::serve(&settings),
         "share" => results::serve(&settings),
         "hit" => hits::serve(&settings),
         "copy" => hits::serve_copy(&settings),
@@ -95,6 +107,50 @@ fn say(word: &str, answer: &[(&'static str, f64)]) -> Fallible<()> {
     }
     writeln!(output)?;
     Ok(output.flush()?)
+}
+
+/// How long callers go on: for some milliseconds, as in the order `500`, or for some rounds, as in `x2000`.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    For(Duration),
+    Rounds(u64),
+}
+
+impl Goal {
+    fn parse(order: &str) -> Fallible<Self> {
+        Ok(match order.strip_prefix('x') {
+            Some(rounds) => Self::Rounds(rounds.parse()?),
+            None => Self::For(Duration::from_millis(order.parse()?)),
+        })
+    }
+}
+
+/// The rounds of one caller.
+pub(crate) struct Run {
+    goal: Goal,
+    start: Instant,
+    rounds: u64,
+}
+
+impl Run {
+    pub(crate) fn start(order: &str) -> Fallible<Self> {
+        Ok(Self { goal: Goal::parse(order)?, start: Instant::now(), rounds: 0 })
+    }
+
+    /// Whether so many further rounds are to be made; counts them.
+    pub(crate) fn goes_on(&mut self, at_once: u32) -> bool {
+        let more = match self.goal {
+            Goal::For(length) => self.start.elapsed() < length,
+            Goal::Rounds(rounds) => self.rounds < rounds,
+        };
+        self.rounds += if more { u64::from(at_once) } else { 0 };
+        more
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no caller makes 2^53 rounds")]
+    pub(crate) fn answer(&self) -> Answer {
+        vec![("rounds", self.rounds as f64), ("seconds", self.start.elapsed().as_secs_f64())]
+    }
 }
 
 /// A moment of the machine's steady clock in microseconds, the same in all processes.

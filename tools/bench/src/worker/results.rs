@@ -1,6 +1,6 @@
 //! Callers that want a result which is expensive to compute.
 
-use super::bare::{AsyncBare, BareCommands};
+use super::plain::{AsyncPlain, PlainCommands};
 use super::{Answer, Settings, moment, take_orders};
 use crate::Fallible;
 use crate::contestants::Engine;
@@ -45,6 +45,7 @@ async fn by_dspinlock(
 }
 
 /// How a caller gets the result. Says when it was computed, if it was computed here.
+#[derive(Clone)]
 pub(super) struct Sharing {
     by: By,
     bytes: u64,
@@ -52,18 +53,21 @@ pub(super) struct Sharing {
 
 #[derive(Clone)]
 enum By {
-    Bare(MultiplexedConnection),
+    Plain(MultiplexedConnection),
     Cached(Arc<AsyncRedisCache<String, String>>),
+    /// Within the process only.
+    Moka(moka::future::Cache<String, String>),
     Dspinlock,
 }
 
 impl Sharing {
-    pub(super) async fn open(settings: &Settings) -> Fallible<Self> {
-        let by = match settings.engine {
-            Engine::Bare => {
+    /// With the results of this engine, for the settings of a worker.
+    pub(super) async fn open(settings: &Settings, engine: Engine) -> Fallible<Self> {
+        let by = match engine {
+            Engine::Plain => {
                 let client = redis::Client::open(&*settings.url)?;
                 let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_WITHIN));
-                By::Bare(client.get_multiplexed_async_connection_with_config(&config).await?)
+                By::Plain(client.get_multiplexed_async_connection_with_config(&config).await?)
             }
             Engine::Cached => {
                 let cache = AsyncRedisCache::builder("bench")
@@ -73,32 +77,35 @@ impl Sharing {
                     .await?;
                 By::Cached(Arc::new(cache))
             }
+            Engine::Moka => By::Moka(moka::future::Cache::new(10_000)),
             Engine::Dspinlock => {
                 connect(settings)?;
-                By::Dspinlock
+                return Ok(Self::of_dspinlock(settings));
             }
             other => return Err(format!("{} shares no results", other.name()).into()),
         };
         Ok(Self { by, bytes: size(settings) })
     }
 
-    fn clone(&self) -> Self {
-        Self { by: self.by.clone(), bytes: self.bytes }
+    /// By the global client of `dspinlock`.
+    pub(super) fn of_dspinlock(settings: &Settings) -> Self {
+        Self { by: By::Dspinlock, bytes: size(settings) }
     }
 
     pub(super) async fn get(&mut self, key: &str) -> Fallible<Option<String>> {
         match &mut self.by {
-            By::Bare(connection) => {
+            By::Plain(connection) => {
                 Ok(redis::cmd("GET").arg(format!("bench:{key}")).query_async(connection).await?)
             }
             By::Cached(cache) => Ok(cache.async_cache_get(&key.to_owned()).await?),
+            By::Moka(cache) => Ok(cache.get(key).await),
             By::Dspinlock => Ok(Some(by_dspinlock(key, self.bytes, Duration::ZERO, &OnceLock::new()).await?)),
         }
     }
 
     async fn set(&mut self, key: &str, value: String) -> Fallible<()> {
         match &mut self.by {
-            By::Bare(connection) => {
+            By::Plain(connection) => {
                 let mut set = redis::cmd("SET");
                 set.arg(format!("bench:{key}")).arg(value).arg("EX").arg(600);
                 Ok(set.exec_async(connection).await?)
@@ -107,18 +114,28 @@ impl Sharing {
                 drop(cache.async_cache_set(key.to_owned(), value).await?);
                 Ok(())
             }
-            By::Dspinlock => Err("its results are set by who computes them".into()),
+            By::Moka(_) | By::Dspinlock => Err("who computes sets its results".into()),
         }
     }
 
     /// The result; and the moment at which it was computed, if it was done here.
     pub(super) async fn result(&mut self, key: &str, computing: Duration) -> Fallible<(String, Option<f64>)> {
         let mut leader = match &self.by {
-            By::Bare(connection) => {
-                Some(AsyncBare::new(connection.clone(), BareCommands::textbook(key, 10_000, Duration::ZERO)))
+            By::Plain(connection) => {
+                Some(AsyncPlain::new(connection.clone(), PlainCommands::new(key, 10_000, Duration::ZERO)))
             }
             // Without a lock, each caller that finds nothing computes.
             By::Cached(_) => None,
+            By::Moka(cache) => {
+                let (bytes, mut computed) = (self.bytes, None);
+                let computing = async {
+                    tokio::time::sleep(computing).await;
+                    computed = Some(moment());
+                    compute(bytes)
+                };
+                let value = cache.get_with_by_ref(key, computing).await;
+                return Ok((value, computed));
+            }
             By::Dspinlock => {
                 let computed = OnceLock::new();
                 let value = by_dspinlock(key, self.bytes, computing, &computed).await?;
@@ -164,9 +181,9 @@ impl Sharing {
 /// The role: `callers` ask at once for the result that the order names, which takes `compute` milliseconds; with `once`
 /// by a flight of their own, where the engine has none.
 pub(super) fn serve(settings: &Settings) -> Fallible<()> {
-    let sharing = settings.runtime.block_on(Sharing::open(settings))?;
+    let sharing = settings.runtime.block_on(Sharing::open(settings, settings.engine))?;
     let callers = settings.get("callers", 1);
-    let once = settings.get("once", 0) == 1 && settings.engine != Engine::Dspinlock;
+    let once = settings.get("once", 0) == 1 && settings.engine == Engine::Plain;
     let computing = Duration::from_millis(settings.get("compute", 0));
     settings.runtime.block_on(async { sharing.clone().result("warm-up", Duration::ZERO).await })?;
     take_orders(|key| settings.runtime.block_on(ask(&sharing, key, callers, computing, once)))

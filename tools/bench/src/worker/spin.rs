@@ -1,7 +1,7 @@
 //! Callers that take locks and give them back as fast as possible for some time.
 
 use super::callers::{Blocking, Tasked, blocking, tasked};
-use super::{Answer, Settings, processor, take_orders};
+use super::{Answer, Goal, Settings, processor, take_orders};
 use crate::Fallible;
 use crate::contestants::Door;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ const WARM_UP: u64 = 20;
 struct Shared {
     one_key: bool,
     stop: AtomicBool,
+    /// How many rounds are left to begin, if their number was ordered.
+    left: Option<AtomicU64>,
     /// Whether a caller is inside, for callers of one key.
     inside: AtomicBool,
     overlaps: AtomicU64,
@@ -24,10 +26,11 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(callers: usize, one_key: bool) -> Arc<Self> {
+    fn new(callers: usize, one_key: bool, goal: Goal) -> Arc<Self> {
         Arc::new(Self {
             one_key,
             stop: AtomicBool::new(false),
+            left: if let Goal::Rounds(rounds) = goal { Some(AtomicU64::new(rounds)) } else { None },
             inside: AtomicBool::new(false),
             overlaps: AtomicU64::new(0),
             rounds: (0..callers).map(|_| AtomicU64::new(0)).collect(),
@@ -36,6 +39,14 @@ impl Shared {
 
     fn goes_on(&self) -> bool {
         !self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether another round is to begin.
+    fn begins(&self) -> bool {
+        let one_less = |left: &AtomicU64| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        };
+        self.goes_on() && self.left.as_ref().is_none_or(one_less)
     }
 
     /// The critical section. It only checks that no other caller is inside.
@@ -67,7 +78,7 @@ struct Counts {
     took: Duration,
 }
 
-/// The role: `callers` on one key or on a key each (`one_key`); the order is for how many milliseconds.
+/// The role: `callers` on one key or on a key each (`one_key`); the order is their goal.
 ///
 /// Callers of one key work for one order only: the answer does not wait for those that wait for the lock.
 pub(super) fn serve(settings: &Settings) -> Fallible<()> {
@@ -85,13 +96,14 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
                     caller.release()?;
                 }
             }
-            take_orders(|length| {
-                let (shared, length) = (Shared::new(keys.len(), one_key), millis(length)?);
-                measured(|| threads(&mut callers, &shared, length))
+            take_orders(|order| {
+                let goal = Goal::parse(order)?;
+                let shared = Shared::new(keys.len(), one_key, goal);
+                measured(|| threads(&mut callers, &shared, goal))
             })
         }
         Door::Async => {
-            let runtime = settings.runtime.handle().clone();
+            let runtime = &settings.runtime;
             let mut callers = runtime.block_on(tasked(settings, &keys))?;
             runtime.block_on(async {
                 for caller in &mut callers[..warm] {
@@ -102,16 +114,13 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
                 }
                 Fallible::Ok(())
             })?;
-            take_orders(|length| {
-                let (shared, length) = (Shared::new(keys.len(), one_key), millis(length)?);
-                measured(|| runtime.block_on(tasks(&mut callers, &shared, length)))
+            take_orders(|order| {
+                let goal = Goal::parse(order)?;
+                let shared = Shared::new(keys.len(), one_key, goal);
+                measured(|| runtime.block_on(tasks(&mut callers, &shared, goal)))
             })
         }
     }
-}
-
-fn millis(text: &str) -> Fallible<Duration> {
-    Ok(Duration::from_millis(text.parse()?))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no caller makes 2^53 rounds")]
@@ -130,15 +139,16 @@ fn measured(run: impl FnOnce() -> Fallible<Counts>) -> Fallible<Answer> {
     ])
 }
 
+type Task = tokio::task::JoinHandle<Fallible<Box<dyn Tasked>>>;
 type Thread = JoinHandle<Fallible<Box<dyn Blocking>>>;
 
 /// Each caller on a thread of its own. They come back for the next run, those of one key excepted.
-fn threads(callers: &mut Vec<Box<dyn Blocking>>, shared: &Arc<Shared>, length: Duration) -> Fallible<Counts> {
+fn threads(callers: &mut Vec<Box<dyn Blocking>>, shared: &Arc<Shared>, goal: Goal) -> Fallible<Counts> {
     let start = Instant::now();
     let run = |(number, mut caller): (usize, Box<dyn Blocking>)| -> Thread {
         let shared = Arc::clone(shared);
         std::thread::spawn(move || {
-            while shared.goes_on() {
+            while shared.begins() {
                 caller.acquire()?;
                 shared.section(number);
                 caller.release()?;
@@ -150,32 +160,36 @@ fn threads(callers: &mut Vec<Box<dyn Blocking>>, shared: &Arc<Shared>, length: D
     if running.is_empty() {
         return Err("these callers have had their run".into());
     }
-    std::thread::sleep(length);
-    let counts = shared.counts(start);
-    for thread in running.into_iter().filter(|thread| !shared.one_key || thread.is_finished()) {
+    let mut counts = None;
+    if let Goal::For(length) = goal {
+        std::thread::sleep(length);
+        counts = Some(shared.counts(start));
+    }
+    let waits_for = |thread: &Thread| counts.is_none() || !shared.one_key || thread.is_finished();
+    for thread in running.into_iter().filter(waits_for) {
         callers.push(thread.join().map_err(|_| "a caller panicked")??);
     }
-    Ok(counts)
+    Ok(counts.unwrap_or_else(|| shared.counts(start)))
 }
 
 /// Each caller in a task of its own. They come back for the next run, those of one key excepted.
-async fn tasks(
-    callers: &mut Vec<Box<dyn Tasked>>,
-    shared: &Arc<Shared>,
-    length: Duration,
-) -> Fallible<Counts> {
+async fn tasks(callers: &mut Vec<Box<dyn Tasked>>, shared: &Arc<Shared>, goal: Goal) -> Fallible<Counts> {
     let start = Instant::now();
     let run = |(number, caller)| tokio::spawn(go_round(caller, number, Arc::clone(shared)));
-    let running: Vec<_> = callers.drain(..).enumerate().map(run).collect();
+    let running: Vec<Task> = callers.drain(..).enumerate().map(run).collect();
     if running.is_empty() {
         return Err("these callers have had their run".into());
     }
-    tokio::time::sleep(length).await;
-    let counts = shared.counts(start);
-    for task in running.into_iter().filter(|task| !shared.one_key || task.is_finished()) {
+    let mut counts = None;
+    if let Goal::For(length) = goal {
+        tokio::time::sleep(length).await;
+        counts = Some(shared.counts(start));
+    }
+    let waits_for = |task: &Task| counts.is_none() || !shared.one_key || task.is_finished();
+    for task in running.into_iter().filter(waits_for) {
         callers.push(task.await??);
     }
-    Ok(counts)
+    Ok(counts.unwrap_or_else(|| shared.counts(start)))
 }
 
 async fn go_round(
@@ -183,7 +197,7 @@ async fn go_round(
     number: usize,
     shared: Arc<Shared>,
 ) -> Fallible<Box<dyn Tasked>> {
-    while shared.goes_on() {
+    while shared.begins() {
         caller.acquire().await?;
         shared.section(number);
         caller.release().await?;

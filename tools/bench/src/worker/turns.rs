@@ -1,14 +1,14 @@
 //! Callers that hold a lock until they are told to give it back, and callers that wait for it meanwhile.
 
-use super::bare::{BareCommands, BlockingBare};
 use super::callers::{Blocking, Tasked, blocking, tasked};
-use super::{Answer, Settings, moment, processor, take_orders};
+use super::plain::{BlockingPlain, PlainCommands};
+use super::{Answer, Settings, moment, take_orders};
 use crate::Fallible;
 use crate::contestants::Door;
 use std::time::Duration;
 
 /// The role of holders and waiters of one key, `callers` of them. The orders:
-/// `take` and `give`, of the first caller; `turn`, each caller once, which gives it back at once; `time`, the processor's.
+/// `take` and `give`, of the first caller; `turn`, each caller once, which gives it back at once.
 pub(crate) fn serve(settings: &Settings) -> Fallible<()> {
     let count = usize::try_from(settings.get("callers", 1))?;
     let keys = vec![settings.shared_key(); count];
@@ -21,43 +21,50 @@ pub(crate) fn serve(settings: &Settings) -> Fallible<()> {
                 caller.release()?;
             }
             take_orders(|order| match order {
-                "take" => taken(|| callers[0].acquire()),
-                "give" => given(|| callers[0].release()),
+                "take" | "give" => {
+                    let (take, start) = (order == "take", moment());
+                    if take { callers[0].acquire() } else { callers[0].release() }?;
+                    Ok(times(take, start, moment()))
+                }
                 "turn" => turn_of_threads(&mut callers),
-                other => time(other),
+                other => Err(format!("no order {other:?}").into()),
             })
         }
         Door::Async => {
-            let runtime = settings.runtime.handle().clone();
+            let runtime = &settings.runtime;
             let mut callers = runtime.block_on(tasked(settings, &keys))?;
             take_orders(|order| match order {
-                "take" => taken(|| runtime.block_on(callers[0].acquire())),
-                "give" => given(|| runtime.block_on(callers[0].release())),
+                "take" | "give" => {
+                    let task = take_or_give(callers.remove(0), order == "take");
+                    let (caller, answer) = runtime.block_on(async { tokio::spawn(task).await? })?;
+                    callers.insert(0, caller);
+                    Ok(answer)
+                }
                 "turn" => {
                     let (back, answer) = runtime.block_on(turn_of_tasks(std::mem::take(&mut callers)))?;
                     callers = back;
                     Ok(answer)
                 }
-                other => time(other),
+                other => Err(format!("no order {other:?}").into()),
             })
         }
     }
 }
 
-fn taken(acquire: impl FnOnce() -> Fallible<()>) -> Fallible<Answer> {
-    acquire()?;
-    Ok(vec![("at", moment())])
+/// The moment is that after an acquisition, and before a release: from then on another caller could have the lock.
+async fn take_or_give(mut caller: Box<dyn Tasked>, take: bool) -> Fallible<(Box<dyn Tasked>, Answer)> {
+    let start = moment();
+    if take {
+        caller.acquire().await?;
+    } else {
+        caller.release().await?;
+    }
+    let end = moment();
+    Ok((caller, times(take, start, end)))
 }
 
-/// The moment is that before the release: from then on another caller could have the lock.
-fn given(release: impl FnOnce() -> Fallible<()>) -> Fallible<Answer> {
-    let at = moment();
-    release()?;
-    Ok(vec![("at", at)])
-}
-
-fn time(order: &str) -> Fallible<Answer> {
-    if order == "time" { Ok(vec![("cpu", processor())]) } else { Err(format!("no order {order:?}").into()) }
+fn times(take: bool, start: f64, end: f64) -> Answer {
+    vec![("at", if take { end } else { start }), ("took", end - start)]
 }
 
 fn answer(moments: &[f64]) -> Answer {
@@ -99,15 +106,15 @@ async fn turn_of_tasks(callers: Vec<Box<dyn Tasked>>) -> Fallible<(Vec<Box<dyn T
     Ok((callers, answer(&moments)))
 }
 
-/// The role of the bare commands in a hand-over: one round trip after a pause of so many milliseconds.
+/// The role of the round trip beside hand-overs: one after a pause of so many milliseconds.
 pub(crate) fn serve_pause(settings: &Settings) -> Fallible<()> {
     let client = redis::Client::open(settings.url.as_str())?;
-    let mut bare = BlockingBare::new(&client, BareCommands::scripts("pause", 10_000, Duration::ZERO))?;
-    bare.round_trip()?;
+    let mut plain = BlockingPlain::new(&client, PlainCommands::new("pause", 10_000, Duration::ZERO))?;
+    plain.round_trip()?;
     take_orders(|pause| {
         std::thread::sleep(Duration::from_millis(pause.parse()?));
         let start = moment();
-        bare.round_trip()?;
+        plain.round_trip()?;
         Ok(vec![("took", moment() - start)])
     })
 }
