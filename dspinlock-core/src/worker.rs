@@ -74,6 +74,7 @@ impl Worker {
     }
 
     /// Returns whether the calling code runs on the thread.
+    #[cfg(feature = "redis")]
     pub(crate) fn is_current(&self) -> bool {
         Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id())
     }
