@@ -70,6 +70,11 @@ impl Hint<'_> {
         extent(seen)
     }
 
+    /// The same, if the value beside this very record was seen.
+    pub(crate) fn seen_extent(self) -> Option<Extent> {
+        extent(self.record.load(Ordering::Relaxed))
+    }
+
     /// Notes the length of the value that was seen, or that there was none.
     pub(crate) fn note(self, length: Option<usize>) {
         let before = self.record.load(Ordering::Relaxed);
@@ -144,6 +149,7 @@ mod tests {
         assert_eq!(of("a").extent(), None);
         of("a").note(Some(100));
         assert_eq!(of("b").extent(), Some(Extent::Whole(128)));
+        assert_eq!(of("b").seen_extent(), None);
         assert_eq!(hints.of("b", "another schema").extent(), None);
         // A record that was seen before says nothing about others.
         of("a").note(None);

@@ -23,14 +23,14 @@ struct StoredPart {
 }
 
 impl CacheRequest {
-    /// Reads a small stored value from the caller's own task or thread, if one is expected there. Larger ones are read once for
-    /// all callers of this process, by their flight.
+    /// Reads a small stored value from the caller's own task or thread, if one was seen there. Others are read once
+    /// for all callers of this process, by their flight.
     pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
         self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
-        let extent =
-            hint.extent().filter(|extent| matches!(extent, Extent::Whole(length) if *length <= SMALL))?;
+        let is_small = |extent: &Extent| matches!(extent, Extent::Whole(length) if *length <= SMALL);
+        let extent = hint.seen_extent().filter(is_small)?;
         // A copy needs the connection that listens.
         if self.caching.local.is_some() {
             return None;
