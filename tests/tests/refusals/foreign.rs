@@ -104,7 +104,7 @@ fn foreign_data_at_the_fence_is_reported_and_left_alone() {
     }
 }
 
-/// A text that is no token protects nothing, and would be there for ever.
+/// A text that is no token protects nothing, and its key never expires.
 #[test]
 fn a_text_at_the_fence_counts_as_a_lost_token() {
     let server = Server::start();
