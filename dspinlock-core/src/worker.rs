@@ -49,9 +49,18 @@ impl Worker {
         }
     }
 
+    /// Refuses to go on in a fork of the process that has the thread. Nothing would end a wait there.
+    ///
+    /// # Errors
+    ///
+    /// `Misuse`.
+    pub(crate) fn check_here(&self) -> Result<()> {
+        check_process(self.process)
+    }
+
     /// Returns whether the thread belongs to this process.
     pub(crate) fn is_here(&self) -> bool {
-        check_process(self.process).is_ok()
+        self.check_here().is_ok()
     }
 
     fn start(name: &str) -> Result<Self> {
@@ -80,8 +89,10 @@ impl Worker {
     }
 
     /// Runs `future` in place, until it is done or `at` has come. It needs no runtime of the caller's.
-    pub(crate) fn limit<F: Future>(&self, at: Tick, future: F) -> Limited<F> {
-        Limited { future, at, timer: None, worker: self.clone() }
+    ///
+    /// In a fork of the process that has the thread, the time limit ends nothing: [check](Self::check_here) first.
+    pub(crate) fn limit<F: Future>(&self, at: Tick, future: F) -> Limited<'_, F> {
+        Limited { future, at, timer: None, worker: self }
     }
 
     /// Starts a task; `None` in a fork of the process that has the thread.
@@ -125,7 +136,7 @@ impl Worker {
         &self,
         task: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        check_process(self.process)?;
+        self.check_here()?;
         let (send, receive) = mpsc::sync_channel(1);
         self.detach(async move {
             // The receiver is there: the calling thread waits for this.
@@ -159,16 +170,16 @@ impl<T> Drop for Attended<T> {
 
 pin_project! {
     /// A future with a time limit. The output is `None` if the limit came first.
-    pub(crate) struct Limited<F> {
+    pub(crate) struct Limited<'a, F> {
         #[pin]
         future: F,
         at: Tick,
         timer: Option<Timer>,
-        worker: Worker,
+        worker: &'a Worker,
     }
 }
 
-impl<F: Future> Future for Limited<F> {
+impl<F: Future> Future for Limited<'_, F> {
     type Output = Option<F::Output>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -183,7 +194,7 @@ impl<F: Future> Future for Limited<F> {
         if let Some(timer) = this.timer {
             timer.wakes(context.waker());
         } else {
-            let (worker, timers) = (&*this.worker, &this.worker.timers);
+            let (worker, timers) = (*this.worker, &this.worker.timers);
             let start = || worker.detach(timers.clone().run());
             *this.timer = Some(timers.add(*this.at, context.waker().clone(), start));
         }

@@ -122,6 +122,7 @@ impl CacheRequest {
                     return worker.attend(async move { request.lead(lead, &caller).await }).await;
                 }
                 Join::Follow(follower) => {
+                    worker.check_here().map_err(|error| self.spec.name(error))?;
                     match worker.limit(self.deadline, self.follow(follower, caller)).await {
                         Some(Ok(Some(result))) => return Ok(Assignment::Use(result)),
                         // The leader has gone: the first caller to join now leads.

@@ -1,15 +1,30 @@
 //! Processes that fork, abort or are killed, and resources that a living process must not leak.
 
-use dspinlock::{Client, ErrorKind};
+use dspinlock::{Client, DSpinlock, ErrorKind};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{Api, Rig, alone, block_on, eventually, in_a_process, ms, within};
 use fork::{ProcessFork, fork_process, waitpid};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 const LEASE: Duration = ms(900);
 
+/// A key that a caller of the parent waits for.
+const WAITED_FOR: &str = "waited for over a fork";
+
+/// A key that a caller of the parent computes a value under.
+const COMPUTED: &str = "computed over a fork";
+
+fn compute(lock: &DSpinlock, body: impl FnOnce()) -> dspinlock::Result<u32> {
+    lock.get_or_compute_blocking(|| {
+        body();
+        Ok::<u32, dspinlock::Error>(7)
+    })
+}
+
 /// A forked child reports what went wrong by its exit code.
-fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
+fn child(holds: dspinlock::Guard, client: &Client, url: &str) -> i32 {
     let kind = |result: dspinlock::Result<()>| result.map_err(|error| error.kind());
     let misuse = Err(ErrorKind::Misuse);
     if kind(client.ping_blocking()) != misuse || kind(block_on(client.ping())) != misuse {
@@ -21,6 +36,14 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
     {
         return 3;
     }
+    // Nor may it wait for what only the parent's threads would tell it.
+    let waits = client.lock(WAITED_FOR);
+    if kind(waits.acquire_blocking().map(drop)) != misuse
+        || kind(block_on(waits.acquire()).map(drop)) != misuse
+        || kind(compute(&client.lock(COMPUTED), || {}).map(drop)) != misuse
+    {
+        return 8;
+    }
     // The child must neither rely on the parent's lock nor give it back.
     let lost = Err(ErrorKind::Lost);
     if holds.is_held() || kind(holds.ensure_held()) != lost || kind(holds.nested().map(drop)) != lost {
@@ -30,7 +53,7 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
         return 4;
     }
     // The child's own client works, with its own thread.
-    let own = Client::connect(&std::env::var("DSPINLOCK_URL").unwrap_or_default());
+    let own = Client::connect(url);
     match own.and_then(|own| own.lock("its own").lease(LEASE).acquire_blocking()) {
         Ok(guard) => {
             dspinlock_tests::await_renewal(&guard);
@@ -42,27 +65,50 @@ fn child(holds: dspinlock::Guard, client: &Client) -> i32 {
 
 #[test]
 fn a_fork_does_not_touch_its_parents_locks() {
-    let server = Server::start();
-    let name = "processes::a_fork_does_not_touch_its_parents_locks";
-    if alone(name, "DSPINLOCK_URL", Some(server.url().into())).is_some() {
+    if alone("processes::a_fork_does_not_touch_its_parents_locks", "DSPINLOCK_URL", None).is_some() {
         return;
     }
-    let client = Client::from_env().unwrap();
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap();
     let guard = client.lock("held over a fork").lease(LEASE).acquire_blocking().unwrap();
     dspinlock_tests::await_renewal(&guard);
-    match fork_process().unwrap() {
-        ProcessFork::Child => {
-            let code = child(guard, &client);
-            std::process::exit(code);
-        }
-        ProcessFork::Parent(pid) => {
-            let status = waitpid(pid.into()).unwrap();
-            assert_eq!(status, 0, "the child's exit code is in the second byte");
-            assert!(guard.is_held());
-            dspinlock_tests::await_renewal(&guard);
-            guard.release_blocking().unwrap();
-        }
-    }
+    let waited_for = client.lock(WAITED_FOR).acquire_blocking().unwrap();
+    let before = server.calls("evalsha");
+    let (computes, is_computing) = mpsc::channel();
+    let (finish, finished) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| client.lock(WAITED_FOR).acquire_blocking().unwrap().release_blocking());
+        let lock = client.lock(COMPUTED);
+        let computing = scope.spawn(move || {
+            compute(&lock, || {
+                computes.send(()).unwrap();
+                finished.recv().unwrap();
+            })
+        });
+        is_computing.recv().unwrap();
+        // Two of the waiter, of which the second says that it queues, and one of the computing caller.
+        eventually("a caller waits", || server.calls("evalsha") >= before + 3);
+        let child = match fork_process().unwrap() {
+            ProcessFork::Child => {
+                // A child that hangs would keep this test from reporting it.
+                thread::spawn(|| {
+                    thread::sleep(Duration::from_secs(60));
+                    std::process::exit(9);
+                });
+                let code = child(guard, &client, &server.url());
+                std::process::exit(code);
+            }
+            ProcessFork::Parent(pid) => waitpid(pid.into()).unwrap(),
+        };
+        finish.send(()).unwrap();
+        waited_for.release_blocking().unwrap();
+        assert_eq!(child, 0, "the exit code is in the second byte");
+        assert_eq!(computing.join().unwrap().unwrap(), 7);
+        waiter.join().unwrap().unwrap();
+        assert!(guard.is_held());
+        dspinlock_tests::await_renewal(&guard);
+        guard.release_blocking().unwrap();
+    });
 }
 
 /// With `panic = "abort"` only the lease gives the lock back.
@@ -121,7 +167,7 @@ fn nothing_is_left_behind() {
                 if n % 2 == 0 { rig.release(guard).unwrap() } else { drop(guard) }
             }
         }
-        let unwound = std::thread::scope(|scope| {
+        let unwound = thread::scope(|scope| {
             let panics = || {
                 let _guard = client.lock("unwound").acquire_blocking().unwrap();
                 panic!("on purpose");

@@ -27,8 +27,9 @@ impl Attempt {
     ///
     /// # Errors
     ///
-    /// `Misuse` if it would wait for itself.
+    /// `Misuse` if it would wait for itself, or for another process: that of which this one is a fork.
     pub(super) fn join(&self) -> Result<Place> {
+        self.core.worker.check_here().map_err(|error| self.spec.name(error))?;
         let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
         let waiting = waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))?;
         let queued = self.core.queues.join(&self.spec.names.record, self.takes_over());
