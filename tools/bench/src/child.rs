@@ -117,6 +117,6 @@ pub(crate) fn availability(engine: Engine) -> Result<(), String> {
         .args(["-c", &format!("import {module}")])
         .stderr(Stdio::null())
         .status()
-        .map_err(|error| format!("{} does not start: {error}", python.display()))?;
-    if status.success() { Ok(()) } else { Err(format!("{} has no module {module}", python.display())) }
+        .map_err(|error| format!("the Python at hand does not start: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("the Python at hand has no module {module}")) }
 }
