@@ -42,6 +42,15 @@ fn scene() -> (Server, Client) {
     (server, client)
 }
 
+/// The same with a proxy between them.
+fn scene_behind_a_proxy() -> (Server, Proxy, Client) {
+    let server = Server::start();
+    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    let client = Client::connect(&proxy.url()).unwrap();
+    pollster::block_on(turn(&client.lock("scene")));
+    (server, proxy, client)
+}
+
 #[test]
 fn a_runtime_takes_its_connection_with_it() {
     let (server, client) = scene();
@@ -110,9 +119,7 @@ fn a_runtime_that_nobody_runs_costs_a_time_limit() {
 
 #[test]
 fn a_runtime_that_ends_before_the_reply_leaves_no_lock_behind() {
-    let (server, _) = scene();
-    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::connect(&proxy.url()).unwrap();
+    let (server, proxy, client) = scene_behind_a_proxy();
     let lock = client.lock("key").lease(Duration::from_secs(60)).wait(Duration::from_secs(20));
     for _ in 0..5 {
         let runtime = multi_thread();
@@ -130,9 +137,7 @@ fn a_runtime_that_ends_before_the_reply_leaves_no_lock_behind() {
 
 #[test]
 fn a_release_goes_on_when_its_runtime_ends() {
-    let (server, _) = scene();
-    let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
-    let client = Client::connect(&proxy.url()).unwrap();
+    let (server, proxy, client) = scene_behind_a_proxy();
     let lock = client.lock("key").lease(Duration::from_secs(60)).expire(Duration::from_secs(60));
     let runtime = multi_thread();
     runtime.block_on(get_a_connection(&server, &lock));
