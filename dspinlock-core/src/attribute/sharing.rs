@@ -68,7 +68,7 @@ pub trait ClonedResult {
 impl<T: Clone + Send + Sync + 'static, E, C> ClonedResult for &&&Pick<Result<T, E>, C> {
     type Sharing = InOk<Cloned<T, C>, E>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
-        InOk(Cloned(PhantomData), PhantomData)
+        InOk(Whole(PhantomData), PhantomData)
     }
 }
 
@@ -98,7 +98,7 @@ pub trait ClonedReturn {
 impl<T: Clone + Send + Sync + 'static, C> ClonedReturn for &Pick<T, C> {
     type Sharing = Cloned<T, C>;
     fn __dspinlock_sharing(&self) -> Self::Sharing {
-        Cloned(PhantomData)
+        Whole(PhantomData)
     }
 }
 

@@ -156,11 +156,45 @@ impl Sharing for Nothing {
     }
 }
 
-/// The whole value.
+/// The whole value, which each caller reads by `R`.
 #[derive(Debug)]
-pub struct Whole<T, C>(pub Of<(T, C)>);
+pub struct Whole<T, C, R = Fresh>(pub Of<(T, C, R)>);
 
-impl<T: CachedValue, C: Codec> Sharing for Whole<T, C> {
+/// The whole value, of which a local copy keeps a clone.
+pub type Cloned<T, C> = Whole<T, C, Kept>;
+
+/// A way to read an encoded value.
+pub trait Reading<T> {
+    /// Reads the value.
+    fn read<C: Codec>(payload: &Payload) -> Result<T, String>;
+}
+
+/// Each caller decodes the value.
+#[derive(Debug)]
+pub struct Fresh;
+
+impl<T: CachedValue> Reading<T> for Fresh {
+    fn read<C: Codec>(payload: &Payload) -> Result<T, String> {
+        decode::<C, T>(payload)
+    }
+}
+
+/// The first caller of a local copy decodes the value, and the others clone it.
+#[derive(Debug)]
+pub struct Kept;
+
+impl<T: CachedValue + Clone + Send + Sync + 'static> Reading<T> for Kept {
+    fn read<C: Codec>(payload: &Payload) -> Result<T, String> {
+        if let Some(value) = payload.decoded().and_then(|value| value.downcast_ref::<T>()) {
+            return Ok(value.clone());
+        }
+        let value = decode::<C, T>(payload)?;
+        payload.keep(&Arc::new(value.clone()));
+        Ok(value)
+    }
+}
+
+impl<T: CachedValue, C: Codec, R: Reading<T>> Sharing for Whole<T, C, R> {
     type Return = T;
     type Value = T;
 
@@ -181,7 +215,7 @@ impl<T: CachedValue, C: Codec> Sharing for Whole<T, C> {
     }
 
     fn decode(&self, payload: &Payload) -> Result<T, String> {
-        decode::<C, T>(payload)
+        R::read::<C>(payload)
     }
 
     fn done(&self) -> Option<T> {
@@ -220,44 +254,6 @@ impl<T: CachedValue + Send + Sync + 'static, C: Codec> Sharing for Counted<T, C>
     }
 
     fn done(&self) -> Option<Arc<T>> {
-        None
-    }
-}
-
-/// The whole value, of which a local copy keeps a clone.
-#[derive(Debug)]
-pub struct Cloned<T, C>(pub Of<(T, C)>);
-
-impl<T: CachedValue + Clone + Send + Sync + 'static, C: Codec> Sharing for Cloned<T, C> {
-    type Return = T;
-    type Value = T;
-
-    fn new() -> Self {
-        Self(PhantomData)
-    }
-
-    fn value<'a>(&self, returned: &'a T) -> Option<&'a T> {
-        Some(returned)
-    }
-
-    fn kind(&self) -> Option<(&'static str, &'static str)> {
-        Some((C::NAME, std::any::type_name::<T>()))
-    }
-
-    fn encode(&self, returned: &T) -> Option<Result<Payload, Unwritable>> {
-        Some(encode::<C, T>(returned))
-    }
-
-    fn decode(&self, payload: &Payload) -> Result<T, String> {
-        if let Some(value) = payload.decoded().and_then(|value| value.downcast_ref::<T>()) {
-            return Ok(value.clone());
-        }
-        let value = decode::<C, T>(payload)?;
-        payload.keep(&Arc::new(value.clone()));
-        Ok(value)
-    }
-
-    fn done(&self) -> Option<T> {
         None
     }
 }
