@@ -6,7 +6,9 @@ use crate::engine::renewer::Renewer;
 use crate::engine::spec::Spec;
 use crate::engine::unshared::Unshared;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Store;
+use crate::format::envelope::Stored;
+use crate::options::Caching;
+use crate::store::{Listener, LocalCopy, Store};
 use crate::worker::Worker;
 use std::fmt;
 use std::sync::Arc;
@@ -70,6 +72,14 @@ impl Core {
         self.flights.close(record);
         self.unshared.remove(record);
         self.store.wakeups().wake(record);
+    }
+
+    /// Keeps a copy of a value that was read, for as long as this process may serve it; nothing where none is wanted.
+    pub(crate) fn keep_copy(&self, listener: &Listener, spec: &Spec, caching: &Caching, stored: &Stored) {
+        if let (Some(local), Some(call)) = (caching.local, &caching.call) {
+            let copy = LocalCopy::of(stored, &spec.names.record, &spec.scheme, local, caching.refresh_ahead);
+            self.store.wakeups().keep_copy(listener, call, copy);
+        }
     }
 
     /// Logs, once for each function, that the server refuses its values.

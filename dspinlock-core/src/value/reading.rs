@@ -7,7 +7,7 @@ use crate::engine::guard::Guard;
 use crate::engine::spin::Policy;
 use crate::error::Result;
 use crate::format::envelope::{Header, Label, Stored};
-use crate::store::{Excerpt, Extent, Found, Hint, Hit, LocalCopy, Read, ReadValue, Seen};
+use crate::store::{Excerpt, Extent, Found, Hint, Hit, Read, ReadValue, Seen};
 use crate::value::request::CacheRequest;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,15 +26,15 @@ impl CacheRequest {
     /// Reads a small stored value from the caller's own task or thread, if one was seen there. Others are read once
     /// for all callers of this process, by their flight.
     pub(super) async fn small_hit(&self, door: Door) -> Option<Stored> {
+        // A copy needs the connection that listens.
+        if self.caching.local.is_some() {
+            return None;
+        }
         self.core.check_open().ok()?;
         let (store, names, label) = (&self.core.store, &self.spec.names, self.label.as_ref()?);
         let hint = store.hints().of(&names.record, &label.schema);
         let is_small = |extent: &Extent| matches!(extent, Extent::Whole(length) if *length <= SMALL);
         let extent = hint.seen_extent().filter(is_small)?;
-        // A copy needs the connection that listens.
-        if self.caching.local.is_some() {
-            return None;
-        }
         let read = Hit { names, extent };
         let seen = match door {
             Door::Task => store.call_here(&read).await,
@@ -56,17 +56,15 @@ impl CacheRequest {
         let hint = store.hints().of(&names.record, &label.schema);
         let extent = hint.extent()?;
         let read = Hit { names, extent };
-        let Some(local) = self.caching.local else {
+        if self.caching.local.is_none() {
             return self.found(store.call(&read).await, hint, extent).await;
-        };
+        }
         let mut listener = store.wakeups().listen(&names.record);
         listener.attend();
         let seen = store.call_tracked(&read).await.0;
         let result = self.found(seen, hint, extent).await;
-        if let (Some(FlightResult::Value(stored)), Some(call)) = (&result, &self.caching.call) {
-            let copy =
-                LocalCopy::of(stored, &names.record, &self.spec.scheme, local, self.caching.refresh_ahead);
-            store.wakeups().keep_copy(&listener, call, copy);
+        if let Some(FlightResult::Value(stored)) = &result {
+            self.core.keep_copy(&listener, &self.spec, &self.caching, stored);
         }
         result
     }

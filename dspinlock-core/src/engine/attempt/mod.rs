@@ -19,8 +19,8 @@ use crate::error::Result;
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
 use crate::format::record::Record;
-use crate::options::{Caching, CallId};
-use crate::store::{Listener, LocalCopy, Notify, Replace};
+use crate::options::Caching;
+use crate::store::{Listener, Notify, Replace};
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -53,8 +53,6 @@ pub(crate) struct Attempt {
     started: Tick,
     attempts: u32,
     next: NextRequest,
-    /// Whether a wake-up ended the last sleep.
-    is_woken: bool,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
@@ -64,16 +62,11 @@ pub(crate) struct Attempt {
 
 /// The additional state of an attempt at a value.
 struct Fetching {
-    refresh_ahead: Option<Duration>,
+    caching: Caching,
     /// The label of the wanted value; `None` where it is enough that the work is done.
     label: Option<Label>,
     /// The label as one line; empty without a label.
     label_line: String,
-    max_value: usize,
-    /// How long a copy of the value is kept in this process.
-    local: Option<Duration>,
-    /// The call that the copy is for.
-    call: Option<CallId>,
     /// The BLOCKED record that was seen last.
     waited_for: Option<Vec<u8>>,
 }
@@ -97,6 +90,16 @@ pub(crate) enum Door {
 struct Place {
     queued: Queued,
     _waiting: Option<Waiting>,
+}
+
+/// How a sleep ended.
+enum Slept {
+    /// The next request is due.
+    Due,
+    /// A wake-up came before that.
+    Woken,
+    /// The lock was handed over.
+    HandedOver(Guard),
 }
 
 /// The next act of a driver after a reply.
@@ -125,7 +128,6 @@ impl Attempt {
             started,
             attempts: 0,
             next: NextRequest { at: started, replace: None },
-            is_woken: false,
             fetch: None,
             caller: Weak::new(),
         }
@@ -139,13 +141,10 @@ impl Attempt {
 
     /// Asks for what was computed: a value, or only the fact where `wanted` is `None`.
     pub(crate) fn fetching(mut self, wanted: Option<Wanted>, caching: &Caching) -> Self {
-        let Caching { refresh_ahead, local, max_value, .. } = *caching;
         let label = wanted.as_ref().map(|wanted| wanted.label.clone());
         self.spin.want(wanted);
         let label_line = label.as_ref().map(Label::line).unwrap_or_default();
-        let call = caching.call.clone();
-        self.fetch =
-            Some(Fetching { refresh_ahead, label, label_line, max_value, local, call, waited_for: None });
+        self.fetch = Some(Fetching { caching: caching.clone(), label, label_line, waited_for: None });
         self
     }
 
@@ -188,7 +187,8 @@ impl Attempt {
         worker.attend(wait.in_current_span()).await
     }
 
-    /// Sends the first request. It is as cheap as can be: wake-ups are for callers that ask again.
+    /// Sends the first request of a caller that wants no value. It is as cheap as can be: wake-ups are for callers that ask
+    /// again.
     async fn first(&mut self, door: Door) -> Result<Progress> {
         let now = self.server_time().await?;
         let request = self.prepare(now, false);
@@ -200,7 +200,6 @@ impl Attempt {
             Door::Thread => self.core.store.call_blocking(&acquire),
         };
         self.learn(&request, &reply);
-        let reply = self.complete(reply).await;
         let progress = self.take(request, reply, Notify::NotAsked)?;
         if let (Some(asking), Progress::Done(Outcome::Entered(_))) = (asking, &progress) {
             asking.granted();
@@ -222,16 +221,17 @@ impl Attempt {
                 place = Some(joined);
             }
             let queued = place.as_ref().map(|place| &place.queued);
-            if let Some(guard) = self.until_due(listener.as_mut(), queued).await {
-                return Ok(Outcome::Entered(guard));
-            }
+            let woken = match self.until_due(listener.as_mut(), queued).await {
+                Slept::HandedOver(guard) => return Ok(Outcome::Entered(guard)),
+                Slept::Woken => true,
+                Slept::Due => false,
+            };
             self.check_open()?;
             if listener.is_none() && (queued.is_some() || self.fetch.is_some()) {
                 listener = Some(core.store.wakeups().listen(&self.spec.names.record));
             }
             // After a wake-up the value is likely to be there, and nothing more to wait for.
-            let listening =
-                listener.as_mut().filter(|_| !self.is_woken || self.fetch.is_none() || self.keeps_copy());
+            let listening = listener.as_mut().filter(|_| !woken || self.fetch.is_none() || self.keeps_copy());
             let (request, reply, notify) = self.ask(listening, queued.is_some()).await?;
             let progress = self.take(request, reply, notify);
             if let Progress::Done(outcome) = self.unless_handed_over(progress, queued)? {
@@ -245,20 +245,15 @@ impl Attempt {
     }
 
     fn keeps_copy(&self) -> bool {
-        self.fetch.as_ref().is_some_and(|fetch| fetch.label.is_some() && fetch.local.is_some())
+        self.fetch.as_ref().is_some_and(|fetch| fetch.label.is_some() && fetch.caching.local.is_some())
     }
 
     /// Keeps a copy of a value that was read, for as long as this process may serve it.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
-        if let (
-            Some(Fetching { local: Some(local), call: Some(call), refresh_ahead, .. }),
-            Some(listener),
-            Outcome::Fetched(Fetched::Value(stored)),
-        ) = (&self.fetch, listener, outcome)
+        if let (Some(fetch), Some(listener), Outcome::Fetched(Fetched::Value(stored))) =
+            (&self.fetch, listener, outcome)
         {
-            let copy =
-                LocalCopy::of(stored, &self.spec.names.record, &self.spec.scheme, *local, *refresh_ahead);
-            self.core.store.wakeups().keep_copy(listener, call, copy);
+            self.core.keep_copy(listener, &self.spec, &fetch.caching, stored);
         }
     }
 

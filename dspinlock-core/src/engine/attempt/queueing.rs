@@ -1,6 +1,6 @@
 //! How an attempt waits: in the local queue, for its next request to be due, and for the turns of other processes.
 
-use super::{Attempt, Outcome, Place, Progress};
+use super::{Attempt, Outcome, Place, Progress, Slept};
 use crate::clock::Tick;
 use crate::engine::guard::Guard;
 use crate::engine::queue::{Handoff, QueueMessage, Queued};
@@ -53,16 +53,12 @@ impl Attempt {
         }
     }
 
-    /// Sleeps until the next request is due, or a wake-up comes. Returns the lock if it is handed over meanwhile.
-    pub(super) async fn until_due(
-        &mut self,
-        listener: Option<&mut Listener>,
-        queued: Option<&Queued>,
-    ) -> Option<Guard> {
+    /// Sleeps until the next request is due, a wake-up comes, or the lock is handed over.
+    pub(super) async fn until_due(&self, listener: Option<&mut Listener>, queued: Option<&Queued>) -> Slept {
         let listens = listener.is_some();
         let mut handoff = sleep(self.next.at, listener, queued).await;
-        self.is_woken = listens && Tick::now() < self.next.at;
-        if self.is_woken {
+        let woken = listens && Tick::now() < self.next.at;
+        if woken {
             self.core.queues.turn_passed(&self.spec.names.record);
         }
         while handoff.is_none()
@@ -70,7 +66,11 @@ impl Attempt {
         {
             handoff = sleep(until, None, queued).await;
         }
-        handoff.map(|handoff| self.take_over(handoff))
+        match handoff {
+            Some(handoff) => Slept::HandedOver(self.take_over(handoff)),
+            None if woken => Slept::Woken,
+            None => Slept::Due,
+        }
     }
 
     /// Returns until when this caller leaves the lock to other processes, whose turn it is.

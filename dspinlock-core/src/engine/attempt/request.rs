@@ -49,7 +49,7 @@ impl Attempt {
     }
 
     /// Reads on where a reply has only the beginning of the value.
-    pub(super) async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
+    async fn complete(&self, reply: Result<Acquired>) -> Result<Acquired> {
         let mut reply = reply?;
         let fetch = self.fetch.as_ref();
         if let Some((fetch, label)) = fetch.and_then(|fetch| Some((fetch, fetch.label.as_ref()?)))
@@ -57,7 +57,7 @@ impl Attempt {
             && let Some(part) = value.take()
         {
             let part = (part, record);
-            *value = self.core.store.complete(&self.spec.names, label, part, fetch.max_value).await?;
+            *value = self.core.store.complete(&self.spec.names, label, part, fetch.caching.max_value).await?;
         }
         Ok(reply)
     }
