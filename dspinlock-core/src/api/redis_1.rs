@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::api::server::unusable;
 use crate::error::Result;
 use crate::store::Wakeups;
-use crate::store::redis::{AsyncLink, BlockingLink, Limits, Link, Own, store};
+use crate::store::redis::{AsyncLink, BlockingLink, Dialer, Limits, Link, Own, store};
 use crate::worker::Worker;
 use std::fmt::Display;
 use std::ops::DerefMut;
@@ -39,7 +39,7 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
-    let own = Own::new(client, LIMITS, true, &worker, wakeups.clone()).map_err(|_| unusable())?;
+    let own = Own::new(Dialer::new(client).map_err(|_| unusable())?, LIMITS, true, &worker, wakeups.clone());
     let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
     Ok(Client::on(store, worker))
 }

@@ -3,7 +3,7 @@
 use crate::api::config::{Address, Config, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Limits, Own};
+use crate::store::redis::{self, Dialer, Limits, Own};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
@@ -22,9 +22,8 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
-    let own = ::redis::Client::open(info)
-        .and_then(|client| Own::new(client, limits, tracks, worker, wakeups.clone()))
-        .map_err(|_| unusable())?;
+    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
+    let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
 }
 

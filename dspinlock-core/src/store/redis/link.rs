@@ -117,11 +117,13 @@ pub(crate) struct Received {
     pub(super) repeated: bool,
     /// The server will push changes of the keys that were read.
     pub(super) tracked: bool,
+    /// The epoch of the connection that it came over.
+    pub(super) epoch: u64,
 }
 
 impl Received {
     pub(super) fn one(value: RedisResult<Value>) -> Self {
-        Self { value, repeated: false, tracked: false }
+        Self { value, repeated: false, tracked: false, epoch: 0 }
     }
 
     pub(super) fn several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
@@ -163,6 +165,10 @@ pub(crate) trait Link: Send + Sync + 'static {
 
     /// Sends a batch and blocks until the reply; `None` if only [`send`](Self::send) can do it at present.
     fn send_blocking(&self, batch: &Batch) -> Option<Received>;
+
+    /// Closes the connections of the epoch `seen`, and of earlier ones. The next ones are opened from the beginning: the server's
+    /// address is resolved again. A link that does not open its connections itself does nothing.
+    fn end_epoch(&self, _seen: u64) {}
 }
 
 /// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.

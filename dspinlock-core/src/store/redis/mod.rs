@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
+//! | `dial` | opens connections, and says which are still good |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
@@ -12,6 +13,7 @@
 mod advice;
 mod borrowed;
 mod circuit;
+mod dial;
 mod link;
 mod own;
 mod pieces;
@@ -38,6 +40,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
+pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
 

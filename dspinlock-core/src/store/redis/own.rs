@@ -3,17 +3,20 @@
 //! A connection that did not answer in time is replaced, never used again: on a half-open one every command would time
 //! out. Every operation is idempotent by its tag, so a command whose reply is missing is sent once more on a new one.
 
+use super::dial::Dialer;
 use super::link::{Batch, Exchange, Lane, Limits, Link, PIECE_LANES, Received};
 use super::pool::Pool;
 use super::runtimes::Runtimes;
 use super::shared::SharedConnection;
 use crate::store::Wakeups;
 use crate::worker::Worker;
-use redis::{Client, RedisResult};
+use std::sync::Arc;
 
 /// Connections for the library's own thread, one for each lane, and for callers: of blocking ones each has one of its own, and
 /// async ones share those of their runtime. Values never share a connection with locks.
 pub(crate) struct Own {
+    dialer: Arc<Dialer>,
+    wakeups: Wakeups,
     shared: SharedConnection,
     renewals: SharedConnection,
     confirmed: SharedConnection,
@@ -28,36 +31,34 @@ pub(crate) struct Own {
 
 impl Own {
     /// With `tracks` the server is asked to push changes, which are notified to `wakeups`.
-    ///
-    /// # Errors
-    ///
-    /// If the client's own address can't be used.
     pub(crate) fn new(
-        client: Client,
+        dialer: Dialer,
         limits: Limits,
         tracks: bool,
         worker: &Worker,
         wakeups: Wakeups,
-    ) -> RedisResult<Self> {
-        let lane = |tracks, wakeups| SharedConnection::new(client.clone(), limits, tracks, wakeups);
-        let shared = lane(tracks, wakeups.clone())?;
-        let confirmed = lane(tracks, wakeups.clone())?;
-        let copies = lane(tracks, wakeups)?;
+    ) -> Self {
+        let dialer = Arc::new(dialer);
+        let lane = |tracks, wakeups| SharedConnection::new(Arc::clone(&dialer), limits, tracks, wakeups);
+        let tracked = || lane(tracks, wakeups.clone());
         // Nobody listens on the others: no change is missed when one is opened again.
         let untracked = || lane(false, Wakeups::default());
-        let runtimes = || Runtimes::new(client.clone(), limits, worker.clone());
-        Ok(Self {
-            shared,
-            renewals: untracked()?,
-            confirmed,
-            values: untracked()?,
-            copies,
-            pieces: [untracked()?, untracked()?],
+        let runtimes = || Runtimes::new(Arc::clone(&dialer), limits, worker.clone());
+        let pool = || Pool::new(Arc::clone(&dialer), limits);
+        Self {
+            shared: tracked(),
+            renewals: untracked(),
+            confirmed: tracked(),
+            values: untracked(),
+            copies: tracked(),
+            pieces: [untracked(), untracked()],
             locks_of_runtimes: runtimes(),
             values_of_runtimes: runtimes(),
-            locks_of_threads: Pool::new(client.clone(), limits),
-            values_of_threads: Pool::new(client, limits),
-        })
+            locks_of_threads: pool(),
+            values_of_threads: pool(),
+            wakeups,
+            dialer,
+        }
     }
 }
 
@@ -89,5 +90,23 @@ impl Link for Own {
             Lane::Values => self.values_of_threads.send(batch),
             _ => None,
         }
+    }
+
+    fn end_epoch(&self, seen: u64) {
+        if !self.dialer.end_epoch(seen) {
+            return;
+        }
+        let Self { shared, renewals, confirmed, values, copies, pieces: [first, second], .. } = self;
+        for connection in [shared, renewals, confirmed, values, copies, first, second] {
+            connection.close();
+        }
+        for runtimes in [&self.locks_of_runtimes, &self.values_of_runtimes] {
+            runtimes.close();
+        }
+        for pool in [&self.locks_of_threads, &self.values_of_threads] {
+            pool.close_idle();
+        }
+        // The pushes of the old connections are lost.
+        self.wakeups.wake_all();
     }
 }

@@ -1,26 +1,27 @@
 //! Connections for blocking callers, each used by one thread at a time.
 
+use super::dial::{Dialed, Dialer};
 use super::link::{Batch, Lane, Limits, Received, breaks_connection};
 use crate::sync::lock;
-use redis::{Client, Connection, RedisResult};
-use std::sync::Mutex;
+use redis::{Connection, RedisResult};
+use std::sync::{Arc, Mutex};
 
 /// A pool of connections that the library opens.
 pub(super) struct Pool {
-    client: Client,
+    dialer: Arc<Dialer>,
     limits: Limits,
     connections: Mutex<Connections>,
 }
 
 #[derive(Default)]
 struct Connections {
-    idle: Vec<Connection>,
+    idle: Vec<Dialed<Connection>>,
     open: usize,
 }
 
 impl Pool {
-    pub(super) fn new(client: Client, limits: Limits) -> Self {
-        Self { client, limits, connections: Mutex::default() }
+    pub(super) fn new(dialer: Arc<Dialer>, limits: Limits) -> Self {
+        Self { dialer, limits, connections: Mutex::default() }
     }
 
     /// Sends a batch, and once more on a new connection if the reply was lost; `None` if all connections are in use.
@@ -28,23 +29,27 @@ impl Pool {
         let mut opened = self.check_out()?;
         let mut repeated = false;
         loop {
-            let mut connection = match opened {
-                Ok(connection) => connection,
+            let mut dialed = match opened {
+                Ok(dialed) => dialed,
                 Err(error) => return Some(Received { repeated, ..Received::one(Err(error)) }),
             };
+            let connection = &mut dialed.connection;
             let received = match batch.single() {
-                Some(command) => Received::one(command.query(&mut connection)),
-                None => Received::several(batch.pipeline(None).query(&mut connection), false),
+                Some(command) => Received::one(command.query(connection)),
+                None => Received::several(batch.pipeline(None).query(connection), false),
             };
+            let received = Received { repeated, epoch: dialed.epoch, ..received };
             if !received.value.as_ref().is_err_and(breaks_connection) {
-                self.check_in(connection);
-                return Some(Received { repeated, ..received });
+                self.check_in(dialed);
+                return Some(received);
             }
-            self.retire(connection);
+            // The pool goes on counting it, for its replacement. The idle ones are as old, and likely as dead.
+            drop(dialed);
+            self.close_idle();
             // A caller that wants a value has another way to it.
             if repeated || batch.lane == Lane::Values {
                 self.uncount();
-                return Some(Received { repeated, ..received });
+                return Some(received);
             }
             opened = self.open_counted();
             repeated = true;
@@ -52,11 +57,11 @@ impl Pool {
     }
 
     /// A connection for a blocking caller; `None` if all are in use.
-    fn check_out(&self) -> Option<RedisResult<Connection>> {
+    fn check_out(&self) -> Option<RedisResult<Dialed<Connection>>> {
         {
             let mut connections = lock(&self.connections);
-            if let Some(connection) = connections.idle.pop() {
-                return Some(Ok(connection));
+            if let Some(dialed) = connections.idle.pop() {
+                return Some(Ok(dialed));
             }
             if connections.open >= self.limits.pool_size {
                 return None;
@@ -67,32 +72,32 @@ impl Pool {
     }
 
     /// Opens a connection that the pool counts already; after a failure it does not.
-    fn open_counted(&self) -> RedisResult<Connection> {
-        self.open().inspect_err(|_| self.uncount())
+    fn open_counted(&self) -> RedisResult<Dialed<Connection>> {
+        self.dialer.open_blocking(self.limits).inspect_err(|_| self.uncount())
     }
 
     fn uncount(&self) {
         lock(&self.connections).open -= 1;
     }
 
-    fn check_in(&self, connection: Connection) {
-        lock(&self.connections).idle.push(connection);
+    fn check_in(&self, dialed: Dialed<Connection>) {
+        let mut connections = lock(&self.connections);
+        // Under the lock, so that `close_idle` of a new epoch misses none.
+        if dialed.epoch == self.dialer.epoch() {
+            connections.idle.push(dialed);
+        } else {
+            connections.open -= 1;
+            drop(connections);
+            drop(dialed);
+        }
     }
 
-    /// Closes a connection that broke, and the idle ones with it: they are as old, and likely as dead. The pool goes on
-    /// counting the broken one, for its replacement.
-    fn retire(&self, broken: Connection) {
+    /// Closes the connections that nobody uses at present.
+    pub(super) fn close_idle(&self) {
         let mut connections = lock(&self.connections);
         let idle = std::mem::take(&mut connections.idle);
         connections.open -= idle.len();
         drop(connections);
-        drop((broken, idle));
-    }
-
-    fn open(&self) -> RedisResult<Connection> {
-        let connection = self.client.get_connection_with_timeout(self.limits.connect_timeout)?;
-        connection.set_read_timeout(Some(self.limits.response_timeout))?;
-        connection.set_write_timeout(Some(self.limits.response_timeout))?;
-        Ok(connection)
+        drop(idle);
     }
 }

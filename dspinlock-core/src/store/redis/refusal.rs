@@ -43,6 +43,12 @@ pub(super) fn is_outage(error: &RedisError) -> bool {
     breaks_connection(error) && !lasts(error)
 }
 
+/// Whether the server is a replica by now, so that the address may belong to another one.
+pub(super) fn is_demoted(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        || error.to_string().to_lowercase().contains("readonly")
+}
+
 /// The text of an error without the secret, and its kind.
 pub(super) fn describe(error: &RedisError, secret: Option<&str>) -> (String, io::ErrorKind) {
     let mut what =

@@ -3,12 +3,13 @@
 //! A connection is used only from the Tokio runtime that drives it, and ends with that runtime. The library's own thread
 //! serves callers outside of a runtime, and the first ones of each runtime, until its connection is open.
 
+use super::dial::{Dialed, Dialer};
 use super::link::{Batch, Limits, Received, breaks_connection, timed_out};
 use crate::clock::Tick;
 use crate::sync::lock;
 use crate::worker::Worker;
+use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -27,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) struct Runtimes(Arc<Inner>);
 
 struct Inner {
-    client: Client,
+    dialer: Arc<Dialer>,
     limits: Limits,
     worker: Worker,
     slots: Mutex<HashMap<Id, Slot>>,
@@ -46,7 +47,7 @@ struct Slot {
 
 enum State {
     Opening,
-    Open(MultiplexedConnection),
+    Open(Dialed<MultiplexedConnection>),
     /// It could not be opened. The next one is tried from then on.
     Failed(Tick),
     /// The runtime can't open connections.
@@ -63,16 +64,16 @@ struct SlotRef {
 
 /// A connection for the present caller.
 pub(super) struct Open {
-    connection: MultiplexedConnection,
-    slot: SlotRef,
-    limits: Limits,
-    worker: Worker,
+    dialed: Dialed<MultiplexedConnection>,
+    runtimes: Runtimes,
+    runtime: Id,
+    number: u64,
 }
 
 impl Runtimes {
-    pub(super) fn new(client: Client, limits: Limits, worker: Worker) -> Self {
+    pub(super) fn new(dialer: Arc<Dialer>, limits: Limits, worker: Worker) -> Self {
         let (slots, started) = (Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { client, limits, worker, slots, started }))
+        Self(Arc::new(Inner { dialer, limits, worker, slots, started }))
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Id, Slot>> {
@@ -87,14 +88,15 @@ impl Runtimes {
         let mut slots = self.slots();
         let known = slots.get(&runtime);
         match known.map(|slot| &slot.state) {
-            Some(State::Open(connection)) => {
-                let (connection, number) = (connection.clone(), known?.number);
-                return Some(self.open(connection, runtime, number));
+            Some(State::Open(dialed)) if dialed.epoch == self.0.dialer.epoch() => {
+                let (dialed, number) = (dialed.clone(), known?.number);
+                return Some(Open { dialed, runtimes: self.clone(), runtime, number });
             }
             Some(State::Failed(again)) if Tick::now() >= *again => {}
             Some(State::Opening | State::Failed(_) | State::Unusable) => return None,
             None if slots.len() >= MAX_RUNTIMES => return None,
-            None => {}
+            // Open since before the server changed, or new.
+            Some(State::Open(_)) | None => {}
         }
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         let (alive, gone) = oneshot::channel();
@@ -108,9 +110,11 @@ impl Runtimes {
         None
     }
 
-    fn open(&self, connection: MultiplexedConnection, runtime: Id, number: u64) -> Open {
-        let Inner { limits, worker, .. } = &*self.0;
-        Open { connection, slot: self.slot(runtime, number), limits: *limits, worker: worker.clone() }
+    /// Closes all connections. Each runtime opens another one when it needs one.
+    pub(super) fn close(&self) {
+        let closed = std::mem::take(&mut *self.slots());
+        // After the lock: this ends tasks.
+        drop(closed);
     }
 
     fn slot(&self, runtime: Id, number: u64) -> SlotRef {
@@ -144,19 +148,21 @@ impl SlotRef {
 
 impl Open {
     /// Sends a batch, within the time limit of a reply. A connection that fails is not used again.
-    pub(super) async fn send(mut self, batch: &Batch) -> Received {
+    pub(super) async fn send(self, batch: &Batch) -> Received {
+        let Self { dialed: Dialed { mut connection, epoch }, runtimes, runtime, number } = self;
+        let Inner { worker, limits, .. } = &*runtimes.0;
         let sending = async {
             if let Some(command) = batch.single() {
-                return Received::one(command.query_async(&mut self.connection).await);
+                return Received::one(command.query_async(&mut connection).await);
             }
-            Received::several(batch.pipeline(None).query_async(&mut self.connection).await, false)
+            Received::several(batch.pipeline(None).query_async(&mut connection).await, false)
         };
-        let received = self.worker.limit(Tick::now() + self.limits.response_timeout, sending).await;
+        let received = worker.limit(Tick::now() + limits.response_timeout, sending).await;
         let received = received.unwrap_or_else(|| Received::one(Err(timed_out())));
         if received.value.as_ref().is_err_and(breaks_connection) {
-            self.slot.close();
+            runtimes.slot(runtime, number).close();
         }
-        received
+        Received { epoch, ..received }
     }
 }
 
@@ -166,12 +172,12 @@ struct Opener(SlotRef);
 impl Opener {
     async fn run(self) {
         let Some(inner) = self.0.inner.upgrade() else { return };
-        let (client, worker, limits) = (inner.client.clone(), inner.worker.clone(), inner.limits);
+        let (dialer, worker, limits) = (Arc::clone(&inner.dialer), inner.worker.clone(), inner.limits);
         // The client may go meanwhile.
         drop(inner);
         // No time limits of this runtime: see `timers`.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let opening = client.get_multiplexed_async_connection_with_config(&config);
+        let opening = dialer.open(&config, false);
         let opened = worker.limit(Tick::now() + limits.connect_timeout, opening).await;
         // A failure is reported to the callers that the library's thread serves.
         let failed = || State::Failed(Tick::now() + RETRY);

@@ -95,7 +95,8 @@ impl Server {
         if let Some(received) = self.send_blocking(&batch)? {
             return self.read(&batch, received);
         }
-        let (batch, received) = self.worker.block_on(self.clone().sent(batch))?;
+        let this = self.clone();
+        let (batch, received) = self.worker.block_on(async move { Ok(this.sent(batch).await) })?;
         self.read(&batch, received)
     }
 
@@ -129,14 +130,15 @@ impl Server {
 
     async fn send_by_thread(&self, batch: Batch) -> Result<(Batch, Received)> {
         if self.worker.is_current() {
-            return self.clone().sent(batch).await;
+            return Ok(self.sent(batch).await);
         }
-        self.worker.attend(self.clone().sent(batch)).await
+        let this = self.clone();
+        self.worker.attend(async move { Ok(this.sent(batch).await) }).await
     }
 
-    async fn sent(self, batch: Batch) -> Result<(Batch, Received)> {
+    async fn sent(&self, batch: Batch) -> (Batch, Received) {
         let received = self.send(&batch, false).await;
-        Ok((batch, received))
+        (batch, received)
     }
 
     /// `None` if the link sends only from the library's thread at present.
@@ -157,10 +159,15 @@ impl Server {
         if !batch.lane.is_for_values() {
             self.note(&received.value);
         }
-        let Received { value, repeated, tracked } = received;
+        let Received { value, repeated, tracked, epoch } = received;
         match value {
             Ok(value) => Ok(Exchanged { value, repeated, tracked }),
-            Err(error) => Err(self.refused(&error, batch)),
+            Err(error) => {
+                if refusal::is_demoted(&error) {
+                    self.link.end_epoch(epoch);
+                }
+                Err(self.refused(&error, batch))
+            }
         }
     }
 

@@ -1,23 +1,20 @@
 //! One connection for many callers, on which the server can push changes.
 
+use super::dial::{Dialed, Dialer};
 use super::link::{Batch, Limits, Received, breaks_connection};
 use crate::clock::Tick;
 use crate::store::Wakeups;
 use crate::store::last_failure::LastFailure;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError,
-    RedisResult, Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Mutex;
 
 /// A connection that is opened by its first caller, and replaced after it broke.
 pub(super) struct SharedConnection {
-    client: Client,
-    /// The same server, in the protocol that has pushes.
-    resp3: Client,
+    dialer: Arc<Dialer>,
     /// Whether the server is asked to push changes.
     tracks: AtomicBool,
     wakeups: Wakeups,
@@ -36,22 +33,15 @@ struct Slot {
 /// The present connection, numbered, so that it is replaced only by callers that saw this one fail.
 #[derive(Clone)]
 struct Open {
-    connection: MultiplexedConnection,
+    dialed: Dialed<MultiplexedConnection>,
     number: u64,
     tracks: bool,
 }
 
 impl SharedConnection {
     /// With `tracks` the server is asked to push changes, which are notified to `wakeups`.
-    ///
-    /// # Errors
-    ///
-    /// If the client's own address can't be used.
-    pub(super) fn new(client: Client, limits: Limits, tracks: bool, wakeups: Wakeups) -> RedisResult<Self> {
-        let info = client.get_connection_info().clone();
-        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let resp3 = Client::open(info.set_redis_settings(settings))?;
-        Ok(Self { client, resp3, tracks: tracks.into(), wakeups, limits, slot: Mutex::default() })
+    pub(super) fn new(dialer: Arc<Dialer>, limits: Limits, tracks: bool, wakeups: Wakeups) -> Self {
+        Self { dialer, tracks: tracks.into(), wakeups, limits, slot: Mutex::default() }
     }
 
     /// Sends a batch, and once more on a new connection if the reply was lost with the present one.
@@ -77,11 +67,20 @@ impl SharedConnection {
         Received { repeated: true, ..again }
     }
 
+    /// Closes the present connection. One that is being opened meanwhile is of an earlier epoch, and is replaced at its next use.
+    pub(super) fn close(&self) {
+        if let Ok(mut slot) = self.slot.try_lock() {
+            slot.open = None;
+        }
+    }
+
     /// The connection, opened by the first caller and after a failure. The one with the number `failed` is not used again.
     async fn open(&self, failed: Option<u64>) -> RedisResult<Open> {
         let asked = Tick::now();
         let mut slot = self.slot.lock().await;
-        if let Some(open) = slot.open.as_ref().filter(|open| Some(open.number) != failed) {
+        let epoch = self.dialer.epoch();
+        let is_good = |open: &&Open| Some(open.number) != failed && open.dialed.epoch == epoch;
+        if let Some(open) = slot.open.as_ref().filter(is_good) {
             return Ok(open.clone());
         }
         if let Some(error) = slot.failure.since(asked) {
@@ -115,8 +114,8 @@ impl SharedConnection {
     }
 
     async fn open_plain(&self, number: u64) -> RedisResult<Open> {
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config()).await?;
-        Ok(Open { connection, number, tracks: false })
+        let dialed = self.dialer.open(&self.config(), false).await?;
+        Ok(Open { dialed, number, tracks: false })
     }
 
     /// A connection on which the server pushes changes. A server that can't is asked only once: from then on the waiters of
@@ -127,9 +126,9 @@ impl SharedConnection {
             notify(&wakeups, push);
             Ok::<_, Infallible>(())
         });
-        let refusal = match self.resp3.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(mut connection) => match tracking_on().query_async::<()>(&mut connection).await {
-                Ok(()) => return Ok(Open { connection, number, tracks: true }),
+        let refusal = match self.dialer.open(&config, true).await {
+            Ok(mut dialed) => match tracking_on().query_async::<()>(&mut dialed.connection).await {
+                Ok(()) => return Ok(Open { dialed, number, tracks: true }),
                 Err(error) => error,
             },
             Err(error) => error,
@@ -151,12 +150,15 @@ impl SharedConnection {
 impl Open {
     async fn send(&mut self, batch: &Batch, track: bool) -> Received {
         let tracked = track && self.tracks;
-        if let Some(command) = batch.single().filter(|_| !tracked) {
-            return Received::one(command.query_async(&mut self.connection).await);
-        }
-        // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
-        let pipeline = batch.pipeline(tracked.then(caching).as_ref());
-        Received::several(pipeline.query_async(&mut self.connection).await, tracked)
+        let Dialed { connection, epoch } = &mut self.dialed;
+        let received = if let Some(command) = batch.single().filter(|_| !tracked) {
+            Received::one(command.query_async(connection).await)
+        } else {
+            // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
+            let pipeline = batch.pipeline(tracked.then(caching).as_ref());
+            Received::several(pipeline.query_async(connection).await, tracked)
+        };
+        Received { epoch: *epoch, ..received }
     }
 }
 
