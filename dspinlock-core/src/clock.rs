@@ -1,7 +1,7 @@
 //! The two clocks of a process: a steady one for deadlines, and an estimate of the server's clock for what goes into
 //! records.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::{Add, Sub};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -93,11 +93,23 @@ impl Add<Duration> for ServerTime {
     }
 }
 
+impl ServerTime {
+    /// The time as Python's `datetime.isoformat()` writes it: `2026-01-31T23:59:59.000123+00:00`.
+    pub(crate) fn isoformat(self) -> String {
+        const LENGTH: usize = "2026-01-31T23:59:59.000123+00:00".len();
+        let mut text = String::with_capacity(LENGTH);
+        // A `String` takes everything.
+        let _ = write!(text, "{}", humantime::format_rfc3339_micros(self.to_system_time()));
+        // The `Z`.
+        text.pop();
+        text.push_str("+00:00");
+        text
+    }
+}
+
 impl fmt::Display for ServerTime {
-    /// Writes the time as Python's `datetime.isoformat()` does: `2026-01-31T23:59:59.000123+00:00`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = humantime::format_rfc3339_micros(self.to_system_time()).to_string();
-        write!(f, "{}+00:00", text.trim_end_matches('Z'))
+        f.write_str(&self.isoformat())
     }
 }
 
@@ -150,8 +162,8 @@ mod tests {
 
     #[test]
     fn writes_the_form_that_python_reads() {
-        assert_eq!(ServerTime(1_769_903_999_000_123).to_string(), "2026-01-31T23:59:59.000123+00:00");
-        assert_eq!(ServerTime(0).to_string(), "1970-01-01T00:00:00.000000+00:00");
+        assert_eq!(ServerTime(1_769_903_999_000_123).isoformat(), "2026-01-31T23:59:59.000123+00:00");
+        assert_eq!(ServerTime(0).isoformat(), "1970-01-01T00:00:00.000000+00:00");
     }
 
     #[test]

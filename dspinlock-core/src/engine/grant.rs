@@ -49,14 +49,20 @@ pub(crate) struct Grant {
     phase: AtomicU8,
     /// Notified when the phase changes.
     changed: Notify,
-    process: u32,
 }
 
 impl Grant {
-    /// The grant of a request sent at `sent`, with `handoffs` fencing tokens reserved after its own.
-    pub(crate) fn new(spec: Arc<Spec>, tag: Tag, fence: u64, sent: Tick, handoffs: u32) -> Self {
+    /// The grant of a request that this `process` sent at `sent`, with `handoffs` fencing tokens reserved after its own.
+    pub(crate) fn new(
+        process: u32,
+        spec: Arc<Spec>,
+        tag: Tag,
+        fence: u64,
+        sent: Tick,
+        handoffs: u32,
+    ) -> Self {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
-        let turn = Arc::new(TurnState::new(sent));
+        let turn = Arc::new(TurnState::new(process, sent));
         Self { tag: Some(tag), fence, handoffs, ..Self::of_turn(turn, spec, sent, lease) }
     }
 
@@ -64,7 +70,7 @@ impl Grant {
     pub(crate) fn unlocked(spec: Arc<Spec>) -> Self {
         let now = Tick::now();
         let lease = Lease::granted(Duration::ZERO, Duration::ZERO, now);
-        let turn = Arc::new(TurnState::new(now));
+        let turn = Arc::new(TurnState::new(0, now));
         Self { phase: AtomicU8::new(OVER), ..Self::of_turn(turn, spec, now, lease) }
     }
 
@@ -88,7 +94,6 @@ impl Grant {
             renewal: Mutex::new(None),
             phase: AtomicU8::new(HELD),
             changed: Notify::new(),
-            process: std::process::id(),
         }
     }
 
@@ -125,7 +130,7 @@ impl Grant {
         // In a fork, this is a copy: the lock belongs to the parent.
         self.phase.load(Ordering::Acquire) == HELD
             && self.lease().is_valid(Tick::now())
-            && check_process(self.process).is_ok()
+            && check_process(self.turn.process).is_ok()
     }
 
     /// Returns whether the lock was given back, or is on the way back.
@@ -186,13 +191,15 @@ impl Grant {
 pub(crate) struct TurnState {
     /// When the granted request was sent.
     pub(crate) granted: Tick,
+    /// The process that has it.
+    process: u32,
     stage: AtomicU8,
     ended: Notify,
 }
 
 impl TurnState {
-    fn new(granted: Tick) -> Self {
-        Self { granted, stage: AtomicU8::new(ON), ended: Notify::new() }
+    fn new(process: u32, granted: Tick) -> Self {
+        Self { granted, process, stage: AtomicU8::new(ON), ended: Notify::new() }
     }
 
     /// Notes that the lock is on its way back. Nobody is handed it from now on.
@@ -229,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_turn_ends_with_the_servers_answer_and_not_before() {
-        let turn = TurnState::new(Tick::now());
+        let turn = TurnState::new(1, Tick::now());
         let mut context = Context::from_waker(Waker::noop());
         assert_eq!(pin!(turn.has_ended()).poll(&mut context), Poll::Ready(false));
         turn.begin_to_end();

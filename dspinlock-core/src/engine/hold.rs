@@ -310,7 +310,7 @@ mod tests {
         let guard = client.lock("key").acquire_blocking().unwrap();
         let first = guard.grant();
         let (spec, tag) = (Arc::clone(&first.spec), first.tag.clone().unwrap());
-        let grant = Grant::new(Arc::clone(&spec), tag, first.fence, Tick::now(), 1);
+        let grant = Grant::new(std::process::id(), Arc::clone(&spec), tag, first.fence, Tick::now(), 1);
         let hold = Hold::new(Arc::clone(&core), Arc::new(grant));
         core.renewer.add(&hold.grant);
         hold.enter();

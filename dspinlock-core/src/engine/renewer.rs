@@ -263,7 +263,7 @@ mod tests {
         let first = guard.grant();
         let (spec, tag) = (Arc::clone(&first.spec), first.tag.clone().unwrap());
         let sent = Tick::now().before(LEASE / 2);
-        let grant = Arc::new(Grant::new(spec, tag, first.fence, sent, 0));
+        let grant = Arc::new(Grant::new(std::process::id(), spec, tag, first.fence, sent, 0));
         (guard, grant)
     }
 

@@ -138,14 +138,12 @@ pub(crate) fn describe(raw: &[u8], why: &NotARecord) -> String {
     format!("{} bytes that are not a lock's record: {}", raw.len(), why.0)
 }
 
-/// Names this process as others see it in a record: `host/pid`, or `host/pid/function` where the function is known. It is
+/// Names a process, usually this one, as others see it in a record: `host/pid`, or `host/pid/function` where the function is known. It is
 /// printable ASCII without commas, [`LONGEST_OWNER`] characters at most.
-pub(crate) fn owner(function: Option<&str>) -> String {
+pub(crate) fn owner(pid: u32, function: Option<&str>) -> String {
     const LONGEST_HOST: usize = 48;
     static HOST: Lazy<String> =
         Lazy::new(|| clean(&gethostname::gethostname().to_string_lossy(), LONGEST_HOST));
-    // The process id is read each time: a fork changes it.
-    let pid = std::process::id();
     match function {
         Some(function) => clean(&format!("{}/{pid}/{function}", *HOST), LONGEST_OWNER),
         None => format!("{}/{pid}", *HOST),
@@ -168,10 +166,10 @@ mod tests {
 
     #[test]
     fn an_owner_is_short_and_has_no_separator() {
-        let owner = owner(Some(&"löng, näme ".repeat(40)));
+        let owner = owner(77, Some(&"löng, näme ".repeat(40)));
         assert_eq!(owner.len(), LONGEST_OWNER);
         assert!(owner.is_ascii() && !owner.contains([',', ' ']), "{owner}");
-        assert!(owner.contains(&std::process::id().to_string()));
+        assert!(owner.contains("/77/"));
     }
 
     #[test]

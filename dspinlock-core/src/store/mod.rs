@@ -164,6 +164,11 @@ impl Store {
         self.backend.send_ahead(names, value).wait().await
     }
 
+    /// The process that made it. Others can't use it.
+    pub(crate) fn process(&self) -> u32 {
+        self.process
+    }
+
     /// The records that were seen with a value.
     pub(crate) fn hints(&self) -> &Hints {
         &self.hints

@@ -150,7 +150,11 @@ impl CacheRequest {
                     return Ok(Assignment::Compute(Leader::first(guard, lead)));
                 }
                 Ok(Outcome::TurnedAway(_)) => FlightResult::Done,
-                Ok(Outcome::Fetched(Fetched::Value(stored))) => {
+                Ok(Outcome::Fetched(Fetched::Value { stored, awaited })) => {
+                    if awaited {
+                        // Otherwise the next caller would expect a value beside a record that it sees for the first time.
+                        self.note_value(None);
+                    }
                     self.note_value(Some(stored.payload.len()));
                     self.core.unshared.remove(&self.spec.names.record);
                     FlightResult::Value(stored)

@@ -39,8 +39,8 @@ pub(crate) enum Outcome {
 /// The answer in place of the lock.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    /// The value.
-    Value(Stored),
+    /// The value. `awaited` says that it was not there at first.
+    Value { stored: Stored, awaited: bool },
     /// The turn that was waited for has no value for others.
     Noted(Note),
 }
@@ -250,7 +250,7 @@ impl Attempt {
 
     /// Keeps a copy of a value that was read, for as long as this process may serve it.
     fn keep_copy(&self, outcome: &Outcome, listener: Option<&Listener>) {
-        if let (Some(fetch), Some(listener), Outcome::Fetched(Fetched::Value(stored))) =
+        if let (Some(fetch), Some(listener), Outcome::Fetched(Fetched::Value { stored, .. })) =
             (&self.fetch, listener, outcome)
         {
             self.core.keep_copy(listener, &self.spec, &fetch.caching, stored);

@@ -68,7 +68,8 @@ impl Attempt {
         // A new id, so that taking back one request never takes away the lock of another, whatever else a scheme puts
         // into the tag. A new timestamp, since Python judges the age of a record by it.
         let id = uuid::Uuid::new_v4().to_string();
-        let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
+        let owner = owner(self.core.store.process(), self.spec.function);
+        let turn = Turn { id, owner, timestamp: now.isoformat() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
         let not_after = now + self.core.store.patience();
         Request {
@@ -140,7 +141,7 @@ impl Attempt {
                 return Ok(Progress::Done(Outcome::Entered(guard)));
             }
             Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
-            Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value(stored))),
+            Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value { stored, awaited: self.attempts > 1 })),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
                 tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
@@ -168,7 +169,8 @@ impl Attempt {
     /// The guard of the lock that the request was granted.
     fn granted(&self, request: Request, fence: u64, repeated: bool) -> Result<Guard> {
         let (spec, tag) = (Arc::clone(&self.spec), request.pending.settle());
-        let grant = Arc::new(Grant::new(spec, tag, fence, request.sent, request.reserve));
+        let process = self.core.store.process();
+        let grant = Arc::new(Grant::new(process, spec, tag, fence, request.sent, request.reserve));
         self.core.renewer.add(&grant);
         if repeated {
             take_back_after(Arc::clone(&self.core), Arc::clone(&grant), request.not_after);
@@ -187,7 +189,9 @@ impl Attempt {
                     format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
                 // Annotated functions are told of this before they wait.
                 if self.spec.function.is_none()
-                    && record.as_ref().is_some_and(|record| record.holder() == owner(None))
+                    && record
+                        .as_ref()
+                        .is_some_and(|record| record.holder() == owner(self.core.store.process(), None))
                 {
                     what += "; this process holds it, so if the caller does, it shares the turn by `guard.nested()`";
                 }

@@ -26,7 +26,7 @@ impl Scene {
     fn hand_over(&self) {
         let (core, spec) = (&self.attempt.core, &self.attempt.spec);
         let tag = Tag::new("id@owner,now".to_owned(), &spec.names.separator);
-        let grant = Arc::new(Grant::new(Arc::clone(spec), tag, 1, Tick::now(), 0));
+        let grant = Arc::new(Grant::new(std::process::id(), Arc::clone(spec), tag, 1, Tick::now(), 0));
         assert!(core.queues.hand_off(&spec.names.record, |_| Some(Handoff::new(grant, |_| ()))));
     }
 

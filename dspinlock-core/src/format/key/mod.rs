@@ -72,10 +72,13 @@ pub struct Key {
     bytes: Vec<u8>,
 }
 
+/// The room for a key as they usually are.
+const USUAL: usize = 48;
+
 impl Key {
     /// Creates the key of a value.
     pub fn new(value: &(impl LockKey + ?Sized)) -> Self {
-        Self { bytes: Self::append(Vec::new(), value) }
+        Self { bytes: Self::append(Vec::with_capacity(USUAL), value) }
     }
 
     /// Appends the [canonical](Self::canonical) bytes of a value's key.

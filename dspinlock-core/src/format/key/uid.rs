@@ -28,7 +28,7 @@ pub(super) fn namespaced(canonical: &[u8], value: Option<Value<'_>>) -> String {
 }
 
 fn digest(canonical: &[u8]) -> String {
-    format!("v1-{}", sha256_hex(canonical))
+    hex_after("v1-", canonical)
 }
 
 /// Python's `hash()` of an integer, if that is the integer itself. The hash of −1 is −2, since −1 means an error in Python.
@@ -56,7 +56,16 @@ fn whole_microseconds(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// SHA-256 in lower-case hex.
 fn sha256_hex(bytes: &[u8]) -> String {
+    hex_after("", bytes)
+}
+
+/// A prefix, and SHA-256 in lower-case hex.
+fn hex_after(prefix: &str, bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let sum = Sha256::digest(bytes);
+    let mut text = String::with_capacity(prefix.len() + 2 * sum.len());
+    text.push_str(prefix);
+    text.extend(sum.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }

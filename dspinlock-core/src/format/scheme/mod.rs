@@ -116,15 +116,21 @@ pub trait Scheme: fmt::Debug + Send + Sync + 'static {
     fn key(&self, namespace: Option<&str>, uid: &str) -> String {
         let separator = self.key_separator();
         match namespace {
-            Some(namespace) => format!("{}{separator}{namespace}{separator}{uid}", self.prefix()),
-            None => format!("{}{separator}{uid}", self.prefix()),
+            Some(namespace) => [self.prefix(), separator, namespace, separator, uid].concat(),
+            None => [self.prefix(), separator, uid].concat(),
         }
     }
 
     /// The first two fields of the record (`_get_tag`), unique for each turn: two turns with the same tag would both hold
     /// the lock.
     fn tag(&self, turn: &Turn) -> String {
-        format!("{}@{}{}{}", turn.id, turn.owner, self.value_separator(), turn.timestamp)
+        let separator = self.value_separator();
+        let parts = [&*turn.id, "@", &turn.owner, separator, &turn.timestamp];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        // Another separator follows, in `Tag`.
+        let mut tag = String::with_capacity(length + separator.len());
+        tag.extend(parts);
+        tag
     }
 
     /// Whether this is the library's own scheme, which needs no checks.

@@ -5,18 +5,17 @@ use super::checks::{check_namespace, check_tags, config};
 use super::slot::{self, hash_tag};
 use crate::error::Result;
 use crate::format::key::Key;
+use std::borrow::Cow;
 
 /// The names of one lock's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) record: String,
-    /// The prefix of all names but the fence's, which puts them in the record's cluster slot: the record's name in braces.
-    slot: String,
     /// Holds the highest fencing token of all locks in the record's cluster slot. The number in its name is the smallest one that
     /// puts it there.
     pub(crate) fence: String,
     /// The scheme's value separator.
-    pub(crate) separator: String,
+    pub(crate) separator: Cow<'static, str>,
 }
 
 impl Names {
@@ -47,21 +46,22 @@ impl Names {
                 check_namespace(scheme, namespace, key, &record)?;
             }
         }
-        let slot = match hash_tag(&record) {
-            Some(_) => record.clone(),
-            None if record.contains(braces) => {
-                let what =
-                    format!("the scheme's key {record:?} has braces that are not a hash tag; leave them out");
-                return Err(config(what));
-            }
-            None => format!("{{{record}}}"),
-        };
-        let fence = format!("{}:fence:{{{}}}", scheme.prefix(), slot::number(&record));
+        if record.contains(braces) && hash_tag(&record).is_none() {
+            let what =
+                format!("the scheme's key {record:?} has braces that are not a hash tag; leave them out");
+            return Err(config(what));
+        }
+        let mut number = itoa::Buffer::new();
+        let fence = [scheme.prefix(), ":fence:{", number.format(slot::number(&record)), "}"].concat();
         if record == fence {
             let what = "that is where the fencing tokens are; choose another name in `Scheme::key`";
             return Err(config(format!("the scheme's key is {record:?}, and {what}")));
         }
-        Ok(Self { record, slot, fence, separator: value_separator.to_owned() })
+        let separator = match value_separator {
+            "," => Cow::Borrowed(","),
+            other => Cow::Owned(other.to_owned()),
+        };
+        Ok(Self { record, fence, separator })
     }
 
     /// Holds the value.
@@ -84,9 +84,13 @@ impl Names {
         Self { record: self.refresh(), ..self.clone() }
     }
 
-    /// A key of a store's own beside the record, in its cluster slot.
+    /// A key of a store's own beside the record, in its cluster slot: the record's name in braces comes first, unless that has a
+    /// hash tag of its own.
     pub(crate) fn beside(&self, what: &str) -> String {
-        [&self.slot, ":", what].concat()
+        match hash_tag(&self.record) {
+            Some(_) => [&self.record, ":", what].concat(),
+            None => ["{", &self.record, "}:", what].concat(),
+        }
     }
 }
 
