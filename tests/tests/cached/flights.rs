@@ -231,3 +231,33 @@ fn another_caller_succeeds_a_leader_that_is_dropped_or_whose_runtime_ends() {
         }
     }
 }
+
+#[dspinlock(client = client, key = number, cached, on_error = |error| panic!("{error}"))]
+fn numbered(client: &Client, number: u32, body: Option<&Body>) -> u32 {
+    if let Some(body) = body {
+        body.wait();
+    }
+    number
+}
+
+/// A caller reads plainly where it expects a value. One that it had to wait for gives no reason to expect others.
+#[test]
+fn a_value_that_was_waited_for_makes_no_caller_read_plainly_beside_other_records() {
+    let rig = redis();
+    let server = rig.server.as_ref().unwrap();
+    let (body, test) = signals();
+    thread::scope(|scope| {
+        scope.spawn(|| numbered(&rig.ours, 1, Some(&body)));
+        test.entered();
+        let before = server.calls("evalsha");
+        let waiter = scope.spawn(|| numbered(&rig.theirs, 1, None));
+        eventually("the other process waits", || server.calls("evalsha") > before);
+        test.finish();
+        assert_eq!(waiter.join().unwrap(), 1);
+    });
+    assert_eq!(numbered(&rig.theirs, 2, None), 2);
+    assert_eq!(server.calls("mget"), 0);
+    // Beside its own record it is expected.
+    assert_eq!(numbered(&rig.theirs, 1, None), 1);
+    assert_eq!(server.calls("mget"), 1);
+}
