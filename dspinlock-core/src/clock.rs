@@ -10,16 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// `std::time::Instant` stands still during a suspension on Linux. A holder that slept through its lease would still
 /// believe that it holds the lock.
+///
+/// In nanoseconds: each held lock keeps a few of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Tick(Duration);
+pub(crate) struct Tick(u64);
 
 impl Tick {
     /// The present moment.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn now() -> Self {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
-        Self(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
+        let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+        Self(seconds.unwrap_or_default() * 1_000_000_000 + nanos.unwrap_or_default())
     }
 
     /// The present moment.
@@ -28,40 +30,45 @@ impl Tick {
         use once_cell::sync::Lazy;
         use std::time::Instant;
         static START: Lazy<Instant> = Lazy::new(Instant::now);
-        Self(START.elapsed())
+        Self(nanos(START.elapsed()))
     }
 
     /// The moment that is `rest` earlier.
     pub(crate) fn before(self, rest: Duration) -> Self {
-        Self(self.0.saturating_sub(rest))
+        Self(self.0.saturating_sub(nanos(rest)))
     }
 
     /// The time from `self` to `later`; zero if `later` has passed.
     pub(crate) fn until(self, later: Self) -> Duration {
-        later.0.saturating_sub(self.0)
+        Duration::from_nanos(later.0.saturating_sub(self.0))
     }
 
     #[cfg(test)]
     pub(crate) const fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
+        Self(millis * 1_000_000)
     }
 
     fn micros(self) -> i64 {
-        i64::try_from(self.0.as_micros()).unwrap_or(i64::MAX)
+        i64::try_from(self.0 / 1_000).unwrap_or(i64::MAX)
     }
+}
+
+/// A duration in nanoseconds. Those that are longer than 500 years count as that.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Add<Duration> for Tick {
     type Output = Self;
     fn add(self, rest: Duration) -> Self {
-        Self(self.0.saturating_add(rest))
+        Self(self.0.saturating_add(nanos(rest)))
     }
 }
 
 impl Sub for Tick {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        earlier.until(self)
     }
 }
 
