@@ -85,12 +85,18 @@ pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: Ser
 /// Returns when the server will refuse a request as late, by what is known of its clock.
 fn refused_from(core: &Core, not_after: ServerTime) -> Tick {
     let now = Tick::now();
-    late_from(now, core.store.at_least(now), not_after)
+    late_from(now, core.store.at_least(now), not_after, core.store.patience())
 }
 
-/// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late.
-pub(crate) fn late_from(now: Tick, server: Option<ServerTime>, not_after: ServerTime) -> Tick {
-    let rest = server.map_or(Duration::ZERO, |server| server.until(not_after));
+/// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late. Where its clock is not known,
+/// since the server has just changed, that is `patience` after the request was made, and so no later than from now.
+pub(crate) fn late_from(
+    now: Tick,
+    server: Option<ServerTime>,
+    not_after: ServerTime,
+    patience: Duration,
+) -> Tick {
+    let rest = server.map_or(patience, |server| server.until(not_after));
     now + rest + CLOCK_MARGIN
 }
 

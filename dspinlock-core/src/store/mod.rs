@@ -27,6 +27,7 @@ use crate::format::scheme::Names;
 use crate::worker::check_process;
 use backend::{Answer, Backend, Operation};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use copies::LocalCopy;
@@ -55,7 +56,7 @@ pub(crate) enum Notify {
 #[derive(Debug)]
 pub(crate) struct Store {
     backend: Box<dyn Backend>,
-    clock: ServerClock,
+    clock: Arc<ServerClock>,
     /// Locked by the one caller that asks for the time.
     asking: tokio::sync::Mutex<LastFailure<Error>>,
     wakeups: Wakeups,
@@ -65,11 +66,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// `wakeups` are those that the backend notifies.
-    pub(crate) fn new(backend: impl Backend + 'static, wakeups: Wakeups) -> Self {
+    /// `wakeups` are those that the backend notifies, and `clock` is the one that it forgets when its server changes.
+    pub(crate) fn new(backend: impl Backend + 'static, wakeups: Wakeups, clock: Arc<ServerClock>) -> Self {
         Self {
             backend: Box::new(backend),
-            clock: ServerClock::new(),
+            clock,
             asking: tokio::sync::Mutex::default(),
             wakeups,
             hints: Hints::default(),
@@ -79,7 +80,7 @@ impl Store {
 
     pub(crate) fn memory() -> Self {
         let wakeups = Wakeups::default();
-        Self::new(Memory::new(wakeups.clone()), wakeups)
+        Self::new(Memory::new(wakeups.clone()), wakeups, Arc::new(ServerClock::new()))
     }
 
     #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod advice;
 mod brought;
+mod changes;
 mod environment;
 mod faults;
 mod logging;

@@ -85,7 +85,7 @@ fn with(faults: &'static [Fault], in_doubt: bool, by_async: bool) -> Rig {
     let backend = Faulty { memory, faults, in_doubt, requests: AtomicUsize::new(0) };
     Rig {
         name: "the faulty store",
-        store: Arc::new(Store::new(backend, wakeups)),
+        store: Arc::new(Store::new(backend, wakeups, Arc::new(crate::clock::ServerClock::new()))),
         names: names("example"),
         by_async: by_async.then(runtime),
         here: false,

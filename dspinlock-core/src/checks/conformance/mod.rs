@@ -59,7 +59,7 @@ fn memory() -> Rig {
     let stranger = memory.clone();
     Rig {
         name: "memory",
-        store: Arc::new(Store::new(memory, wakeups)),
+        store: Arc::new(Store::new(memory, wakeups, Arc::new(crate::clock::ServerClock::new()))),
         names: names("example"),
         by_async: None,
         here: false,

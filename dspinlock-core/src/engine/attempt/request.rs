@@ -6,25 +6,21 @@ use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{Pending, take_back_after};
 use crate::engine::spin::{Moment, Refusal, Step};
-use crate::error::{ErrorKind, Result};
+use crate::engine::trouble::jitter;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The waiters for one expiry wake up at different moments within this time.
-const JITTER_MILLIS: u64 = 25;
 
 impl Attempt {
-    /// Sends the next request, and awaits the reply and all of the value that comes with it.
-    pub(super) async fn ask(
-        &mut self,
-        listener: Option<&mut Listener>,
-        is_queued: bool,
-    ) -> Result<(Request, Result<Acquired>, Notify)> {
+    /// Sends the next request, awaits the reply and all of the value that comes with it, and takes them in.
+    pub(super) async fn ask(&mut self, listener: Option<&mut Listener>, is_queued: bool) -> Result<Progress> {
         let core = Arc::clone(&self.core);
-        let now = self.server_time().await?;
+        let now = match self.server_time().await {
+            Ok(now) => now,
+            Err(error) => return self.failed(error),
+        };
         let request = self.prepare(now, is_queued);
         let (reply, notify) = match listener {
             Some(listener) => {
@@ -35,7 +31,7 @@ impl Attempt {
         };
         self.learn(&request, &reply);
         let reply = self.complete(reply).await;
-        Ok((request, reply, notify))
+        self.take(request, reply, notify)
     }
 
     /// The server's time. Only the first call asks the server, on the library's own thread.
@@ -44,8 +40,7 @@ impl Attempt {
             return Ok(now);
         }
         let core = Arc::clone(&self.core);
-        let asked = self.core.worker.attend(async move { core.store.now().await }).await;
-        asked.map_err(|error| self.spec.name(error))
+        self.core.worker.attend(async move { core.store.now().await }).await
     }
 
     /// Reads on where a reply has only the beginning of the value.
@@ -57,7 +52,9 @@ impl Attempt {
             && let Some(part) = value.take()
         {
             let part = (part, record);
-            *value = self.core.store.complete(&self.spec.names, label, part, fetch.caching.max_value).await?;
+            let complete = self.core.store.complete(&self.spec.names, label, part, fetch.caching.max_value);
+            // What the failed read did says nothing of the acquire before it.
+            *value = complete.await.map_err(|error| error.again())?;
         }
         Ok(reply)
     }
@@ -104,8 +101,12 @@ impl Attempt {
         let (reply, repeated) = match reply {
             Ok(reply) => reply.unwrap_repeated(),
             Err(error) => {
-                request.pending.take_back();
-                return Err(self.spec.name(error).with_effort(self.waited(), self.attempts));
+                if error.is_untouched() {
+                    request.pending.settle();
+                } else {
+                    request.pending.take_back();
+                }
+                return self.failed(error);
             }
         };
         if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
@@ -119,6 +120,19 @@ impl Attempt {
         self.follow(request, reply, repeated, notify)
     }
 
+    /// Has the request sent again after a failure that passes by itself, while the caller waits.
+    pub(super) fn failed(&mut self, mut error: Error) -> Result<Progress> {
+        if error.passes() {
+            if let Some(at) = self.spin.in_trouble(Tick::now(), jitter()) {
+                tracing::debug!(target: "dspinlock", key = %self.spec.key, %error, "asking again");
+                self.next = NextRequest { at, replace: None };
+                return Ok(Progress::Sleep);
+            }
+            error = self.spin.given_up(error, Tick::now());
+        }
+        Err(self.spec.name(error).with_effort(self.waited(), self.attempts))
+    }
+
     /// Does the step that follows from a reply. `repeated` says that the request was sent twice.
     fn follow(
         &mut self,
@@ -129,8 +143,7 @@ impl Attempt {
     ) -> Result<Progress> {
         // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
         let to_take_back = repeated || matches!(reply, Acquired::Unconfirmed { .. });
-        let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
+        let moment = Moment { sent: request.sent, now: Tick::now(), jitter: jitter(), notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let guard = self.granted(request, fence, repeated)?;
@@ -181,7 +194,7 @@ impl Attempt {
         Ok(guard)
     }
 
-    pub(super) fn refuse(&self, refusal: Refusal) -> crate::Error {
+    pub(super) fn refuse(&self, refusal: Refusal) -> Error {
         let (waited, attempts) = (self.waited(), self.attempts);
         let error = match refusal {
             Refusal::Contended(record) => {

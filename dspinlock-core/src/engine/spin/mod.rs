@@ -8,6 +8,8 @@ mod policy;
 mod tests;
 
 use crate::clock::{ServerTime, Tick};
+use crate::engine::trouble::Trouble;
+use crate::error::Error;
 use crate::format::envelope::{Payload, Stored};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
@@ -72,6 +74,7 @@ pub(crate) struct Spin {
     policy: Policy,
     sleep: Duration,
     deadline: Tick,
+    trouble: Trouble,
     max_block: Duration,
     late: u32,
     /// How many grants came too late. Never set back: until such a grant is given back, the caller meets its own
@@ -99,6 +102,7 @@ impl Spin {
             policy,
             sleep: options.sleep,
             deadline: started + wait,
+            trouble: Trouble::new(started + wait.min(options.wait_for_server())),
             max_block: options.max_block,
             late: 0,
             slow: 0,
@@ -132,8 +136,20 @@ impl Spin {
         if self.slow > MAX_LATE || now >= self.deadline { Err(Refusal::Slow) } else { Ok(()) }
     }
 
+    /// Takes in that the server can't do at present what is asked, in a way that passes by itself. Returns when to ask again, in
+    /// every mode: the server has said nothing about the lock. `None` once the caller's time is over.
+    pub(crate) fn in_trouble(&mut self, now: Tick, jitter: Duration) -> Option<Tick> {
+        self.trouble.again(now, jitter)
+    }
+
+    /// The error of a caller whose time is over, with how long the server was asked again.
+    pub(crate) fn given_up(&self, error: Error, now: Tick) -> Error {
+        self.trouble.given_up(error, now)
+    }
+
     /// Takes in a reply and says what the caller does next.
     pub(crate) fn next(&mut self, reply: Acquired, separator: &str, moment: Moment) -> Result<Step, Refusal> {
+        self.trouble.is_over();
         match reply {
             Acquired::Granted { fence, .. } => Ok(Step::Enter { fence }),
             Acquired::Held { raw, remaining, now: server, value } => {

@@ -5,6 +5,7 @@ use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
+use crate::options::Budget;
 
 const T0: Tick = Tick::from_millis(1_000);
 const SERVER: ServerTime = ServerTime(1_769_903_999_000_000);
@@ -273,4 +274,31 @@ fn a_failure_is_passed_on_and_a_repeated_reply_counts_as_the_reply() {
     assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Noted(Note::Failed(failure))));
     let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
     assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
+}
+
+#[test]
+fn every_mode_asks_a_server_in_trouble_again_until_its_time_is_over() {
+    let options = Options::new().with_wait(1_000 * MS);
+    for policy in [Policy::WAIT, Policy::TRY, Policy::ONCE, Policy::FAIL] {
+        let mut spin = spin(policy, &options);
+        for _ in 0..2 {
+            assert_eq!(
+                spin.in_trouble(T0, MS),
+                Some(T0 + 6 * MS),
+                "a reply makes the next pause short again"
+            );
+            let _ = spin.next(Acquired::Late { now: SERVER }, ",", at(T0));
+        }
+        assert_eq!(spin.in_trouble(T0 + 1_000 * MS, MS), None);
+    }
+    assert_eq!(spin(Policy::WAIT, &Options::new().with_wait(Duration::ZERO)).in_trouble(T0, MS), None);
+}
+
+#[test]
+fn a_caller_that_waits_for_a_computation_asks_a_server_in_trouble_for_less_long() {
+    let options = Options { budget: Budget::Computation, ..Options::new() };
+    let mut spin = spin(Policy::CACHED, &options);
+    assert_eq!(spin.patience(), Some(T0 + options.max_block));
+    assert!(spin.in_trouble(T0 + 4_999 * MS, MS).is_some());
+    assert!(spin.in_trouble(T0 + 5_000 * MS, MS).is_none());
 }

@@ -26,6 +26,7 @@ mod scripts;
 mod server;
 mod shared;
 
+use crate::clock::ServerClock;
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Look, Request, Sending};
@@ -36,6 +37,7 @@ use link::{Batch, Lane};
 use pieces::Pieces;
 use server::{Exchanged, Server};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -71,9 +73,10 @@ pub(crate) fn store(
     secret: Option<&str>,
     wakeups: Wakeups,
 ) -> Store {
-    let server = Server::new(link, worker, limits, name, secret, wakeups.clone());
+    let clock = Arc::new(ServerClock::new());
+    let server = Server::new(link, worker, limits, name, secret, wakeups.clone(), Arc::clone(&clock));
     let pieces = Pieces::new(server.clone());
-    Store::new(Redis { server, pieces, hits: Semaphore::new(SHARES) }, wakeups)
+    Store::new(Redis { server, pieces, hits: Semaphore::new(SHARES) }, wakeups, clock)
 }
 
 impl Redis {

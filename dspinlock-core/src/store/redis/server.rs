@@ -2,9 +2,9 @@
 
 use super::advice;
 use super::circuit::Circuit;
-use super::link::{Batch, Lane, Limits, Link, Received, breaks_connection};
+use super::link::{Batch, Lane, Limits, Link, Passing, Received, breaks_connection};
 use super::refusal::{self, is_outage};
-use crate::clock::Tick;
+use crate::clock::{ServerClock, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Wakeups;
 use crate::worker::Worker;
@@ -30,9 +30,13 @@ pub(super) struct Server {
     /// The server's address, as people may see it.
     name: Arc<str>,
     wakeups: Wakeups,
+    /// What is known of the server's clock, which is another one after the server has changed.
+    clock: Arc<ServerClock>,
     /// Whether a task keeps checking that a tracking connection lives: that of locks, and that of values.
     pulses: Arc<[AtomicBool; 2]>,
     circuit: Arc<Circuit>,
+    /// Whether the last reply was a refusal that passes by itself, so that it is logged once.
+    in_trouble: Arc<AtomicBool>,
     /// Whether the server was checked for settings that endanger locks.
     advised: Arc<AtomicBool>,
 }
@@ -52,6 +56,7 @@ impl Server {
         name: &str,
         secret: Option<&str>,
         wakeups: Wakeups,
+        clock: Arc<ServerClock>,
     ) -> Self {
         Self {
             link: Arc::new(link),
@@ -60,8 +65,10 @@ impl Server {
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
             name: name.into(),
             wakeups,
+            clock,
             pulses: Arc::default(),
             circuit: Arc::default(),
+            in_trouble: Arc::default(),
             advised: Arc::default(),
         }
     }
@@ -106,7 +113,8 @@ impl Server {
             Some(last) if batch.begins => Err(Error::new(
                 ErrorKind::Backend,
                 format!("{last}; it is out of reach, and is not asked again until it answers a probe"),
-            )),
+            )
+            .untouched()),
             _ => Ok(()),
         }
     }
@@ -156,18 +164,43 @@ impl Server {
     }
 
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged> {
-        if !batch.lane.is_for_values() {
+        let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
+        // A link that knows that the failure passes has callers ask again, and a probe would not.
+        if !batch.lane.is_for_values() && received.passing.is_none() {
             self.note(&received.value);
         }
-        let Received { value, repeated, tracked, epoch } = received;
-        match value {
-            Ok(value) => Ok(Exchanged { value, repeated, tracked }),
-            Err(error) => {
-                if refusal::is_demoted(&error) {
-                    self.link.end_epoch(epoch);
+        let untouched = received.is_untouched(passing);
+        let Received { value, repeated, tracked, epoch, .. } = received;
+        let error = match value {
+            Ok(value) => {
+                if self.in_trouble.load(Ordering::Relaxed) && self.in_trouble.swap(false, Ordering::AcqRel) {
+                    tracing::info!(target: "dspinlock", server = &*self.name, "the server does again what is asked");
                 }
-                Err(self.refused(&error, batch))
+                return Ok(Exchanged { value, repeated, tracked });
             }
+            Err(error) => error,
+        };
+        if passing == Some(Passing::Demoted) {
+            self.end_epoch(epoch);
+        }
+        let refused = match passing {
+            Some(passing) => {
+                let refused = self.backend(&error).and(passing.words()).passing();
+                if !self.in_trouble.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(target: "dspinlock", why = %refused, "calls are repeated while their callers wait");
+                }
+                refused
+            }
+            None => self.refused(&error, batch),
+        };
+        Err(if untouched { refused.untouched() } else { refused })
+    }
+
+    /// Takes in that the address of the epoch `seen` may lead to another server by now.
+    fn end_epoch(&self, seen: u64) {
+        if self.link.end_epoch(seen) {
+            self.clock.forget();
+            tracing::debug!(target: "dspinlock", server = &*self.name, "the connections are closed, to resolve the address again");
         }
     }
 
