@@ -3,6 +3,7 @@
 //!
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
 //!   error that says so: no test passes because a server is missing.
+//! - [`Cluster`] starts a private cluster, moves its slots and fails its primaries.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
 //! - [`svg`] draws the pictures of the tools.
@@ -10,6 +11,7 @@
 //!   passes.
 
 mod child;
+mod cluster;
 mod info;
 mod process;
 mod proxy;
@@ -19,6 +21,7 @@ mod server;
 pub mod svg;
 
 pub use child::{Child, Ended, this_program};
+pub use cluster::{Cluster, Migration};
 pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};

@@ -59,6 +59,10 @@ impl Backend for Faulty {
         self.deliver(request, fault)
     }
 
+    fn clock(&self, names: &Names) -> Arc<Clock> {
+        self.memory.clock(names)
+    }
+
     fn patience(&self) -> Duration {
         S
     }
@@ -73,7 +77,7 @@ fn has_same_reply_again(request: Request<'_>) -> bool {
     match request {
         // Tokens that are reserved can be counted.
         Request::Acquire(acquire) => acquire.reserve == 0,
-        Request::Renew(_) | Request::Look(_) | Request::Time | Request::Ping => true,
+        Request::Renew(_) | Request::Look(_) | Request::Time(_) | Request::Ping => true,
         Request::End(_) | Request::Forget(_) => false,
     }
 }

@@ -173,6 +173,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         tag,
         lease: 10 * S,
         not_after: FAR,
+        clock: None,
         relock: true,
         replace: None,
         reserve: 0,

@@ -10,6 +10,8 @@ use crate::format::key::Key;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) record: String,
+    /// The cluster slot of all these keys.
+    pub(crate) hash_slot: u16,
     /// The prefix of all names but the fence's, which puts them in the record's cluster slot: the record's name in braces.
     slot: String,
     /// Holds the highest fencing token of all locks in the record's cluster slot. The number in its name is the smallest one that
@@ -56,12 +58,13 @@ impl Names {
             }
             None => format!("{{{record}}}"),
         };
-        let fence = format!("{}:fence:{{{}}}", scheme.prefix(), slot::number(&record));
+        let hash_slot = slot::slot(&record);
+        let fence = format!("{}:fence:{{{}}}", scheme.prefix(), slot::number(hash_slot));
         if record == fence {
             let what = "that is where the fencing tokens are; choose another name in `Scheme::key`";
             return Err(config(format!("the scheme's key is {record:?}, and {what}")));
         }
-        Ok(Self { record, slot, fence, separator: value_separator.to_owned() })
+        Ok(Self { record, hash_slot, slot, fence, separator: value_separator.to_owned() })
     }
 
     /// Holds the value.
@@ -128,7 +131,8 @@ mod tests {
         assert_eq!(named.record, "staging,billing,7");
         assert_eq!(named.fence, "staging:fence:{3953}");
         for names in [bare, named, names(&Fixed("a:{b}:c"), None).unwrap()] {
-            let at = slot::number(&names.record);
+            let at = names.hash_slot;
+            assert_eq!(slot::slot(&names.record), at);
             for key in [
                 &names.fence,
                 &names.value(),
@@ -136,7 +140,7 @@ mod tests {
                 &names.beside("wait"),
                 &names.of_the_mark().record,
             ] {
-                assert_eq!(slot::number(key), at, "{key}");
+                assert_eq!(slot::slot(key), at, "{key}");
             }
         }
     }

@@ -9,10 +9,12 @@
 //! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
 //! | `pieces` | large values |
+//! | `cluster` | the nodes of a cluster, each a server as above |
 
 mod advice;
 mod borrowed;
 mod circuit;
+mod cluster;
 mod dial;
 mod link;
 mod own;
@@ -26,20 +28,24 @@ mod scripts;
 mod server;
 mod shared;
 
+use crate::clock::Tick;
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Look, Request, Sending};
-use crate::store::{Extent, Hit, NotSent, Sent, Store, Wakeups};
+use crate::store::{Clock, Extent, Hit, NotSent, Renew, Sent, Store, Wakeups};
 use crate::worker::Worker;
 use bytes::Bytes;
+use cluster::Cluster;
 use link::{Batch, Lane};
 use pieces::Pieces;
-use server::{Exchanged, Server};
+use server::{Exchanged, Failure, Server};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
+pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
@@ -54,8 +60,10 @@ const SHARE: usize = 64 << 10;
 /// The most bytes of a value that goes with the release of its lock.
 const SMALL: usize = 16 << 10;
 
+/// One server.
 struct Redis {
     server: Server,
+    clock: Arc<Clock>,
     pieces: Pieces,
     /// The shares that are free.
     hits: Semaphore,
@@ -72,21 +80,59 @@ pub(crate) fn store(
     wakeups: Wakeups,
 ) -> Store {
     let server = Server::new(link, worker, limits, name, secret, wakeups.clone());
-    let pieces = Pieces::new(server.clone());
-    Store::new(Redis { server, pieces, hits: Semaphore::new(SHARES) }, wakeups)
+    Store::new(Redis::new(server), wakeups)
+}
+
+/// A store on the nodes of a cluster.
+pub(crate) fn cluster(origin: Origin) -> Store {
+    let wakeups = origin.wakeups.clone();
+    Store::new(Cluster::new(origin), wakeups)
 }
 
 impl Redis {
-    async fn answer(&self, request: Request<'_>, batch: Batch, track: bool) -> Result<Answer> {
+    fn new(server: Server) -> Self {
+        let pieces = Pieces::new(server.clone());
+        Self { server, clock: Arc::default(), pieces, hits: Semaphore::new(SHARES) }
+    }
+
+    /// Sends a request from the library's I/O thread; see [`Backend::send`].
+    async fn answer(&self, request: Request<'_>, track: bool, asking: bool) -> Result<Answer, Failure> {
+        let mut batch = self.batch(request, asking);
+        if track && batch.lane == Lane::Values {
+            batch.lane = Lane::Copies;
+        }
         self.server.pass(&batch)?;
         let _on_its_way =
             if batch.lane.is_for_hits() { self.hits.acquire_many(shares(request)).await.ok() } else { None };
-        self.read(request, self.server.exchange(&batch, track).await?)
+        let sent = Tick::now();
+        self.read(request, sent, self.server.exchange(&batch, track).await?)
     }
 
-    fn read(&self, request: Request<'_>, exchanged: Exchanged) -> Result<Answer> {
+    /// Renews several locks by one write; `None` for each that the server did not answer for.
+    async fn renew_each(&self, renew: &Renew<'_>) -> Result<Vec<Option<bool>>, Failure> {
+        let exchanged = self.server.exchange(&requests::renew_each(renew), false).await?;
+        Ok(replies::renewed_each(exchanged.value))
+    }
+
+    /// Sends a request from the caller's own task.
+    async fn answer_here(&self, request: Request<'_>, asking: bool) -> Result<Answer, Failure> {
+        let (batch, sent) = (self.batch(request, asking), Tick::now());
+        self.read(request, sent, self.server.exchange_here(batch).await?)
+    }
+
+    fn answer_blocking(&self, request: Request<'_>, asking: bool) -> Result<Answer, Failure> {
+        let (batch, sent) = (self.batch(request, asking), Tick::now());
+        self.read(request, sent, self.server.exchange_blocking(batch)?)
+    }
+
+    fn batch(&self, request: Request<'_>, asking: bool) -> Batch {
+        Batch { asking, ..requests::batch(request, self.server.limits) }
+    }
+
+    fn read(&self, request: Request<'_>, sent: Tick, exchanged: Exchanged) -> Result<Answer, Failure> {
         let Exchanged { value, repeated, tracked } = exchanged;
         let reply = replies::reply(request, value).ok_or_else(|| self.server.unreadable())?;
+        self.clock.learn(&reply, sent);
         Ok(Answer { reply, tracked, repeated })
     }
 }
@@ -102,28 +148,23 @@ fn shares(request: Request<'_>) -> u32 {
 
 impl Backend for Redis {
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>> {
-        let mut batch = requests::batch(request, self.server.limits);
-        if track && batch.lane == Lane::Values {
-            batch.lane = Lane::Copies;
-        }
-        Sending::Waiting(Box::pin(self.answer(request, batch, track)))
+        Sending::Waiting(Box::pin(async move { Ok(self.answer(request, track, false).await?) }))
     }
 
     fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
-        let batch = requests::batch(request, self.server.limits);
-        Sending::Waiting(Box::pin(async move { self.read(request, self.server.exchange_here(batch).await?) }))
+        Sending::Waiting(Box::pin(async move { Ok(self.answer_here(request, false).await?) }))
     }
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
-        let batch = requests::batch(request, self.server.limits);
-        self.read(request, self.server.exchange_blocking(batch)?)
+        Ok(self.answer_blocking(request, false)?)
+    }
+
+    fn clock(&self, _: &Names) -> Arc<Clock> {
+        Arc::clone(&self.clock)
     }
 
     fn patience(&self) -> Duration {
-        // A try over the connection of the caller's runtime, then one and a repeat of the library's thread, each with a new
-        // connection.
-        let Limits { connect_timeout, response_timeout, .. } = self.server.limits;
-        response_timeout + (connect_timeout + response_timeout) * 2
+        self.server.limits.patience()
     }
 
     fn send_ahead<'a>(&'a self, names: &Names, value: Bytes) -> Sending<'a, Result<Sent, NotSent>> {

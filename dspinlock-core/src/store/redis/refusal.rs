@@ -38,6 +38,29 @@ pub(super) fn lasts(error: &RedisError) -> bool {
     }
 }
 
+/// What a node of a cluster wants of a caller that asked for a key which it can't serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// The key's slot belongs to the node at this address.
+    Moved(String),
+    /// This one request belongs to the node at this address, since the slot is on its way there.
+    Ask(String),
+    /// The keys of the request are on both nodes, or on neither, while their slot is on its way.
+    TryAgain,
+}
+
+impl Redirect {
+    pub(super) fn of(error: &RedisError) -> Option<Self> {
+        let address = || error.redirect_node().map(|(address, _)| address.to_owned());
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => address().map(Self::Moved),
+            ErrorKind::Server(ServerErrorKind::Ask) => address().map(Self::Ask),
+            ErrorKind::Server(ServerErrorKind::TryAgain) => Some(Self::TryAgain),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the server could not be reached. A server that refuses the password is there.
 pub(super) fn is_outage(error: &RedisError) -> bool {
     breaks_connection(error) && !lasts(error)

@@ -45,7 +45,7 @@ pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
             command.arg(&any_record(&names.separator));
             beginning(FORGET.batch(command))
         }
-        Request::Time => beginning(Batch::plain(redis::cmd("TIME"))),
+        Request::Time(_) => beginning(Batch::plain(redis::cmd("TIME"))),
         Request::Ping => Batch::plain(redis::cmd("PING")),
     }
 }
@@ -164,6 +164,12 @@ fn renew(renew: &Renew<'_>) -> Batch {
         command.arg(one.tag.as_str()).arg(millis(one.life));
     }
     Batch { lane: Lane::Renewals, ..RENEW.batch(command) }
+}
+
+/// Renewals as a script for each lock, so that they need not share a slot, nor one that is on its way to another node.
+pub(super) fn renew_each(renew: &Renew<'_>) -> Batch {
+    let each = renew.0.iter().flat_map(|one| self::renew(&Renew(vec![*one])).commands).collect();
+    Batch { commands: each, lenient: true, lane: Lane::Renewals, ..RENEW.batch(Cmd::new()) }
 }
 
 fn hit(hit: &Hit<'_>) -> Batch {

@@ -3,7 +3,7 @@
 use super::advice;
 use super::circuit::Circuit;
 use super::link::{Batch, Lane, Limits, Link, Received, breaks_connection};
-use super::refusal::{self, is_outage};
+use super::refusal::{self, Redirect, is_outage};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Wakeups;
@@ -44,6 +44,27 @@ pub(super) struct Exchanged {
     pub(super) tracked: bool,
 }
 
+/// Why there is no reply that could be read.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// What the caller is to do instead, where a node of a cluster has refused: it has done nothing.
+    pub(super) redirect: Option<Redirect>,
+    /// The request was sent twice, since the first reply was lost.
+    pub(super) repeated: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, redirect: None, repeated: false }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
 impl Server {
     pub(super) fn new(
         link: impl Link,
@@ -66,7 +87,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged> {
+    pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged, Failure> {
         self.pass(batch)?;
         let received = self.send(batch, track).await;
         if received.tracked {
@@ -77,7 +98,7 @@ impl Server {
 
     /// [`exchange`](Self::exchange) from the caller's own task. The library's thread does it where that can't be, and once more
     /// after the reply was lost.
-    pub(super) async fn exchange_here(&self, batch: Batch) -> Result<Exchanged> {
+    pub(super) async fn exchange_here(&self, batch: Batch) -> Result<Exchanged, Failure> {
         self.pass(&batch)?;
         let (batch, received) = match self.send_here(&batch).await {
             Some(received) if !is_lost(&received) || batch.lane.is_for_values() => (batch, received),
@@ -90,7 +111,7 @@ impl Server {
         self.read(&batch, received)
     }
 
-    pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged> {
+    pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged, Failure> {
         self.pass(&batch)?;
         if let Some(received) = self.send_blocking(&batch)? {
             return self.read(&batch, received);
@@ -155,7 +176,7 @@ impl Server {
         Ok(Some(loaded.after(&received)))
     }
 
-    fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged> {
+    fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
         if !batch.lane.is_for_values() {
             self.note(&received.value);
         }
@@ -166,7 +187,8 @@ impl Server {
                 if refusal::is_demoted(&error) {
                     self.link.end_epoch(epoch);
                 }
-                Err(self.refused(&error, batch))
+                let redirect = Redirect::of(&error);
+                Err(Failure { error: self.refused(&error, batch), redirect, repeated })
             }
         }
     }
@@ -225,19 +247,22 @@ impl Server {
         if self.pulses[number].swap(true, Ordering::AcqRel) {
             return;
         }
-        let this = self.clone();
+        // The client, or this node of a cluster, may go meanwhile.
+        let (link, wakeups, pulses) =
+            (Arc::downgrade(&self.link), self.wakeups.clone(), Arc::clone(&self.pulses));
         self.worker.detach(async move {
             let ping = Batch { lane, ..Batch::plain(::redis::cmd("PING")) };
-            let pulse = &this.pulses[number];
+            let pulse = &pulses[number];
             loop {
                 tokio::time::sleep(PULSE).await;
                 // A tracked call after this line starts another task; an earlier one is seen below.
                 pulse.store(false, Ordering::Release);
-                if this.wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
+                if wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
                     return;
                 }
+                let Some(link) = link.upgrade() else { return };
                 // On a failure the link replaces the connection, and wakes everybody.
-                let _ = this.link.send(&ping, false).await;
+                let _ = link.send(&ping, false).await;
             }
         });
     }
@@ -276,6 +301,18 @@ impl Server {
 /// Whether nobody knows what became of the batch.
 fn is_lost(received: &Received) -> bool {
     received.value.as_ref().is_err_and(breaks_connection)
+}
+
+impl Server {
+    /// The address of the server, as people may see it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the last call did not reach the server.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.circuit.is_troubled()
+    }
 }
 
 impl fmt::Debug for Server {

@@ -149,7 +149,7 @@ impl SharedConnection {
 
 impl Open {
     async fn send(&mut self, batch: &Batch, track: bool) -> Received {
-        let tracked = track && self.tracks;
+        let tracked = track && self.tracks && !batch.asking;
         let Dialed { connection, epoch } = &mut self.dialed;
         let received = if let Some(command) = batch.single().filter(|_| !tracked) {
             Received::one(command.query_async(connection).await)

@@ -1,0 +1,277 @@
+//! One request on its way from node to node: where its lock's slot is, has moved to, or is moving to.
+
+use super::Cluster;
+use super::nodes::Node;
+use super::slots::Address;
+use crate::clock::Tick;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::scheme::Names;
+use crate::store::backend::{Answer, End, Reply, Request};
+use crate::store::redis::refusal::Redirect;
+use crate::store::redis::server::Failure;
+use crate::store::{Abandon, Acquire, Clock, Fail, Release, Released};
+use std::sync::Arc;
+
+/// How often a request is sent on. Once is enough, unless slots move at this very moment.
+const REDIRECTS: u32 = 4;
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The library's own thread.
+    Thread,
+    /// The caller's task, on whatever executor that is.
+    Task,
+}
+
+/// A request under way.
+struct Trip {
+    slot: u16,
+    started: Tick,
+    redirects: u32,
+    /// Some node may have done the request although its reply was lost.
+    repeated: bool,
+    node: Arc<Node>,
+    /// The node does not have the slot yet, and answers this one request.
+    asking: bool,
+}
+
+/// What to send to the node that is asked next.
+enum Next<'a> {
+    Same,
+    /// The same, with its time limit by the clock of this node.
+    Converted(Acquire<'a>),
+    /// First the node's time, since its clock is not known.
+    Time,
+}
+
+impl Trip {
+    fn new(slot: u16, node: Arc<Node>) -> Self {
+        Self { slot, started: Tick::now(), redirects: 0, repeated: false, node, asking: false }
+    }
+
+    fn answered(&self, answer: Answer) -> Answer {
+        Answer { repeated: answer.repeated | self.repeated, ..answer }
+    }
+}
+
+/// A `not_after` is read on the clock of the node for which it was made.
+fn next<'a>(request: Request<'a>, clock: &'a Arc<Clock>) -> Next<'a> {
+    let Request::Acquire(acquire) = request else { return Next::Same };
+    let Some(made_for) = acquire.clock.filter(|made_for| !Arc::ptr_eq(made_for, clock)) else {
+        return Next::Same;
+    };
+    let now = Tick::now();
+    match (made_for.at_least(now), clock.at_least(now)) {
+        (Some(there), Some(here)) => {
+            let not_after = here + there.until(acquire.not_after);
+            Next::Converted(Acquire { not_after, clock: Some(clock), ..*acquire })
+        }
+        // It was made by that clock.
+        (None, _) => Next::Same,
+        (_, None) => Next::Time,
+    }
+}
+
+/// The request for which one key is enough, in place of one that a node can't do while the lock's slot is on its way. It frees
+/// the lock all the same: no process is noted as waiting, and no failure.
+fn with_one_key<'a>(request: Request<'a>) -> Option<Abandon<'a>> {
+    match request {
+        Request::End(
+            End::Release(&Release { names, tag, expire: None, value: None, .. })
+            | End::Fail(&Fail { names, tag, .. }),
+        ) => Some(Abandon { names, tag }),
+        _ => None,
+    }
+}
+
+/// The reply to `request`, after its lock was freed by a request with one key.
+fn freed(request: Request<'_>) -> Reply {
+    match request {
+        Request::End(End::Release(_)) => Reply::Released(Released::Done { others: 0 }),
+        _ => Reply::Abandoned(true),
+    }
+}
+
+/// Sends a request to a node. With `asking`, the node may not have the slot yet, and notifies of nothing.
+pub(super) async fn send(
+    node: &Node,
+    request: Request<'_>,
+    door: Door,
+    track: bool,
+    asking: bool,
+) -> Result<Answer, Failure> {
+    match door {
+        Door::Thread => node.redis.answer(request, track && !asking, asking).await,
+        Door::Task => node.redis.answer_here(request, asking).await,
+    }
+}
+
+impl Cluster {
+    /// Sends a request for one lock to the node that has its slot.
+    pub(super) async fn go(
+        &self,
+        request: Request<'_>,
+        names: &Names,
+        door: Door,
+        track: bool,
+    ) -> Result<Answer> {
+        let mut trip = Trip::new(names.hash_slot, self.owner(names.hash_slot, door).await?);
+        loop {
+            let node = Arc::clone(&trip.node);
+            let sent = match next(request, &node.redis.clock) {
+                Next::Same => send(&node, request, door, track, trip.asking).await,
+                Next::Converted(acquire) => {
+                    send(&node, Request::Acquire(&acquire), door, track, trip.asking).await
+                }
+                Next::Time => match send(&node, Request::Time(names), door, false, false).await {
+                    Ok(_) => {
+                        self.in_time(&trip)?;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+            };
+            match sent {
+                Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) => {
+                    if is_moving(&failure)
+                        && let Some(abandon) = with_one_key(request)
+                    {
+                        let abandon = Request::End(End::Abandon(&abandon));
+                        let freed = Box::pin(self.go(abandon, names, door, false)).await?;
+                        return freed_or(freed, request, failure);
+                    }
+                    self.follow(&mut trip, failure)?;
+                }
+            }
+        }
+    }
+
+    /// [`go`](Self::go), blocking the calling thread.
+    pub(super) fn go_blocking(&self, request: Request<'_>, names: &Names) -> Result<Answer> {
+        let mut trip = Trip::new(names.hash_slot, self.owner_blocking(names.hash_slot)?);
+        loop {
+            let node = Arc::clone(&trip.node);
+            let sent = match next(request, &node.redis.clock) {
+                Next::Same => node.redis.answer_blocking(request, trip.asking),
+                Next::Converted(acquire) => {
+                    node.redis.answer_blocking(Request::Acquire(&acquire), trip.asking)
+                }
+                Next::Time => match node.redis.answer_blocking(Request::Time(names), false) {
+                    Ok(_) => {
+                        self.in_time(&trip)?;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+            };
+            match sent {
+                Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) => {
+                    if is_moving(&failure)
+                        && let Some(abandon) = with_one_key(request)
+                    {
+                        let freed = self.go_blocking(Request::End(End::Abandon(&abandon)), names)?;
+                        return freed_or(freed, request, failure);
+                    }
+                    self.follow(&mut trip, failure)?;
+                }
+            }
+        }
+    }
+
+    /// Turns the trip to the node that a refusal names.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if it names none, or was not the first one of many.
+    fn follow(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
+        trip.repeated |= failure.repeated;
+        let (text, asking) = match &failure.redirect {
+            Some(Redirect::Moved(text)) => (text, false),
+            Some(Redirect::Ask(text)) => (text, true),
+            Some(Redirect::TryAgain) => return Err(failure.error),
+            None => return Err(self.map.note(failure)),
+        };
+        let Some(address) = Address::parse(text, &trip.node.address) else { return Err(failure.error) };
+        trip.node = if asking {
+            self.map.nodes.at(&address)?
+        } else {
+            let (node, is_news) = self.map.nodes.moved(trip.slot, &address)?;
+            if is_news {
+                self.map.refresh_soon();
+            }
+            node
+        };
+        trip.asking = asking;
+        trip.redirects += 1;
+        self.in_time(trip)
+    }
+
+    /// Ends a trip that goes on for too long: a request must not arrive after it was given up.
+    fn in_time(&self, trip: &Trip) -> Result<()> {
+        if trip.redirects <= REDIRECTS && Tick::now() - trip.started < self.limits.response_timeout {
+            return Ok(());
+        }
+        let what = "the nodes of the cluster sent the request from one to another; its slot is on the move";
+        Err(Error::new(ErrorKind::Backend, what))
+    }
+
+    /// The node that has a slot, as far as it is known. The slots are asked for at the first call.
+    pub(super) async fn owner(&self, slot: u16, door: Door) -> Result<Arc<Node>> {
+        if let Some(node) = self.map.nodes.owner(slot) {
+            return Ok(node);
+        }
+        self.known(door).await?;
+        self.served(slot)
+    }
+
+    fn owner_blocking(&self, slot: u16) -> Result<Arc<Node>> {
+        if let Some(node) = self.map.nodes.owner(slot) {
+            return Ok(node);
+        }
+        self.known_blocking()?;
+        self.served(slot)
+    }
+
+    fn served(&self, slot: u16) -> Result<Arc<Node>> {
+        self.map.nodes.owner(slot).ok_or_else(|| {
+            self.map.refresh_soon();
+            Error::new(ErrorKind::Backend, format!("no node of the cluster serves slot {slot} at present"))
+        })
+    }
+
+    /// Asks for the slots, unless they are known.
+    pub(super) async fn known(&self, door: Door) -> Result<()> {
+        if self.map.nodes.are_known() {
+            return Ok(());
+        }
+        if door == Door::Thread {
+            return self.map.load().await;
+        }
+        let map = Arc::clone(&self.map);
+        self.worker.attend(async move { map.load().await }).await
+    }
+
+    pub(super) fn known_blocking(&self) -> Result<()> {
+        if self.map.nodes.are_known() {
+            return Ok(());
+        }
+        let map = Arc::clone(&self.map);
+        self.worker.block_on(async move { map.load().await })
+    }
+}
+
+/// Whether the request needs keys that are not on one node at present.
+fn is_moving(failure: &Failure) -> bool {
+    failure.redirect == Some(Redirect::TryAgain)
+}
+
+/// The reply to `request`, in whose place a request with one key was sent. If that has found nothing, nobody knows why.
+fn freed_or(freed: Answer, request: Request<'_>, failure: Failure) -> Result<Answer> {
+    match freed.reply {
+        Reply::Abandoned(true) => Ok(Answer { reply: self::freed(request), ..freed }),
+        _ => Err(failure.error),
+    }
+}
