@@ -68,9 +68,6 @@ impl Client {
     /// # Ok::<(), dspinlock::Error>(())
     /// ```
     pub fn connect(url: &str) -> Result<Self> {
-        if url == "memory://" {
-            return Ok(Self::on(Store::memory(), Worker::get()?));
-        }
         Self::from_config(&Config::from_url(url)?)
     }
 
@@ -110,8 +107,8 @@ impl Client {
     /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::connect("memory://") {
-            Ok(client) => client,
+        match Worker::get() {
+            Ok(worker) => Self::on(Store::memory(), worker),
             Err(error) => panic!("{error}"),
         }
     }

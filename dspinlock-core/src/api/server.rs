@@ -1,16 +1,19 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Wakeup};
+use crate::api::config::{Address, Config, Protocol, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
 use crate::store::redis::{self, Dialer, Limits, Own};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
-use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 /// The store of a configuration. It opens nothing yet.
 pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     validate(config)?;
+    if config.address == Address::Memory {
+        return Ok(Store::memory());
+    }
     let info = connection_info(config)?;
     let settings = info.redis_settings();
     let place = format!("redis at {}/{}", info.addr(), settings.db());
@@ -31,10 +34,10 @@ fn validate(config: &Config) -> Result<()> {
     check_duration("`connect_timeout`", config.connect_timeout, "")?;
     check_duration("`response_timeout`", config.response_timeout, "")?;
     match &config.address {
-        Address::Parts { host, .. } if host.is_empty() => {
+        Address::Server(host) if host.name.is_empty() => {
             Err(refused("`host` is empty; write a name or an address"))
         }
-        Address::Parts { port: 0, .. } => {
+        Address::Server(host) if host.port == 0 => {
             Err(refused("`port` is 0, where no server listens; write 6379, or the server's own"))
         }
         _ => Ok(()),
@@ -42,17 +45,22 @@ fn validate(config: &Config) -> Result<()> {
 }
 
 fn connection_info(config: &Config) -> Result<ConnectionInfo> {
-    let (info, db) = match &config.address {
-        Address::Parts { host, port, db } => {
-            (ConnectionAddr::Tcp(host.clone(), *port).into_connection_info(), Some(*db))
+    let addr = match &config.address {
+        _ if config.uses_tls() => {
+            return Err(refused("TLS (`rediss://`) is not built yet; write `redis://`"));
         }
-        Address::Url(url) => (url.as_str().into_connection_info(), None),
+        Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
+        Address::Unix(path) => ConnectionAddr::Unix(path.into()),
+        Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
+        Address::Cluster(_) => return Err(refused("`redis-cluster://` is not built yet")),
+        Address::Memory => return Err(unusable()),
     };
-    let info = info.map_err(|_| unusable())?;
-    let mut settings = info.redis_settings().clone();
-    if let Some(db) = db {
-        settings = settings.set_db(db.into());
-    }
+    let info = addr.into_connection_info().map_err(|_| unusable())?;
+    let protocol = match config.protocol {
+        Protocol::Resp2 => ProtocolVersion::RESP2,
+        Protocol::Resp3 => ProtocolVersion::RESP3,
+    };
+    let mut settings = info.redis_settings().clone().set_db(config.db.into()).set_protocol(protocol);
     if let Some(username) = &config.username {
         settings = settings.set_username(username);
     }
