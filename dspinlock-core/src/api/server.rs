@@ -1,9 +1,9 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Protocol, Wakeup};
+use crate::api::config::{Address, Config, Host, Protocol, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Dialer, Limits, Own};
+use crate::store::redis::{self, Address as NodeAddress, Dialer, Limits, Origin, Own};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
@@ -14,10 +14,6 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     if config.address == Address::Memory {
         return Ok(Store::memory());
     }
-    let info = connection_info(config)?;
-    let settings = info.redis_settings();
-    let place = format!("redis at {}/{}", info.addr(), settings.db());
-    let secret = settings.password().map(ToOwned::to_owned);
     let limits = Limits {
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
@@ -25,9 +21,38 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
-    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
-    let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
+    if let Address::Cluster(hosts) = &config.address {
+        let seeds = hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
+        let (worker, secret) = (worker.clone(), config.password.clone());
+        let dialer = Box::new(dialer_of_nodes(config)?);
+        return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
+    }
+    let info = connection_info(config)?;
+    let settings = info.redis_settings();
+    let place = format!("redis at {}/{}", info.addr(), settings.db());
+    let secret = settings.password().map(ToOwned::to_owned);
+    let own = Own::new(dialer(info)?, limits, tracks, worker, wakeups.clone());
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
+}
+
+fn dialer(info: ConnectionInfo) -> Result<Dialer> {
+    ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())
+}
+
+/// Connects to the nodes of a cluster with the settings of `config`, wherever they are.
+///
+/// # Errors
+///
+/// `Config` for settings that can't be used anywhere.
+fn dialer_of_nodes(config: &Config) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
+    let config = config.clone();
+    let connect = move |node: &NodeAddress| {
+        let address = Address::Server(Host::new(&*node.host, node.port));
+        dialer(connection_info(&Config { address, ..config.clone() })?)
+    };
+    let Host { name: host, port } = Host::default();
+    connect(&NodeAddress { host, port })?;
+    Ok(connect)
 }
 
 fn validate(config: &Config) -> Result<()> {
@@ -52,8 +77,7 @@ fn connection_info(config: &Config) -> Result<ConnectionInfo> {
         Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
         Address::Unix(path) => ConnectionAddr::Unix(path.into()),
         Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
-        Address::Cluster(_) => return Err(refused("`redis-cluster://` is not built yet")),
-        Address::Memory => return Err(unusable()),
+        Address::Cluster(_) | Address::Memory => return Err(unusable()),
     };
     let info = addr.into_connection_info().map_err(|_| unusable())?;
     let protocol = match config.protocol {

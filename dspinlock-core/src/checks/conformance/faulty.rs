@@ -90,6 +90,7 @@ fn with(faults: &'static [Fault], in_doubt: bool, by_async: bool) -> Rig {
     Rig {
         name: "the faulty store",
         store: Arc::new(Store::new(backend, wakeups)),
+        key: "example".to_owned(),
         names: names("example"),
         by_async: by_async.then(runtime),
         here: false,

@@ -33,6 +33,7 @@ fn on(server: Server, by_async: bool) -> (Rig, Arc<Server>) {
     let rig = Rig {
         name: "Redis",
         store: Arc::clone(&client.core().store),
+        key: "example".to_owned(),
         names: names("example"),
         by_async: by_async.then(runtime),
         here: false,

@@ -180,6 +180,7 @@ impl Protocol {
             tag,
             lease: self.options.first_lease(),
             not_after,
+            clock: None,
             // As with a custom scheme: a COMPUTED record is replaced only by a caller that has seen it.
             relock: false,
             replace,
