@@ -122,6 +122,13 @@ impl ServerClock {
         self.offset.store(server.saturating_sub(middle), Ordering::Relaxed);
     }
 
+    /// Forgets the estimate: the next reply may come from another server.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn forget(&self) {
+        self.offset.store(Self::UNKNOWN, Ordering::Relaxed);
+        self.at_least.store(Self::UNKNOWN, Ordering::Relaxed);
+    }
+
     /// The estimated time of the server's clock at `tick`; `None` before the first reply.
     pub(crate) fn at(&self, tick: Tick) -> Option<ServerTime> {
         shown(tick, self.offset.load(Ordering::Relaxed))
@@ -164,6 +171,8 @@ mod tests {
         clock.learn(ServerTime(5_000_000), Tick::from_millis(100), Tick::from_millis(200));
         assert_eq!(clock.at(Tick::from_millis(151)), Some(ServerTime(5_001_000)));
         assert_eq!(clock.at_least(Tick::from_millis(201)), Some(ServerTime(5_001_000)));
+        clock.forget();
+        assert_eq!((clock.at(Tick::from_millis(201)), clock.at_least(Tick::from_millis(201))), (None, None));
     }
 
     #[test]

@@ -90,6 +90,10 @@ struct Inner {
     attempts: u32,
     /// Whether the call goes on failing until somebody changes something, although its kind usually passes.
     lasts: bool,
+    /// Whether the cause passes by itself, within moments as a rule.
+    passes: bool,
+    /// Whether the request that failed is certain to have changed nothing, and to change nothing later.
+    untouched: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -104,6 +108,8 @@ impl Error {
             waited: Duration::ZERO,
             attempts: 0,
             lasts: false,
+            passes: false,
+            untouched: false,
             source: None,
         }))
     }
@@ -111,7 +117,7 @@ impl Error {
     /// The same error for another caller, without the first one's key and effort.
     pub(crate) fn again(&self) -> Self {
         let mut again = Self::new(self.kind(), &*self.0.message);
-        again.0.lasts = self.0.lasts;
+        (again.0.lasts, again.0.passes) = (self.0.lasts, self.0.passes);
         again.0.source.clone_from(&self.0.source);
         again
     }
@@ -126,9 +132,37 @@ impl Error {
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn lasting(mut self, change: Option<String>) -> Self {
         self.0.lasts = true;
-        if let Some(change) = change {
-            self.0.message = format!("{}; {change}", self.0.message.trim_end_matches('.'));
+        match change {
+            Some(change) => self.and(&change),
+            None => self,
         }
+    }
+
+    /// Marks the error as one whose cause passes by itself: the same request is worth repeating while its caller waits.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn passing(mut self) -> Self {
+        self.0.passes = true;
+        self
+    }
+
+    pub(crate) fn passes(&self) -> bool {
+        self.0.passes
+    }
+
+    /// Marks the error as that of a request which certainly changed nothing, and can't do so later.
+    #[cfg(any(feature = "redis", test))]
+    pub(crate) fn untouched(mut self) -> Self {
+        self.0.untouched = true;
+        self
+    }
+
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.0.untouched
+    }
+
+    /// Adds to the message.
+    pub(crate) fn and(mut self, what: &str) -> Self {
+        self.0.message = format!("{}; {what}", self.0.message.trim_end_matches('.'));
         self
     }
 

@@ -22,7 +22,8 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
     if let Address::Cluster(hosts) = &config.address {
-        let seeds = hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
+        let seeds =
+            hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
         let (worker, secret) = (worker.clone(), config.password.clone());
         let dialer = Box::new(dialer_of_nodes(config)?);
         return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
@@ -44,7 +45,9 @@ fn dialer(info: ConnectionInfo) -> Result<Dialer> {
 /// # Errors
 ///
 /// `Config` for settings that can't be used anywhere.
-fn dialer_of_nodes(config: &Config) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
+fn dialer_of_nodes(
+    config: &Config,
+) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
     let config = config.clone();
     let connect = move |node: &NodeAddress| {
         let address = Address::Server(Host::new(&*node.host, node.port));

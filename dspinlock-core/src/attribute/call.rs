@@ -12,7 +12,7 @@ use crate::engine::waits::check_recursion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Label;
 use crate::format::key::{Key, LockKey};
-use crate::options::{Budget, Caching, CallId, OnLost, OnOutage, Options};
+use crate::options::{Budget, Caching, CallId, DEFAULT_WAIT, OnLost, OnOutage, Options};
 use crate::value::request::CacheRequest;
 use crate::value::sharing::Sharing;
 use std::borrow::Cow;
@@ -81,8 +81,6 @@ macro_rules! setters {
 }
 
 impl Call {
-    /// The default `wait`, which is py-dspinlock's: ten tries with half a second in between.
-    const WAIT: Duration = Duration::from_secs(5);
     /// The default `expire` of the modes that use the COMPUTED state.
     const EXPIRE: Duration = Duration::from_secs(60 * 60);
 
@@ -272,10 +270,10 @@ impl Call {
     fn options(&self, client: &Client) -> Options {
         let remembers = matches!(self.mode, Mode::Once | Mode::FailIfKeyExists | Mode::Cached);
         // A cached call waits for as long as another caller computes the value.
-        let patience = if self.mode == Mode::Cached { self.options.max_block } else { Self::WAIT };
+        let budget = if self.mode == Mode::Cached { Budget::Computation } else { Budget::Wait(DEFAULT_WAIT) };
         Options {
             replicas: client.defaults().replicas,
-            budget: self.budget.unwrap_or(Budget::Wait(patience)),
+            budget: self.budget.unwrap_or(budget),
             expire: self.expire.or(remembers.then_some(Self::EXPIRE)),
             ..self.options.clone()
         }

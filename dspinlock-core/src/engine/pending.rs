@@ -18,6 +18,8 @@ pub(crate) struct NotAfter {
     pub(crate) at: ServerTime,
     /// The clock that it is read on.
     pub(crate) clock: Arc<Clock>,
+    /// How long after the request was made that is.
+    pub(crate) patience: Duration,
 }
 
 /// A request whose reply is not known yet. It may have taken the lock.
@@ -97,12 +99,18 @@ pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: &No
 /// Returns when the server will refuse a request as late, by what is known of its clock.
 fn refused_from(not_after: &NotAfter) -> Tick {
     let now = Tick::now();
-    late_from(now, not_after.clock.at_least(now), not_after.at)
+    late_from(now, not_after.clock.at_least(now), not_after.at, not_after.patience)
 }
 
-/// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late.
-pub(crate) fn late_from(now: Tick, server: Option<ServerTime>, not_after: ServerTime) -> Tick {
-    let rest = server.map_or(Duration::ZERO, |server| server.until(not_after));
+/// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late. Where its clock is not known,
+/// since the server has just changed, that is `patience` after the request was made, and so no later than from now.
+pub(crate) fn late_from(
+    now: Tick,
+    server: Option<ServerTime>,
+    not_after: ServerTime,
+    patience: Duration,
+) -> Tick {
+    let rest = server.map_or(patience, |server| server.until(not_after));
     now + rest + CLOCK_MARGIN
 }
 

@@ -28,7 +28,12 @@ pub(crate) enum Budget {
     Wait(Duration),
     /// This many times `sleep`, as py-dspinlock counts. A wake-up that loses the race uses up none of them.
     Tries(u32),
+    /// As long as another caller computes the value, at most `max_block`.
+    Computation,
 }
+
+/// How long a caller waits if nothing else is said, which is py-dspinlock's: ten tries with half a second in between.
+pub(crate) const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// The options of a lock. The defaults are py-dspinlock's, plus a lease of ten seconds, which it does not have.
 ///
@@ -182,13 +187,23 @@ impl Options {
         match self.budget {
             Budget::Wait(wait) => wait,
             Budget::Tries(tries) => self.sleep.saturating_mul(tries),
+            Budget::Computation => self.max_block,
+        }
+    }
+
+    /// How long a caller asks a server again that can't do what is asked at present. A caller that waits for a computation
+    /// does not wait for a server as long as that.
+    pub(crate) fn wait_for_server(&self) -> Duration {
+        match self.budget {
+            Budget::Computation => DEFAULT_WAIT.min(self.max_block),
+            _ => self.wait(),
         }
     }
 
     /// Returns how many times [`sleep`](Self::sleep) a caller waits; `None` if [`with_wait`](Self::with_wait) was set.
     pub const fn tries(&self) -> Option<u32> {
         match self.budget {
-            Budget::Wait(_) => None,
+            Budget::Wait(_) | Budget::Computation => None,
             Budget::Tries(tries) => Some(tries),
         }
     }
@@ -262,7 +277,7 @@ impl Options {
                     self.sleep
                 )));
             }
-            Budget::Tries(_) => {}
+            Budget::Tries(_) | Budget::Computation => {}
         }
         if self.local_handoffs > MAX_HANDOFFS {
             return Err(refused(format!(

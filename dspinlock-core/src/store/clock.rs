@@ -26,6 +26,12 @@ impl Clock {
         self.estimate.at_least(tick)
     }
 
+    /// Takes in that it is the clock of another server from now on.
+    #[cfg(feature = "redis")]
+    pub(crate) fn forget(&self) {
+        self.estimate.forget();
+    }
+
     /// Takes in the server's time from a reply that has it, to a request that was sent at `sent`.
     pub(crate) fn learn(&self, reply: &Reply, sent: Tick) {
         if let Some(now) = reply.now() {

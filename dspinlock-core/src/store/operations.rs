@@ -123,8 +123,8 @@ pub(crate) struct Release<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) expire: Option<Duration>,
-    /// The name of this process, which does not count among the others that wait.
-    pub(crate) caller: &'a str,
+    /// The name of this process, which does not count among the others that wait. Without it they are not counted.
+    pub(crate) caller: Option<&'a str>,
     /// The value to store beside COMPUTED, and how long to keep it.
     pub(crate) value: Option<(&'a Sent, Duration)>,
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use dspinlock_testkit::Cluster;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One cluster for all cases, each with a key of its own. Its nodes end with this process.
 fn cluster() -> &'static Cluster {
@@ -58,7 +58,9 @@ fn locks_on_all_nodes_are_renewed_together() {
         let expected: Vec<bool> = held.iter().map(|_| true).chain(free.iter().map(|_| false)).collect();
         assert_eq!(rig.call(&renew), expected);
         for names in held {
-            assert!(matches!(rig.call(&Read(names)), Found::Held { remaining: Some(life), .. } if life > 50 * S));
+            assert!(
+                matches!(rig.call(&Read(names)), Found::Held { remaining: Some(life), .. } if life > 50 * S)
+            );
         }
     }
 }

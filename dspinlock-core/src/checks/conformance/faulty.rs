@@ -117,7 +117,7 @@ fn a_lost_reply_leaves_doubt_only_where_there_is_some() {
         assert!(repeated && is_granted(&reply), "{reply:?}");
     };
     let release = |expire| {
-        let release = Release { names, tag, expire, caller: "me", value: None };
+        let release = Release { names, tag, expire, caller: Some("me"), value: None };
         store.call_blocking(&release).unwrap()
     };
     granted(store.call_blocking(&acquire(names, tag)).unwrap());

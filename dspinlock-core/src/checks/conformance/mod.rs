@@ -114,7 +114,7 @@ impl Rig {
     }
 
     fn release(&self, tag: &Tag, expire: Option<Duration>) -> Released {
-        self.call(&Release { names: &self.names, tag, expire, caller: "me", value: None })
+        self.call(&Release { names: &self.names, tag, expire, caller: Some("me"), value: None })
     }
 
     fn abandon(&self, tag: &Tag) -> bool {
@@ -197,7 +197,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
 /// A release with a value.
 fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
     let value = Some((value, expire + 60 * S));
-    Release { names, tag, expire: Some(expire), caller: "me", value }
+    Release { names, tag, expire: Some(expire), caller: Some("me"), value }
 }
 
 /// The bytes of a value, which is small here.

@@ -204,6 +204,6 @@ impl Protocol {
 
     /// The moment from which the server refuses that request.
     fn refused(&self, world: &World, sent: Tick) -> Tick {
-        late_from(tick(world.time), Some(server(world.time)), self.not_after(sent))
+        late_from(tick(world.time), Some(server(world.time)), self.not_after(sent), self.patience)
     }
 }

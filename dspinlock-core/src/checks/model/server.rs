@@ -222,7 +222,7 @@ impl Protocol {
             names: &self.names,
             tag: self.tag(named),
             expire: self.options.expire,
-            caller: "model",
+            caller: Some("model"),
             value: None,
         };
         let now = now(world);

@@ -190,7 +190,10 @@ impl Attempt {
     /// Sends the first request of a caller that wants no value. It is as cheap as can be: wake-ups are for callers that ask
     /// again.
     async fn first(&mut self, door: Door) -> Result<Progress> {
-        let time = self.server_time().await?;
+        let time = match self.server_time().await {
+            Ok(time) => time,
+            Err(error) => return self.failed(error),
+        };
         let request = self.prepare(time, false);
         let acquire = request.acquire(self);
         // While the thread of this task is blocked, the reply is not read, and nobody knows who holds the lock.
@@ -231,8 +234,7 @@ impl Attempt {
             }
             // After a wake-up the value is likely to be there, and nothing more to wait for.
             let listening = listener.as_mut().filter(|_| !woken || self.fetch.is_none() || self.keeps_copy());
-            let (request, reply, notify) = self.ask(listening, queued.is_some()).await?;
-            let progress = self.take(request, reply, notify);
+            let progress = self.ask(listening, queued.is_some()).await;
             if let Progress::Done(outcome) = self.unless_handed_over(progress, queued)? {
                 self.keep_copy(&outcome, listener.as_ref());
                 if let (Outcome::Entered(_), Some(place)) = (&outcome, place) {

@@ -91,10 +91,12 @@ impl Attempt {
         queued: Option<&Queued>,
     ) -> Result<Progress> {
         match progress {
-            Err(error) if error.kind() == ErrorKind::Contended => match queued.and_then(Queued::handoff) {
-                Some(handoff) => Ok(Progress::Done(Outcome::Entered(self.take_over(handoff)))),
-                None => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::Contended || error.passes() => {
+                match queued.and_then(Queued::handoff) {
+                    Some(handoff) => Ok(Progress::Done(Outcome::Entered(self.take_over(handoff)))),
+                    None => Err(error),
+                }
+            }
             progress => progress,
         }
     }

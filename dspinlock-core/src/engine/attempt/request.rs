@@ -6,7 +6,7 @@ use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{NotAfter, Pending, take_back_after};
 use crate::engine::spin::{Moment, Refusal, Step};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Clock, Fetch, Listener, Notify, Replace};
@@ -17,14 +17,13 @@ use std::time::Duration;
 const JITTER_MILLIS: u64 = 25;
 
 impl Attempt {
-    /// Sends the next request, and awaits the reply and all of the value that comes with it.
-    pub(super) async fn ask(
-        &mut self,
-        listener: Option<&mut Listener>,
-        is_queued: bool,
-    ) -> Result<(Request, Result<Acquired>, Notify)> {
+    /// Sends the next request, awaits the reply and all of the value that comes with it, and takes them in.
+    pub(super) async fn ask(&mut self, listener: Option<&mut Listener>, is_queued: bool) -> Result<Progress> {
         let core = Arc::clone(&self.core);
-        let time = self.server_time().await?;
+        let time = match self.server_time().await {
+            Ok(time) => time,
+            Err(error) => return self.failed(error),
+        };
         let request = self.prepare(time, is_queued);
         let (reply, notify) = match listener {
             Some(listener) => {
@@ -34,7 +33,7 @@ impl Attempt {
             None => (core.store.call(&request.acquire(self)).await, Notify::NotAsked),
         };
         let reply = self.complete(reply).await;
-        Ok((request, reply, notify))
+        self.take(request, reply, notify)
     }
 
     /// The server's clock, and the time on it. Only the first call asks the server, on the library's own thread.
@@ -45,8 +44,7 @@ impl Attempt {
                 return Ok((clock, now));
             }
             let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-            let asked = self.core.worker.attend(async move { core.store.now(&spec.names).await }).await;
-            asked.map_err(|error| self.spec.name(error))?;
+            self.core.worker.attend(async move { core.store.now(&spec.names).await }).await?;
         }
     }
 
@@ -72,7 +70,8 @@ impl Attempt {
         let id = uuid::Uuid::new_v4().to_string();
         let turn = Turn { id, owner: owner(self.spec.function), timestamp: now.to_string() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
-        let not_after = NotAfter { at: now + self.core.store.patience(), clock };
+        let patience = self.core.store.patience();
+        let not_after = NotAfter { at: now + patience, clock, patience };
         Request {
             sent: Tick::now(),
             // A wake-up may have come before the record may be replaced.
@@ -97,8 +96,12 @@ impl Attempt {
         let (reply, repeated) = match reply {
             Ok(reply) => reply.unwrap_repeated(),
             Err(error) => {
-                request.pending.take_back();
-                return Err(self.spec.name(error).with_effort(self.waited(), self.attempts));
+                if error.is_untouched() {
+                    request.pending.settle();
+                } else {
+                    request.pending.take_back();
+                }
+                return self.failed(error);
             }
         };
         if let (Some(fetch), Acquired::Held { raw, .. }) = (&mut self.fetch, &reply) {
@@ -112,6 +115,21 @@ impl Attempt {
         self.follow(request, reply, repeated, notify)
     }
 
+    /// Has the request sent again after a failure that passes by itself, while the caller waits.
+    pub(super) fn failed(&mut self, error: Error) -> Result<Progress> {
+        let error = if error.passes() {
+            if let Some(at) = self.spin.trouble(Tick::now(), jitter()) {
+                tracing::debug!(target: "dspinlock", key = %self.spec.key, %error, "asking again");
+                self.next = NextRequest { at, replace: None };
+                return Ok(Progress::Sleep);
+            }
+            error.and(&format!("gave up after {:.1?} and {} attempt(s)", self.waited(), self.attempts))
+        } else {
+            error
+        };
+        Err(self.spec.name(error).with_effort(self.waited(), self.attempts))
+    }
+
     /// Does the step that follows from a reply. `repeated` says that the request was sent twice.
     fn follow(
         &mut self,
@@ -122,8 +140,7 @@ impl Attempt {
     ) -> Result<Progress> {
         // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
         let to_take_back = repeated || matches!(reply, Acquired::Unconfirmed { .. });
-        let jitter = Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS));
-        let moment = Moment { sent: request.sent, now: Tick::now(), jitter, notify };
+        let moment = Moment { sent: request.sent, now: Tick::now(), jitter: jitter(), notify };
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let guard = self.granted(request, fence, repeated)?;
@@ -174,7 +191,7 @@ impl Attempt {
         Ok(guard)
     }
 
-    pub(super) fn refuse(&self, refusal: Refusal) -> crate::Error {
+    pub(super) fn refuse(&self, refusal: Refusal) -> Error {
         let (waited, attempts) = (self.waited(), self.attempts);
         let error = match refusal {
             Refusal::Contended(record) => {
@@ -214,6 +231,11 @@ impl Attempt {
         };
         error.with_effort(waited, attempts)
     }
+}
+
+/// The random part of a pause.
+fn jitter() -> Duration {
+    Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS))
 }
 
 fn fetched(fetched: Fetched) -> Progress {

@@ -5,6 +5,7 @@ use crate::format::envelope::Label;
 use crate::format::key::Key;
 use crate::format::note::Failure;
 use crate::format::record::Tag;
+use crate::options::Budget;
 
 const T0: Tick = Tick::from_millis(1_000);
 const SERVER: ServerTime = ServerTime(1_769_903_999_000_000);
@@ -273,4 +274,36 @@ fn a_failure_is_passed_on_and_a_repeated_reply_counts_as_the_reply() {
     assert_eq!(spin.next(failed, ",", at(T0)), Ok(Step::Noted(Note::Failed(failure))));
     let repeated = Acquired::Repeated(Box::new(Acquired::Granted { fence: 9, now: SERVER }));
     assert_eq!(spin.next(repeated, ",", at(T0)), Ok(Step::Enter { fence: 9 }));
+}
+
+#[test]
+fn a_server_in_trouble_is_asked_again_with_growing_pauses_until_the_deadline() {
+    let options = Options::new().with_wait(1_000 * MS);
+    for policy in [Policy::WAIT, Policy::TRY, Policy::ONCE, Policy::FAIL] {
+        let mut spin = spin(policy, &options);
+        let mut now = T0;
+        let mut pauses = Vec::new();
+        while let Some(at) = spin.trouble(now, 25 * MS) {
+            pauses.push((at - now).as_millis());
+            now = at;
+        }
+        assert_eq!(pauses, [10, 20, 40, 65, 105, 175, 175, 175, 175, 60]);
+        assert_eq!(now, T0 + 1_000 * MS, "the last request is sent when the time is over");
+    }
+    let mut spin = spin(Policy::WAIT, &options);
+    for _ in 0..2 {
+        assert_eq!(spin.trouble(T0, MS), Some(T0 + 6 * MS), "a reply makes the next pause short again");
+        assert!(spin.next(held(OURS, MS, '0', None), ",", at(T0)).is_ok());
+    }
+    let mut at_once = self::spin(Policy::WAIT, &Options::new().with_wait(Duration::ZERO));
+    assert_eq!(at_once.trouble(T0, MS), None);
+}
+
+#[test]
+fn a_caller_that_waits_for_a_computation_asks_a_server_in_trouble_for_less_long() {
+    let options = Options { budget: Budget::Computation, ..Options::new() };
+    let mut spin = spin(Policy::CACHED, &options);
+    assert_eq!(spin.patience(), Some(T0 + options.max_block));
+    assert!(spin.trouble(T0 + 4_999 * MS, MS).is_some());
+    assert!(spin.trouble(T0 + 5_000 * MS, MS).is_none());
 }

@@ -1,9 +1,13 @@
 //! How connections are opened, and which of them are still good.
 
 use super::link::Limits;
+use crate::clock::Tick;
+use crate::sync::lock;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Connection, ProtocolVersion, RedisResult};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Opens the connections to one server, wherever that is at present.
 ///
@@ -14,7 +18,13 @@ pub(crate) struct Dialer {
     /// The same server, in the protocol that has pushes.
     resp3: Client,
     epoch: AtomicU64,
+    /// When the last epoch ended.
+    ended: Mutex<Option<Tick>>,
 }
+
+/// How long an epoch lasts at least. While the address still leads to a server that was demoted, many callers may say so at once,
+/// again and again.
+const SHORTEST_EPOCH: Duration = Duration::from_millis(200);
 
 /// A connection, and the epoch in which it was opened.
 #[derive(Clone)]
@@ -31,7 +41,7 @@ impl Dialer {
         let info = client.get_connection_info().clone();
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let resp3 = Client::open(info.set_redis_settings(settings))?;
-        Ok(Self { client, resp3, epoch: AtomicU64::new(0) })
+        Ok(Self { client, resp3, epoch: AtomicU64::new(0), ended: Mutex::default() })
     }
 
     /// The present epoch.
@@ -39,9 +49,16 @@ impl Dialer {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Begins the next epoch, if `seen` is the present one: `true` for the one caller that did.
+    /// Begins the next epoch, if `seen` is the present one and has lasted for a while: `true` for the one caller that did.
     pub(super) fn end_epoch(&self, seen: u64) -> bool {
-        self.epoch.compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        let now = Tick::now();
+        let mut ended = lock(&self.ended);
+        if self.epoch() != seen || ended.is_some_and(|ended| now - ended < SHORTEST_EPOCH) {
+            return false;
+        }
+        *ended = Some(now);
+        self.epoch.store(seen + 1, Ordering::Release);
+        true
     }
 
     /// Opens a connection for async callers. With `pushes` it speaks the protocol that has them.

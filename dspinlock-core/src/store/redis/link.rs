@@ -138,11 +138,64 @@ pub(crate) struct Received {
     pub(super) tracked: bool,
     /// The epoch of the connection that it came over.
     pub(super) epoch: u64,
+    /// No byte of the batch was written: it can't have done anything.
+    pub(super) unsent: bool,
+    /// What the link knows of a connection that failed or could not be opened, if that passes by itself. A refusal of the server
+    /// is read by [`refusal`](super::refusal).
+    pub(super) passing: Option<Passing>,
+}
+
+/// Why a server can't do at present what is asked. Each passes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing {
+    /// It reads its data set after a restart.
+    Loading,
+    /// It is a replica by now.
+    Demoted,
+    /// It is a replica that has lost its primary.
+    PrimaryDown,
+    /// It is in a cluster that is electing a primary.
+    ClusterDown,
+    /// It is moving the keys to another node.
+    Migrating,
+    /// It runs a script that takes long.
+    Busy,
+    /// It has too few replicas to accept writes.
+    FewReplicas,
+}
+
+impl Passing {
+    /// What the server does, in plain words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Loading => "the server is still loading its data",
+            Self::Demoted => {
+                "the server is a replica by now, and its address does not lead to the new primary yet"
+            }
+            Self::PrimaryDown => "the server is a replica that has lost its primary",
+            Self::ClusterDown => "the cluster is electing a primary",
+            Self::Migrating => "the cluster is moving these keys to another node",
+            Self::Busy => "the server is busy with a script",
+            Self::FewReplicas => "the server has too few replicas to accept writes",
+        }
+    }
 }
 
 impl Received {
     pub(super) fn one(value: RedisResult<Value>) -> Self {
-        Self { value, repeated: false, tracked: false, epoch: 0 }
+        Self { value, repeated: false, tracked: false, epoch: 0, unsent: false, passing: None }
+    }
+
+    /// The batch was not sent, since there is no connection.
+    pub(super) fn unsent(error: RedisError) -> Self {
+        Self { unsent: true, ..Self::one(Err(error)) }
+    }
+
+    /// Whether the batch is certain to have done nothing, and to do nothing later.
+    pub(super) fn is_untouched(&self, passing: Option<Passing>) -> bool {
+        // A refusal that passes is of the whole script, or of its first write.
+        !self.repeated
+            && (self.unsent || passing.is_some() && !self.value.as_ref().is_err_and(breaks_connection))
     }
 
     pub(super) fn several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
@@ -193,8 +246,11 @@ pub(crate) trait Link: Send + Sync + 'static {
     fn send_blocking(&self, batch: &Batch) -> Option<Received>;
 
     /// Closes the connections of the epoch `seen`, and of earlier ones. The next ones are opened from the beginning: the server's
-    /// address is resolved again. A link that does not open its connections itself does nothing.
-    fn end_epoch(&self, _seen: u64) {}
+    /// address is resolved again. `true` for the one caller that ended it. A link that does not open its connections itself does
+    /// nothing.
+    fn end_epoch(&self, _seen: u64) -> bool {
+        false
+    }
 }
 
 /// The error of the first of several commands that was refused, as if it had been sent alone.

@@ -63,7 +63,6 @@ const SMALL: usize = 16 << 10;
 /// One server.
 struct Redis {
     server: Server,
-    clock: Arc<Clock>,
     pieces: Pieces,
     /// The shares that are free.
     hits: Semaphore,
@@ -92,7 +91,7 @@ pub(crate) fn cluster(origin: Origin) -> Store {
 impl Redis {
     fn new(server: Server) -> Self {
         let pieces = Pieces::new(server.clone());
-        Self { server, clock: Arc::default(), pieces, hits: Semaphore::new(SHARES) }
+        Self { server, pieces, hits: Semaphore::new(SHARES) }
     }
 
     /// Sends a request from the library's I/O thread; see [`Backend::send`].
@@ -132,7 +131,7 @@ impl Redis {
     fn read(&self, request: Request<'_>, sent: Tick, exchanged: Exchanged) -> Result<Answer, Failure> {
         let Exchanged { value, repeated, tracked } = exchanged;
         let reply = replies::reply(request, value).ok_or_else(|| self.server.unreadable())?;
-        self.clock.learn(&reply, sent);
+        self.server.clock.learn(&reply, sent);
         Ok(Answer { reply, tracked, repeated })
     }
 }
@@ -160,7 +159,7 @@ impl Backend for Redis {
     }
 
     fn clock(&self, _: &Names) -> Arc<Clock> {
-        Arc::clone(&self.clock)
+        Arc::clone(&self.server.clock)
     }
 
     fn patience(&self) -> Duration {

@@ -92,9 +92,9 @@ impl Link for Own {
         }
     }
 
-    fn end_epoch(&self, seen: u64) {
+    fn end_epoch(&self, seen: u64) -> bool {
         if !self.dialer.end_epoch(seen) {
-            return;
+            return false;
         }
         let Self { shared, renewals, confirmed, values, copies, pieces: [first, second], .. } = self;
         for connection in [shared, renewals, confirmed, values, copies, first, second] {
@@ -108,5 +108,6 @@ impl Link for Own {
         }
         // The pushes of the old connections are lost.
         self.wakeups.wake_all();
+        true
     }
 }

@@ -31,7 +31,7 @@ impl Pool {
         loop {
             let mut dialed = match opened {
                 Ok(dialed) => dialed,
-                Err(error) => return Some(Received { repeated, ..Received::one(Err(error)) }),
+                Err(error) => return Some(Received { repeated, ..Received::unsent(error) }),
             };
             let connection = &mut dialed.connection;
             let received = match batch.single() {

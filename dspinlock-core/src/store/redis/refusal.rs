@@ -1,6 +1,6 @@
 //! The errors of a server and of its connections: whether they last, what to change, and what may be shown of them.
 
-use super::link::{Batch, breaks_connection};
+use super::link::{Batch, Passing, breaks_connection};
 use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
 use std::io;
 use std::sync::Arc;
@@ -66,10 +66,26 @@ pub(super) fn is_outage(error: &RedisError) -> bool {
     breaks_connection(error) && !lasts(error)
 }
 
-/// Whether the server is a replica by now, so that the address may belong to another one.
-pub(super) fn is_demoted(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
-        || error.to_string().to_lowercase().contains("readonly")
+/// The refusals that pass by themselves, by their codes.
+///
+/// `MISCONF` and `OOM` are not among them: a disk that is full and a memory that is too small stay so until somebody acts, and
+/// callers are better told at once. An error of the pool or of a connection is the link's to judge.
+const PASSING: [(&str, Passing); 7] = [
+    ("LOADING", Passing::Loading),
+    ("READONLY", Passing::Demoted),
+    ("MASTERDOWN", Passing::PrimaryDown),
+    ("CLUSTERDOWN", Passing::ClusterDown),
+    ("TRYAGAIN", Passing::Migrating),
+    ("BUSY", Passing::Busy),
+    ("NOREPLICAS", Passing::FewReplicas),
+];
+
+/// Why the server refuses at present, if that passes by itself.
+pub(super) fn passing(error: &RedisError) -> Option<Passing> {
+    let code = error.code()?;
+    // Before Redis 7 a script's error has no code of its own, and quotes that of the command: `…: -READONLY You can't …`.
+    let quoted = |code: &str| error.detail().is_some_and(|text| text.contains(&format!("-{code} ")));
+    PASSING.iter().find(|(known, _)| *known == code || quoted(known)).map(|&(_, passing)| passing)
 }
 
 /// The text of an error without the secret, and its kind.
@@ -195,6 +211,47 @@ mod tests {
         }
         assert!(!lasts(&io::Error::from(io::ErrorKind::ConnectionRefused).into()));
         assert!(!lasts(&io::Error::from(io::ErrorKind::TimedOut).into()));
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not_by_the_code_of_the_reply_or_of_the_scripts_command() {
+        for (code, text, expected) in [
+            ("LOADING", "Redis is loading the dataset in memory", Passing::Loading),
+            (
+                "READONLY",
+                "You can't write against a read only replica. script: 49, on @user_script:1.",
+                Passing::Demoted,
+            ),
+            (
+                "ERR",
+                "Error running script (call to f_49): @user_script:1: @user_script: 1: -READONLY You can't write against a \
+                 read only replica.",
+                Passing::Demoted,
+            ),
+            (
+                "MASTERDOWN",
+                "Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                Passing::PrimaryDown,
+            ),
+            ("CLUSTERDOWN", "The cluster is down", Passing::ClusterDown),
+            ("TRYAGAIN", "Multiple keys request during rehashing of slot", Passing::Migrating),
+            ("BUSY", "Redis is busy running a script.", Passing::Busy),
+            ("NOREPLICAS", "Not enough good replicas to write.", Passing::FewReplicas),
+        ] {
+            assert_eq!(passing(&refused(code, text)), Some(expected), "{code} {text}");
+        }
+        for (code, text) in [
+            (
+                "MISCONF",
+                "Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+            ),
+            ("OOM", "command not allowed when used memory > 'maxmemory'."),
+            ("ERR", "no such key readonly"),
+            ("NOPERM", "User loading has no permissions to run the 'evalsha' command"),
+        ] {
+            assert_eq!(passing(&refused(code, text)), None, "{code} {text}");
+        }
+        assert_eq!(passing(&io::Error::from(io::ErrorKind::ConnectionRefused).into()), None);
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn release(release: &Release<'_>) -> Batch {
     let Release { names, value, .. } = *release;
     let wait = wait(names);
     let mut command = match value {
+        None if release.caller.is_none() => RELEASE.on(&[&names.record], 0),
         None => RELEASE.on(&[&names.record, &wait], 0),
         Some((Sent::With(value), _)) => {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error()], value.len())
@@ -116,7 +117,7 @@ fn release(release: &Release<'_>) -> Batch {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error(), key], 0)
         }
     };
-    command.arg(release.tag.as_str()).arg(release.caller);
+    command.arg(release.tag.as_str()).arg(release.caller.unwrap_or_default());
     if let Some(expire) = release.expire {
         command.arg(millis(expire));
     }

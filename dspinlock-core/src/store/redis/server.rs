@@ -2,11 +2,11 @@
 
 use super::advice;
 use super::circuit::Circuit;
-use super::link::{Batch, Lane, Limits, Link, Received, breaks_connection};
+use super::link::{Batch, Lane, Limits, Link, Passing, Received, breaks_connection};
 use super::refusal::{self, Redirect, is_outage};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Wakeups;
+use crate::store::{Clock, Wakeups};
 use crate::worker::Worker;
 use ::redis::{RedisError, RedisResult, Value};
 use std::fmt;
@@ -30,6 +30,8 @@ pub(super) struct Server {
     /// The server's address, as people may see it.
     name: Arc<str>,
     wakeups: Wakeups,
+    /// What is known of the server's clock, which is another one after the server has changed.
+    pub(super) clock: Arc<Clock>,
     /// Whether a task keeps checking that a tracking connection lives: that of locks, and that of values.
     pulses: Arc<[AtomicBool; 2]>,
     circuit: Arc<Circuit>,
@@ -51,11 +53,13 @@ pub(super) struct Failure {
     pub(super) redirect: Option<Redirect>,
     /// The request was sent twice, since the first reply was lost.
     pub(super) repeated: bool,
+    /// The server is out of reach.
+    pub(super) outage: bool,
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, redirect: None, repeated: false }
+        Self { error, redirect: None, repeated: false, outage: false }
     }
 }
 
@@ -81,6 +85,7 @@ impl Server {
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
             name: name.into(),
             wakeups,
+            clock: Arc::default(),
             pulses: Arc::default(),
             circuit: Arc::default(),
             advised: Arc::default(),
@@ -122,12 +127,14 @@ impl Server {
     }
 
     /// Refuses what begins something while the circuit is open.
-    pub(super) fn pass(&self, batch: &Batch) -> Result<()> {
+    pub(super) fn pass(&self, batch: &Batch) -> Result<(), Failure> {
         match self.circuit.refusal() {
-            Some(last) if batch.begins => Err(Error::new(
-                ErrorKind::Backend,
-                format!("{last}; it is out of reach, and is not asked again until it answers a probe"),
-            )),
+            Some(last) if batch.begins => {
+                let what =
+                    format!("{last}; it is out of reach, and is not asked again until it answers a probe");
+                let error = Error::new(ErrorKind::Backend, what).untouched();
+                Err(Failure { outage: true, ..error.into() })
+            }
             _ => Ok(()),
         }
     }
@@ -177,19 +184,37 @@ impl Server {
     }
 
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
-        if !batch.lane.is_for_values() {
+        let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
+        // A link that knows that the failure passes has callers ask again, and a probe would not.
+        if !batch.lane.is_for_values() && received.passing.is_none() {
             self.note(&received.value);
         }
-        let Received { value, repeated, tracked, epoch } = received;
-        match value {
-            Ok(value) => Ok(Exchanged { value, repeated, tracked }),
-            Err(error) => {
-                if refusal::is_demoted(&error) {
-                    self.link.end_epoch(epoch);
-                }
-                let redirect = Redirect::of(&error);
-                Err(Failure { error: self.refused(&error, batch), redirect, repeated })
-            }
+        let untouched = received.is_untouched(passing);
+        let Received { value, repeated, tracked, epoch, .. } = received;
+        let error = match value {
+            Ok(value) => return Ok(Exchanged { value, repeated, tracked }),
+            Err(error) => error,
+        };
+        if passing == Some(Passing::Demoted) {
+            self.end_epoch(epoch);
+        }
+        let refused = match passing {
+            Some(passing) => self.backend(&error).and(passing.words()).passing(),
+            None => self.refused(&error, batch),
+        };
+        let refused = if untouched { refused.untouched() } else { refused };
+        let (redirect, outage) = (Redirect::of(&error), is_outage(&error));
+        Err(Failure { error: refused, redirect, repeated, outage })
+    }
+
+    /// Takes in that the address of the epoch `seen` may lead to another server by now.
+    fn end_epoch(&self, seen: u64) {
+        if self.link.end_epoch(seen) {
+            self.clock.forget();
+            tracing::warn!(
+                target: "dspinlock", server = &*self.name,
+                "the server is a replica by now; its connections are closed, and its address is resolved again"
+            );
         }
     }
 

@@ -48,7 +48,7 @@ impl SharedConnection {
     pub(super) async fn send(&self, batch: &Batch, track: bool) -> Received {
         let mut open = match self.open(None).await {
             Ok(open) => open,
-            Err(error) => return Received::one(Err(error)),
+            Err(error) => return Received::unsent(error),
         };
         let received = open.send(batch, track).await;
         if !received.value.as_ref().is_err_and(breaks_connection) {

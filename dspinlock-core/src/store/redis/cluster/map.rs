@@ -49,12 +49,13 @@ impl SlotMap {
         self.refresh().await.inspect_err(|error| failure.note(error.again()))
     }
 
-    /// Takes in a failure that is not of the request's own making: another node may have the slot by now.
+    /// Takes in a failure. That a node is out of reach passes in a cluster: another one will have its slots, or has them by now.
     pub(super) fn note(self: &Arc<Self>, failure: Failure) -> Error {
-        if failure.error.is_retryable() {
-            self.refresh_soon();
+        if !failure.outage && !failure.error.passes() {
+            return failure.error;
         }
-        failure.error
+        self.refresh_soon();
+        failure.error.passing()
     }
 
     /// Asks for the slots in the background, one question at a time.

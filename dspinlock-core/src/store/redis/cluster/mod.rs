@@ -168,7 +168,7 @@ impl Backend for Cluster {
 
     fn clock(&self, names: &Names) -> Arc<Clock> {
         let owner = self.map.nodes.owner(names.hash_slot);
-        Arc::clone(owner.as_ref().map_or(&self.unknown, |node| &node.redis.clock))
+        Arc::clone(owner.as_ref().map_or(&self.unknown, |node| &node.redis.server.clock))
     }
 
     fn place(&self, names: &Names) -> usize {

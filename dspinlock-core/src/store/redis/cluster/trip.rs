@@ -6,11 +6,12 @@ use super::slots::Address;
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::scheme::Names;
-use crate::store::backend::{Answer, End, Reply, Request};
+use crate::store::backend::{Answer, End, Request};
 use crate::store::redis::refusal::Redirect;
 use crate::store::redis::server::Failure;
-use crate::store::{Abandon, Acquire, Clock, Fail, Release, Released};
+use crate::store::{Abandon, Acquire, Clock, Fail, Release};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a request is sent on. Once is enough, unless slots move at this very moment.
 const REDIRECTS: u32 = 4;
@@ -53,6 +54,17 @@ impl Trip {
     fn answered(&self, answer: Answer) -> Answer {
         Answer { repeated: answer.repeated | self.repeated, ..answer }
     }
+
+    /// What to send in place of a request whose keys are not on one node at present.
+    fn instead<'a>(&mut self, request: Request<'a>, failure: &Failure) -> Option<WithOneKey<'a>> {
+        self.repeated |= failure.repeated;
+        WithOneKey::of(request).filter(|_| failure.redirect == Some(Redirect::TryAgain))
+    }
+
+    /// The error at the end of the trip. A node that was asked before may have done the request all the same.
+    fn failed(&self, error: Error) -> Error {
+        if self.repeated { error.again() } else { error }
+    }
 }
 
 /// A `not_after` is read on the clock of the node for which it was made.
@@ -62,34 +74,36 @@ fn next<'a>(request: Request<'a>, clock: &'a Arc<Clock>) -> Next<'a> {
         return Next::Same;
     };
     let now = Tick::now();
-    match (made_for.at_least(now), clock.at_least(now)) {
-        (Some(there), Some(here)) => {
-            let not_after = here + there.until(acquire.not_after);
-            Next::Converted(Acquire { not_after, clock: Some(clock), ..*acquire })
+    let Some(here) = clock.at_least(now) else { return Next::Time };
+    // Where the other clock is not known any more, the request comes too late, and its caller makes another one.
+    let rest = made_for.at_least(now).map_or(Duration::ZERO, |there| there.until(acquire.not_after));
+    Next::Converted(Acquire { not_after: here + rest, clock: Some(clock), ..*acquire })
+}
+
+/// An end of a turn that needs the record alone.
+enum WithOneKey<'a> {
+    Release(Release<'a>),
+    Abandon(Abandon<'a>),
+}
+
+impl<'a> WithOneKey<'a> {
+    /// In place of one that needs more keys: of these, some or none are on either node while the slot is on its way. The lock is
+    /// free all the same. The others that wait are not counted, and they hear of no failure.
+    fn of(request: Request<'a>) -> Option<Self> {
+        match request {
+            Request::End(End::Release(&Release { names, tag, expire, value: None, caller: Some(_) })) => {
+                Some(Self::Release(Release { names, tag, expire, value: None, caller: None }))
+            }
+            Request::End(End::Fail(&Fail { names, tag, .. })) => Some(Self::Abandon(Abandon { names, tag })),
+            _ => None,
         }
-        // It was made by that clock.
-        (None, _) => Next::Same,
-        (_, None) => Next::Time,
     }
-}
 
-/// The request for which one key is enough, in place of one that a node can't do while the lock's slot is on its way. It frees
-/// the lock all the same: no process is noted as waiting, and no failure.
-fn with_one_key<'a>(request: Request<'a>) -> Option<Abandon<'a>> {
-    match request {
-        Request::End(
-            End::Release(&Release { names, tag, expire: None, value: None, .. })
-            | End::Fail(&Fail { names, tag, .. }),
-        ) => Some(Abandon { names, tag }),
-        _ => None,
-    }
-}
-
-/// The reply to `request`, after its lock was freed by a request with one key.
-fn freed(request: Request<'_>) -> Reply {
-    match request {
-        Request::End(End::Release(_)) => Reply::Released(Released::Done { others: 0 }),
-        _ => Reply::Abandoned(true),
+    fn request(&self) -> Request<'_> {
+        Request::End(match self {
+            Self::Release(release) => End::Release(release),
+            Self::Abandon(abandon) => End::Abandon(abandon),
+        })
     }
 }
 
@@ -119,7 +133,7 @@ impl Cluster {
         let mut trip = Trip::new(names.hash_slot, self.owner(names.hash_slot, door).await?);
         loop {
             let node = Arc::clone(&trip.node);
-            let sent = match next(request, &node.redis.clock) {
+            let sent = match next(request, &node.redis.server.clock) {
                 Next::Same => send(&node, request, door, track, trip.asking).await,
                 Next::Converted(acquire) => {
                     send(&node, Request::Acquire(&acquire), door, track, trip.asking).await
@@ -135,12 +149,9 @@ impl Cluster {
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
                 Err(failure) => {
-                    if is_moving(&failure)
-                        && let Some(abandon) = with_one_key(request)
-                    {
-                        let abandon = Request::End(End::Abandon(&abandon));
-                        let freed = Box::pin(self.go(abandon, names, door, false)).await?;
-                        return freed_or(freed, request, failure);
+                    if let Some(with_one_key) = trip.instead(request, &failure) {
+                        let going = Box::pin(self.go(with_one_key.request(), names, door, false));
+                        return Ok(trip.answered(going.await?));
                     }
                     self.follow(&mut trip, failure)?;
                 }
@@ -153,7 +164,7 @@ impl Cluster {
         let mut trip = Trip::new(names.hash_slot, self.owner_blocking(names.hash_slot)?);
         loop {
             let node = Arc::clone(&trip.node);
-            let sent = match next(request, &node.redis.clock) {
+            let sent = match next(request, &node.redis.server.clock) {
                 Next::Same => node.redis.answer_blocking(request, trip.asking),
                 Next::Converted(acquire) => {
                     node.redis.answer_blocking(Request::Acquire(&acquire), trip.asking)
@@ -169,11 +180,8 @@ impl Cluster {
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
                 Err(failure) => {
-                    if is_moving(&failure)
-                        && let Some(abandon) = with_one_key(request)
-                    {
-                        let freed = self.go_blocking(Request::End(End::Abandon(&abandon)), names)?;
-                        return freed_or(freed, request, failure);
+                    if let Some(with_one_key) = trip.instead(request, &failure) {
+                        return Ok(trip.answered(self.go_blocking(with_one_key.request(), names)?));
                     }
                     self.follow(&mut trip, failure)?;
                 }
@@ -187,14 +195,15 @@ impl Cluster {
     ///
     /// The failure, if it names none, or was not the first one of many.
     fn follow(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
-        trip.repeated |= failure.repeated;
         let (text, asking) = match &failure.redirect {
             Some(Redirect::Moved(text)) => (text, false),
             Some(Redirect::Ask(text)) => (text, true),
-            Some(Redirect::TryAgain) => return Err(failure.error),
-            None => return Err(self.map.note(failure)),
+            Some(Redirect::TryAgain) => return Err(trip.failed(failure.error)),
+            None => return Err(trip.failed(self.map.note(failure))),
         };
-        let Some(address) = Address::parse(text, &trip.node.address) else { return Err(failure.error) };
+        let Some(address) = Address::parse(text, &trip.node.address) else {
+            return Err(trip.failed(failure.error));
+        };
         trip.node = if asking {
             self.map.nodes.at(&address)?
         } else {
@@ -215,7 +224,7 @@ impl Cluster {
             return Ok(());
         }
         let what = "the nodes of the cluster sent the request from one to another; its slot is on the move";
-        Err(Error::new(ErrorKind::Backend, what))
+        Err(trip.failed(Error::new(ErrorKind::Backend, what).passing().untouched()))
     }
 
     /// The node that has a slot, as far as it is known. The slots are asked for at the first call.
@@ -238,7 +247,8 @@ impl Cluster {
     fn served(&self, slot: u16) -> Result<Arc<Node>> {
         self.map.nodes.owner(slot).ok_or_else(|| {
             self.map.refresh_soon();
-            Error::new(ErrorKind::Backend, format!("no node of the cluster serves slot {slot} at present"))
+            let what = format!("no node of the cluster serves slot {slot} at present");
+            Error::new(ErrorKind::Backend, what).passing().untouched()
         })
     }
 
@@ -260,18 +270,5 @@ impl Cluster {
         }
         let map = Arc::clone(&self.map);
         self.worker.block_on(async move { map.load().await })
-    }
-}
-
-/// Whether the request needs keys that are not on one node at present.
-fn is_moving(failure: &Failure) -> bool {
-    failure.redirect == Some(Redirect::TryAgain)
-}
-
-/// The reply to `request`, in whose place a request with one key was sent. If that has found nothing, nobody knows why.
-fn freed_or(freed: Answer, request: Request<'_>, failure: Failure) -> Result<Answer> {
-    match freed.reply {
-        Reply::Abandoned(true) => Ok(Answer { reply: self::freed(request), ..freed }),
-        _ => Err(failure.error),
     }
 }
