@@ -201,6 +201,19 @@ impl Cluster {
         self.owner(slot)
     }
 
+    /// Has a replica take over from its primary, which lives on as a replica, and waits until all nodes have heard of it.
+    ///
+    /// # Panics
+    /// If the node with this index is no replica, or they do not agree.
+    pub fn hand_over(&self, replica: usize) {
+        let node = &self.nodes[replica];
+        assert!(node.command(&["CLUSTER", "FAILOVER"]).is_ok());
+        self.agree("hand over", || {
+            let running = self.nodes.iter().filter(|node| node.pid().is_some());
+            running.into_iter().all(|other| !node_table(other)[&node.port()].slots.is_empty())
+        });
+    }
+
     fn running(&self) -> &Server {
         self.nodes.iter().find(|node| node.pid().is_some()).expect("some node runs")
     }
@@ -224,6 +237,16 @@ impl Cluster {
 }
 
 impl Migration<'_> {
+    /// The node that has the slot until the end.
+    pub fn from(&self) -> &Server {
+        &self.cluster.nodes[self.from]
+    }
+
+    /// The node that has it from then on.
+    pub fn to(&self) -> &Server {
+        &self.cluster.nodes[self.to]
+    }
+
     /// Moves all keys that the slot has at present.
     ///
     /// # Panics
