@@ -1,6 +1,7 @@
 //! A private cluster for one test, example or tool.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ const AGREE_WITHIN: Duration = Duration::from_secs(60);
 pub struct Cluster {
     nodes: Vec<Server>,
     ids: Vec<String>,
+    /// Held while a slot changes its owner.
+    ending: Mutex<()>,
 }
 
 /// A slot that is on its way from one node to another. Dropped before its [end](Self::end), it stays on its way.
@@ -73,7 +76,7 @@ impl Cluster {
             starting.into_iter().map(|node| node.join().expect("the node starts")).collect()
         });
         let ids = nodes.iter().map(|node| text(&node.command(&["CLUSTER", "MYID"])).to_owned()).collect();
-        let cluster = Self { nodes, ids };
+        let cluster = Self { nodes, ids, ending: Mutex::default() };
         cluster.assign(primaries);
         cluster.meet();
         for replica in primaries..number {
@@ -276,9 +279,19 @@ impl Migration<'_> {
     /// # Panics
     /// If a node refuses.
     pub fn end(self) {
+        let cluster = self.cluster;
+        // One slot at a time, and the next one when all nodes know of it: two nodes that get slots at once may end up with each
+        // believing that the other one has a slot.
+        let _one_at_a_time = cluster.ending.lock().unwrap_or_else(PoisonError::into_inner);
         // The new owner first: otherwise there is a moment in which nobody has it.
         self.set(self.to, "NODE", self.to);
         self.set(self.from, "NODE", self.to);
+        let running = || cluster.nodes.iter().filter(|node| node.pid().is_some());
+        cluster.agree("know the epoch", || {
+            let epochs: BTreeSet<String> =
+                running().map(|node| cluster_info(node)["cluster_current_epoch"].clone()).collect();
+            epochs.len() == 1
+        });
     }
 
     fn set(&self, at: usize, state: &str, other: usize) {

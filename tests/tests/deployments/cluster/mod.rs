@@ -101,9 +101,9 @@ fn locks_on_every_node_exclude_by_both_doors_and_their_tokens_rise() {
         let mut last = 0;
         for api in APIS {
             let (holder, waiting) = (Rig { client: one.clone(), api }, Rig { client: other.clone(), api });
-            let guard = holder.acquire(&holder.lock(&*key)).unwrap();
+            let guard = holder.acquire(&one.lock(&*key)).unwrap();
             assert!(guard.fencing_token() > last);
-            assert!(waiting.client.lock(&*key).try_acquire_blocking().unwrap().is_none());
+            assert!(waiting.try_acquire(&other.lock(&*key)).unwrap().is_none());
             last = guard.fencing_token();
             let got_it = waiter(cluster, &other, &key, api);
             holder.release(guard).unwrap();

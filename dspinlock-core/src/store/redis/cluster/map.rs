@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// The pause between two questions for the slots.
+/// The pause between two questions for the slots. Whoever comes sooner makes do with the last answer.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The nodes, and what keeps the knowledge of their slots fresh.
@@ -23,30 +23,39 @@ pub(super) struct SlotMap {
     seeds: Vec<Address>,
     worker: Worker,
     limits: Limits,
-    /// Locked by the one caller that asks for the first time.
-    loading: Mutex<LastFailure<Error>>,
+    /// Locked by the one caller that asks while others wait for the answer.
+    asking: Mutex<Asked>,
     /// Whether a task asks at present, and whether it is to ask once more.
     refreshing: AtomicBool,
     wanted: AtomicBool,
 }
 
+/// What came of the last question.
+#[derive(Default)]
+struct Asked {
+    answered: Option<Tick>,
+    failure: LastFailure<Error>,
+}
+
 impl SlotMap {
     pub(super) fn new(nodes: Nodes, seeds: Vec<Address>, worker: Worker, limits: Limits) -> Self {
         let (refreshing, wanted) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { nodes, seeds, worker, limits, loading: Mutex::default(), refreshing, wanted }
+        Self { nodes, seeds, worker, limits, asking: Mutex::default(), refreshing, wanted }
     }
 
-    /// Asks for the slots, once for all callers that want to know them for the first time.
+    /// Asks for the slots, once for all callers that want to know them.
     pub(super) async fn load(&self) -> Result<()> {
-        let asked = Tick::now();
-        let mut failure = self.loading.lock().await;
-        if self.nodes.are_known() {
+        let now = Tick::now();
+        let mut asked = self.asking.lock().await;
+        if asked.answered.is_some_and(|answered| answered + PAUSE > now) {
             return Ok(());
         }
-        if let Some(error) = failure.since(asked) {
+        if let Some(error) = asked.failure.since(now) {
             return Err(error.again());
         }
-        self.refresh().await.inspect_err(|error| failure.note(error.again()))
+        let answer = self.refresh().await.inspect_err(|error| asked.failure.note(error.again()));
+        asked.answered = answer.is_ok().then(Tick::now).or(asked.answered);
+        answer
     }
 
     /// Takes in a failure. That a node is out of reach passes in a cluster: another one will have its slots, or has them by now.

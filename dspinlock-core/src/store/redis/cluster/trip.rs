@@ -148,6 +148,11 @@ impl Cluster {
             };
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
+                    // Its replica may have taken over.
+                    let _ = self.look_again(door).await;
+                    self.replace(&mut trip, failure)?;
+                }
                 Err(failure) => {
                     if let Some(with_one_key) = trip.instead(request, &failure) {
                         let going = Box::pin(self.go(with_one_key.request(), names, door, false));
@@ -179,6 +184,10 @@ impl Cluster {
             };
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
+                    let _ = self.look_again_blocking();
+                    self.replace(&mut trip, failure)?;
+                }
                 Err(failure) => {
                     if let Some(with_one_key) = trip.instead(request, &failure) {
                         return Ok(trip.answered(self.go_blocking(with_one_key.request(), names)?));
@@ -218,6 +227,23 @@ impl Cluster {
         self.in_time(trip)
     }
 
+    /// Turns the trip to the node that has the slot by now, after one that is out of reach.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if that is still the same node.
+    fn replace(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
+        match self.map.nodes.owner(trip.slot) {
+            Some(node) if !Arc::ptr_eq(&node, &trip.node) => {
+                trip.repeated |= failure.repeated || !failure.error.is_untouched();
+                (trip.node, trip.asking) = (node, false);
+                trip.redirects += 1;
+                self.in_time(trip)
+            }
+            _ => Err(trip.failed(self.map.note(failure))),
+        }
+    }
+
     /// Ends a trip that goes on for too long: a request must not arrive after it was given up.
     fn in_time(&self, trip: &Trip) -> Result<()> {
         if trip.redirects <= REDIRECTS && Tick::now() - trip.started < self.limits.response_timeout {
@@ -254,9 +280,15 @@ impl Cluster {
 
     /// Asks for the slots, unless they are known.
     pub(super) async fn known(&self, door: Door) -> Result<()> {
-        if self.map.nodes.are_known() {
-            return Ok(());
-        }
+        if self.map.nodes.are_known() { Ok(()) } else { self.look_again(door).await }
+    }
+
+    pub(super) fn known_blocking(&self) -> Result<()> {
+        if self.map.nodes.are_known() { Ok(()) } else { self.look_again_blocking() }
+    }
+
+    /// Asks for the slots.
+    async fn look_again(&self, door: Door) -> Result<()> {
         if door == Door::Thread {
             return self.map.load().await;
         }
@@ -264,10 +296,7 @@ impl Cluster {
         self.worker.attend(async move { map.load().await }).await
     }
 
-    pub(super) fn known_blocking(&self) -> Result<()> {
-        if self.map.nodes.are_known() {
-            return Ok(());
-        }
+    fn look_again_blocking(&self) -> Result<()> {
         let map = Arc::clone(&self.map);
         self.worker.block_on(async move { map.load().await })
     }
