@@ -2,7 +2,6 @@
 
 use crate::clock::{ServerClock, ServerTime, Tick};
 use crate::error::Error;
-use crate::store::backend::Reply;
 use crate::store::last_failure::LastFailure;
 use tokio::sync::Mutex;
 
@@ -32,9 +31,9 @@ impl Clock {
         self.estimate.forget();
     }
 
-    /// Takes in the server's time from a reply that has it, to a request that was sent at `sent`.
-    pub(crate) fn learn(&self, reply: &Reply, sent: Tick) {
-        if let Some(now) = reply.now() {
+    /// Takes in the server's time, if a reply has it, to a request that was sent at `sent`.
+    pub(crate) fn learn(&self, now: Option<ServerTime>, sent: Tick) {
+        if let Some(now) = now {
             self.estimate.learn(now, sent, Tick::now());
         }
     }

@@ -51,7 +51,7 @@ impl Memory {
         for key in changed {
             self.wakeups.wake(&key);
         }
-        self.clock.learn(&reply, now.tick);
+        self.clock.learn(reply.now(), now.tick);
         Answer { reply, tracked: true, repeated: false }
     }
 

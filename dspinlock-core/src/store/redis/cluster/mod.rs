@@ -5,7 +5,8 @@
 //! | `slots` | what nodes say of the slots, without I/O |
 //! | `nodes` | the primaries, and which of them has which slot |
 //! | `map` | asks for the slots: at first use, and when a node fails or sends a request elsewhere |
-//! | `trip` | one request from node to node |
+//! | `trip` | one request from node to node, without I/O |
+//! | `router` | sends it |
 //! | here | which way each kind of request goes |
 //!
 //! Each primary is a [`Redis`] like any other, with connections, a circuit and a clock of its own. The wake-ups are shared:
@@ -13,13 +14,15 @@
 
 mod map;
 mod nodes;
+mod router;
 mod slots;
 mod trip;
 
+use super::dial::Dialer;
 use super::link::Limits;
+use super::one::{Redis, SMALL};
 use super::own::Own;
 use super::server::Server;
-use super::{Dialer, Redis, SMALL};
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Look, Reply, Request, Sending};
@@ -27,11 +30,11 @@ use crate::store::{Clock, NotSent, Renew, Sent, Wakeups};
 use crate::worker::Worker;
 use bytes::Bytes;
 use map::SlotMap;
+use router::{Door, Router};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use trip::Door;
 
 pub(crate) use slots::Address;
 
@@ -52,9 +55,7 @@ pub(crate) struct Origin {
 
 /// A cluster.
 pub(super) struct Cluster {
-    map: Arc<SlotMap>,
-    worker: Worker,
-    limits: Limits,
+    router: Router,
     /// Stands for the clock of a node that is not known yet.
     unknown: Arc<Clock>,
 }
@@ -74,41 +75,42 @@ impl Cluster {
         };
         let nodes = nodes::Nodes::new(Box::new(make), wakeups);
         let map = Arc::new(SlotMap::new(nodes, seeds, worker.clone(), limits));
-        Self { map, worker, limits, unknown: Arc::default() }
+        Self { router: Router { map, worker, limits }, unknown: Arc::default() }
     }
 
     /// Asks every primary for a sign of life.
     async fn ping(&self, door: Door) -> Result<Answer> {
-        self.known(door).await?;
-        for node in self.map.nodes.all() {
-            let answer = trip::send(&node, Request::Ping, door, false, false).await;
-            answer.map_err(|failure| self.map.note(failure))?;
+        self.router.known(door).await?;
+        for node in self.router.map.nodes.all() {
+            let answer = router::send(&node, Request::Ping, door, false, false).await;
+            answer.map_err(|failure| self.router.map.note(failure))?;
         }
         Ok(ALIVE)
     }
 
     fn ping_blocking(&self) -> Result<Answer> {
-        self.known_blocking()?;
-        for node in self.map.nodes.all() {
+        self.router.known_blocking()?;
+        for node in self.router.map.nodes.all() {
             let answer = node.redis.answer_blocking(Request::Ping, false);
-            answer.map_err(|failure| self.map.note(failure))?;
+            answer.map_err(|failure| self.router.map.note(failure))?;
         }
         Ok(ALIVE)
     }
 
     /// Renews locks, those of one node by one write.
     async fn renew(&self, renew: &Renew<'_>) -> Result<Answer> {
-        self.known(Door::Thread).await?;
+        self.router.known(Door::Thread).await?;
         let mut renewed = vec![None; renew.0.len()];
         let mut by_node = BTreeMap::new();
         for (at, one) in renew.0.iter().enumerate() {
-            if let Some(node) = self.map.nodes.owner(one.names.hash_slot) {
+            if let Some(node) = self.router.map.nodes.owner(one.names.hash_slot) {
                 by_node.entry(Arc::as_ptr(&node).addr()).or_insert_with(|| (node, Vec::new())).1.push(at);
             }
         }
         for (node, which) in by_node.into_values().filter(|(_, which)| which.len() > 1) {
             let part = Renew(which.iter().map(|&at| renew.0[at]).collect());
-            let replies = node.redis.renew_each(&part).await.map_err(|failure| self.map.note(failure))?;
+            let replies =
+                node.redis.renew_each(&part).await.map_err(|failure| self.router.map.note(failure))?;
             for (at, reply) in which.into_iter().zip(replies) {
                 renewed[at] = reply;
             }
@@ -116,7 +118,7 @@ impl Cluster {
         // The rest are alone on their nodes, or have moved.
         for (one, renewed) in renew.0.iter().zip(&mut renewed).filter(|(_, renewed)| renewed.is_none()) {
             let alone = Renew(vec![*one]);
-            let answer = self.go(Request::Renew(&alone), one.names, Door::Thread, false).await?;
+            let answer = self.router.go(Request::Renew(&alone), one.names, Door::Thread, false).await?;
             *renewed = Some(is_renewed(&answer));
         }
         Ok(answer(Reply::Renewed(renewed.into_iter().map(Option::unwrap_or_default).collect())))
@@ -125,14 +127,14 @@ impl Cluster {
     fn renew_blocking(&self, renew: &Renew<'_>) -> Result<Answer> {
         let one_by_one = renew.0.iter().map(|one| {
             let alone = Renew(vec![*one]);
-            Ok(is_renewed(&self.go_blocking(Request::Renew(&alone), one.names)?))
+            Ok(is_renewed(&self.router.go_blocking(Request::Renew(&alone), one.names)?))
         });
         Ok(answer(Reply::Renewed(one_by_one.collect::<Result<_>>()?)))
     }
 
     async fn answer(&self, request: Request<'_>, door: Door, track: bool) -> Result<Answer> {
         match (request, request.names()) {
-            (_, Some(names)) => self.go(request, names, door, track).await,
+            (_, Some(names)) => self.router.go(request, names, door, track).await,
             (Request::Renew(renew), _) => self.renew(renew).await,
             _ => self.ping(door).await,
         }
@@ -160,24 +162,24 @@ impl Backend for Cluster {
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
         match (request, request.names()) {
-            (_, Some(names)) => self.go_blocking(request, names),
+            (_, Some(names)) => self.router.go_blocking(request, names),
             (Request::Renew(renew), _) => self.renew_blocking(renew),
             _ => self.ping_blocking(),
         }
     }
 
     fn clock(&self, names: &Names) -> Arc<Clock> {
-        let owner = self.map.nodes.owner(names.hash_slot);
+        let owner = self.router.map.nodes.owner(names.hash_slot);
         Arc::clone(owner.as_ref().map_or(&self.unknown, |node| &node.redis.server.clock))
     }
 
     fn place(&self, names: &Names) -> usize {
-        self.map.nodes.owner(names.hash_slot).map_or(0, |node| Arc::as_ptr(&node).addr())
+        self.router.map.nodes.owner(names.hash_slot).map_or(0, |node| Arc::as_ptr(&node).addr())
     }
 
     fn patience(&self) -> Duration {
         // The last node is asked before a reply is late.
-        self.limits.response_timeout + self.limits.patience()
+        self.router.limits.response_timeout + self.router.limits.patience()
     }
 
     fn send_ahead<'a>(&'a self, names: &Names, value: Bytes) -> Sending<'a, Result<Sent, NotSent>> {
@@ -187,9 +189,9 @@ impl Backend for Cluster {
         let names = names.clone();
         Sending::Waiting(Box::pin(async move {
             // A small request finds out where the slot is by now.
-            let found = self.go(Request::Look(Look::Read(&names)), &names, Door::Task, false).await;
+            let found = self.router.go(Request::Look(Look::Read(&names)), &names, Door::Task, false).await;
             let node = match found {
-                Ok(_) => self.owner(names.hash_slot, Door::Task).await,
+                Ok(_) => self.router.owner(names.hash_slot, Door::Task).await,
                 Err(error) => Err(error),
             };
             let node = node.map_err(|error| NotSent { why: error.to_string(), lasts: false })?;
@@ -206,7 +208,7 @@ impl Backend for Cluster {
     ) -> Sending<'a, Result<Option<Vec<u8>>>> {
         let names = names.clone();
         Sending::Waiting(Box::pin(async move {
-            let node = self.owner(names.hash_slot, Door::Task).await?;
+            let node = self.router.owner(names.hash_slot, Door::Task).await?;
             node.redis.read_on(&names, part, header, limit).wait().await
         }))
     }
@@ -214,6 +216,6 @@ impl Backend for Cluster {
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Cluster").field("limits", &self.router.limits).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use super::slots::{Address, Ranges};
 use crate::error::Result;
 use crate::format::scheme::slot::{SLOTS, slot};
 use crate::store::Wakeups;
-use crate::store::redis::Redis;
+use crate::store::redis::one::Redis;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -135,5 +135,92 @@ impl Nodes {
             self.wakeups.wake_where(|key| moved[usize::from(slot(key))]);
         }
         drop(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::link::{Batch, Exchange, Limits, Link, Received};
+    use crate::store::redis::server::Server;
+    use crate::worker::Worker;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    /// Nobody sends anything here.
+    struct Nowhere;
+
+    impl Link for Nowhere {
+        fn send<'a>(&'a self, _: &'a Batch, _: bool) -> Exchange<'a> {
+            unimplemented!()
+        }
+
+        fn send_blocking(&self, _: &Batch) -> Option<Received> {
+            unimplemented!()
+        }
+    }
+
+    fn at(port: u16) -> Address {
+        Address { host: "node".to_owned(), port }
+    }
+
+    fn nodes() -> Nodes {
+        let (worker, wakeups) = (Worker::get().unwrap(), Wakeups::default());
+        let limits =
+            Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::ZERO, pool_size: 0 };
+        let server = move |address: &Address| {
+            Server::new(Nowhere, worker.clone(), limits, &address.to_string(), None, Wakeups::default())
+        };
+        Nodes::new(Box::new(move |address| Ok(Redis::new(server(address)))), wakeups)
+    }
+
+    /// The slots of `foo` and `somekey` are 12,182 and 11,058.
+    const HALVES: [std::ops::RangeInclusive<u16>; 2] = [0..=11_999, 12_000..=16_383];
+
+    fn halves(first: u16, second: u16) -> Ranges {
+        HALVES.into_iter().zip([at(first), at(second)]).collect()
+    }
+
+    fn is_woken(listener: &mut crate::store::Listener) -> bool {
+        pin!(listener.changed()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn a_node_lives_as_long_as_it_has_a_slot() {
+        let nodes = nodes();
+        assert!(!nodes.are_known() && nodes.owner(0).is_none());
+        let seed = nodes.seed(&at(1)).unwrap();
+        nodes.apply(halves(1, 2), Arc::clone(&seed));
+        assert!(Arc::ptr_eq(&nodes.owner(11_999).unwrap(), &seed), "the connections of the seed are kept");
+        drop(seed);
+        let [first, second] = [0, 16_383].map(|slot| Arc::downgrade(&nodes.owner(slot).unwrap()));
+        nodes.apply(halves(3, 2), nodes.at(&at(2)).unwrap());
+        assert!(first.upgrade().is_none() && second.upgrade().is_some());
+        // A seed under another name is asked once.
+        let other = nodes.seed(&at(9)).unwrap();
+        let gone = Arc::downgrade(&other);
+        nodes.apply(halves(3, 2), other);
+        assert!(gone.upgrade().is_none());
+        assert_eq!(nodes.all().len(), 2);
+        // Slots that nobody serves.
+        nodes.apply(halves(3, 2)[..1].to_vec(), nodes.at(&at(3)).unwrap());
+        assert!(nodes.owner(16_383).is_none() && nodes.owner(0).is_some() && second.upgrade().is_none());
+    }
+
+    #[test]
+    fn listeners_wake_when_their_slot_moves_and_only_then() {
+        let nodes = nodes();
+        let [mut foo, mut some] = ["foo", "somekey"].map(|key| nodes.wakeups.listen(key));
+        nodes.apply(halves(1, 2), nodes.seed(&at(1)).unwrap());
+        assert!(!is_woken(&mut foo) && !is_woken(&mut some), "they were known to nobody before");
+        let (node, is_news) = nodes.moved(12_182, &at(1)).unwrap();
+        assert!(is_news && is_woken(&mut foo) && !is_woken(&mut some));
+        assert!(!nodes.moved(12_182, &at(1)).unwrap().1 && !is_woken(&mut foo));
+        nodes.apply(halves(1, 2), node);
+        assert!(is_woken(&mut foo) && !is_woken(&mut some), "it moved back");
+        nodes.apply(halves(2, 2), nodes.at(&at(2)).unwrap());
+        assert!(!is_woken(&mut foo) && is_woken(&mut some));
     }
 }

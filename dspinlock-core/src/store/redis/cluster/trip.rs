@@ -1,11 +1,8 @@
-//! One request on its way from node to node: where its lock's slot is, has moved to, or is moving to.
+//! One request on its way from node to node, without I/O: what to send next, and what has become of it.
 
-use super::Cluster;
 use super::nodes::Node;
-use super::slots::Address;
 use crate::clock::Tick;
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::scheme::Names;
+use crate::error::Error;
 use crate::store::backend::{Answer, End, Request};
 use crate::store::redis::refusal::Redirect;
 use crate::store::redis::server::Failure;
@@ -13,32 +10,20 @@ use crate::store::{Abandon, Acquire, Clock, Fail, Release};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a request is sent on. Once is enough, unless slots move at this very moment.
-const REDIRECTS: u32 = 4;
-
-/// Who sends a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    /// The library's own thread.
-    Thread,
-    /// The caller's task, on whatever executor that is.
-    Task,
-}
-
 /// A request under way.
-struct Trip {
-    slot: u16,
-    started: Tick,
-    redirects: u32,
+pub(super) struct Trip {
+    pub(super) slot: u16,
+    pub(super) started: Tick,
+    pub(super) redirects: u32,
     /// Some node may have done the request although its reply was lost.
-    repeated: bool,
-    node: Arc<Node>,
+    pub(super) repeated: bool,
+    pub(super) node: Arc<Node>,
     /// The node does not have the slot yet, and answers this one request.
-    asking: bool,
+    pub(super) asking: bool,
 }
 
 /// What to send to the node that is asked next.
-enum Next<'a> {
+pub(super) enum Next<'a> {
     Same,
     /// The same, with its time limit by the clock of this node.
     Converted(Acquire<'a>),
@@ -47,28 +32,28 @@ enum Next<'a> {
 }
 
 impl Trip {
-    fn new(slot: u16, node: Arc<Node>) -> Self {
+    pub(super) fn new(slot: u16, node: Arc<Node>) -> Self {
         Self { slot, started: Tick::now(), redirects: 0, repeated: false, node, asking: false }
     }
 
-    fn answered(&self, answer: Answer) -> Answer {
+    pub(super) fn answered(&self, answer: Answer) -> Answer {
         Answer { repeated: answer.repeated | self.repeated, ..answer }
     }
 
     /// What to send in place of a request whose keys are not on one node at present.
-    fn instead<'a>(&mut self, request: Request<'a>, failure: &Failure) -> Option<WithOneKey<'a>> {
+    pub(super) fn instead<'a>(&mut self, request: Request<'a>, failure: &Failure) -> Option<WithOneKey<'a>> {
         self.repeated |= failure.repeated;
         WithOneKey::of(request).filter(|_| failure.redirect == Some(Redirect::TryAgain))
     }
 
     /// The error at the end of the trip. A node that was asked before may have done the request all the same.
-    fn failed(&self, error: Error) -> Error {
+    pub(super) fn failed(&self, error: Error) -> Error {
         if self.repeated { error.again() } else { error }
     }
 }
 
 /// A `not_after` is read on the clock of the node for which it was made.
-fn next<'a>(request: Request<'a>, clock: &'a Arc<Clock>) -> Next<'a> {
+pub(super) fn next<'a>(request: Request<'a>, clock: &'a Arc<Clock>) -> Next<'a> {
     let Request::Acquire(acquire) = request else { return Next::Same };
     let Some(made_for) = acquire.clock.filter(|made_for| !Arc::ptr_eq(made_for, clock)) else {
         return Next::Same;
@@ -81,7 +66,7 @@ fn next<'a>(request: Request<'a>, clock: &'a Arc<Clock>) -> Next<'a> {
 }
 
 /// An end of a turn that needs the record alone.
-enum WithOneKey<'a> {
+pub(super) enum WithOneKey<'a> {
     Release(Release<'a>),
     Abandon(Abandon<'a>),
 }
@@ -99,7 +84,7 @@ impl<'a> WithOneKey<'a> {
         }
     }
 
-    fn request(&self) -> Request<'_> {
+    pub(super) fn request(&self) -> Request<'_> {
         Request::End(match self {
             Self::Release(release) => End::Release(release),
             Self::Abandon(abandon) => End::Abandon(abandon),
@@ -107,197 +92,59 @@ impl<'a> WithOneKey<'a> {
     }
 }
 
-/// Sends a request to a node. With `asking`, the node may not have the slot yet, and notifies of nothing.
-pub(super) async fn send(
-    node: &Node,
-    request: Request<'_>,
-    door: Door,
-    track: bool,
-    asking: bool,
-) -> Result<Answer, Failure> {
-    match door {
-        Door::Thread => node.redis.answer(request, track && !asking, asking).await,
-        Door::Task => node.redis.answer_here(request, asking).await,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ServerTime;
+    use crate::format::key::Key;
+    use crate::format::record::Tag;
+    use crate::format::scheme::{Names, StandardScheme};
 
-impl Cluster {
-    /// Sends a request for one lock to the node that has its slot.
-    pub(super) async fn go(
-        &self,
-        request: Request<'_>,
-        names: &Names,
-        door: Door,
-        track: bool,
-    ) -> Result<Answer> {
-        let mut trip = Trip::new(names.hash_slot, self.owner(names.hash_slot, door).await?);
-        loop {
-            let node = Arc::clone(&trip.node);
-            let sent = match next(request, &node.redis.server.clock) {
-                Next::Same => send(&node, request, door, track, trip.asking).await,
-                Next::Converted(acquire) => {
-                    send(&node, Request::Acquire(&acquire), door, track, trip.asking).await
-                }
-                Next::Time => match send(&node, Request::Time(names), door, false, false).await {
-                    Ok(_) => {
-                        self.in_time(&trip)?;
-                        continue;
-                    }
-                    Err(failure) => Err(failure),
-                },
-            };
-            match sent {
-                Ok(answer) => return Ok(trip.answered(answer)),
-                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
-                    // Its replica may have taken over.
-                    let _ = self.look_again(door).await;
-                    self.replace(&mut trip, failure)?;
-                }
-                Err(failure) => {
-                    if let Some(with_one_key) = trip.instead(request, &failure) {
-                        let going = Box::pin(self.go(with_one_key.request(), names, door, false));
-                        return Ok(trip.answered(going.await?));
-                    }
-                    self.follow(&mut trip, failure)?;
-                }
-            }
-        }
+    const S: Duration = Duration::from_secs(1);
+
+    /// A clock that shows this time now.
+    fn clock(now: u64) -> Arc<Clock> {
+        let clock = Arc::new(Clock::default());
+        clock.learn(Some(ServerTime(now)), Tick::now());
+        clock
     }
 
-    /// [`go`](Self::go), blocking the calling thread.
-    pub(super) fn go_blocking(&self, request: Request<'_>, names: &Names) -> Result<Answer> {
-        let mut trip = Trip::new(names.hash_slot, self.owner_blocking(names.hash_slot)?);
-        loop {
-            let node = Arc::clone(&trip.node);
-            let sent = match next(request, &node.redis.server.clock) {
-                Next::Same => node.redis.answer_blocking(request, trip.asking),
-                Next::Converted(acquire) => {
-                    node.redis.answer_blocking(Request::Acquire(&acquire), trip.asking)
-                }
-                Next::Time => match node.redis.answer_blocking(Request::Time(names), false) {
-                    Ok(_) => {
-                        self.in_time(&trip)?;
-                        continue;
-                    }
-                    Err(failure) => Err(failure),
-                },
-            };
-            match sent {
-                Ok(answer) => return Ok(trip.answered(answer)),
-                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
-                    let _ = self.look_again_blocking();
-                    self.replace(&mut trip, failure)?;
-                }
-                Err(failure) => {
-                    if let Some(with_one_key) = trip.instead(request, &failure) {
-                        return Ok(trip.answered(self.go_blocking(with_one_key.request(), names)?));
-                    }
-                    self.follow(&mut trip, failure)?;
-                }
-            }
-        }
-    }
-
-    /// Turns the trip to the node that a refusal names.
-    ///
-    /// # Errors
-    ///
-    /// The failure, if it names none, or was not the first one of many.
-    fn follow(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
-        let (text, asking) = match &failure.redirect {
-            Some(Redirect::Moved(text)) => (text, false),
-            Some(Redirect::Ask(text)) => (text, true),
-            Some(Redirect::TryAgain) => return Err(trip.failed(failure.error)),
-            None => return Err(trip.failed(self.map.note(failure))),
+    #[test]
+    fn a_time_limit_is_read_on_the_clock_of_the_node_that_is_asked() {
+        // Two nodes whose clocks are an hour apart, and one that nobody has asked yet.
+        let (there, here, unknown) = (clock(7_200_000_000), clock(3_600_000_000), Arc::default());
+        let (names, tag) = (
+            Names::derive(&StandardScheme::default(), None, &Key::new(&7)).unwrap(),
+            Tag::new("tag@x,2026-01-31T23:59:59.000123+00:00".to_owned(), ","),
+        );
+        let acquire = |clock| Acquire {
+            names: &names,
+            tag: &tag,
+            lease: S,
+            not_after: ServerTime(7_200_000_000) + 5 * S,
+            clock,
+            relock: true,
+            replace: None,
+            reserve: 0,
+            waiting: None,
+            fetch: None,
+            replicas: None,
         };
-        let Some(address) = Address::parse(text, &trip.node.address) else {
-            return Err(trip.failed(failure.error));
-        };
-        trip.node = if asking {
-            self.map.nodes.at(&address)?
-        } else {
-            let (node, is_news) = self.map.nodes.moved(trip.slot, &address)?;
-            if is_news {
-                self.map.refresh_soon();
-            }
-            node
-        };
-        trip.asking = asking;
-        trip.redirects += 1;
-        self.in_time(trip)
-    }
-
-    /// Turns the trip to the node that has the slot by now, after one that is out of reach.
-    ///
-    /// # Errors
-    ///
-    /// The failure, if that is still the same node.
-    fn replace(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
-        match self.map.nodes.owner(trip.slot) {
-            Some(node) if !Arc::ptr_eq(&node, &trip.node) => {
-                trip.repeated |= failure.repeated || !failure.error.is_untouched();
-                (trip.node, trip.asking) = (node, false);
-                trip.redirects += 1;
-                self.in_time(trip)
-            }
-            _ => Err(trip.failed(self.map.note(failure))),
-        }
-    }
-
-    /// Ends a trip that goes on for too long: a request must not arrive after it was given up.
-    fn in_time(&self, trip: &Trip) -> Result<()> {
-        if trip.redirects <= REDIRECTS && Tick::now() - trip.started < self.limits.response_timeout {
-            return Ok(());
-        }
-        let what = "the nodes of the cluster sent the request from one to another; its slot is on the move";
-        Err(trip.failed(Error::new(ErrorKind::Backend, what).passing().untouched()))
-    }
-
-    /// The node that has a slot, as far as it is known. The slots are asked for at the first call.
-    pub(super) async fn owner(&self, slot: u16, door: Door) -> Result<Arc<Node>> {
-        if let Some(node) = self.map.nodes.owner(slot) {
-            return Ok(node);
-        }
-        self.known(door).await?;
-        self.served(slot)
-    }
-
-    fn owner_blocking(&self, slot: u16) -> Result<Arc<Node>> {
-        if let Some(node) = self.map.nodes.owner(slot) {
-            return Ok(node);
-        }
-        self.known_blocking()?;
-        self.served(slot)
-    }
-
-    fn served(&self, slot: u16) -> Result<Arc<Node>> {
-        self.map.nodes.owner(slot).ok_or_else(|| {
-            self.map.refresh_soon();
-            let what = format!("no node of the cluster serves slot {slot} at present");
-            Error::new(ErrorKind::Backend, what).passing().untouched()
-        })
-    }
-
-    /// Asks for the slots, unless they are known.
-    pub(super) async fn known(&self, door: Door) -> Result<()> {
-        if self.map.nodes.are_known() { Ok(()) } else { self.look_again(door).await }
-    }
-
-    pub(super) fn known_blocking(&self) -> Result<()> {
-        if self.map.nodes.are_known() { Ok(()) } else { self.look_again_blocking() }
-    }
-
-    /// Asks for the slots.
-    async fn look_again(&self, door: Door) -> Result<()> {
-        if door == Door::Thread {
-            return self.map.load().await;
-        }
-        let map = Arc::clone(&self.map);
-        self.worker.attend(async move { map.load().await }).await
-    }
-
-    fn look_again_blocking(&self) -> Result<()> {
-        let map = Arc::clone(&self.map);
-        self.worker.block_on(async move { map.load().await })
+        let made_there = acquire(Some(&there));
+        let request = Request::Acquire(&made_there);
+        assert!(matches!(next(request, &there), Next::Same));
+        assert!(matches!(next(request, &unknown), Next::Time), "that clock is asked for first");
+        let Next::Converted(converted) = next(request, &here) else { panic!("it is another clock") };
+        let five_later = ServerTime(3_600_000_000) + 5 * S;
+        assert!(converted.not_after <= five_later, "never later than the caller believes");
+        assert!(converted.not_after.until(five_later) < S, "{:?}", converted.not_after);
+        assert!(matches!(next(Request::Acquire(&converted), &here), Next::Same));
+        // A clock that is not known any more: the request comes too late, and its caller makes another one.
+        there.forget();
+        let Next::Converted(late) = next(request, &here) else { panic!("it is another clock") };
+        assert!(late.not_after.until(ServerTime(3_600_000_000)) < S && late.not_after < five_later);
+        // Anything but an acquire has no limit.
+        assert!(matches!(next(Request::Time(&names), &here), Next::Same));
+        assert!(matches!(next(Request::Acquire(&acquire(None)), &here), Next::Same));
     }
 }
