@@ -1,9 +1,9 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Protocol, Wakeup};
+use crate::api::config::{Address, Config, Pem, Protocol, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Dialer, Limits, Own};
+use crate::store::redis::{self, Dialer, Limits, Own, TlsParts};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
@@ -25,7 +25,8 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
-    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
+    let tls = config.encrypted.then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
+    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?.with_tls(tls);
     let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
 }
@@ -46,9 +47,6 @@ fn validate(config: &Config) -> Result<()> {
 
 fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     let addr = match &config.address {
-        _ if config.uses_tls() => {
-            return Err(refused("TLS (`rediss://`) is not built yet; write `redis://`"));
-        }
         Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
         Address::Unix(path) => ConnectionAddr::Unix(path.into()),
         Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
@@ -69,6 +67,21 @@ fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     }
     let nodelay = info.tcp_settings().clone().set_nodelay(true);
     Ok(info.set_redis_settings(settings).set_tcp_settings(nodelay))
+}
+
+/// Reads the files of the settings of TLS.
+fn tls_parts(tls: &Tls) -> Result<TlsParts> {
+    let read = |pem: &Option<Pem>, name: &str| match pem {
+        None => Ok(None),
+        Some(Pem::Bytes(bytes)) => Ok(Some(bytes.clone())),
+        Some(Pem::File(path)) => {
+            let read = std::fs::read(path);
+            // The path may come from a URL, and is not repeated.
+            read.map(Some).map_err(|error| refused(&format!("the file of `{name}` can't be read: {error}")))
+        }
+    };
+    let client = read(&tls.cert, "tls_cert")?.zip(read(&tls.key, "tls_key")?);
+    Ok(TlsParts { ca: read(&tls.ca, "tls_ca")?, client, server_name: tls.server_name.clone() })
 }
 
 pub(super) fn unusable() -> Error {

@@ -1,9 +1,14 @@
 //! How connections are opened, and which of them are still good.
 
 use super::link::Limits;
+use super::refusal::{hinted, io_error, misconfigured};
+use super::tls::Tls;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Connection, ProtocolVersion, RedisResult};
-use std::sync::atomic::{AtomicU64, Ordering};
+use redis::{AsyncConnectionConfig, Client, Connection, ErrorKind, ProtocolVersion, RedisError, RedisResult};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::task::JoinSet;
 
 /// Opens the connections to one server, wherever that is at present.
 ///
@@ -13,6 +18,9 @@ pub(crate) struct Dialer {
     client: Client,
     /// The same server, in the protocol that has pushes.
     resp3: Client,
+    tls: Option<Tls>,
+    /// Whether a connection was opened so far. If not, the server may not be what the address says.
+    worked: AtomicBool,
     epoch: AtomicU64,
 }
 
@@ -21,6 +29,26 @@ pub(crate) struct Dialer {
 pub(super) struct Dialed<C> {
     pub(super) connection: C,
     pub(super) epoch: u64,
+    /// What drives the connection, if the connection does not see to that itself.
+    _driver: Option<Driver>,
+}
+
+/// A connection, and its driver unless it sees to that itself.
+pub(super) type Opened = (MultiplexedConnection, Option<Driver>);
+
+/// The task that drives a connection, and ends with the last one of these.
+#[derive(Clone)]
+pub(super) struct Driver(
+    #[expect(dead_code, reason = "the set ends its task when it is dropped")] Arc<JoinSet<()>>,
+);
+
+impl Driver {
+    #[cfg(feature = "tls")]
+    pub(super) fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(driver);
+        Self(Arc::new(task))
+    }
 }
 
 impl Dialer {
@@ -31,7 +59,13 @@ impl Dialer {
         let info = client.get_connection_info().clone();
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let resp3 = Client::open(info.set_redis_settings(settings))?;
-        Ok(Self { client, resp3, epoch: AtomicU64::new(0) })
+        let (worked, epoch) = (AtomicBool::new(false), AtomicU64::new(0));
+        Ok(Self { client, resp3, tls: None, worked, epoch })
+    }
+
+    /// The same over TLS.
+    pub(crate) fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The present epoch.
@@ -44,7 +78,7 @@ impl Dialer {
         self.epoch.compare_exchange(seen, seen + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// Opens a connection for async callers. With `pushes` it speaks the protocol that has them.
+    /// Opens a connection for async callers. With `pushes` it speaks the protocol that has them. The caller sets the time limit.
     pub(super) async fn open(
         &self,
         config: &AsyncConnectionConfig,
@@ -53,16 +87,61 @@ impl Dialer {
         // Before the address is resolved: what is resolved in an earlier epoch is as old as that.
         let epoch = self.epoch();
         let client = if pushes { &self.resp3 } else { &self.client };
-        let connection = client.get_multiplexed_async_connection_with_config(config).await?;
-        Ok(Dialed { connection, epoch })
+        let opened = match &self.tls {
+            Some(tls) => tls.open(client.get_connection_info(), config).await,
+            None => {
+                client.get_multiplexed_async_connection_with_config(config).await.map(|opened| (opened, None))
+            }
+        };
+        let (connection, driver) = self.noted(opened)?;
+        Ok(Dialed { connection, epoch, _driver: driver })
+    }
+
+    /// Whether blocking callers can have connections of their own. Over TLS they share those of the library's thread.
+    pub(super) fn opens_blocking(&self) -> bool {
+        self.tls.is_none()
     }
 
     /// Opens a connection for a blocking caller.
     pub(super) fn open_blocking(&self, limits: Limits) -> RedisResult<Dialed<Connection>> {
         let epoch = self.epoch();
-        let connection = self.client.get_connection_with_timeout(limits.connect_timeout)?;
+        let connection = self.noted(self.client.get_connection_with_timeout(limits.connect_timeout))?;
         connection.set_read_timeout(Some(limits.response_timeout))?;
         connection.set_write_timeout(Some(limits.response_timeout))?;
-        Ok(Dialed { connection, epoch })
+        Ok(Dialed { connection, epoch, _driver: None })
+    }
+
+    /// The error of a connection that could not be opened in time.
+    pub(super) fn late(&self) -> RedisError {
+        let late = io::Error::from(io::ErrorKind::TimedOut);
+        let first = !self.worked.load(Ordering::Relaxed);
+        if first && self.tls.is_some() {
+            hinted(&late, "no reply in time", "if the server speaks no TLS, write `redis://`")
+        } else {
+            late.into()
+        }
+    }
+
+    /// Notes whether the server is one. While none has answered so far, a failure may come from what the address does not say.
+    fn noted<T>(&self, opened: RedisResult<T>) -> RedisResult<T> {
+        match &opened {
+            Ok(_) => self.worked.store(true, Ordering::Relaxed),
+            Err(error) if !self.worked.load(Ordering::Relaxed) && self.tls.is_none() => {
+                if error.kind() == ErrorKind::Parse {
+                    return Err(misconfigured(
+                        "what answers there is no Redis; if it speaks TLS, write `rediss://`".to_owned(),
+                    ));
+                }
+                if let Some(cause) = io_error(error).filter(|_| error.is_connection_dropped()) {
+                    return Err(hinted(
+                        cause,
+                        &cause.to_string(),
+                        "if the server speaks TLS, write `rediss://`",
+                    ));
+                }
+            }
+            Err(_) => {}
+        }
+        opened
     }
 }

@@ -5,6 +5,7 @@
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
 //! | `dial` | opens connections, and says which are still good |
+//! | `tls` | opens them over TLS |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
@@ -25,6 +26,7 @@ mod runtimes;
 mod scripts;
 mod server;
 mod shared;
+mod tls;
 
 use crate::error::Result;
 use crate::format::scheme::Names;
@@ -43,6 +45,7 @@ pub(crate) use borrowed::{AsyncLink, BlockingLink};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub(crate) use tls::{Tls, TlsParts};
 
 /// How many shares of plain reads of values are on their way at a time: more would wait for each other in the server's buffers,
 /// and past the time limit of a reply, and would keep the server from locks while it copies them.

@@ -2,6 +2,7 @@
 
 use super::link::{Batch, breaks_connection};
 use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -21,6 +22,32 @@ const LASTING: [&str; 11] = [
     "db index is out of range",
 ];
 
+/// The words of an error of a connection that lasts until the configuration changes.
+#[derive(Debug)]
+struct Misconfigured(String);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+/// An error that is no outage: the configuration has to change.
+pub(super) fn misconfigured(words: String) -> RedisError {
+    io::Error::new(io::ErrorKind::InvalidInput, Misconfigured(words)).into()
+}
+
+/// The same error in these words, with what may have to change.
+pub(super) fn hinted(error: &io::Error, words: &str, hint: &str) -> RedisError {
+    io::Error::new(error.kind(), format!("{words}; {hint}")).into()
+}
+
+pub(super) fn is_misconfigured(error: &RedisError) -> bool {
+    inner(error).is_some_and(<dyn std::error::Error + Send + Sync>::is::<Misconfigured>)
+}
+
 /// Whether the server goes on refusing the same until somebody changes its access list, the credentials or the address.
 pub(super) fn lasts(error: &RedisError) -> bool {
     match error.kind() {
@@ -30,7 +57,7 @@ pub(super) fn lasts(error: &RedisError) -> bool {
         | ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot | ServerErrorKind::Moved) => {
             true
         }
-        ErrorKind::Io => false,
+        ErrorKind::Io => is_misconfigured(error),
         _ => {
             let text = error.to_string().to_lowercase();
             LASTING.iter().any(|refusal| text.contains(refusal))
@@ -51,8 +78,11 @@ pub(super) fn is_demoted(error: &RedisError) -> bool {
 
 /// The text of an error without the secret, and its kind.
 pub(super) fn describe(error: &RedisError, secret: Option<&str>) -> (String, io::ErrorKind) {
-    let mut what =
-        if error.is_timeout() { "no reply in time".to_owned() } else { without_arguments(error.to_string()) };
+    let mut what = if error.is_timeout() && inner(error).is_none() {
+        "no reply in time".to_owned()
+    } else {
+        without_arguments(error.to_string())
+    };
     if secret.is_some_and(|secret| repeats(&what, secret)) {
         let kind = error.kind();
         what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
@@ -69,10 +99,15 @@ pub(super) fn without_arguments(mut refusal: String) -> String {
 }
 
 /// The system's own error behind one of a connection.
-fn io_error(error: &RedisError) -> Option<&io::Error> {
+pub(super) fn io_error(error: &RedisError) -> Option<&io::Error> {
     use std::error::Error;
     let source = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
     source.downcast_ref()
+}
+
+/// What the system's error was made of, if it was not the system that made it.
+pub(super) fn inner(error: &RedisError) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+    io_error(error)?.get_ref()
 }
 
 /// Whether a text has a recognisable part of the secret. A server may quote it, or cut it off.

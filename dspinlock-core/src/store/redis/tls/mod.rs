@@ -1,0 +1,52 @@
+//! What TLS is made of, and what opens connections over it.
+
+use crate::error::{Error, ErrorKind};
+
+#[cfg(feature = "tls")]
+mod stream;
+#[cfg(feature = "tls")]
+pub(crate) use stream::Tls;
+
+/// Certificates and keys, in PEM.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nothing reads them in a build without TLS"))]
+pub(crate) struct TlsParts {
+    /// What is trusted in place of the system's CAs.
+    pub(crate) ca: Option<Vec<u8>>,
+    /// The certificate of this process, and its key.
+    pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+    /// The server's name, if it is not the host's.
+    pub(crate) server_name: Option<String>,
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+/// A build without TLS has none to open connections with.
+#[cfg(not(feature = "tls"))]
+mod absent {
+    use super::super::dial::Opened;
+    use super::{TlsParts, refused};
+    use crate::error::Result;
+    use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
+
+    pub(crate) enum Tls {}
+
+    impl Tls {
+        pub(crate) fn new(_: impl FnOnce() -> Result<TlsParts>) -> Result<Self> {
+            Err(refused(
+                "this build has no TLS: turn on the feature `tls-ring` or `tls-aws-lc` of `dspinlock`, or write `redis://`",
+            ))
+        }
+
+        pub(in super::super) async fn open(
+            &self,
+            _: &ConnectionInfo,
+            _: &AsyncConnectionConfig,
+        ) -> RedisResult<Opened> {
+            match *self {}
+        }
+    }
+}
+#[cfg(not(feature = "tls"))]
+pub(crate) use absent::Tls;
