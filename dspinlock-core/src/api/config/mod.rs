@@ -1,6 +1,8 @@
 //! Where the server is, and how patient to be with it.
 
 mod address;
+mod env;
+mod file;
 mod settings;
 mod tls;
 mod url;

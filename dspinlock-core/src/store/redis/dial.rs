@@ -2,13 +2,11 @@
 
 use super::link::Limits;
 use super::refusal::{hinted, io_error, misconfigured};
-use super::tls::Tls;
+use super::tls::{Driver, Tls};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Connection, ErrorKind, ProtocolVersion, RedisError, RedisResult};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::task::JoinSet;
 
 /// Opens the connections to one server, wherever that is at present.
 ///
@@ -24,6 +22,14 @@ pub(crate) struct Dialer {
     epoch: AtomicU64,
 }
 
+/// The errors of a server that closes a connection at the first word.
+const HUNG_UP: [io::ErrorKind; 4] = [
+    io::ErrorKind::BrokenPipe,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::UnexpectedEof,
+];
+
 /// A connection, and the epoch in which it was opened.
 #[derive(Clone)]
 pub(super) struct Dialed<C> {
@@ -31,24 +37,6 @@ pub(super) struct Dialed<C> {
     pub(super) epoch: u64,
     /// What drives the connection, if the connection does not see to that itself.
     _driver: Option<Driver>,
-}
-
-/// A connection, and its driver unless it sees to that itself.
-pub(super) type Opened = (MultiplexedConnection, Option<Driver>);
-
-/// The task that drives a connection, and ends with the last one of these.
-#[derive(Clone)]
-pub(super) struct Driver(
-    #[expect(dead_code, reason = "the set ends its task when it is dropped")] Arc<JoinSet<()>>,
-);
-
-impl Driver {
-    #[cfg(feature = "tls")]
-    pub(super) fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> Self {
-        let mut task = JoinSet::new();
-        task.spawn(driver);
-        Self(Arc::new(task))
-    }
 }
 
 impl Dialer {
@@ -132,7 +120,7 @@ impl Dialer {
                         "what answers there is no Redis; if it speaks TLS, write `rediss://`".to_owned(),
                     ));
                 }
-                if let Some(cause) = io_error(error).filter(|_| error.is_connection_dropped()) {
+                if let Some(cause) = io_error(error).filter(|cause| HUNG_UP.contains(&cause.kind())) {
                     return Err(hinted(
                         cause,
                         &cause.to_string(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 11] = [
+const LASTING: [&str; 12] = [
     "noperm",
     "noauth",
     "wrongpass",
@@ -20,6 +20,7 @@ const LASTING: [&str; 11] = [
     "can't run this command",
     "can't access at least one of the keys",
     "db index is out of range",
+    "in cluster mode",
 ];
 
 /// The words of an error of a connection that lasts until the configuration changes.
@@ -128,6 +129,13 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     if text.contains("noauth") {
         return Some("it wants a password, in the URL or by `Config::password`".to_owned());
     }
+    if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
+        return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());
+    }
+    // Of all servers, a sentinel lacks the commands of each request.
+    if text.contains("unknown command") {
+        return Some("if the server is a sentinel, write `redis-sentinel://host/NAME`".to_owned());
+    }
     if text.contains("one of the keys") {
         let keys = keys(batch);
         let first = keys.first()?;
@@ -207,6 +215,27 @@ mod tests {
         }
         assert!(!lasts(&io::Error::from(io::ErrorKind::ConnectionRefused).into()));
         assert!(!lasts(&io::Error::from(io::ErrorKind::TimedOut).into()));
+    }
+
+    /// The address is that of a sentinel, or of one node of a cluster.
+    #[test]
+    fn says_which_url_to_write() {
+        let batch = Batch::plain(redis::cmd("TIME"));
+        for (code, text, url) in [
+            ("MOVED", "14457 127.0.0.1:7803", "`redis-cluster://host`"),
+            ("ERR", "SELECT is not allowed in cluster mode", "`redis-cluster://host`"),
+            ("ERR", "unknown command 'TIME', with args beginning with: ", "`redis-sentinel://host/NAME`"),
+            ("ERR", "unknown command `EVALSHA`, with args beginning with: ", "`redis-sentinel://host/NAME`"),
+        ] {
+            let error = match code {
+                "MOVED" => redis::parse_redis_value(format!("-{code} {text}\r\n").as_bytes())
+                    .and_then(redis::Value::extract_error)
+                    .unwrap_err(),
+                _ => refused(code, text),
+            };
+            let advice = advice(&error, &batch).unwrap_or_else(|| panic!("no advice: {error:?}"));
+            assert!(lasts(&error) && advice.contains(url), "{advice}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What TLS is made of, and what opens connections over it.
 
 use crate::error::{Error, ErrorKind};
+use redis::aio::MultiplexedConnection;
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
 #[cfg(feature = "tls")]
 mod stream;
@@ -18,6 +21,24 @@ pub(crate) struct TlsParts {
     pub(crate) server_name: Option<String>,
 }
 
+/// A connection, and its driver unless it sees to that itself.
+pub(in super::super) type Opened = (MultiplexedConnection, Option<Driver>);
+
+/// The task that drives a connection, and ends with the last one of these.
+#[derive(Clone)]
+pub(in super::super) struct Driver(
+    #[expect(dead_code, reason = "the set ends its task when it is dropped")] Arc<JoinSet<()>>,
+);
+
+impl Driver {
+    #[cfg(feature = "tls")]
+    fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> Self {
+        let mut task = JoinSet::new();
+        task.spawn(driver);
+        Self(Arc::new(task))
+    }
+}
+
 fn refused(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Config, message)
 }
@@ -25,8 +46,7 @@ fn refused(message: impl Into<String>) -> Error {
 /// A build without TLS has none to open connections with.
 #[cfg(not(feature = "tls"))]
 mod absent {
-    use super::super::dial::Opened;
-    use super::{TlsParts, refused};
+    use super::{Opened, TlsParts, refused};
     use crate::error::Result;
     use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
 

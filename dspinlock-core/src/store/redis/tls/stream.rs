@@ -3,9 +3,8 @@
 //! The `redis` crate could do it, and would read the system's certificates at each connection, also those that are not to be
 //! trusted, panic where the process has no cryptography or two of them, and take the host for the server's name.
 
-use super::super::dial::{Driver, Opened};
 use super::super::refusal::{inner, misconfigured};
-use super::{TlsParts, refused};
+use super::{Driver, Opened, TlsParts, refused};
 use crate::error::Result;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
@@ -94,20 +93,23 @@ impl Tls {
     }
 }
 
+/// The cryptography that features bring, the preferred one first.
+const BROUGHT: &[fn() -> CryptoProvider] = &[
+    #[cfg(feature = "tls-aws-lc")]
+    rustls::crypto::aws_lc_rs::default_provider,
+    #[cfg(feature = "tls-ring")]
+    rustls::crypto::ring::default_provider,
+];
+
 /// The cryptography that the program chose, or else the one that a feature brings.
 fn provider() -> Result<Arc<CryptoProvider>> {
-    if let Some(provider) = CryptoProvider::get_default() {
-        return Ok(Arc::clone(provider));
-    }
-    #[cfg(feature = "tls-aws-lc")]
-    return Ok(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
-    #[cfg(all(feature = "tls-ring", not(feature = "tls-aws-lc")))]
-    return Ok(Arc::new(rustls::crypto::ring::default_provider()));
-    #[cfg(not(any(feature = "tls-ring", feature = "tls-aws-lc")))]
-    Err(refused(
-        "TLS has no cryptography here: turn on the feature `tls-ring` or `tls-aws-lc` of `dspinlock`, or install one by \
-         `rustls::crypto::CryptoProvider::install_default` before the client is made",
-    ))
+    let chosen = CryptoProvider::get_default().map(Arc::clone);
+    chosen.or_else(|| BROUGHT.first().map(|make| Arc::new(make()))).ok_or_else(|| {
+        refused(
+            "TLS has no cryptography here: turn on the feature `tls-ring` or `tls-aws-lc` of `dspinlock`, or install one by \
+             `rustls::crypto::CryptoProvider::install_default` before the client is made",
+        )
+    })
 }
 
 fn given(pem: &[u8]) -> Result<RootCertStore> {
