@@ -3,7 +3,7 @@
 use crate::api::config::Config;
 use crate::api::server;
 use crate::engine::core::Core;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::scheme::{Scheme, StandardScheme};
 use crate::options::{OnOutage, Options};
 use crate::store::{Ping, Store};
@@ -71,23 +71,17 @@ impl Client {
         Self::from_config(&Config::from_url(url)?)
     }
 
-    /// Makes a client of the URL in the environment variable `DSPINLOCK_URL`; without it, of
-    /// `redis://127.0.0.1:6379/0`.
+    /// Makes a client of the environment: the URL in `DSPINLOCK_URL`, without it `redis://127.0.0.1:6379/0`, and the variables
+    /// that [`Config::from_env`] lists.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect). An error about the variable's value names the variable.
+    /// As [`Config::from_env`] and [`connect`](Self::connect). An error about a variable's value names the variable.
     pub fn from_env() -> Result<Self> {
-        match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
-                ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
-                _ => error,
-            }),
-            Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))
-            }
-        }
+        Self::from_config(&Config::from_env()?).map_err(|error| match error.kind() {
+            ErrorKind::Config => error.of("the environment variables DSPINLOCK_…"),
+            _ => error,
+        })
     }
 
     /// Makes a client of the server that `config` describes.

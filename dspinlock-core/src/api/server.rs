@@ -1,9 +1,9 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Host, Protocol, Wakeup};
+use crate::api::config::{Address, Config, Host, Pem, Protocol, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Address as NodeAddress, Dialer, Limits, Origin, Own};
+use crate::store::redis::{self, Address as NodeAddress, Dialer, Limits, Origin, Own, TlsParts};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
@@ -21,23 +21,25 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
+    let tls = config.encrypted.then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
     if let Address::Cluster(hosts) = &config.address {
         let seeds =
             hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
         let (worker, secret) = (worker.clone(), config.password.clone());
-        let dialer = Box::new(dialer_of_nodes(config)?);
+        let dialer = Box::new(dialer_of_nodes(config, tls)?);
         return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
     }
     let info = connection_info(config)?;
     let settings = info.redis_settings();
     let place = format!("redis at {}/{}", info.addr(), settings.db());
     let secret = settings.password().map(ToOwned::to_owned);
-    let own = Own::new(dialer(info)?, limits, tracks, worker, wakeups.clone());
+    let own = Own::new(dialer(info, tls)?, limits, tracks, worker, wakeups.clone());
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
 }
 
-fn dialer(info: ConnectionInfo) -> Result<Dialer> {
-    ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())
+fn dialer(info: ConnectionInfo, tls: Option<redis::Tls>) -> Result<Dialer> {
+    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
+    Ok(dialer.with_tls(tls))
 }
 
 /// Connects to the nodes of a cluster with the settings of `config`, wherever they are.
@@ -47,11 +49,12 @@ fn dialer(info: ConnectionInfo) -> Result<Dialer> {
 /// `Config` for settings that can't be used anywhere.
 fn dialer_of_nodes(
     config: &Config,
+    tls: Option<redis::Tls>,
 ) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
     let config = config.clone();
     let connect = move |node: &NodeAddress| {
         let address = Address::Server(Host::new(&*node.host, node.port));
-        dialer(connection_info(&Config { address, ..config.clone() })?)
+        dialer(connection_info(&Config { address, ..config.clone() })?, tls.clone())
     };
     let Host { name: host, port } = Host::default();
     connect(&NodeAddress { host, port })?;
@@ -74,9 +77,6 @@ fn validate(config: &Config) -> Result<()> {
 
 fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     let addr = match &config.address {
-        _ if config.uses_tls() => {
-            return Err(refused("TLS (`rediss://`) is not built yet; write `redis://`"));
-        }
         Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
         Address::Unix(path) => ConnectionAddr::Unix(path.into()),
         Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
@@ -96,6 +96,21 @@ fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     }
     let nodelay = info.tcp_settings().clone().set_nodelay(true);
     Ok(info.set_redis_settings(settings).set_tcp_settings(nodelay))
+}
+
+/// Reads the files of the settings of TLS.
+fn tls_parts(tls: &Tls) -> Result<TlsParts> {
+    let read = |pem: &Option<Pem>, name: &str| match pem {
+        None => Ok(None),
+        Some(Pem::Bytes(bytes)) => Ok(Some(bytes.clone())),
+        Some(Pem::File(path)) => {
+            let read = std::fs::read(path);
+            // The path may come from a URL, and is not repeated.
+            read.map(Some).map_err(|error| refused(&format!("the file of `{name}` can't be read: {error}")))
+        }
+    };
+    let client = read(&tls.cert, "tls_cert")?.zip(read(&tls.key, "tls_key")?);
+    Ok(TlsParts { ca: read(&tls.ca, "tls_ca")?, client, server_name: tls.server_name.clone() })
 }
 
 pub(super) fn unusable() -> Error {

@@ -4,6 +4,7 @@
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
 //!   error that says so: no test passes because a server is missing.
 //! - [`Cluster`] starts a private cluster, moves its slots and fails its primaries.
+//! - With the feature `tls`, `TlsServer` is one that speaks TLS, and `Authority` makes its certificates.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
 //! - [`svg`] draws the pictures of the tools.
@@ -19,6 +20,8 @@ mod request;
 mod resp;
 mod server;
 pub mod svg;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use child::{Child, Ended, this_program};
 pub use cluster::{Cluster, Migration};
@@ -26,3 +29,5 @@ pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
 pub use server::{Server, StartError};
+#[cfg(feature = "tls")]
+pub use tls::{Authority, Identity, TlsServer};

@@ -1,6 +1,8 @@
 //! Where the server is, and how patient to be with it.
 
 mod address;
+mod env;
+mod file;
 mod settings;
 mod tls;
 mod url;
@@ -9,6 +11,8 @@ use std::fmt;
 use std::time::Duration;
 
 pub(crate) use address::{Address, Host, Sentinel};
+#[cfg(feature = "redis")]
+pub(crate) use tls::Pem;
 pub use tls::Tls;
 
 /// The address of a server, and the limits of the connections to it. The defaults are py-dspinlock's: `127.0.0.1:6379`,
@@ -243,7 +247,7 @@ impl Config {
     }
 
     /// Refuses settings that contradict each other.
-    fn check(&self) -> Result<(), &'static str> {
+    pub(super) fn check(&self) -> Result<(), &'static str> {
         if !self.uses_tls() && self.tls != Tls::default() {
             return Err(
                 "there are settings of TLS, and nothing uses it; write `rediss://` in place of `redis://`",

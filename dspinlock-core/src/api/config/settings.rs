@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A setting: its name, its values in words, and its setter, which gives `None` for any other value.
 pub(super) struct Setting {
     pub(super) name: &'static str,
-    expects: &'static str,
+    pub(super) expects: &'static str,
     set: Set,
 }
 
@@ -87,6 +87,10 @@ const fn of_sentinels(
 }
 
 impl Setting {
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        SETTINGS.iter()
+    }
+
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         SETTINGS.iter().find(|setting| setting.name == name)
     }

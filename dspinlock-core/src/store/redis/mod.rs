@@ -5,6 +5,7 @@
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
 //! | `dial` | opens connections, and says which are still good |
+//! | `tls` | opens them over TLS |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
 //! | `server` | sends batches: scripts, outages, errors |
@@ -29,6 +30,7 @@ mod runtimes;
 mod scripts;
 mod server;
 mod shared;
+mod tls;
 
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
@@ -41,6 +43,7 @@ pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub(crate) use tls::{Tls, TlsParts};
 
 /// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;
 /// `secret` is kept out of every message.

@@ -313,8 +313,8 @@ impl Server {
     fn backend(&self, error: &RedisError) -> Error {
         let (what, kind) = refusal::describe(error, self.secret.as_deref());
         // The error of the `redis` crate may repeat the password, and its types are no part of this library.
-        Error::new(ErrorKind::Backend, format!("{}: {what}", self.name))
-            .caused_by(std::io::Error::new(kind, what))
+        let what_kind = if refusal::is_misconfigured(error) { ErrorKind::Config } else { ErrorKind::Backend };
+        Error::new(what_kind, format!("{}: {what}", self.name)).caused_by(std::io::Error::new(kind, what))
     }
 
     /// The error of a reply that no script gives.
