@@ -2,7 +2,7 @@
 
 use super::link::Limits;
 use super::refusal::{hinted, io_error, misconfigured};
-use super::tls::{Driver, Tls};
+use super::tls::{Driver, Tls, explained};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Connection, ErrorKind, ProtocolVersion, RedisError, RedisResult};
 use std::io;
@@ -130,6 +130,6 @@ impl Dialer {
             }
             Err(_) => {}
         }
-        opened
+        opened.map_err(explained)
     }
 }

@@ -45,7 +45,7 @@ pub(crate) use borrowed::{AsyncLink, BlockingLink};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
-pub(crate) use tls::{Tls, TlsParts};
+pub(crate) use tls::{Tls, TlsParts, provide};
 
 /// How many shares of plain reads of values are on their way at a time: more would wait for each other in the server's buffers,
 /// and past the time limit of a reply, and would keep the server from locks while it copies them.

@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 #[cfg(feature = "tls")]
 mod stream;
 #[cfg(feature = "tls")]
-pub(crate) use stream::Tls;
+pub(super) use stream::explained;
+#[cfg(feature = "tls")]
+pub(crate) use stream::{Tls, provide};
 
 /// Certificates and keys, in PEM.
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nothing reads them in a build without TLS"))]
@@ -48,9 +50,15 @@ fn refused(message: impl Into<String>) -> Error {
 mod absent {
     use super::{Opened, TlsParts, refused};
     use crate::error::Result;
-    use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
+    use redis::{AsyncConnectionConfig, ConnectionInfo, RedisError, RedisResult};
 
     pub(crate) enum Tls {}
+
+    pub(in super::super) fn explained(error: RedisError) -> RedisError {
+        error
+    }
+
+    pub(crate) fn provide() {}
 
     impl Tls {
         pub(crate) fn new(_: impl FnOnce() -> Result<TlsParts>) -> Result<Self> {
@@ -69,4 +77,6 @@ mod absent {
     }
 }
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::Tls;
+pub(super) use absent::explained;
+#[cfg(not(feature = "tls"))]
+pub(crate) use absent::{Tls, provide};
