@@ -1,7 +1,7 @@
 //! What works over TLS as it does without.
 
 use super::{client, config, server, turns};
-use dspinlock::{Client, Error, Tls};
+use dspinlock::{Client, Error, ErrorKind, Tls, redis_1};
 use dspinlock_testkit::{Authority, Server};
 use dspinlock_tests::{await_renewal, block_on, eventually, ms};
 use std::sync::mpsc;
@@ -72,4 +72,20 @@ fn users_and_databases_are_those_of_the_url() {
     let wrong = Client::from_config(&config(&url).with_tls(tls).with_password("hunter2")).unwrap();
     let error = wrong.ping_blocking().unwrap_err();
     assert!(error.to_string().contains("the user or the password is wrong"), "{error}");
+}
+
+/// The `redis` crate speaks TLS there, and has no cryptography to choose but what this library installs.
+#[test]
+fn a_client_that_is_brought_speaks_tls_as_it_likes() {
+    let (server, authority) = server();
+    let brought = |authority: &Authority| {
+        let certificates =
+            redis::TlsCertificates { client_tls: None, root_cert: Some(authority.pem().into_bytes()) };
+        redis_1::from_client(redis::Client::build_with_tls(server.tls_url(), certificates).unwrap()).unwrap()
+    };
+    turns(&brought(&authority)).unwrap();
+    let stranger = brought(&Authority::new());
+    for error in [stranger.ping_blocking().unwrap_err(), block_on(stranger.ping()).unwrap_err()] {
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Config, false), "{error}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::link::Limits;
 use super::refusal::{hinted, io_error, misconfigured};
-use super::tls::{Driver, Tls};
+use super::tls::{Driver, Tls, explained};
 use crate::clock::Tick;
 use crate::sync::lock;
 use redis::aio::MultiplexedConnection;
@@ -146,6 +146,6 @@ impl Dialer {
             }
             Err(_) => {}
         }
-        opened
+        opened.map_err(explained)
     }
 }

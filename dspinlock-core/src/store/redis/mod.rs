@@ -43,7 +43,7 @@ pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
-pub(crate) use tls::{Tls, TlsParts};
+pub(crate) use tls::{Tls, TlsParts, provide};
 
 /// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;
 /// `secret` is kept out of every message.

@@ -38,12 +38,15 @@ use std::time::Duration;
 
 pub(crate) use slots::Address;
 
+/// Makes what connects to the node at an address.
+type DialerOf = dyn Fn(&Address) -> Result<Dialer> + Send + Sync;
+
 /// What a cluster is made of.
 pub(crate) struct Origin {
     /// The nodes to ask first. One that answers is enough.
     pub(crate) seeds: Vec<Address>,
     /// How a node is connected to.
-    pub(crate) dialer: Box<dyn Fn(&Address) -> Result<Dialer> + Send + Sync>,
+    pub(crate) dialer: Box<DialerOf>,
     pub(crate) limits: Limits,
     /// Whether the nodes are asked to push changes.
     pub(crate) tracks: bool,

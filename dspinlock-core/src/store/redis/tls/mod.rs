@@ -8,7 +8,9 @@ use tokio::task::JoinSet;
 #[cfg(feature = "tls")]
 mod stream;
 #[cfg(feature = "tls")]
-pub(crate) use stream::Tls;
+pub(super) use stream::explained;
+#[cfg(feature = "tls")]
+pub(crate) use stream::{Tls, provide};
 
 /// Certificates and keys, in PEM.
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nothing reads them in a build without TLS"))]
@@ -22,11 +24,11 @@ pub(crate) struct TlsParts {
 }
 
 /// A connection, and its driver unless it sees to that itself.
-pub(in super::super) type Opened = (MultiplexedConnection, Option<Driver>);
+pub(crate) type Opened = (MultiplexedConnection, Option<Driver>);
 
 /// The task that drives a connection, and ends with the last one of these.
 #[derive(Clone)]
-pub(in super::super) struct Driver(
+pub(crate) struct Driver(
     #[expect(dead_code, reason = "the set ends its task when it is dropped")] Arc<JoinSet<()>>,
 );
 
@@ -48,10 +50,16 @@ fn refused(message: impl Into<String>) -> Error {
 mod absent {
     use super::{Opened, TlsParts, refused};
     use crate::error::Result;
-    use redis::{AsyncConnectionConfig, ConnectionInfo, RedisResult};
+    use redis::{AsyncConnectionConfig, ConnectionInfo, RedisError, RedisResult};
 
     #[derive(Clone)]
     pub(crate) enum Tls {}
+
+    pub(crate) fn explained(error: RedisError) -> RedisError {
+        error
+    }
+
+    pub(crate) fn provide() {}
 
     impl Tls {
         pub(crate) fn new(_: impl FnOnce() -> Result<TlsParts>) -> Result<Self> {
@@ -60,7 +68,7 @@ mod absent {
             ))
         }
 
-        pub(in super::super) async fn open(
+        pub(crate) async fn open(
             &self,
             _: &ConnectionInfo,
             _: &AsyncConnectionConfig,
@@ -70,4 +78,6 @@ mod absent {
     }
 }
 #[cfg(not(feature = "tls"))]
-pub(crate) use absent::Tls;
+pub(super) use absent::explained;
+#[cfg(not(feature = "tls"))]
+pub(crate) use absent::{Tls, provide};

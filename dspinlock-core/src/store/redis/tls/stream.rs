@@ -69,7 +69,7 @@ impl Tls {
     }
 
     /// Opens a connection, without a time limit.
-    pub(in super::super) async fn open(
+    pub(crate) async fn open(
         &self,
         info: &ConnectionInfo,
         config: &AsyncConnectionConfig,
@@ -86,10 +86,9 @@ impl Tls {
             })?,
         };
         let stream = connect(host, *port).await?;
-        let stream = self.connector.connect(name, stream).await.map_err(|error| explained(error.into()))?;
+        let stream = self.connector.connect(name, stream).await?;
         let opening = MultiplexedConnection::new_with_config(info.redis_settings(), stream, config.clone());
-        // In TLS 1.3 a server refuses a client's certificate after the handshake.
-        let (connection, driver) = opening.await.map_err(explained)?;
+        let (connection, driver) = opening.await?;
         Ok((connection, Some(Driver::spawn(driver))))
     }
 }
@@ -101,6 +100,14 @@ const BROUGHT: &[fn() -> CryptoProvider] = &[
     #[cfg(feature = "tls-ring")]
     rustls::crypto::ring::default_provider,
 ];
+
+/// Gives the process a cryptography, unless it has one: the `redis` crate panics where there is none, or several to choose from.
+pub(crate) fn provide() {
+    if let Some(make) = BROUGHT.first() {
+        // An error says that there is one.
+        let _ = make().install_default();
+    }
+}
 
 /// The cryptography that the program chose, or else the one that a feature brings.
 fn provider() -> Result<Arc<CryptoProvider>> {
@@ -159,7 +166,7 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// The error with what to change, if it is one that lasts until somebody changes something.
-fn explained(error: RedisError) -> RedisError {
+pub(crate) fn explained(error: RedisError) -> RedisError {
     let Some(tls) = inner(&error).and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return error;
     };
