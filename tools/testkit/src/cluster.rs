@@ -163,6 +163,15 @@ impl Cluster {
         owner
     }
 
+    /// The nodes that have slots, by what a node says that runs.
+    ///
+    /// # Panics
+    /// If no node runs.
+    pub fn primaries(&self) -> Vec<usize> {
+        let with_slots = node_table(self.running()).into_iter().filter(|(_, row)| !row.slots.is_empty());
+        with_slots.map(|(port, _)| self.index(port)).collect()
+    }
+
     /// Moves slots with their keys to the node with this index, one after the other.
     ///
     /// # Panics

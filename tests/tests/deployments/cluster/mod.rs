@@ -36,7 +36,7 @@ fn record(key: &str) -> String {
 /// A key whose slot a node has.
 fn key_on(cluster: &Cluster, node: usize, name: &str) -> String {
     let at = |key: &String| cluster.owner(cluster.slot(&record(key))) == node;
-    (0..).map(|number| format!("{name} {number}")).find(at).unwrap()
+    (0..1_000).map(|number| format!("{name} {number}")).find(at).unwrap()
 }
 
 fn exists(node: &Server, key: &str) -> bool {
