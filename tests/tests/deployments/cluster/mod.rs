@@ -5,6 +5,7 @@ mod errors;
 mod failing;
 mod load;
 mod moving;
+mod secure;
 
 use dspinlock::{Client, Guard};
 use dspinlock_testkit::{Cluster, Connection, Reply, Server};

@@ -17,7 +17,7 @@ use crate::Fallible;
 use crate::check::{Evidence, Property, Violation};
 use crate::clock::{ms, now, sleep_until};
 use crate::faults::{Entry, FaultLog, Loss, SLOTS};
-use crate::truth::Monitor;
+use crate::truth::{Monitor, NODES};
 use crate::wire::{Sabotage, Wire};
 use crate::worker::{Job, Mix, Style, WORKER};
 use traces::accepted;
@@ -233,7 +233,7 @@ impl Rig {
         let file = self.dir.join("facts.jsonl");
         let servers = self.cluster.as_ref().map_or(self.servers.len(), |cluster| cluster.nodes().len());
         self.monitors.resize_with(servers, || None);
-        let number = u32::try_from(server)?;
+        let number = u32::try_from(server)? + if self.cluster.is_some() { NODES } else { 0 };
         self.monitors[server] = Some(Monitor::attach(self.numbered(server), number, &file)?);
         Ok(())
     }

@@ -98,7 +98,7 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    fn slots(host: Value, known: Value) -> Value {
+    fn slots(host: Value, known: &Value) -> Value {
         let node = |host, port| Value::Array(vec![host, Value::Int(port), word("id"), known.clone()]);
         let replica = node(word("10.0.0.9"), 7009);
         Value::Array(vec![Value::Array(vec![Value::Int(0), Value::Int(5460), node(host, 7001), replica])])
@@ -119,7 +119,7 @@ mod tests {
             (word("?"), Value::Map(pairs), "10.0.0.1"),
             (word("?"), Value::Array(words), "10.0.0.1"),
         ] {
-            let ranges = ranges(&slots(host, known), &asked).unwrap();
+            let ranges = ranges(&slots(host, &known), &asked).unwrap();
             assert_eq!(ranges, [(0..=5460, at(expected, 7001))]);
         }
         assert_eq!(ranges(&Value::Array(Vec::new()), &asked), Some(Vec::new()), "a node on its own");
