@@ -7,8 +7,10 @@ use dspinlock_testkit::Authority;
 #[test]
 fn every_node_is_reached_over_tls_under_the_name_that_it_has() {
     let authority = Authority::new();
-    // A node that has met no other one does not know its address, and so leaves it out.
-    let node = Server::start_tls_with(&authority.issue(&["localhost"]), None, &["--cluster-enabled", "yes"]);
+    // A node that has met no other one does not know its address, and so leaves it out. With TLS on its bus it names the port
+    // that speaks TLS.
+    let options = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let node = Server::start_tls_with(&authority.issue(&["localhost"]), None, &options);
     let slots: Vec<String> = (0..16_384).map(|slot: u16| slot.to_string()).collect();
     let words: Vec<&str> =
         ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect();
