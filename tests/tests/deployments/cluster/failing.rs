@@ -123,3 +123,24 @@ fn a_waiter_is_served_after_a_planned_handover() {
     guard.release_blocking().unwrap();
     got_it.recv_timeout(SOON).unwrap();
 }
+
+#[test]
+fn a_primary_that_is_gone_for_good_costs_no_lease_on_another_one() {
+    // Nobody takes over, and the other node does not mind for a minute.
+    let cluster = Cluster::start_with(2, 0, MINUTE);
+    let client = client(&cluster);
+    let take =
+        |number| client.lock(format!("lock {number}")).lease(Duration::from_secs(4)).acquire_blocking();
+    let guards: Vec<Guard> = (0..100).map(|number| take(number).unwrap()).collect();
+    let (lost, kept): (Vec<_>, Vec<_>) =
+        guards.iter().partition(|guard| cluster.owner(cluster.slot(guard.record_key())) == 1);
+    assert!(lost.len() > 20 && kept.len() > 20, "{} and {}", lost.len(), kept.len());
+    cluster.nodes()[1].kill();
+    for guard in lost {
+        assert!(guard.lost_blocking(SOON), "its primary is gone");
+    }
+    for guard in &kept {
+        guard.ensure_held().unwrap();
+    }
+    await_renewal(&cluster.nodes()[0], kept[0].record_key(), false);
+}
