@@ -33,10 +33,20 @@ impl Config {
     /// | sentinels, a cluster, with TLS | `rediss-sentinel://…`, `rediss-cluster://…` |
     /// | a new embedded store | `memory://` |
     ///
-    /// `valkey` in place of `redis` means the same. Whatever is inside of a part is percent-encoded: `p@ss` is `p%40ss`. The
-    /// parameters are `protocol=resp2` or `resp3`, `connect_timeout=2s`, `response_timeout=2s`, `pool_size=16`,
+    /// `valkey` in place of `redis` means the same. What is inside of a part is percent-encoded: the password `p@ss` is `p%40ss`.
+    /// The parameters are `protocol=resp2` or `resp3`, `connect_timeout=2s`, `response_timeout=2s`, `pool_size=16`,
     /// `wakeup=tracking` or `poll`; with TLS `tls_ca`, `tls_cert`, `tls_key` (paths of PEM files) and `tls_server_name`; for
-    /// sentinels `sentinel_user`, `sentinel_password` and `sentinel_tls=true` or `false`.
+    /// sentinels `sentinel_user`, `sentinel_password` and `sentinel_tls=true` or `false`. The page "Connecting" has all of it.
+    ///
+    /// ```
+    /// use dspinlock::Config;
+    /// use std::time::Duration;
+    ///
+    /// let config = Config::from_url("redis://me:p%40ss@redis.internal:6380/2?response_timeout=500ms")?;
+    /// assert_eq!((config.host(), config.port(), config.db()), (Some("redis.internal"), Some(6380), 2));
+    /// assert_eq!(config.response_timeout(), Duration::from_millis(500));
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
