@@ -3,7 +3,7 @@
 use super::{client, config, server, turns};
 use dspinlock::{Client, Error, ErrorKind, OnOutage, Tls};
 use dspinlock_testkit::{Authority, Server};
-use dspinlock_tests::{alone, block_on, timed};
+use dspinlock_tests::{alone, block_on, eventually, timed};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -148,15 +148,25 @@ fn a_plain_port_is_told_from_one_with_tls() {
 #[test]
 fn a_server_that_goes_away_is_an_outage_without_advice() {
     let (server, authority) = server();
-    let client = client(&server, Tls::new().with_ca_pem(authority.pem()));
-    turns(&client).unwrap();
+    let short = Duration::from_secs(1);
+    let config = config(&server.tls_url()).with_tls(Tls::new().with_ca_pem(authority.pem()));
+    let client =
+        Client::from_config(&config.with_connect_timeout(short).with_response_timeout(short)).unwrap();
+    eventually("a first turn", || turns(&client).is_ok());
+    let outage = || {
+        for error in [client.ping_blocking().unwrap_err(), block_on(client.ping()).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
+            assert!(error.is_retryable() && !error.to_string().contains("redis://"), "{error}");
+        }
+    };
+    // It takes connections, and answers no greeting.
+    server.pause();
+    outage();
+    server.resume();
     server.kill();
-    for error in [client.ping_blocking().unwrap_err(), block_on(client.ping()).unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
-        assert!(error.is_retryable() && !error.to_string().contains("redis://"), "{error}");
-    }
+    outage();
     server.restart();
-    dspinlock_tests::eventually("the server is back", || turns(&client).is_ok());
+    eventually("the server is back", || turns(&client).is_ok());
 }
 
 #[test]

@@ -52,6 +52,7 @@ mod absent {
     use crate::error::Result;
     use redis::{AsyncConnectionConfig, ConnectionInfo, RedisError, RedisResult};
 
+    #[derive(Clone)]
     pub(crate) enum Tls {}
 
     pub(in super::super) fn explained(error: RedisError) -> RedisError {

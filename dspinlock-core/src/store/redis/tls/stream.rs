@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+#[derive(Clone)]
 pub(crate) struct Tls {
     connector: TlsConnector,
     /// The server's name, if it is not the host's.
