@@ -63,6 +63,10 @@ pub use dspinlock_core::__private;
 pub mod logging;
 
 #[cfg(doc)]
+#[doc = include_str!("../docs/connecting.md")]
+pub mod connecting {}
+
+#[cfg(doc)]
 #[doc = include_str!("../docs/python.md")]
 pub mod python {}
 

@@ -51,8 +51,8 @@ impl Client {
         }
     }
 
-    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or
-    /// `memory://`.
+    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS,
+    /// `redis+unix:///path`, `memory://`, or another one of [`Config::from_url`].
     ///
     /// It connects when it is first used.
     ///

@@ -156,4 +156,13 @@ mod tests {
             .with_response_timeout(Options::MAX_DURATION);
         crate::Client::from_config(&most.with_pool_size(usize::MAX).with_db(u32::MAX)).unwrap();
     }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_names_the_feature() {
+        let config = Config::from_url("rediss://localhost?tls_ca=/no/such/file").unwrap();
+        let error = crate::Client::from_config(&config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`tls-ring`"), "{error}");
+    }
 }

@@ -1,14 +1,16 @@
 //! Who trusts whom, and what is said where that fails: at once, as an error of the configuration, and not as an outage.
 
 use super::{client, config, server, turns};
-use dspinlock::{Client, Error, ErrorKind, Tls};
+use dspinlock::{Client, Error, ErrorKind, OnOutage, Tls};
 use dspinlock_testkit::{Authority, Server};
-use dspinlock_tests::{block_on, timed};
+use dspinlock_tests::{alone, block_on, eventually, timed};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Each door is refused in these words, as often as it asks, and the server does not count as out of reach.
 #[track_caller]
 fn assert_refused(client: &Client, words: &[&str]) {
+    let client = client.clone().with_on_outage(OnOutage::RunUnlocked);
     let lock = client.lock("refused").wait(Duration::from_secs(600));
     // More often than a circuit takes to open.
     for _ in 0..4 {
@@ -18,7 +20,8 @@ fn assert_refused(client: &Client, words: &[&str]) {
                 block_on(lock.acquire()).unwrap_err(),
                 client.ping_blocking().unwrap_err(),
                 block_on(client.ping()).unwrap_err(),
-                block_on(lock.get_or_compute(async || Ok::<u8, Error>(1))).unwrap_err(),
+                block_on(lock.get_or_compute(async || -> Result<u8, Error> { panic!("no lock") }))
+                    .unwrap_err(),
             ]
         });
         for error in refusals {
@@ -42,6 +45,24 @@ fn a_certificate_of_another_authority_is_refused() {
     match Client::from_config(&config(&server.tls_url())) {
         Ok(client) => assert_refused(&client, &["invalid peer certificate", "give its CA", "`tls_ca`"]),
         Err(error) => assert!(error.to_string().contains("`ca-certificates`"), "{error}"),
+    }
+}
+
+/// The process has its authorities of the system from a file that its environment names.
+#[test]
+fn the_systems_authorities_are_trusted_unless_another_is_given() {
+    const FILE: &str = "SSL_CERT_FILE";
+    let name = "trust::the_systems_authorities_are_trusted_unless_another_is_given";
+    let (server, authority) = server();
+    let file = server.files().join(server.tls_port().to_string());
+    std::fs::write(&file, authority.pem()).unwrap();
+    if alone(name, FILE, Some(file.into())).is_none() {
+        // The parent's server: the name of its file is the port.
+        let file = PathBuf::from(std::env::var_os(FILE).unwrap());
+        let url = format!("rediss://localhost:{}", file.file_name().unwrap().display());
+        turns(&Client::from_config(&config(&url)).unwrap()).unwrap();
+        let other = config(&url).with_tls(Tls::new().with_ca_pem(Authority::new().pem()));
+        assert_refused(&Client::from_config(&other).unwrap(), &["`tls_ca`"]);
     }
 }
 
@@ -127,15 +148,25 @@ fn a_plain_port_is_told_from_one_with_tls() {
 #[test]
 fn a_server_that_goes_away_is_an_outage_without_advice() {
     let (server, authority) = server();
-    let client = client(&server, Tls::new().with_ca_pem(authority.pem()));
-    turns(&client).unwrap();
+    let short = Duration::from_secs(1);
+    let config = config(&server.tls_url()).with_tls(Tls::new().with_ca_pem(authority.pem()));
+    let client =
+        Client::from_config(&config.with_connect_timeout(short).with_response_timeout(short)).unwrap();
+    eventually("a first turn", || turns(&client).is_ok());
+    let outage = || {
+        for error in [client.ping_blocking().unwrap_err(), block_on(client.ping()).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
+            assert!(error.is_retryable() && !error.to_string().contains("redis://"), "{error}");
+        }
+    };
+    // It takes connections, and answers no greeting.
+    server.pause();
+    outage();
+    server.resume();
     server.kill();
-    for error in [client.ping_blocking().unwrap_err(), block_on(client.ping()).unwrap_err()] {
-        assert_eq!(error.kind(), ErrorKind::Backend, "{error}");
-        assert!(error.is_retryable() && !error.to_string().contains("redis://"), "{error}");
-    }
+    outage();
     server.restart();
-    dspinlock_tests::eventually("the server is back", || turns(&client).is_ok());
+    eventually("the server is back", || turns(&client).is_ok());
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub use tls::Tls;
 /// The address of a server, and the limits of the connections to it. The defaults are py-dspinlock's: `127.0.0.1:6379`,
 /// database 0.
 ///
-/// Each setting has a setter, `with_…`, and a getter, except that nothing shows a password.
+/// Each setting has a setter, `with_…`, and a getter, except that nothing shows a password. They also come from a URL, from the
+/// environment, and from files, by serde's `Deserialize`.
 ///
 /// ```
 /// use dspinlock::{Client, Config};
@@ -148,13 +149,13 @@ impl Config {
         self
     }
 
-    /// Sets the user of the server's access list. Overrides one in a URL.
+    /// Sets the user of the server's access list.
     pub fn with_username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
     }
 
-    /// Sets the password. Overrides one in a URL.
+    /// Sets the password.
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
@@ -173,7 +174,7 @@ impl Config {
     }
 
     /// Sets how many connections blocking callers may have at most, 16 by default. Further callers, and all of them
-    /// with zero, share the connection of the async callers. No caller waits for a connection.
+    /// with zero or over TLS, share the connection of the library's own thread. No caller waits for a connection.
     pub fn with_pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self

@@ -140,3 +140,18 @@ fn time(value: &str) -> Option<Duration> {
     let time = humantime::parse_duration(value).ok()?;
     check_duration("", time, "").ok().map(|()| time)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_each_setting() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/connecting.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        for Setting { name, .. } in Setting::all() {
+            let variable = format!("`DSPINLOCK_{}`", name.to_uppercase());
+            assert!(page.contains(&format!("`{name}`")) || page.contains(&variable), "{name}");
+        }
+    }
+}
