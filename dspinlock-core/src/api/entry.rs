@@ -3,6 +3,7 @@
 use crate::api::inspect::{Inspection, RecordRef};
 use crate::engine::core::Core;
 use crate::engine::spec::Spec;
+use crate::engine::trouble::persist;
 use crate::error::Result;
 use crate::format::envelope::{Label, Payload};
 use crate::format::record::State;
@@ -175,13 +176,20 @@ impl<T, E> CachedEntry<std::result::Result<T, E>> {
     }
 }
 
-/// Reads the record and the whole value.
-async fn look(RecordRef { core, spec }: RecordRef, label: Option<Label>) -> Result<(Found, Option<Excerpt>)> {
+/// Reads the record and the whole value, when the server can.
+async fn look(record: RecordRef, label: Option<Label>) -> Result<(Found, Option<Excerpt>)> {
+    persist(&record.core.worker, &record.spec.options, || look_once(&record, label.as_ref())).await
+}
+
+async fn look_once(
+    RecordRef { core, spec }: &RecordRef,
+    label: Option<&Label>,
+) -> Result<(Found, Option<Excerpt>)> {
     let (found, part) = core.store.call(&Peek(&spec.names)).await?;
     let (Found::Held { raw, .. }, Some(part), Some(label)) = (&found, part, label) else {
         return Ok((found, None));
     };
-    let part = core.store.complete(&spec.names, &label, (part, raw), usize::MAX).await?;
+    let part = core.store.complete(&spec.names, label, (part, raw), usize::MAX).await?;
     Ok((found, part.filter(|part| part.whole)))
 }
 

@@ -3,9 +3,12 @@
 use crate::clock::ServerTime;
 use crate::engine::core::Core;
 use crate::engine::spec::{Seen, Spec};
+use crate::engine::trouble::persist;
 use crate::error::Result;
 use crate::format::record::{Record, State, describe};
+use crate::store::backend::Operation;
 use crate::store::{Forget, Forgotten, Found, Read};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -108,22 +111,31 @@ pub(super) struct RecordRef {
 impl RecordRef {
     pub(super) async fn inspect(self) -> Result<Option<Inspection>> {
         let worker = self.core.worker.clone();
-        worker.attend(async move { self.seen(self.core.store.call(&Read(&self.spec.names)).await) }).await
+        worker.attend(async move { self.seen(self.ask(&Read(&self.spec.names)).await) }).await
     }
 
     pub(super) fn inspect_blocking(&self) -> Result<Option<Inspection>> {
-        self.seen(self.core.store.call_blocking(&Read(&self.spec.names)))
+        self.seen(self.ask_blocking(&Read(&self.spec.names)))
     }
 
     pub(super) async fn forget(self) -> Result<bool> {
         let worker = self.core.worker.clone();
-        worker
-            .attend(async move { self.forgotten(self.core.store.call(&Forget(&self.spec.names)).await) })
-            .await
+        worker.attend(async move { self.forgotten(self.ask(&Forget(&self.spec.names)).await) }).await
     }
 
     pub(super) fn forget_blocking(&self) -> Result<bool> {
-        self.forgotten(self.core.store.call_blocking(&Forget(&self.spec.names)))
+        self.forgotten(self.ask_blocking(&Forget(&self.spec.names)))
+    }
+
+    async fn ask<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        let Self { core, spec } = self;
+        persist(&core.worker, &spec.options, || core.store.call(operation)).await
+    }
+
+    fn ask_blocking<O: Operation>(&self, operation: &O) -> Result<O::Reply> {
+        let Self { core, spec } = self;
+        let ask = || ready(core.store.call_blocking(operation));
+        pollster::block_on(persist(&core.worker, &spec.options, ask))
     }
 
     fn seen(&self, reply: Result<Found>) -> Result<Option<Inspection>> {

@@ -16,5 +16,6 @@ pub(crate) mod renewer;
 pub(crate) mod scope;
 pub(crate) mod spec;
 pub(crate) mod spin;
+pub(crate) mod trouble;
 pub(crate) mod unshared;
 pub(crate) mod waits;

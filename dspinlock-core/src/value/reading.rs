@@ -83,6 +83,8 @@ impl CacheRequest {
         let StoredPart { record, header, part } = usable?;
         let bytes = match store.read_on(names, part, &header, self.caching.max_value).await {
             Ok(bytes) => bytes?,
+            // The request for the lock is sent again until that has passed.
+            Err(error) if error.passes() => return None,
             Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
         };
         hint.note(Some(bytes.len()));

@@ -3,6 +3,7 @@
 mod addresses;
 mod advice;
 mod brought;
+mod changes;
 mod environment;
 mod faults;
 mod logging;

@@ -6,15 +6,12 @@ use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{NotAfter, Pending, take_back_after};
 use crate::engine::spin::{Moment, Refusal, Step};
+use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Clock, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The waiters for one expiry wake up at different moments within this time.
-const JITTER_MILLIS: u64 = 25;
 
 impl Attempt {
     /// Sends the next request, awaits the reply and all of the value that comes with it, and takes them in.
@@ -57,7 +54,9 @@ impl Attempt {
             && let Some(part) = value.take()
         {
             let part = (part, record);
-            *value = self.core.store.complete(&self.spec.names, label, part, fetch.caching.max_value).await?;
+            let complete = self.core.store.complete(&self.spec.names, label, part, fetch.caching.max_value);
+            // What the failed read did says nothing of the acquire before it.
+            *value = complete.await.map_err(|error| error.again())?;
         }
         Ok(reply)
     }
@@ -116,17 +115,15 @@ impl Attempt {
     }
 
     /// Has the request sent again after a failure that passes by itself, while the caller waits.
-    pub(super) fn failed(&mut self, error: Error) -> Result<Progress> {
-        let error = if error.passes() {
-            if let Some(at) = self.spin.trouble(Tick::now(), jitter()) {
+    pub(super) fn failed(&mut self, mut error: Error) -> Result<Progress> {
+        if error.passes() {
+            if let Some(at) = self.spin.in_trouble(Tick::now(), jitter()) {
                 tracing::debug!(target: "dspinlock", key = %self.spec.key, %error, "asking again");
                 self.next = NextRequest { at, replace: None };
                 return Ok(Progress::Sleep);
             }
-            error.and(&format!("gave up after {:.1?} and {} attempt(s)", self.waited(), self.attempts))
-        } else {
-            error
-        };
+            error = self.spin.given_up(error, Tick::now());
+        }
         Err(self.spec.name(error).with_effort(self.waited(), self.attempts))
     }
 
@@ -231,11 +228,6 @@ impl Attempt {
         };
         error.with_effort(waited, attempts)
     }
-}
-
-/// The random part of a pause.
-fn jitter() -> Duration {
-    Duration::from_millis(fastrand::u64(1..=JITTER_MILLIS))
 }
 
 fn fetched(fetched: Fetched) -> Progress {

@@ -8,6 +8,8 @@ mod policy;
 mod tests;
 
 use crate::clock::{ServerTime, Tick};
+use crate::engine::trouble::Trouble;
+use crate::error::Error;
 use crate::format::envelope::{Payload, Stored};
 use crate::format::note::Note;
 use crate::format::record::{Record, State, describe};
@@ -27,9 +29,6 @@ const PYTHON_LIFE: Duration = Duration::from_secs(60 * 60);
 /// The shortest sleep of a poller. Shorter than the time for which a process that gives a lock back leaves it to
 /// others.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-
-/// The pause before the first repeat of a request that the server can't do at present, and the longest one; doubled in between.
-const TROUBLE: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(150)];
 
 /// How many requests in a row may be late by the server's clock, and how many grants may come when their lease is
 /// spent, before the caller gives up.
@@ -75,10 +74,7 @@ pub(crate) struct Spin {
     policy: Policy,
     sleep: Duration,
     deadline: Tick,
-    /// Until when a server is asked again that can't do at present what is asked.
-    server_deadline: Tick,
-    /// The next pause before such a repeat.
-    pause: Duration,
+    trouble: Trouble,
     max_block: Duration,
     late: u32,
     /// How many grants came too late. Never set back: until such a grant is given back, the caller meets its own
@@ -106,8 +102,7 @@ impl Spin {
             policy,
             sleep: options.sleep,
             deadline: started + wait,
-            server_deadline: started + wait.min(options.wait_for_server()),
-            pause: TROUBLE[0],
+            trouble: Trouble::new(started + wait.min(options.wait_for_server())),
             max_block: options.max_block,
             late: 0,
             slow: 0,
@@ -143,19 +138,18 @@ impl Spin {
 
     /// Takes in that the server can't do at present what is asked, in a way that passes by itself. Returns when to ask again, in
     /// every mode: the server has said nothing about the lock. `None` once the caller's time is over.
-    pub(crate) fn trouble(&mut self, now: Tick, jitter: Duration) -> Option<Tick> {
-        if now >= self.server_deadline {
-            return None;
-        }
-        let pause = self.pause;
-        self.pause = TROUBLE[1].min(pause * 2);
-        // The callers that were refused at once come back at different moments.
-        Some(self.server_deadline.min(now + pause + jitter.min(pause)))
+    pub(crate) fn in_trouble(&mut self, now: Tick, jitter: Duration) -> Option<Tick> {
+        self.trouble.again(now, jitter)
+    }
+
+    /// The error of a caller whose time is over, with how long the server was asked again.
+    pub(crate) fn given_up(&self, error: Error, now: Tick) -> Error {
+        self.trouble.given_up(error, now)
     }
 
     /// Takes in a reply and says what the caller does next.
     pub(crate) fn next(&mut self, reply: Acquired, separator: &str, moment: Moment) -> Result<Step, Refusal> {
-        self.pause = TROUBLE[0];
+        self.trouble.is_over();
         match reply {
             Acquired::Granted { fence, .. } => Ok(Step::Enter { fence }),
             Acquired::Held { raw, remaining, now: server, value } => {

@@ -35,6 +35,8 @@ pub(super) struct Server {
     /// Whether a task keeps checking that a tracking connection lives: that of locks, and that of values.
     pulses: Arc<[AtomicBool; 2]>,
     circuit: Arc<Circuit>,
+    /// Whether the last reply was a refusal that passes by itself, so that it is logged once.
+    in_trouble: Arc<AtomicBool>,
     /// Whether the server was checked for settings that endanger locks.
     advised: Arc<AtomicBool>,
 }
@@ -88,6 +90,7 @@ impl Server {
             clock: Arc::default(),
             pulses: Arc::default(),
             circuit: Arc::default(),
+            in_trouble: Arc::default(),
             advised: Arc::default(),
         }
     }
@@ -192,14 +195,25 @@ impl Server {
         let untouched = received.is_untouched(passing);
         let Received { value, repeated, tracked, epoch, .. } = received;
         let error = match value {
-            Ok(value) => return Ok(Exchanged { value, repeated, tracked }),
+            Ok(value) => {
+                if self.in_trouble.load(Ordering::Relaxed) && self.in_trouble.swap(false, Ordering::AcqRel) {
+                    tracing::info!(target: "dspinlock", server = &*self.name, "the server does again what is asked");
+                }
+                return Ok(Exchanged { value, repeated, tracked });
+            }
             Err(error) => error,
         };
         if passing == Some(Passing::Demoted) {
             self.end_epoch(epoch);
         }
         let refused = match passing {
-            Some(passing) => self.backend(&error).and(passing.words()).passing(),
+            Some(passing) => {
+                let refused = self.backend(&error).and(passing.words()).passing();
+                if !self.in_trouble.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(target: "dspinlock", why = %refused, "calls are repeated while their callers wait");
+                }
+                refused
+            }
             None => self.refused(&error, batch),
         };
         let refused = if untouched { refused.untouched() } else { refused };
@@ -211,10 +225,7 @@ impl Server {
     fn end_epoch(&self, seen: u64) {
         if self.link.end_epoch(seen) {
             self.clock.forget();
-            tracing::warn!(
-                target: "dspinlock", server = &*self.name,
-                "the server is a replica by now; its connections are closed, and its address is resolved again"
-            );
+            tracing::debug!(target: "dspinlock", server = &*self.name, "the connections are closed, to resolve the address again");
         }
     }
 

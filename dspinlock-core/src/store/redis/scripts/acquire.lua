@@ -14,6 +14,10 @@ local late = now - ARGV[3] > 0
 -- The common case: the key is free. This write is undone if there is no token.
 local taken = not late and not KEYS[4] and redis.pcall('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
 local replaces = false
+-- What a replica has may be old.
+if taken and taken.err and string.find(taken.err, 'READONLY', 1, true) then
+  return taken
+end
 if not (taken and taken.ok) then
   taken = false
   -- Nothing is read that may be longer than what belongs there.
@@ -61,7 +65,11 @@ if not (taken and taken.ok) then
       end
       if not ours and not seen then
         -- If that is refused, or another type stands there, the waiter just looks again by its own timers.
-        if process and process ~= '' and type(redis.pcall('SADD', KEYS[3], process)) == 'number' then
+        local noted = process and process ~= '' and redis.pcall('SADD', KEYS[3], process)
+        if type(noted) == 'table' and string.find(noted.err, 'READONLY', 1, true) then
+          return noted
+        end
+        if type(noted) == 'number' then
           -- A waiter looks again when the record is renewed.
           redis.call('PEXPIRE', KEYS[3], math.max(1000, life))
         end

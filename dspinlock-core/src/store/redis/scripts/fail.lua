@@ -7,4 +7,8 @@ if record == ARGV[1] .. '0' then
   redis.pcall('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
   return 1
 end
+if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  -- Changes nothing. A replica refuses it: that the record is gone is for a primary to say.
+  redis.call('DEL', KEYS[1])
+end
 return 0

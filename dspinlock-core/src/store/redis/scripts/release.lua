@@ -60,6 +60,8 @@ if record == ARGV[1] .. '1' then
   return {'computed'}
 end
 if record == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  -- Changes nothing. A replica refuses it: that the record is gone is for a primary to say.
+  redis.call('DEL', KEYS[1])
   return {'gone'}
 end
 if #record > 1024 then
