@@ -44,8 +44,8 @@
 
 pub use dspinlock_core::{
     CachedEntry, Client, Codec, Config, DSpinlock, Entry, Error, ErrorKind, Guard, Inspection, Json, Key,
-    KeyEncoder, LockHandle, LockKey, OnOutage, Options, RecordInfo, Result, Scheme, State, Turn, Wakeup,
-    current_client, init, shutdown, shutdown_blocking, testing,
+    KeyEncoder, LockHandle, LockKey, OnOutage, Options, Protocol, RecordInfo, Result, Scheme, State, Tls,
+    Turn, Wakeup, current_client, init, shutdown, shutdown_blocking, testing,
 };
 
 #[cfg(feature = "msgpack")]
@@ -61,6 +61,10 @@ pub use dspinlock_core::__private;
 
 #[cfg(feature = "logging")]
 pub mod logging;
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/connecting.md")]
+pub mod connecting {}
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/python.md")]

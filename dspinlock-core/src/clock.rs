@@ -133,10 +133,6 @@ pub(crate) struct ServerClock {
 impl ServerClock {
     const UNKNOWN: i64 = i64::MIN;
 
-    pub(crate) const fn new() -> Self {
-        Self { offset: AtomicI64::new(Self::UNKNOWN), at_least: AtomicI64::new(Self::UNKNOWN) }
-    }
-
     /// Takes in that the server's clock showed `server` between `sent` and `received`.
     pub(crate) fn learn(&self, server: ServerTime, sent: Tick, received: Tick) {
         let middle = sent.micros() / 2 + received.micros() / 2;
@@ -164,6 +160,13 @@ impl ServerClock {
     }
 }
 
+impl Default for ServerClock {
+    /// A clock that is not known yet.
+    fn default() -> Self {
+        Self { offset: AtomicI64::new(Self::UNKNOWN), at_least: AtomicI64::new(Self::UNKNOWN) }
+    }
+}
+
 /// The time of a clock that is `offset` ahead of the steady clock, in microseconds.
 fn shown(tick: Tick, offset: i64) -> Option<ServerTime> {
     let shown = || ServerTime(u64::try_from(tick.micros().saturating_add(offset)).unwrap_or_default());
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn estimates_the_server_from_the_middle_of_a_round_trip() {
-        let clock = ServerClock::new();
+        let clock = ServerClock::default();
         assert_eq!(clock.at(Tick::from_millis(1)), None);
         clock.learn(ServerTime(5_000_000), Tick::from_millis(100), Tick::from_millis(200));
         assert_eq!(clock.at(Tick::from_millis(151)), Some(ServerTime(5_001_000)));

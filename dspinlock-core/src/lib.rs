@@ -38,7 +38,7 @@ pub mod __private {
 }
 pub use api::acquire::Entry;
 pub use api::client::Client;
-pub use api::config::{Config, Wakeup};
+pub use api::config::{Config, Protocol, Tls, Wakeup};
 pub use api::entry::CachedEntry;
 pub use api::global::{current_client, init, shutdown, shutdown_blocking};
 pub use api::inspect::{Inspection, RecordInfo};
@@ -67,7 +67,7 @@ mod tests {
     fn public_types_are_send_sync_and_debug() {
         fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
         fn sent(_: impl Send) {}
-        shared::<(Client, Config, Wakeup, DSpinlock, Entry, Options, OnOutage)>();
+        shared::<(Client, Config, Protocol, Tls, Wakeup, DSpinlock, Entry, Options, OnOutage)>();
         shared::<(CachedEntry<Result<u8>>, Inspection, RecordInfo, State)>();
         shared::<(Guard, LockHandle, Error, ErrorKind)>();
         shared::<(Key, Turn, Box<dyn Scheme>, Json)>();

@@ -3,7 +3,7 @@
 use crate::api::config::Config;
 use crate::api::server;
 use crate::engine::core::Core;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::scheme::{Scheme, StandardScheme};
 use crate::options::{OnOutage, Options};
 use crate::store::{Ping, Store};
@@ -51,8 +51,8 @@ impl Client {
         }
     }
 
-    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path` or
-    /// `memory://`.
+    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS,
+    /// `redis+unix:///path`, `memory://`, or another one of [`Config::from_url`].
     ///
     /// It connects when it is first used.
     ///
@@ -68,29 +68,20 @@ impl Client {
     /// # Ok::<(), dspinlock::Error>(())
     /// ```
     pub fn connect(url: &str) -> Result<Self> {
-        if url == "memory://" {
-            return Ok(Self::on(Store::memory(), Worker::get()?));
-        }
         Self::from_config(&Config::from_url(url)?)
     }
 
-    /// Makes a client of the URL in the environment variable `DSPINLOCK_URL`; without it, of
-    /// `redis://127.0.0.1:6379/0`.
+    /// Makes a client of the environment: the URL in `DSPINLOCK_URL`, without it `redis://127.0.0.1:6379/0`, and the variables
+    /// that [`Config::from_env`] lists.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect). An error about the variable's value names the variable.
+    /// As [`Config::from_env`] and [`connect`](Self::connect). An error about a variable's value names the variable.
     pub fn from_env() -> Result<Self> {
-        match std::env::var("DSPINLOCK_URL") {
-            Ok(url) => Self::connect(&url).map_err(|error| match error.kind() {
-                ErrorKind::Config => error.of("the environment variable DSPINLOCK_URL"),
-                _ => error,
-            }),
-            Err(std::env::VarError::NotPresent) => Self::from_config(&Config::default()),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Error::new(ErrorKind::Config, "the environment variable DSPINLOCK_URL is not UTF-8"))
-            }
-        }
+        Self::from_config(&Config::from_env()?).map_err(|error| match error.kind() {
+            ErrorKind::Config => error.of("the environment variables DSPINLOCK_…"),
+            _ => error,
+        })
     }
 
     /// Makes a client of the server that `config` describes.
@@ -110,8 +101,8 @@ impl Client {
     /// If the system refuses the library's thread, as [`std::thread::spawn`] does. [`connect`](Self::connect) with
     /// `"memory://"` returns an error instead.
     pub fn memory() -> Self {
-        match Self::connect("memory://") {
-            Ok(client) => client,
+        match Worker::get() {
+            Ok(worker) => Self::on(Store::memory(), worker),
             Err(error) => panic!("{error}"),
         }
     }

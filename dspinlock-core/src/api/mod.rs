@@ -13,12 +13,15 @@ pub mod redis_1;
 /// Without the feature `redis` there is no server to connect to.
 #[cfg(not(feature = "redis"))]
 mod server {
-    use crate::api::config::Config;
+    use crate::api::config::{Address, Config};
     use crate::error::{Error, ErrorKind, Result};
     use crate::store::Store;
     use crate::worker::Worker;
 
-    pub(super) fn store(_: &Config, _: &Worker) -> Result<Store> {
+    pub(super) fn store(config: &Config, _: &Worker) -> Result<Store> {
+        if config.address == Address::Memory {
+            return Ok(Store::memory());
+        }
         let message = "this build has no Redis: turn on the feature `redis`, or use `memory://`";
         Err(Error::new(ErrorKind::Config, message))
     }
@@ -27,4 +30,3 @@ mod server {
 mod server;
 mod shutdown;
 pub mod testing;
-mod url;

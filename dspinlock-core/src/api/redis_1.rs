@@ -6,8 +6,9 @@ use crate::api::client::Client;
 use crate::api::server::unusable;
 use crate::error::Result;
 use crate::store::Wakeups;
-use crate::store::redis::{AsyncLink, BlockingLink, Dialer, Limits, Link, Own, store};
+use crate::store::redis::{AsyncLink, BlockingLink, Dialer, Limits, Link, Own, provide, store};
 use crate::worker::Worker;
+use redis::ConnectionAddr;
 use std::fmt::Display;
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -30,11 +31,18 @@ const LIMITS: Limits = Limits {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Over TLS, the client's own certificates are used, and its own features of the `redis` crate. That crate panics in a process
+/// in which `rustls` has no cryptography, or two: with the feature `tls-ring` or `tls-aws-lc` of this library, one is
+/// installed for the process here, unless the program did so.
+///
 /// # Errors
 ///
 /// `Backend` if the system refuses a thread, `Config` for an address that can't be used.
 pub fn from_client(client: redis::Client) -> Result<Client> {
     let worker = Worker::get()?;
+    if matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. }) {
+        provide();
+    }
     let info = client.get_connection_info();
     let place = format!("redis at {}/{}", info.addr(), info.redis_settings().db());
     let secret = info.redis_settings().password().map(ToOwned::to_owned);

@@ -1,20 +1,19 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Wakeup};
+use crate::api::config::{Address, Config, Host, Pem, Protocol, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Dialer, Limits, Own};
+use crate::store::redis::{self, Address as NodeAddress, Dialer, Limits, Origin, Own, TlsParts};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
-use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 /// The store of a configuration. It opens nothing yet.
 pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     validate(config)?;
-    let info = connection_info(config)?;
-    let settings = info.redis_settings();
-    let place = format!("redis at {}/{}", info.addr(), settings.db());
-    let secret = settings.password().map(ToOwned::to_owned);
+    if config.address == Address::Memory {
+        return Ok(Store::memory());
+    }
     let limits = Limits {
         connect_timeout: config.connect_timeout,
         response_timeout: config.response_timeout,
@@ -22,19 +21,54 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
-    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
-    let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
+    let tls = config.encrypted.then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
+    if let Address::Cluster(hosts) = &config.address {
+        let seeds =
+            hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
+        let (worker, secret) = (worker.clone(), config.password.clone());
+        let dialer = Box::new(dialer_of_nodes(config, tls)?);
+        return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
+    }
+    let info = connection_info(config)?;
+    let settings = info.redis_settings();
+    let place = format!("redis at {}/{}", info.addr(), settings.db());
+    let secret = settings.password().map(ToOwned::to_owned);
+    let own = Own::new(dialer(info, tls)?, limits, tracks, worker, wakeups.clone());
     Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
+}
+
+fn dialer(info: ConnectionInfo, tls: Option<redis::Tls>) -> Result<Dialer> {
+    let dialer = ::redis::Client::open(info).and_then(Dialer::new).map_err(|_| unusable())?;
+    Ok(dialer.with_tls(tls))
+}
+
+/// Connects to the nodes of a cluster with the settings of `config`, wherever they are.
+///
+/// # Errors
+///
+/// `Config` for settings that can't be used anywhere.
+fn dialer_of_nodes(
+    config: &Config,
+    tls: Option<redis::Tls>,
+) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
+    let config = config.clone();
+    let connect = move |node: &NodeAddress| {
+        let address = Address::Server(Host::new(&*node.host, node.port));
+        dialer(connection_info(&Config { address, ..config.clone() })?, tls.clone())
+    };
+    let Host { name: host, port } = Host::default();
+    connect(&NodeAddress { host, port })?;
+    Ok(connect)
 }
 
 fn validate(config: &Config) -> Result<()> {
     check_duration("`connect_timeout`", config.connect_timeout, "")?;
     check_duration("`response_timeout`", config.response_timeout, "")?;
     match &config.address {
-        Address::Parts { host, .. } if host.is_empty() => {
+        Address::Server(host) if host.name.is_empty() => {
             Err(refused("`host` is empty; write a name or an address"))
         }
-        Address::Parts { port: 0, .. } => {
+        Address::Server(host) if host.port == 0 => {
             Err(refused("`port` is 0, where no server listens; write 6379, or the server's own"))
         }
         _ => Ok(()),
@@ -42,17 +76,18 @@ fn validate(config: &Config) -> Result<()> {
 }
 
 fn connection_info(config: &Config) -> Result<ConnectionInfo> {
-    let (info, db) = match &config.address {
-        Address::Parts { host, port, db } => {
-            (ConnectionAddr::Tcp(host.clone(), *port).into_connection_info(), Some(*db))
-        }
-        Address::Url(url) => (url.as_str().into_connection_info(), None),
+    let addr = match &config.address {
+        Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
+        Address::Unix(path) => ConnectionAddr::Unix(path.into()),
+        Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
+        Address::Cluster(_) | Address::Memory => return Err(unusable()),
     };
-    let info = info.map_err(|_| unusable())?;
-    let mut settings = info.redis_settings().clone();
-    if let Some(db) = db {
-        settings = settings.set_db(db.into());
-    }
+    let info = addr.into_connection_info().map_err(|_| unusable())?;
+    let protocol = match config.protocol {
+        Protocol::Resp2 => ProtocolVersion::RESP2,
+        Protocol::Resp3 => ProtocolVersion::RESP3,
+    };
+    let mut settings = info.redis_settings().clone().set_db(config.db.into()).set_protocol(protocol);
     if let Some(username) = &config.username {
         settings = settings.set_username(username);
     }
@@ -61,6 +96,21 @@ fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     }
     let nodelay = info.tcp_settings().clone().set_nodelay(true);
     Ok(info.set_redis_settings(settings).set_tcp_settings(nodelay))
+}
+
+/// Reads the files of the settings of TLS.
+fn tls_parts(tls: &Tls) -> Result<TlsParts> {
+    let read = |pem: &Option<Pem>, name: &str| match pem {
+        None => Ok(None),
+        Some(Pem::Bytes(bytes)) => Ok(Some(bytes.clone())),
+        Some(Pem::File(path)) => {
+            let read = std::fs::read(path);
+            // The path may come from a URL, and is not repeated.
+            read.map(Some).map_err(|error| refused(&format!("the file of `{name}` can't be read: {error}")))
+        }
+    };
+    let client = read(&tls.cert, "tls_cert")?.zip(read(&tls.key, "tls_key")?);
+    Ok(TlsParts { ca: read(&tls.ca, "tls_ca")?, client, server_name: tls.server_name.clone() })
 }
 
 pub(super) fn unusable() -> Error {
@@ -105,5 +155,14 @@ mod tests {
             .with_connect_timeout(Options::MAX_DURATION)
             .with_response_timeout(Options::MAX_DURATION);
         crate::Client::from_config(&most.with_pool_size(usize::MAX).with_db(u32::MAX)).unwrap();
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_build_without_tls_names_the_feature() {
+        let config = Config::from_url("rediss://localhost?tls_ca=/no/such/file").unwrap();
+        let error = crate::Client::from_config(&config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`tls-ring`"), "{error}");
     }
 }

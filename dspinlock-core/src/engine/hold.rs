@@ -224,7 +224,8 @@ impl Hold {
     fn end_request<'a>(&'a self, ending: &'a Ending) -> Option<EndRequest<'a>> {
         let grant = &*self.grant;
         let (tag, names) = (grant.tag.as_ref()?, &grant.spec.names);
-        let release = |value| Release { value, names, tag, expire: grant.expire(), caller: &self.core.id };
+        let release =
+            |value| Release { value, names, tag, expire: grant.expire(), caller: Some(&self.core.id) };
         self.core.queues.pause_first(&names.record);
         Some(match ending {
             Ending::Release => EndRequest::Release(release(None)),

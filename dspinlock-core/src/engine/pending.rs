@@ -5,12 +5,22 @@ use crate::engine::core::Core;
 use crate::engine::grant::Grant;
 use crate::engine::spec::Spec;
 use crate::format::record::Tag;
-use crate::store::Abandon;
+use crate::store::{Abandon, Clock};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How far the server's clock may have fallen behind since it was last read.
 const CLOCK_MARGIN: Duration = Duration::from_millis(50);
+
+/// The moment after which the server refuses a request.
+#[derive(Clone)]
+pub(crate) struct NotAfter {
+    pub(crate) at: ServerTime,
+    /// The clock that it is read on.
+    pub(crate) clock: Arc<Clock>,
+    /// How long after the request was made that is.
+    pub(crate) patience: Duration,
+}
 
 /// A request whose reply is not known yet. It may have taken the lock.
 ///
@@ -20,18 +30,22 @@ pub(crate) struct Pending {
     core: Arc<Core>,
     spec: Arc<Spec>,
     tag: Tag,
-    not_after: ServerTime,
+    not_after: NotAfter,
     armed: bool,
 }
 
 impl Pending {
     /// Arms the compensation. Call it before the request is sent.
-    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, not_after: ServerTime) -> Self {
+    pub(crate) fn new(core: Arc<Core>, spec: Arc<Spec>, tag: Tag, not_after: NotAfter) -> Self {
         Self { core, spec, tag, not_after, armed: true }
     }
 
     pub(crate) fn tag(&self) -> &Tag {
         &self.tag
+    }
+
+    pub(crate) fn not_after(&self) -> &NotAfter {
+        &self.not_after
     }
 
     /// Disarms the compensation: the reply says what the request did, and there is nothing to take back.
@@ -53,7 +67,7 @@ impl Drop for Pending {
         }
         let (core, spec, tag) =
             (Arc::clone(&self.core), Arc::clone(&self.spec), std::mem::take(&mut self.tag));
-        let at_the_latest = refused_from(&core, self.not_after);
+        let at_the_latest = refused_from(&self.not_after);
         let giving_back = self.core.giving_back();
         self.core.worker.detach(async move {
             let _giving_back = giving_back;
@@ -67,8 +81,8 @@ impl Drop for Pending {
 
 /// Takes back the first of two requests, of which the second was granted: arriving after the turn, it would take the
 /// lock once more. A turn that still goes on when the server refuses the request has nothing to fear from it.
-pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: ServerTime) {
-    let at = refused_from(&core, not_after);
+pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: &NotAfter) {
+    let at = refused_from(not_after);
     let giving_back = core.giving_back();
     core.worker.clone().detach(async move {
         let _giving_back = giving_back;
@@ -83,9 +97,9 @@ pub(crate) fn take_back_after(core: Arc<Core>, grant: Arc<Grant>, not_after: Ser
 }
 
 /// Returns when the server will refuse a request as late, by what is known of its clock.
-fn refused_from(core: &Core, not_after: ServerTime) -> Tick {
+fn refused_from(not_after: &NotAfter) -> Tick {
     let now = Tick::now();
-    late_from(now, core.store.at_least(now), not_after, core.store.patience())
+    late_from(now, not_after.clock.at_least(now), not_after.at, not_after.patience)
 }
 
 /// Returns when a server whose clock shows at least `server` at `now` will refuse a request as late. Where its clock is not known,

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 /// Leases that are due within this time are renewed together.
 const BATCH_WINDOW: Duration = Duration::from_millis(50);
 
-/// The most leases that one call renews. A script blocks the server while it runs.
+/// The most leases that one call renews, all on one server. A script blocks the server while it runs.
 const BATCH_SIZE: usize = 256;
 
 /// The leases of one client.
@@ -123,7 +123,12 @@ impl Renewer {
             let now = Tick::now();
             match self.next(now) {
                 Action::Renew(due) => {
-                    for batch in due.chunks(BATCH_SIZE) {
+                    // A server that is out of reach must cost no lease on another one.
+                    let mut by_server: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+                    for grant in due {
+                        by_server.entry(self.0.store.place(&grant.spec.names)).or_default().push(grant);
+                    }
+                    for batch in by_server.values().flat_map(|due| due.chunks(BATCH_SIZE)) {
                         // In a task of its own, so that a slow server does not delay the next renewals.
                         let (this, batch) = (self.clone(), batch.to_vec());
                         self.0.worker.detach(async move { this.renew(batch).await });

@@ -3,6 +3,7 @@
 use crate::clock::ServerTime;
 use crate::error::Result;
 use crate::format::scheme::Names;
+use crate::store::clock::Clock;
 use crate::store::operations::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Forget, Forgotten, Found, Hit, NotSent, Peek, Ping, Read,
     ReadValue, Refresh, Release, Released, Renew, Seen, Sent, Time,
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A place for records. Each request is one atomic operation, and at most one round trip.
@@ -31,6 +33,14 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// Sends a request and blocks the calling thread until the answer.
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer>;
+
+    /// The clock of the server that has these keys at present. It learns from each reply that has the time.
+    fn clock(&self, names: &Names) -> Arc<Clock>;
+
+    /// Which server has these keys at present. Renewals for one server go together.
+    fn place(&self, _: &Names) -> usize {
+        0
+    }
 
     /// The longest time that a request can take, its repeat included.
     fn patience(&self) -> Duration;
@@ -82,10 +92,32 @@ pub(crate) enum Request<'a> {
     Renew(&'a Renew<'a>),
     Look(Look<'a>),
     Forget(&'a Names),
-    /// The server's time.
-    Time,
+    /// The time of the server that has these keys.
+    Time(&'a Names),
     /// A sign of life. Not [`Time`](Self::Time): a server that is still loading its data tells the time and grants nothing.
     Ping,
+}
+
+impl<'a> Request<'a> {
+    /// The keys that it concerns, if they are those of one lock.
+    #[cfg(feature = "redis")]
+    pub(crate) fn names(&self) -> Option<&'a Names> {
+        Some(match *self {
+            Self::Acquire(&Acquire { names, .. })
+            | Self::End(
+                End::Release(&Release { names, .. })
+                | End::Refresh(&Refresh { release: Release { names, .. }, .. })
+                | End::Abandon(&Abandon { names, .. })
+                | End::Fail(&Fail { names, .. }),
+            )
+            | Self::Look(
+                Look::Read(names) | Look::Peek(names) | Look::Value(names) | Look::Hit(&Hit { names, .. }),
+            )
+            | Self::Forget(names)
+            | Self::Time(names) => names,
+            Self::Renew(_) | Self::Ping => return None,
+        })
+    }
 }
 
 /// The ways to end a turn.
@@ -145,6 +177,17 @@ pub(crate) enum Reply {
     Alive,
 }
 
+impl Reply {
+    /// The server's time, in replies that have it.
+    pub(crate) fn now(&self) -> Option<ServerTime> {
+        match self {
+            Self::Acquired(reply) => reply.now(),
+            Self::Time(now) => Some(*now),
+            _ => None,
+        }
+    }
+}
+
 /// A request whose reply has a type of its own.
 pub(crate) trait Operation: Sync {
     type Reply: Send;
@@ -188,6 +231,6 @@ operations! {
     Hit<'_>, Seen: |hit| Request::Look(Look::Hit(hit)), Reply::Seen(seen) => seen;
     ReadValue<'_>, Option<Excerpt>: |read| Request::Look(Look::Value(read.0)), Reply::Value(value) => value;
     Forget<'_>, Forgotten: |forget| Request::Forget(forget.0), Reply::Forgotten(reply) => reply;
-    Time, ServerTime: |_this| Request::Time, Reply::Time(now) => now;
+    Time<'_>, ServerTime: |time| Request::Time(time.0), Reply::Time(now) => now;
     Ping, (): |_this| Request::Ping, Reply::Alive => ();
 }

@@ -4,6 +4,7 @@
 //! [`Request`](backend::Request) and returns an [`Answer`]: [memory](memory) does so under a mutex, Redis by scripts.
 
 pub(crate) mod backend;
+mod clock;
 mod copies;
 mod hints;
 mod last_failure;
@@ -20,7 +21,7 @@ mod operations;
 pub(crate) mod redis;
 mod wakeups;
 
-use crate::clock::{ServerClock, ServerTime, Tick};
+use crate::clock::{ServerTime, Tick};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::{Header, Label};
 use crate::format::scheme::Names;
@@ -30,10 +31,10 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use clock::Clock;
 pub(crate) use copies::LocalCopy;
 pub(crate) use hints::Hint;
 use hints::Hints;
-use last_failure::LastFailure;
 use memory::Memory;
 pub(crate) use operations::{
     Abandon, Acquire, Acquired, Excerpt, Extent, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek,
@@ -52,13 +53,10 @@ pub(crate) enum Notify {
     OnChange,
 }
 
-/// A backend with typed operations, an estimate of its clock, and the wake-ups of this process.
+/// A backend with typed operations, and the wake-ups of this process.
 #[derive(Debug)]
 pub(crate) struct Store {
     backend: Box<dyn Backend>,
-    clock: Arc<ServerClock>,
-    /// Locked by the one caller that asks for the time.
-    asking: tokio::sync::Mutex<LastFailure<Error>>,
     wakeups: Wakeups,
     hints: Hints,
     /// The process that made it.
@@ -66,21 +64,14 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// `wakeups` are those that the backend notifies, and `clock` is the one that it forgets when its server changes.
-    pub(crate) fn new(backend: impl Backend + 'static, wakeups: Wakeups, clock: Arc<ServerClock>) -> Self {
-        Self {
-            backend: Box::new(backend),
-            clock,
-            asking: tokio::sync::Mutex::default(),
-            wakeups,
-            hints: Hints::default(),
-            process: std::process::id(),
-        }
+    /// `wakeups` are those that the backend notifies.
+    pub(crate) fn new(backend: impl Backend + 'static, wakeups: Wakeups) -> Self {
+        Self { backend: Box::new(backend), wakeups, hints: Hints::default(), process: std::process::id() }
     }
 
     pub(crate) fn memory() -> Self {
         let wakeups = Wakeups::default();
-        Self::new(Memory::new(wakeups.clone()), wakeups, Arc::new(ServerClock::new()))
+        Self::new(Memory::new(wakeups.clone()), wakeups)
     }
 
     #[cfg(test)]
@@ -185,49 +176,38 @@ impl Store {
         self.backend.patience()
     }
 
-    /// The server's time. Only the first call asks the server, once for all callers.
-    pub(crate) async fn now(&self) -> Result<ServerTime> {
+    /// The clock of the server that has these keys at present.
+    pub(crate) fn clock(&self, names: &Names) -> Arc<Clock> {
+        self.backend.clock(names)
+    }
+
+    /// Which server has these keys at present.
+    pub(crate) fn place(&self, names: &Names) -> usize {
+        self.backend.place(names)
+    }
+
+    /// The time of the server that has these keys. Only the first call asks it, once for all callers.
+    pub(crate) async fn now(&self, names: &Names) -> Result<ServerTime> {
         let asked = Tick::now();
-        if let Some(now) = self.clock.at(asked) {
+        let clock = self.clock(names);
+        if let Some(now) = clock.at(asked) {
             return Ok(now);
         }
-        let mut failure = self.asking.lock().await;
+        let mut failure = clock.asking.lock().await;
         if let Some(error) = failure.since(asked) {
             return Err(error.again());
         }
-        let sent = Tick::now();
-        if let Some(now) = self.clock.at(sent) {
+        // Another caller has asked meanwhile, or has found out which server it is.
+        if let Some(now) = self.clock(names).at(Tick::now()) {
             return Ok(now);
         }
-        match self.call(&Time).await {
-            Ok(now) => Ok(self.learn(now, sent)),
-            Err(error) => {
-                failure.note(error.again());
-                Err(error)
-            }
-        }
+        self.call(&Time(names)).await.inspect_err(|error| failure.note(error.again()))
     }
 
-    /// The server's time at `tick`, if it is known.
-    pub(crate) fn estimate(&self, tick: Tick) -> Option<ServerTime> {
-        self.clock.at(tick)
-    }
-
-    /// The earliest that the server's time can be at `tick`, if it is known.
-    pub(crate) fn at_least(&self, tick: Tick) -> Option<ServerTime> {
-        self.clock.at_least(tick)
-    }
-
-    /// The moment at which the server's clock shows this time; now if that has passed, `None` if its clock is not known.
-    pub(crate) fn tick_at(&self, server: ServerTime) -> Option<Tick> {
+    /// The moment at which that server's clock shows this time; now if that has passed, `None` if its clock is not known.
+    pub(crate) fn tick_at(&self, names: &Names, server: ServerTime) -> Option<Tick> {
         let now = Tick::now();
-        Some(now + self.clock.at(now)?.until(server))
-    }
-
-    /// Learns the server's time from the reply to a request that was sent at `sent`.
-    pub(crate) fn learn(&self, server: ServerTime, sent: Tick) -> ServerTime {
-        self.clock.learn(server, sent, Tick::now());
-        server
+        Some(now + self.clock(names).at(now)?.until(server))
     }
 }
 

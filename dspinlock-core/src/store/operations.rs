@@ -4,7 +4,9 @@ use crate::clock::ServerTime;
 use crate::format::record::Tag;
 use crate::format::scheme::Names;
 use crate::options::Replicas;
+use crate::store::clock::Clock;
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A record that may be replaced if it is still there, byte for byte.
@@ -18,12 +20,15 @@ pub(crate) struct Replace {
 /// Takes a key that is free, is COMPUTED where `relock` is set, or holds what `replace` names (a *steal*).
 ///
 /// A repeat by the same tag is granted again, with a higher fencing token: nobody has heard of the first one.
+#[derive(Clone, Copy)]
 pub(crate) struct Acquire<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) lease: Duration,
     /// The server refuses the request after this moment, so that a delayed request can't outlive its compensation.
     pub(crate) not_after: ServerTime,
+    /// The clock on which `not_after` is read, where that is not sure to be the clock of the server that is asked.
+    pub(crate) clock: Option<&'a Arc<Clock>>,
     pub(crate) relock: bool,
     pub(crate) replace: Option<&'a Replace>,
     /// How many fencing tokens to reserve after the one that is granted.
@@ -118,8 +123,8 @@ pub(crate) struct Release<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
     pub(crate) expire: Option<Duration>,
-    /// The name of this process, which does not count among the others that wait.
-    pub(crate) caller: &'a str,
+    /// The name of this process, which does not count among the others that wait. Without it they are not counted.
+    pub(crate) caller: Option<&'a str>,
     /// The value to store beside COMPUTED, and how long to keep it.
     pub(crate) value: Option<(&'a Sent, Duration)>,
 }
@@ -216,6 +221,7 @@ pub(crate) struct Abandon<'a> {
 pub(crate) struct Renew<'a>(pub(crate) Vec<RenewOne<'a>>);
 
 /// One lock of a [`Renew`].
+#[derive(Clone, Copy)]
 pub(crate) struct RenewOne<'a> {
     pub(crate) names: &'a Names,
     pub(crate) tag: &'a Tag,
@@ -255,7 +261,7 @@ pub(crate) enum Forgotten {
 }
 
 /// Asks for the server's time.
-pub(crate) struct Time;
+pub(crate) struct Time<'a>(pub(crate) &'a Names);
 
 /// Asks for a sign of life.
 pub(crate) struct Ping;

@@ -57,6 +57,19 @@ impl Wakeups {
         drop(dropped);
     }
 
+    /// Wakes the listeners of the keys that `concerns` names, and drops all copies: these keys have another server from now on,
+    /// and what happened meanwhile was not notified.
+    #[cfg(feature = "redis")]
+    pub(crate) fn wake_where(&self, concerns: impl Fn(&str) -> bool) {
+        let keys = self.keys();
+        for (_, sender) in keys.iter().filter(|(key, _)| concerns(key)) {
+            sender.send_replace(());
+        }
+        let dropped = self.0.copies.take_all();
+        drop(keys);
+        drop(dropped);
+    }
+
     /// Wakes all listeners: after the loss of a connection or a flush, any key may have changed; and a client that shuts down has
     /// no more waiters.
     pub(crate) fn wake_all(&self) {

@@ -185,7 +185,7 @@ impl CacheRequest {
             names: &self.spec.names,
             tag,
             expire: self.spec.options.expire,
-            caller: &self.core.id,
+            caller: Some(&self.core.id),
             value: Some((&value, life)),
         };
         match self.core.store.call(&Refresh { release, seen }).await {

@@ -88,7 +88,7 @@ impl CacheRequest {
             Err(error) => return Some(FlightResult::Error(self.spec.name(error))),
         };
         hint.note(Some(bytes.len()));
-        let until = header.until.and_then(|until| store.tick_at(until));
+        let until = header.until.and_then(|until| store.tick_at(names, until));
         Some(FlightResult::Value(Stored {
             payload: header.content(bytes),
             record: Some(record.into()),

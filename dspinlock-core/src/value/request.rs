@@ -222,7 +222,13 @@ impl CacheRequest {
 
     /// The server's time `rest` from now; zero if either is not known.
     pub(super) fn server_time_in(&self, rest: Option<Duration>) -> ServerTime {
-        self.core.store.estimate(Tick::now()).zip(rest).map(|(now, rest)| now + rest).unwrap_or_default()
+        self.core
+            .store
+            .clock(&self.spec.names)
+            .at(Tick::now())
+            .zip(rest)
+            .map(|(now, rest)| now + rest)
+            .unwrap_or_default()
     }
 
     fn timed_out(&self) -> Error {

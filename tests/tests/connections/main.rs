@@ -1,5 +1,6 @@
 //! Clients: where they can be used, over which connections, and what happens when the server goes away.
 
+mod addresses;
 mod advice;
 mod brought;
 mod changes;

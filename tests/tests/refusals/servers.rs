@@ -5,6 +5,7 @@ use dspinlock::{Client, Config, ErrorKind};
 use dspinlock_testkit::Server;
 use dspinlock_tests::{eventually, ms};
 use std::error::Error as _;
+use std::io::Write;
 use std::net::TcpListener;
 
 fn config(port: u16) -> Config {
@@ -109,6 +110,40 @@ fn a_database_that_is_not_there() {
         Fault::Lasts,
         &["db index is out of range"],
     );
+}
+
+#[test]
+fn a_node_of_a_cluster_by_the_url_of_a_server() {
+    let server = Server::start_with(&["--cluster-enabled", "yes"]);
+    backend_error(
+        &client(&config(server.port()).with_db(1)),
+        server.port(),
+        Fault::Lasts,
+        &["cluster mode", "`redis-cluster://host`"],
+    );
+}
+
+/// Whatever it speaks, a port that is no server's is a mistake in the address, and not an outage.
+#[test]
+fn a_server_that_speaks_something_else() {
+    let web = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = web.local_addr().unwrap().port();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for stream in web.incoming() {
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let client = client(&config(port));
+    for api in APIS {
+        let error = refused(&client, api);
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Config, false), "{error}");
+        assert!(
+            error.to_string().contains("no Redis") && error.to_string().contains("`rediss://`"),
+            "{error}"
+        );
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
 }
 
 #[test]

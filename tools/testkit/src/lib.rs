@@ -3,6 +3,8 @@
 //!
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
 //!   error that says so: no test passes because a server is missing.
+//! - [`Cluster`] starts a private cluster, moves its slots and fails its primaries.
+//! - With the feature `tls`, `TlsServer` is one that speaks TLS, and `Authority` makes its certificates.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
 //! - [`svg`] draws the pictures of the tools.
@@ -10,6 +12,7 @@
 //!   passes.
 
 mod child;
+mod cluster;
 mod info;
 mod process;
 mod proxy;
@@ -17,9 +20,14 @@ mod request;
 mod resp;
 mod server;
 pub mod svg;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use child::{Child, Ended, this_program};
+pub use cluster::{Cluster, Migration};
 pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
 pub use server::{Server, StartError};
+#[cfg(feature = "tls")]
+pub use tls::{Authority, Identity, TlsServer};

@@ -322,13 +322,13 @@ fn connect(port: u16, extra: &[String]) -> io::Result<Connection> {
 }
 
 /// A random port, since other test processes look for ports at the same time.
-fn random_port() -> u16 {
+pub(crate) fn random_port() -> u16 {
     // Each `RandomState` has keys of its own, which is all the randomness needed here.
     let offset = RandomState::new().hash_one(process::id()) % u64::from(PORTS.end - PORTS.start);
     PORTS.start + u16::try_from(offset).unwrap_or_default()
 }
 
-fn new_dir(port: u16) -> io::Result<PathBuf> {
+pub(crate) fn new_dir(port: u16) -> io::Result<PathBuf> {
     let name =
         format!("dspinlock-server-{}-{port}-{:08x}", process::id(), RandomState::new().hash_one(port) >> 32);
     let dir = env::temp_dir().join(name);

@@ -59,6 +59,10 @@ impl Backend for Faulty {
         self.deliver(request, fault)
     }
 
+    fn clock(&self, names: &Names) -> Arc<Clock> {
+        self.memory.clock(names)
+    }
+
     fn patience(&self) -> Duration {
         S
     }
@@ -73,7 +77,7 @@ fn has_same_reply_again(request: Request<'_>) -> bool {
     match request {
         // Tokens that are reserved can be counted.
         Request::Acquire(acquire) => acquire.reserve == 0,
-        Request::Renew(_) | Request::Look(_) | Request::Time | Request::Ping => true,
+        Request::Renew(_) | Request::Look(_) | Request::Time(_) | Request::Ping => true,
         Request::End(_) | Request::Forget(_) => false,
     }
 }
@@ -85,7 +89,8 @@ fn with(faults: &'static [Fault], in_doubt: bool, by_async: bool) -> Rig {
     let backend = Faulty { memory, faults, in_doubt, requests: AtomicUsize::new(0) };
     Rig {
         name: "the faulty store",
-        store: Arc::new(Store::new(backend, wakeups, Arc::new(crate::clock::ServerClock::new()))),
+        store: Arc::new(Store::new(backend, wakeups)),
+        key: "example".to_owned(),
         names: names("example"),
         by_async: by_async.then(runtime),
         here: false,
@@ -112,7 +117,7 @@ fn a_lost_reply_leaves_doubt_only_where_there_is_some() {
         assert!(repeated && is_granted(&reply), "{reply:?}");
     };
     let release = |expire| {
-        let release = Release { names, tag, expire, caller: "me", value: None };
+        let release = Release { names, tag, expire, caller: Some("me"), value: None };
         store.call_blocking(&release).unwrap()
     };
     granted(store.call_blocking(&acquire(names, tag)).unwrap());

@@ -125,7 +125,7 @@ fn a_text_that_is_no_token_counts_as_lost(rig: &Rig) {
 }
 
 fn the_locks_of_a_slot_share_a_sequence(rig: &Rig) {
-    let [one, other] = neighbours("example");
+    let [one, other] = neighbours(&rig.key);
     let take = |names, id, reserve| match rig.call(&Acquire { reserve, ..acquire(names, &tag(id)) }) {
         Acquired::Granted { fence, .. } => fence,
         reply => panic!("{reply:?}"),
@@ -205,7 +205,7 @@ fn an_abandoned_key_is_free_and_a_computed_one_stays(rig: &Rig) {
 }
 
 fn renewals_extend_only_locks_that_are_still_held(rig: &Rig) {
-    let other = names("other");
+    let other = names(&format!("{}, another", rig.key));
     rig.granted(&tag(1));
     assert!(is_granted(&rig.call(&acquire(&other, &tag(2)))));
     let renew = |names, tag, life| RenewOne { names, tag, life };

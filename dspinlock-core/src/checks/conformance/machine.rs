@@ -344,7 +344,7 @@ fn sent(end: Option<&End>) -> Sent {
 fn release<'a>(names: &'a Names, tag: &'a Tag, end: Option<&End>, value: &'a Sent) -> Release<'a> {
     let expire = end.map(|end| time(end.expire));
     let value = end.map(|end| (value, time(end.value_life)));
-    Release { names, tag, expire, caller: "me", value }
+    Release { names, tag, expire, caller: Some("me"), value }
 }
 
 fn acquired(reply: Acquired) -> Answer {

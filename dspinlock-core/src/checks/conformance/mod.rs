@@ -1,4 +1,4 @@
-//! What every store must do: one suite, run against each of them. On Redis it runs by all three doors.
+//! What every store must do: one suite, run against each of them. On Redis and on a cluster it runs by all three doors.
 //!
 //! To test another store, write a factory of its [`Rig`], and add a line to [`conformance!`].
 
@@ -24,9 +24,17 @@ macro_rules! conformance {
             mod by_async { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(true)); })* }
             mod blocking { $(#[test] fn $name() { super::super::$name(&super::super::super::redis_only::rig(false)); })* }
         }
+        #[cfg(feature = "redis")]
+        mod cluster {
+            mod by_task { $(#[test] fn $name() { super::super::$name(&super::super::super::cluster_only::rig_of_a_task()); })* }
+            mod by_async { $(#[test] fn $name() { super::super::$name(&super::super::super::cluster_only::rig(true)); })* }
+            mod blocking { $(#[test] fn $name() { super::super::$name(&super::super::super::cluster_only::rig(false)); })* }
+        }
     };
 }
 
+#[cfg(feature = "redis")]
+mod cluster_only;
 mod faulty;
 mod locks;
 mod machine;
@@ -42,6 +50,8 @@ const FAR: ServerTime = ServerTime(u64::MAX / 4);
 struct Rig {
     name: &'static str,
     store: Arc<Store>,
+    /// What is locked. Others have other keys in the same store.
+    key: String,
     names: Names,
     /// Set to test the async doors.
     by_async: Option<tokio::runtime::Runtime>,
@@ -59,7 +69,8 @@ fn memory() -> Rig {
     let stranger = memory.clone();
     Rig {
         name: "memory",
-        store: Arc::new(Store::new(memory, wakeups, Arc::new(crate::clock::ServerClock::new()))),
+        store: Arc::new(Store::new(memory, wakeups)),
+        key: "example".to_owned(),
         names: names("example"),
         by_async: None,
         here: false,
@@ -103,7 +114,7 @@ impl Rig {
     }
 
     fn release(&self, tag: &Tag, expire: Option<Duration>) -> Released {
-        self.call(&Release { names: &self.names, tag, expire, caller: "me", value: None })
+        self.call(&Release { names: &self.names, tag, expire, caller: Some("me"), value: None })
     }
 
     fn abandon(&self, tag: &Tag) -> bool {
@@ -173,6 +184,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
         tag,
         lease: 10 * S,
         not_after: FAR,
+        clock: None,
         relock: true,
         replace: None,
         reserve: 0,
@@ -185,7 +197,7 @@ fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
 /// A release with a value.
 fn publish<'a>(names: &'a Names, tag: &'a Tag, value: &'a Sent, expire: Duration) -> Release<'a> {
     let value = Some((value, expire + 60 * S));
-    Release { names, tag, expire: Some(expire), caller: "me", value }
+    Release { names, tag, expire: Some(expire), caller: Some("me"), value }
 }
 
 /// The bytes of a value, which is small here.

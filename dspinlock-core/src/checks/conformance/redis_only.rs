@@ -33,6 +33,7 @@ fn on(server: Server, by_async: bool) -> (Rig, Arc<Server>) {
     let rig = Rig {
         name: "Redis",
         store: Arc::clone(&client.core().store),
+        key: "example".to_owned(),
         names: names("example"),
         by_async: by_async.then(runtime),
         here: false,
@@ -246,7 +247,7 @@ fn another_type_at_the_fences_key_is_reported_and_stays() {
 fn a_token_early_in_a_second_has_all_digits() {
     let rig = rig(false);
     loop {
-        let time = rig.call(&Time);
+        let time = rig.call(&Time(&rig.names));
         if time.0 % 1_000_000 < 50_000 {
             assert!(rig.granted(&tag(1)).abs_diff(time.0) < 60_000_000);
             return;

@@ -180,6 +180,7 @@ impl Protocol {
             tag,
             lease: self.options.first_lease(),
             not_after,
+            clock: None,
             // As with a custom scheme: a COMPUTED record is replaced only by a caller that has seen it.
             relock: false,
             replace,
@@ -221,7 +222,7 @@ impl Protocol {
             names: &self.names,
             tag: self.tag(named),
             expire: self.options.expire,
-            caller: "model",
+            caller: Some("model"),
             value: None,
         };
         let now = now(world);

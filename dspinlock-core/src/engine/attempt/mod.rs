@@ -190,11 +190,11 @@ impl Attempt {
     /// Sends the first request of a caller that wants no value. It is as cheap as can be: wake-ups are for callers that ask
     /// again.
     async fn first(&mut self, door: Door) -> Result<Progress> {
-        let now = match self.server_time().await {
-            Ok(now) => now,
+        let time = match self.server_time().await {
+            Ok(time) => time,
             Err(error) => return self.failed(error),
         };
-        let request = self.prepare(now, false);
+        let request = self.prepare(time, false);
         let acquire = request.acquire(self);
         // While the thread of this task is blocked, the reply is not read, and nobody knows who holds the lock.
         let asking = self.caller.upgrade().and_then(|caller| caller.ask(&self.spec));
@@ -202,7 +202,6 @@ impl Attempt {
             Door::Task => self.core.store.call_here(&acquire).await,
             Door::Thread => self.core.store.call_blocking(&acquire),
         };
-        self.learn(&request, &reply);
         let progress = self.take(request, reply, Notify::NotAsked)?;
         if let (Some(asking), Progress::Done(Outcome::Entered(_))) = (asking, &progress) {
             asking.granted();

@@ -4,24 +4,24 @@ use crate::clock::{ServerTime, Tick};
 use crate::engine::attempt::{Attempt, Fetched, NextRequest, Outcome, Progress};
 use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
-use crate::engine::pending::{Pending, take_back_after};
+use crate::engine::pending::{NotAfter, Pending, take_back_after};
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Tag, owner};
 use crate::format::scheme::Turn;
-use crate::store::{Acquire, Acquired, Fetch, Listener, Notify, Replace};
+use crate::store::{Acquire, Acquired, Clock, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
 
 impl Attempt {
     /// Sends the next request, awaits the reply and all of the value that comes with it, and takes them in.
     pub(super) async fn ask(&mut self, listener: Option<&mut Listener>, is_queued: bool) -> Result<Progress> {
         let core = Arc::clone(&self.core);
-        let now = match self.server_time().await {
-            Ok(now) => now,
+        let time = match self.server_time().await {
+            Ok(time) => time,
             Err(error) => return self.failed(error),
         };
-        let request = self.prepare(now, is_queued);
+        let request = self.prepare(time, is_queued);
         let (reply, notify) = match listener {
             Some(listener) => {
                 listener.attend();
@@ -29,18 +29,20 @@ impl Attempt {
             }
             None => (core.store.call(&request.acquire(self)).await, Notify::NotAsked),
         };
-        self.learn(&request, &reply);
         let reply = self.complete(reply).await;
         self.take(request, reply, notify)
     }
 
-    /// The server's time. Only the first call asks the server, on the library's own thread.
-    pub(super) async fn server_time(&self) -> Result<ServerTime> {
-        if let Some(now) = self.core.store.estimate(Tick::now()) {
-            return Ok(now);
+    /// The server's clock, and the time on it. Only the first call asks the server, on the library's own thread.
+    pub(super) async fn server_time(&self) -> Result<(Arc<Clock>, ServerTime)> {
+        loop {
+            let clock = self.core.store.clock(&self.spec.names);
+            if let Some(now) = clock.at(Tick::now()) {
+                return Ok((clock, now));
+            }
+            let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+            self.core.worker.attend(async move { core.store.now(&spec.names).await }).await?;
         }
-        let core = Arc::clone(&self.core);
-        self.core.worker.attend(async move { core.store.now().await }).await
     }
 
     /// Reads on where a reply has only the beginning of the value.
@@ -60,7 +62,7 @@ impl Attempt {
     }
 
     /// Makes the next request, and arms its compensation: from now on it is pending.
-    pub(super) fn prepare(&mut self, now: ServerTime, is_queued: bool) -> Request {
+    pub(super) fn prepare(&mut self, (clock, now): (Arc<Clock>, ServerTime), is_queued: bool) -> Request {
         self.attempts += 1;
         // A new id, so that taking back one request never takes away the lock of another, whatever else a scheme puts
         // into the tag. A new timestamp, since Python judges the age of a record by it.
@@ -68,10 +70,10 @@ impl Attempt {
         let owner = owner(self.core.store.process(), self.spec.function);
         let turn = Turn { id, owner, timestamp: now.isoformat() };
         let tag = Tag::new(self.spec.scheme.tag(&turn), &self.spec.names.separator);
-        let not_after = now + self.core.store.patience();
+        let patience = self.core.store.patience();
+        let not_after = NotAfter { at: now + patience, clock, patience };
         Request {
             sent: Tick::now(),
-            not_after,
             // A wake-up may have come before the record may be replaced.
             replace: self.next.replace.take_if(|_| Tick::now() >= self.next.at),
             is_queued,
@@ -79,13 +81,6 @@ impl Attempt {
             // the clock, from which they start again when the keys are lost.
             reserve: if is_queued { self.spec.handoffs() } else { 0 },
             pending: Pending::new(Arc::clone(&self.core), Arc::clone(&self.spec), tag, not_after),
-        }
-    }
-
-    /// Takes in the server's time. Call it before what may take longer, such as reading on a large value.
-    pub(super) fn learn(&self, request: &Request, reply: &Result<Acquired>) {
-        if let Some(now) = reply.as_ref().ok().and_then(Acquired::now) {
-            self.core.store.learn(now, request.sent);
         }
     }
 
@@ -181,12 +176,13 @@ impl Attempt {
 
     /// The guard of the lock that the request was granted.
     fn granted(&self, request: Request, fence: u64, repeated: bool) -> Result<Guard> {
+        let not_after = repeated.then(|| request.pending.not_after().clone());
         let (spec, tag) = (Arc::clone(&self.spec), request.pending.settle());
         let process = self.core.store.process();
         let grant = Arc::new(Grant::new(process, spec, tag, fence, request.sent, request.reserve));
         self.core.renewer.add(&grant);
-        if repeated {
-            take_back_after(Arc::clone(&self.core), Arc::clone(&grant), request.not_after);
+        if let Some(not_after) = not_after {
+            take_back_after(Arc::clone(&self.core), Arc::clone(&grant), &not_after);
         }
         let guard = Guard::new(&self.core, grant);
         // A shutdown that began just now may not have seen the grant. Then the guard's drop gives the lock back.
@@ -245,7 +241,6 @@ fn fetched(fetched: Fetched) -> Progress {
 /// A request on its way.
 pub(super) struct Request {
     sent: Tick,
-    not_after: ServerTime,
     replace: Option<Replace>,
     /// Whether the caller is the first of the local queue.
     is_queued: bool,
@@ -261,7 +256,8 @@ impl Request {
             names: &attempt.spec.names,
             tag: self.pending.tag(),
             lease: options.first_lease(),
-            not_after: self.not_after,
+            not_after: self.pending.not_after().at,
+            clock: Some(&self.pending.not_after().clock),
             relock: attempt.spin.relocks(),
             replace: self.replace.as_ref(),
             reserve: self.reserve,

@@ -2,7 +2,7 @@
 
 mod checks;
 mod names;
-mod slot;
+pub(crate) mod slot;
 
 pub(crate) use names::Names;
 

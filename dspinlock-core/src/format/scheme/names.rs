@@ -11,6 +11,8 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) record: String,
+    /// The cluster slot of all these keys.
+    pub(crate) hash_slot: u16,
     /// Holds the highest fencing token of all locks in the record's cluster slot. The number in its name is the smallest one that
     /// puts it there.
     pub(crate) fence: String,
@@ -51,8 +53,9 @@ impl Names {
                 format!("the scheme's key {record:?} has braces that are not a hash tag; leave them out");
             return Err(config(what));
         }
+        let hash_slot = slot::slot(&record);
         let mut number = itoa::Buffer::new();
-        let fence = [scheme.prefix(), ":fence:{", number.format(slot::number(&record)), "}"].concat();
+        let fence = [scheme.prefix(), ":fence:{", number.format(slot::number(hash_slot)), "}"].concat();
         if record == fence {
             let what = "that is where the fencing tokens are; choose another name in `Scheme::key`";
             return Err(config(format!("the scheme's key is {record:?}, and {what}")));
@@ -61,7 +64,7 @@ impl Names {
             "," => Cow::Borrowed(","),
             other => Cow::Owned(other.to_owned()),
         };
-        Ok(Self { record, fence, separator })
+        Ok(Self { record, hash_slot, fence, separator })
     }
 
     /// Holds the value.
@@ -132,7 +135,8 @@ mod tests {
         assert_eq!(named.record, "staging,billing,7");
         assert_eq!(named.fence, "staging:fence:{3953}");
         for names in [bare, named, names(&Fixed("a:{b}:c"), None).unwrap()] {
-            let at = slot::number(&names.record);
+            let at = names.hash_slot;
+            assert_eq!(slot::slot(&names.record), at);
             for key in [
                 &names.fence,
                 &names.value(),
@@ -140,7 +144,7 @@ mod tests {
                 &names.beside("wait"),
                 &names.of_the_mark().record,
             ] {
-                assert_eq!(slot::number(key), at, "{key}");
+                assert_eq!(slot::slot(key), at, "{key}");
             }
         }
     }

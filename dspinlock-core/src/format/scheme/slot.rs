@@ -3,20 +3,20 @@
 use once_cell::sync::Lazy;
 
 /// How many slots there are.
-const SLOTS: usize = 16_384;
+pub(crate) const SLOTS: u16 = 16_384;
 
 /// The smallest number for each slot whose decimal text hashes to it.
 static NUMBERS: Lazy<Vec<u32>> = Lazy::new(numbers);
 
 /// The slot of a key. All keys with the same [hash tag](hash_tag) share one.
-fn slot(key: &str) -> usize {
+pub(crate) fn slot(key: &str) -> u16 {
     let hashed = hash_tag(key).unwrap_or(key);
-    usize::from(hashed.bytes().fold(0, crc16)) % SLOTS
+    hashed.bytes().fold(0, crc16) % SLOTS
 }
 
-/// The smallest number whose decimal text hashes to the slot of this key.
-pub(super) fn number(key: &str) -> u32 {
-    NUMBERS[slot(key)]
+/// The smallest number whose decimal text hashes to this slot.
+pub(super) fn number(slot: u16) -> u32 {
+    NUMBERS[usize::from(slot)]
 }
 
 /// The part of a key that Redis Cluster hashes: the text between the first `{` and the next `}`, unless it is empty.
@@ -35,7 +35,7 @@ fn crc16(sum: u16, byte: u8) -> u16 {
 
 /// Goes through the numbers until each slot has one. The sum of a number continues that of the number without its last digit.
 fn numbers() -> Vec<u32> {
-    let (mut numbers, mut left) = (vec![None; SLOTS], SLOTS);
+    let (mut numbers, mut left) = (vec![None; SLOTS.into()], SLOTS);
     let mut sums: Vec<u16> = Vec::new();
     for (number, digit) in (0..).zip((b'0'..=b'9').cycle()) {
         if left == 0 {
@@ -44,8 +44,8 @@ fn numbers() -> Vec<u32> {
         let before = if number < 10 { 0 } else { sums[sums.len() / 10] };
         let sum = crc16(before, digit);
         sums.push(sum);
-        let place = &mut numbers[usize::from(sum) % SLOTS];
-        left -= usize::from(place.is_none());
+        let place = &mut numbers[usize::from(sum % SLOTS)];
+        left -= u16::from(place.is_none());
         place.get_or_insert(number);
     }
     numbers.into_iter().flatten().collect()
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn each_slot_has_the_smallest_number_of_its_own() {
-        for (at, &number) in NUMBERS.iter().enumerate() {
+        for (at, &number) in (0..).zip(NUMBERS.iter()) {
             assert_eq!(slot(&number.to_string()), at);
         }
-        let mut first = vec![None; SLOTS];
+        let mut first = vec![None; SLOTS.into()];
         for number in 0..=*NUMBERS.iter().max().unwrap() {
-            first[slot(&number.to_string())].get_or_insert(number);
+            first[usize::from(slot(&number.to_string()))].get_or_insert(number);
         }
         assert!(first.into_iter().eq(NUMBERS.iter().copied().map(Some)));
     }

@@ -6,8 +6,9 @@ mod operations;
 
 use crate::clock::{ServerTime, Tick};
 use crate::error::Result;
-use crate::store::Wakeups;
+use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Request, Sending};
+use crate::store::{Clock, Wakeups};
 use crate::sync::lock;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(crate) use entries::Entries;
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     entries: Arc<Mutex<Entries>>,
+    clock: Arc<Clock>,
     wakeups: Wakeups,
 }
 
@@ -37,17 +39,19 @@ impl Now {
 impl Memory {
     /// Changes are notified to `wakeups`.
     pub(crate) fn new(wakeups: Wakeups) -> Self {
-        Self { entries: Arc::default(), wakeups }
+        Self { entries: Arc::default(), clock: Arc::default(), wakeups }
     }
 
     fn answer(&self, request: Request<'_>) -> Answer {
         let mut entries = lock(&self.entries);
-        let reply = entries.reply(request, Now::of_this_machine());
+        let now = Now::of_this_machine();
+        let reply = entries.reply(request, now);
         let changed = entries.take_changed();
         drop(entries);
         for key in changed {
             self.wakeups.wake(&key);
         }
+        self.clock.learn(reply.now(), now.tick);
         Answer { reply, tracked: true, repeated: false }
     }
 
@@ -65,6 +69,10 @@ impl Backend for Memory {
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
         Ok(self.answer(request))
+    }
+
+    fn clock(&self, _: &Names) -> Arc<Clock> {
+        Arc::clone(&self.clock)
     }
 
     fn patience(&self) -> Duration {

@@ -24,7 +24,7 @@ impl Entries {
             Request::Look(Look::Hit(hit)) => Reply::Seen(self.hit(hit, now)),
             Request::Look(Look::Value(names)) => Reply::Value(self.value(names, now.tick)),
             Request::Forget(names) => Reply::Forgotten(self.forget(names, now)),
-            Request::Time => Reply::Time(now.server),
+            Request::Time(_) => Reply::Time(now.server),
             Request::Ping => Reply::Alive,
         }
     }

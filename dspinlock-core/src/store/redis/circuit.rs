@@ -46,9 +46,14 @@ impl Circuit {
         trouble.failures >= OPENS_AFTER && trouble.open.replace(why.to_owned()).is_none()
     }
 
+    /// Whether the last call failed.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
     /// The last failure while the circuit is open; `None` while it is closed.
     pub(crate) fn refusal(&self) -> Option<String> {
-        if self.any.load(Ordering::Acquire) { self.trouble().open.clone() } else { None }
+        if self.is_troubled() { self.trouble().open.clone() } else { None }
     }
 }
 

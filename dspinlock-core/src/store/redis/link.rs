@@ -14,6 +14,14 @@ pub(crate) struct Limits {
     pub(crate) pool_size: usize,
 }
 
+impl Limits {
+    /// The longest time that one request to one server can take: a try over the connection of the caller's runtime, then one and
+    /// a repeat of the library's thread, each with a new connection.
+    pub(super) fn patience(self) -> Duration {
+        self.response_timeout + (self.connect_timeout + self.response_timeout) * 2
+    }
+}
+
 /// How many large values are on their way at a time, each over a connection of its own.
 pub(crate) const PIECE_LANES: usize = 2;
 
@@ -55,6 +63,8 @@ pub(crate) struct Batch {
     /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
+    /// Each command follows an `ASKING`: the node of a cluster that is asked is about to get the slot.
+    pub(crate) asking: bool,
     /// It begins something, and is not sent while the server is known to be out of reach. What ends or renews a turn is
     /// always worth a try.
     pub(crate) begins: bool,
@@ -63,12 +73,19 @@ pub(crate) struct Batch {
 impl Batch {
     /// One command that is always sent.
     pub(crate) fn plain(command: Cmd) -> Self {
-        Self { commands: vec![command], script: None, lenient: false, lane: Lane::Shared, begins: false }
+        Self {
+            commands: vec![command],
+            script: None,
+            lenient: false,
+            lane: Lane::Shared,
+            asking: false,
+            begins: false,
+        }
     }
 
     /// Reads and writes of values.
     pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
-        Self { commands, script: None, lenient: true, lane, begins: true }
+        Self { commands, script: None, lenient: true, lane, asking: false, begins: true }
     }
 
     /// The same with the source of the script in place of its digest, if the reply says that the server does not know it.
@@ -88,13 +105,15 @@ impl Batch {
     /// The only command, if it can be sent as it is.
     pub(super) fn single(&self) -> Option<&Cmd> {
         match &*self.commands {
-            [command] if !self.lenient => Some(command),
+            [command] if !self.lenient && !self.asking => Some(command),
             _ => None,
         }
     }
 
     /// The commands to write, each after one more whose reply is ignored.
     pub(super) fn pipeline(&self, before: Option<&Cmd>) -> Pipeline {
+        let asking = self.asking.then(|| redis::cmd("ASKING"));
+        let before = asking.as_ref().or(before);
         let mut pipeline = redis::pipe();
         for command in &self.commands {
             if let Some(before) = before {
@@ -180,7 +199,7 @@ impl Received {
     }
 
     pub(super) fn several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
-        let value = values.map(|mut values| match values.pop() {
+        let value = values.map_err(first_of).map(|mut values| match values.pop() {
             Some(only) if values.is_empty() => only,
             last => {
                 values.extend(last);
@@ -197,7 +216,14 @@ impl Received {
     }
 
     fn is_no_script(&self) -> bool {
-        self.value.as_ref().is_err_and(|error| error.code() == Some("NOSCRIPT"))
+        match &self.value {
+            Err(error) => error.code() == Some("NOSCRIPT"),
+            // Of several scripts, of which each may be refused.
+            Ok(Value::Array(replies)) => {
+                matches!(replies.first(), Some(Value::ServerError(error)) if error.code() == "NOSCRIPT")
+            }
+            Ok(_) => false,
+        }
     }
 }
 
@@ -224,6 +250,14 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// nothing.
     fn end_epoch(&self, _seen: u64) -> bool {
         false
+    }
+}
+
+/// The error of the first of several commands that was refused, as if it had been sent alone.
+fn first_of(error: RedisError) -> RedisError {
+    match error.clone().into_server_errors().as_deref() {
+        Some([(_, first), ..]) => first.clone().into(),
+        _ => error,
     }
 }
 

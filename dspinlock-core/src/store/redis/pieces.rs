@@ -212,9 +212,9 @@ impl Pieces {
                 Value::Array(values) => Ok(values),
                 _ => Err(self.server.unreadable()),
             },
-            Err(error) => {
-                self.lanes.failed(key, &error);
-                Err(error)
+            Err(failure) => {
+                self.lanes.failed(key, &failure.error);
+                Err(failure.error)
             }
         }
     }

@@ -56,8 +56,11 @@ impl Pool {
         }
     }
 
-    /// A connection for a blocking caller; `None` if all are in use.
+    /// A connection for a blocking caller; `None` if all are in use, or there are none.
     fn check_out(&self) -> Option<RedisResult<Dialed<Connection>>> {
+        if !self.dialer.opens_blocking() {
+            return None;
+        }
         {
             let mut connections = lock(&self.connections);
             if let Some(dialed) = connections.idle.pop() {

@@ -2,12 +2,13 @@
 
 use super::link::{Batch, Passing, breaks_connection};
 use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 11] = [
+const LASTING: [&str; 12] = [
     "noperm",
     "noauth",
     "wrongpass",
@@ -19,7 +20,34 @@ const LASTING: [&str; 11] = [
     "can't run this command",
     "can't access at least one of the keys",
     "db index is out of range",
+    "in cluster mode",
 ];
+
+/// The words of an error of a connection that lasts until the configuration changes.
+#[derive(Debug)]
+struct Misconfigured(String);
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misconfigured {}
+
+/// An error that is no outage: the configuration has to change.
+pub(super) fn misconfigured(words: String) -> RedisError {
+    io::Error::new(io::ErrorKind::InvalidInput, Misconfigured(words)).into()
+}
+
+/// The same error in these words, with what may have to change.
+pub(super) fn hinted(error: &io::Error, words: &str, hint: &str) -> RedisError {
+    io::Error::new(error.kind(), format!("{words}; {hint}")).into()
+}
+
+pub(super) fn is_misconfigured(error: &RedisError) -> bool {
+    inner(error).is_some_and(<dyn std::error::Error + Send + Sync>::is::<Misconfigured>)
+}
 
 /// Whether the server goes on refusing the same until somebody changes its access list, the credentials or the address.
 pub(super) fn lasts(error: &RedisError) -> bool {
@@ -30,10 +58,33 @@ pub(super) fn lasts(error: &RedisError) -> bool {
         | ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::CrossSlot | ServerErrorKind::Moved) => {
             true
         }
-        ErrorKind::Io => false,
+        ErrorKind::Io => is_misconfigured(error),
         _ => {
             let text = error.to_string().to_lowercase();
             LASTING.iter().any(|refusal| text.contains(refusal))
+        }
+    }
+}
+
+/// What a node of a cluster wants of a caller that asked for a key which it can't serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// The key's slot belongs to the node at this address.
+    Moved(String),
+    /// This one request belongs to the node at this address, since the slot is on its way there.
+    Ask(String),
+    /// The keys of the request are on both nodes, or on neither, while their slot is on its way.
+    TryAgain,
+}
+
+impl Redirect {
+    pub(super) fn of(error: &RedisError) -> Option<Self> {
+        let address = || error.redirect_node().map(|(address, _)| address.to_owned());
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => address().map(Self::Moved),
+            ErrorKind::Server(ServerErrorKind::Ask) => address().map(Self::Ask),
+            ErrorKind::Server(ServerErrorKind::TryAgain) => Some(Self::TryAgain),
+            _ => None,
         }
     }
 }
@@ -67,8 +118,11 @@ pub(super) fn passing(error: &RedisError) -> Option<Passing> {
 
 /// The text of an error without the secret, and its kind.
 pub(super) fn describe(error: &RedisError, secret: Option<&str>) -> (String, io::ErrorKind) {
-    let mut what =
-        if error.is_timeout() { "no reply in time".to_owned() } else { without_arguments(error.to_string()) };
+    let mut what = if error.is_timeout() && inner(error).is_none() {
+        "no reply in time".to_owned()
+    } else {
+        without_arguments(error.to_string())
+    };
     if secret.is_some_and(|secret| repeats(&what, secret)) {
         let kind = error.kind();
         what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
@@ -85,10 +139,15 @@ pub(super) fn without_arguments(mut refusal: String) -> String {
 }
 
 /// The system's own error behind one of a connection.
-fn io_error(error: &RedisError) -> Option<&io::Error> {
+pub(super) fn io_error(error: &RedisError) -> Option<&io::Error> {
     use std::error::Error;
     let source = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
     source.downcast_ref()
+}
+
+/// What the system's error was made of, if it was not the system that made it.
+pub(super) fn inner(error: &RedisError) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+    io_error(error)?.get_ref()
 }
 
 /// Whether a text has a recognisable part of the secret. A server may quote it, or cut it off.
@@ -108,6 +167,13 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     }
     if text.contains("noauth") {
         return Some("it wants a password, in the URL or by `Config::password`".to_owned());
+    }
+    if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
+        return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());
+    }
+    // Of all servers, a sentinel lacks the commands of each request.
+    if text.contains("unknown command") {
+        return Some("if the server is a sentinel, write `redis-sentinel://host/NAME`".to_owned());
     }
     if text.contains("one of the keys") {
         let keys = keys(batch);
@@ -188,6 +254,27 @@ mod tests {
         }
         assert!(!lasts(&io::Error::from(io::ErrorKind::ConnectionRefused).into()));
         assert!(!lasts(&io::Error::from(io::ErrorKind::TimedOut).into()));
+    }
+
+    /// The address is that of a sentinel, or of one node of a cluster.
+    #[test]
+    fn says_which_url_to_write() {
+        let batch = Batch::plain(redis::cmd("TIME"));
+        for (code, text, url) in [
+            ("MOVED", "14457 127.0.0.1:7803", "`redis-cluster://host`"),
+            ("ERR", "SELECT is not allowed in cluster mode", "`redis-cluster://host`"),
+            ("ERR", "unknown command 'TIME', with args beginning with: ", "`redis-sentinel://host/NAME`"),
+            ("ERR", "unknown command `EVALSHA`, with args beginning with: ", "`redis-sentinel://host/NAME`"),
+        ] {
+            let error = match code {
+                "MOVED" => redis::parse_redis_value(format!("-{code} {text}\r\n").as_bytes())
+                    .and_then(redis::Value::extract_error)
+                    .unwrap_err(),
+                _ => refused(code, text),
+            };
+            let advice = advice(&error, &batch).unwrap_or_else(|| panic!("no advice: {error:?}"));
+            assert!(lasts(&error) && advice.contains(url), "{advice}");
+        }
     }
 
     #[test]

@@ -29,13 +29,23 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
         Request::Look(Look::Hit(hit)) => Reply::Seen(seen(hit, value)?),
         Request::Look(Look::Value(_)) => Reply::Value(window(Some(value))),
         Request::Forget(_) => Reply::Forgotten(forgotten(value)?),
-        Request::Time => {
+        Request::Time(_) => {
             let mut fields = Fields::of(value)?;
             let (seconds, micros) = (fields.number()?, fields.number()?);
             Reply::Time(ServerTime(seconds * 1_000_000 + micros))
         }
         Request::Ping => Reply::Alive,
     })
+}
+
+/// Reads the replies to [`renew_each`](super::requests::renew_each), of at least two locks; `None` for each that has none.
+pub(super) fn renewed_each(value: Value) -> Vec<Option<bool>> {
+    let Value::Array(replies) = value else { return Vec::new() };
+    let renewed = |reply: &Value| match reply {
+        Value::Array(one) => one.first().and_then(flag),
+        _ => None,
+    };
+    replies.iter().map(renewed).collect()
 }
 
 fn acquired(value: Value) -> Option<Acquired> {

@@ -45,7 +45,7 @@ pub(super) fn batch(request: Request<'_>, limits: Limits) -> Batch {
             command.arg(&any_record(&names.separator));
             beginning(FORGET.batch(command))
         }
-        Request::Time => beginning(Batch::plain(redis::cmd("TIME"))),
+        Request::Time(_) => beginning(Batch::plain(redis::cmd("TIME"))),
         Request::Ping => Batch::plain(redis::cmd("PING")),
     }
 }
@@ -108,6 +108,7 @@ fn release(release: &Release<'_>) -> Batch {
     let Release { names, value, .. } = *release;
     let wait = wait(names);
     let mut command = match value {
+        None if release.caller.is_none() => RELEASE.on(&[&names.record], 0),
         None => RELEASE.on(&[&names.record, &wait], 0),
         Some((Sent::With(value), _)) => {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error()], value.len())
@@ -116,7 +117,7 @@ fn release(release: &Release<'_>) -> Batch {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error(), key], 0)
         }
     };
-    command.arg(release.tag.as_str()).arg(release.caller);
+    command.arg(release.tag.as_str()).arg(release.caller.unwrap_or_default());
     if let Some(expire) = release.expire {
         command.arg(millis(expire));
     }
@@ -164,6 +165,12 @@ fn renew(renew: &Renew<'_>) -> Batch {
         command.arg(one.tag.as_str()).arg(millis(one.life));
     }
     Batch { lane: Lane::Renewals, ..RENEW.batch(command) }
+}
+
+/// Renewals as a script for each lock, so that they need not share a slot, nor one that is on its way to another node.
+pub(super) fn renew_each(renew: &Renew<'_>) -> Batch {
+    let each = renew.0.iter().flat_map(|one| self::renew(&Renew(vec![*one])).commands).collect();
+    Batch { commands: each, lenient: true, lane: Lane::Renewals, ..RENEW.batch(Cmd::new()) }
 }
 
 fn hit(hit: &Hit<'_>) -> Batch {

@@ -149,7 +149,7 @@ impl SlotRef {
 impl Open {
     /// Sends a batch, within the time limit of a reply. A connection that fails is not used again.
     pub(super) async fn send(self, batch: &Batch) -> Received {
-        let Self { dialed: Dialed { mut connection, epoch }, runtimes, runtime, number } = self;
+        let Self { dialed: Dialed { mut connection, epoch, .. }, runtimes, runtime, number } = self;
         let Inner { worker, limits, .. } = &*runtimes.0;
         let sending = async {
             if let Some(command) = batch.single() {

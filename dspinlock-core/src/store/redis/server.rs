@@ -3,10 +3,10 @@
 use super::advice;
 use super::circuit::Circuit;
 use super::link::{Batch, Lane, Limits, Link, Passing, Received, breaks_connection};
-use super::refusal::{self, is_outage};
-use crate::clock::{ServerClock, Tick};
+use super::refusal::{self, Redirect, is_outage};
+use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Wakeups;
+use crate::store::{Clock, Wakeups};
 use crate::worker::Worker;
 use ::redis::{RedisError, RedisResult, Value};
 use std::fmt;
@@ -31,7 +31,7 @@ pub(super) struct Server {
     name: Arc<str>,
     wakeups: Wakeups,
     /// What is known of the server's clock, which is another one after the server has changed.
-    clock: Arc<ServerClock>,
+    pub(super) clock: Arc<Clock>,
     /// Whether a task keeps checking that a tracking connection lives: that of locks, and that of values.
     pulses: Arc<[AtomicBool; 2]>,
     circuit: Arc<Circuit>,
@@ -48,6 +48,29 @@ pub(super) struct Exchanged {
     pub(super) tracked: bool,
 }
 
+/// Why there is no reply that could be read.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// What the caller is to do instead, where a node of a cluster has refused: it has done nothing.
+    pub(super) redirect: Option<Redirect>,
+    /// The request was sent twice, since the first reply was lost.
+    pub(super) repeated: bool,
+    /// The server is out of reach.
+    pub(super) outage: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, redirect: None, repeated: false, outage: false }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
 impl Server {
     pub(super) fn new(
         link: impl Link,
@@ -56,7 +79,6 @@ impl Server {
         name: &str,
         secret: Option<&str>,
         wakeups: Wakeups,
-        clock: Arc<ServerClock>,
     ) -> Self {
         Self {
             link: Arc::new(link),
@@ -65,7 +87,7 @@ impl Server {
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
             name: name.into(),
             wakeups,
-            clock,
+            clock: Arc::default(),
             pulses: Arc::default(),
             circuit: Arc::default(),
             in_trouble: Arc::default(),
@@ -73,7 +95,7 @@ impl Server {
         }
     }
 
-    pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged> {
+    pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged, Failure> {
         self.pass(batch)?;
         let received = self.send(batch, track).await;
         if received.tracked {
@@ -84,7 +106,7 @@ impl Server {
 
     /// [`exchange`](Self::exchange) from the caller's own task. The library's thread does it where that can't be, and once more
     /// after the reply was lost.
-    pub(super) async fn exchange_here(&self, batch: Batch) -> Result<Exchanged> {
+    pub(super) async fn exchange_here(&self, batch: Batch) -> Result<Exchanged, Failure> {
         self.pass(&batch)?;
         let (batch, received) = match self.send_here(&batch).await {
             Some(received) if !is_lost(&received) || batch.lane.is_for_values() => (batch, received),
@@ -97,7 +119,7 @@ impl Server {
         self.read(&batch, received)
     }
 
-    pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged> {
+    pub(super) fn exchange_blocking(&self, batch: Batch) -> Result<Exchanged, Failure> {
         self.pass(&batch)?;
         if let Some(received) = self.send_blocking(&batch)? {
             return self.read(&batch, received);
@@ -108,13 +130,14 @@ impl Server {
     }
 
     /// Refuses what begins something while the circuit is open.
-    pub(super) fn pass(&self, batch: &Batch) -> Result<()> {
+    pub(super) fn pass(&self, batch: &Batch) -> Result<(), Failure> {
         match self.circuit.refusal() {
-            Some(last) if batch.begins => Err(Error::new(
-                ErrorKind::Backend,
-                format!("{last}; it is out of reach, and is not asked again until it answers a probe"),
-            )
-            .untouched()),
+            Some(last) if batch.begins => {
+                let what =
+                    format!("{last}; it is out of reach, and is not asked again until it answers a probe");
+                let error = Error::new(ErrorKind::Backend, what).untouched();
+                Err(Failure { outage: true, ..error.into() })
+            }
             _ => Ok(()),
         }
     }
@@ -163,7 +186,7 @@ impl Server {
         Ok(Some(loaded.after(&received)))
     }
 
-    fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged> {
+    fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
         let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
         // A link that knows that the failure passes has callers ask again, and a probe would not.
         if !batch.lane.is_for_values() && received.passing.is_none() {
@@ -193,7 +216,9 @@ impl Server {
             }
             None => self.refused(&error, batch),
         };
-        Err(if untouched { refused.untouched() } else { refused })
+        let refused = if untouched { refused.untouched() } else { refused };
+        let (redirect, outage) = (Redirect::of(&error), is_outage(&error));
+        Err(Failure { error: refused, redirect, repeated, outage })
     }
 
     /// Takes in that the address of the epoch `seen` may lead to another server by now.
@@ -258,19 +283,22 @@ impl Server {
         if self.pulses[number].swap(true, Ordering::AcqRel) {
             return;
         }
-        let this = self.clone();
+        // The client, or this node of a cluster, may go meanwhile.
+        let (link, wakeups, pulses) =
+            (Arc::downgrade(&self.link), self.wakeups.clone(), Arc::clone(&self.pulses));
         self.worker.detach(async move {
             let ping = Batch { lane, ..Batch::plain(::redis::cmd("PING")) };
-            let pulse = &this.pulses[number];
+            let pulse = &pulses[number];
             loop {
                 tokio::time::sleep(PULSE).await;
                 // A tracked call after this line starts another task; an earlier one is seen below.
                 pulse.store(false, Ordering::Release);
-                if this.wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
+                if wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
                     return;
                 }
+                let Some(link) = link.upgrade() else { return };
                 // On a failure the link replaces the connection, and wakes everybody.
-                let _ = this.link.send(&ping, false).await;
+                let _ = link.send(&ping, false).await;
             }
         });
     }
@@ -296,8 +324,8 @@ impl Server {
     fn backend(&self, error: &RedisError) -> Error {
         let (what, kind) = refusal::describe(error, self.secret.as_deref());
         // The error of the `redis` crate may repeat the password, and its types are no part of this library.
-        Error::new(ErrorKind::Backend, format!("{}: {what}", self.name))
-            .caused_by(std::io::Error::new(kind, what))
+        let what_kind = if refusal::is_misconfigured(error) { ErrorKind::Config } else { ErrorKind::Backend };
+        Error::new(what_kind, format!("{}: {what}", self.name)).caused_by(std::io::Error::new(kind, what))
     }
 
     /// The error of a reply that no script gives.
@@ -309,6 +337,18 @@ impl Server {
 /// Whether nobody knows what became of the batch.
 fn is_lost(received: &Received) -> bool {
     received.value.as_ref().is_err_and(breaks_connection)
+}
+
+impl Server {
+    /// The address of the server, as people may see it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the last call did not reach the server.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.circuit.is_troubled()
+    }
 }
 
 impl fmt::Debug for Server {

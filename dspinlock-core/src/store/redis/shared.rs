@@ -109,12 +109,23 @@ impl SharedConnection {
 
     fn config(&self) -> AsyncConnectionConfig {
         AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.limits.connect_timeout))
+            .set_connection_timeout(None)
             .set_response_timeout(Some(self.limits.response_timeout))
     }
 
+    /// Opens a connection, within the time limit.
+    async fn dial(
+        &self,
+        config: AsyncConnectionConfig,
+        pushes: bool,
+    ) -> RedisResult<Dialed<MultiplexedConnection>> {
+        let opening = self.dialer.open(&config, pushes);
+        let opened = tokio::time::timeout(self.limits.connect_timeout, opening).await;
+        opened.unwrap_or_else(|_| Err(self.dialer.late()))
+    }
+
     async fn open_plain(&self, number: u64) -> RedisResult<Open> {
-        let dialed = self.dialer.open(&self.config(), false).await?;
+        let dialed = self.dial(self.config(), false).await?;
         Ok(Open { dialed, number, tracks: false })
     }
 
@@ -126,7 +137,7 @@ impl SharedConnection {
             notify(&wakeups, push);
             Ok::<_, Infallible>(())
         });
-        let refusal = match self.dialer.open(&config, true).await {
+        let refusal = match self.dial(config, true).await {
             Ok(mut dialed) => match tracking_on().query_async::<()>(&mut dialed.connection).await {
                 Ok(()) => return Ok(Open { dialed, number, tracks: true }),
                 Err(error) => error,
@@ -149,8 +160,8 @@ impl SharedConnection {
 
 impl Open {
     async fn send(&mut self, batch: &Batch, track: bool) -> Received {
-        let tracked = track && self.tracks;
-        let Dialed { connection, epoch } = &mut self.dialed;
+        let tracked = track && self.tracks && !batch.asking;
+        let Dialed { connection, epoch, .. } = &mut self.dialed;
         let received = if let Some(command) = batch.single().filter(|_| !tracked) {
             Received::one(command.query_async(connection).await)
         } else {

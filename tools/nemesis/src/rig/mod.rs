@@ -8,20 +8,24 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use dspinlock_testkit::{Child, Ended, Proxy, Server, this_program};
+use dspinlock_testkit::{Child, Cluster, Ended, Proxy, Server, this_program};
 use rustix::process::Signal;
 
 use crate::Fallible;
 use crate::check::{Evidence, Property, Violation};
 use crate::clock::{ms, now, sleep_until};
 use crate::faults::{Entry, FaultLog, Loss, SLOTS};
-use crate::truth::Monitor;
+use crate::truth::{Monitor, NODES};
 use crate::wire::{Sabotage, Wire};
 use crate::worker::{Job, Mix, Style, WORKER};
-use traces::{accepted, blocked};
+use traces::accepted;
 pub(crate) use traces::{gather, names};
 use watchdog::Watchdog;
+
+/// After this time a node of a cluster takes over from another one that is silent.
+const SILENCE: Duration = Duration::from_millis(700);
 
 /// A worker that runs this long after the end hangs.
 const LAST_CALLS: u64 = 20_000_000;
@@ -35,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) mix: Mix,
     pub(crate) pool: usize,
     pub(crate) server: Vec<&'static str>,
+    /// Workers use a cluster, past the wires: its nodes tell them where they are.
+    pub(crate) cluster: bool,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) stubborn: bool,
 }
@@ -58,6 +64,7 @@ impl Desk {
 pub(crate) struct Rig {
     pub(crate) log: FaultLog,
     pub(crate) servers: Vec<Server>,
+    pub(crate) cluster: Option<Arc<Cluster>>,
     /// The index of the server that workers use.
     pub(crate) current: usize,
     pub(crate) desks: Vec<Desk>,
@@ -91,12 +98,15 @@ impl Rig {
             blind_from: 0,
             wrong: Vec::new(),
             servers: vec![server],
+            cluster: plan.cluster.then(|| Arc::new(Cluster::start_with(3, 1, SILENCE))),
             dir: dir.to_owned(),
             register,
             log,
             plan,
         };
-        rig.attach(0)?;
+        for server in rig.in_use() {
+            rig.attach(server)?;
+        }
         let target = rig.target();
         for (slot, style) in (0..).zip(rig.plan.styles.clone()) {
             let wire = Arc::new(Wire::new(slot, rig.log.clone(), rig.plan.sabotage));
@@ -115,6 +125,15 @@ impl Rig {
         ([127, 0, 0, 1], self.server().port()).into()
     }
 
+    /// The servers that have locks at present: their numbers.
+    fn in_use(&self) -> Vec<usize> {
+        self.cluster.as_ref().map_or_else(|| vec![self.current], |cluster| cluster.primaries())
+    }
+
+    fn numbered(&self, server: usize) -> &Server {
+        self.cluster.as_ref().map_or_else(|| &self.servers[server], |cluster| &cluster.nodes()[server])
+    }
+
     pub(crate) fn server(&self) -> &Server {
         &self.servers[self.current]
     }
@@ -123,7 +142,7 @@ impl Rig {
         let desk = &mut self.desks[slot];
         let process = desk.process();
         let job = Job {
-            url: desk.proxy.url(),
+            url: self.cluster.as_ref().map_or_else(|| desk.proxy.url(), |cluster| cluster.url()),
             register: self.register.port(),
             log: self.dir.join(format!("worker-{process}.jsonl")),
             process,
@@ -212,9 +231,25 @@ impl Rig {
     /// If it can't be reached.
     pub(crate) fn attach(&mut self, server: usize) -> Fallible<()> {
         let file = self.dir.join("facts.jsonl");
-        self.monitors.resize_with(self.servers.len(), || None);
-        let number = u32::try_from(server)?;
-        self.monitors[server] = Some(Monitor::attach(&self.servers[server], number, &file)?);
+        let servers = self.cluster.as_ref().map_or(self.servers.len(), |cluster| cluster.nodes().len());
+        self.monitors.resize_with(servers, || None);
+        let number = u32::try_from(server)? + if self.cluster.is_some() { NODES } else { 0 };
+        self.monitors[server] = Some(Monitor::attach(self.numbered(server), number, &file)?);
+        Ok(())
+    }
+
+    /// Kills a primary of the cluster, and waits until its replica has taken over.
+    ///
+    /// # Errors
+    /// If the replica can't be reached.
+    pub(crate) fn fail_over(&mut self, cluster: &Cluster, primary: usize) -> Fallible<()> {
+        self.blind_from = now();
+        let replacement = cluster.fail_over(primary);
+        if let Some(monitor) = self.monitors[primary].take() {
+            monitor.join();
+        }
+        self.attach(replacement)?;
+        self.log.write(&Entry::Blind { from: self.blind_from, to: now() });
         Ok(())
     }
 
@@ -257,9 +292,10 @@ impl Rig {
         self.await_workers()?;
         self.watchdog.stop();
         self.await_free()?;
-        let (server, current) = (self.current, &self.servers[self.current]);
-        if let Some(monitor) = self.monitors[server].take() {
-            monitor.finish(current)?;
+        for server in self.in_use() {
+            if let Some(monitor) = self.monitors[server].take() {
+                monitor.finish(self.numbered(server))?;
+            }
         }
         let accepted = accepted(&mut self.register.connect()?)?;
         let wrong = std::mem::take(&mut self.wrong);
@@ -288,10 +324,12 @@ impl Rig {
 
     /// No key stays BLOCKED after all workers have ended.
     fn await_free(&mut self) -> Fallible<()> {
-        let mut connection = self.server().connect()?;
         let given_up = now() + 5_000_000;
         loop {
-            let blocked = blocked(&mut connection)?;
+            let mut blocked = Vec::new();
+            for server in self.in_use() {
+                blocked.append(&mut traces::blocked(&mut self.numbered(server).connect()?)?);
+            }
             if blocked.is_empty() {
                 return Ok(());
             }

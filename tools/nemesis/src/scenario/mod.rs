@@ -1,6 +1,7 @@
-//! The thirteen scenarios: what the workers do, and the faults.
+//! The fourteen scenarios: what the workers do, and the faults.
 
 mod clocks;
+mod clusters;
 mod failover;
 mod processes;
 mod refusals;
@@ -43,7 +44,7 @@ pub(crate) struct Scenario {
 /// A run with fewer faults in 20 seconds proves nothing.
 pub(crate) const LEAST_FAULTS: u64 = 20;
 
-pub(crate) static ALL: [Scenario; 13] = [
+pub(crate) static ALL: [Scenario; 14] = [
     Scenario {
         number: 1,
         name: "cut",
@@ -192,6 +193,18 @@ pub(crate) static ALL: [Scenario; 13] = [
             "ok",
         ],
     },
+    Scenario {
+        number: 14,
+        name: "cluster",
+        about: "the slots of a cluster move while their locks are held and waited for, and its primaries are killed",
+        plan: |plan| {
+            plan.cluster = true;
+            plan.mix.keys = 6;
+        },
+        faults: clusters::clusters,
+        grants: 400,
+        outcomes: &[],
+    },
 ];
 
 /// The usual plan.
@@ -203,6 +216,7 @@ pub(crate) fn usual(seed: u64, seconds: u64) -> Plan {
         mix: Mix::default(),
         pool: 4,
         server: Vec::new(),
+        cluster: false,
         sabotage: None,
         stubborn: false,
     }

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use monitor::Monitor;
 pub(crate) use turns::{End, Truth, Turn};
 
+/// The nodes of a cluster have numbers from here on. They move keys from one to another, so that what one of them knows of a
+/// key says nothing without the others.
+pub(crate) const NODES: u32 = 1_000;
+
 /// A change of a record or of its fence by a server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Fact {
@@ -19,6 +23,13 @@ pub(crate) struct Fact {
     pub(crate) by: Vec<String>,
     #[serde(flatten)]
     pub(crate) act: Act,
+}
+
+impl Fact {
+    /// The server that has the key, or the cluster.
+    fn place(&self) -> u32 {
+        self.server.min(NODES)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -127,25 +127,25 @@ impl Truth {
     }
 
     fn current(&self, fact: &Fact) -> Current {
-        let unseen = if self.unknown.contains(&fact.server) { Current::Unknown } else { Current::Nothing };
-        *self.current.get(&(fact.server, fact.key)).unwrap_or(&unseen)
+        let unseen = if self.unknown.contains(&fact.place()) { Current::Unknown } else { Current::Nothing };
+        *self.current.get(&(fact.place(), fact.key)).unwrap_or(&unseen)
     }
 
     fn set_current(&mut self, fact: &Fact, current: Current) {
-        self.current.insert((fact.server, fact.key), current);
+        self.current.insert((fact.place(), fact.key), current);
     }
 
     fn take(&mut self, fact: &Fact) {
         match &fact.act {
             Act::Attached => {
-                self.current.retain(|(server, _), _| *server != fact.server);
+                self.current.retain(|(server, _), _| *server != fact.place());
                 if self.attached > 0 {
-                    self.unknown.insert(fact.server);
+                    self.unknown.insert(fact.place());
                 }
                 self.attached += 1;
             }
             Act::Flushed => {
-                let gone = self.current.iter().filter(|((server, _), _)| *server == fact.server);
+                let gone = self.current.iter().filter(|((server, _), _)| *server == fact.place());
                 let gone: Vec<_> = gone
                     .filter_map(
                         |(_, current)| if let Current::Turn(turn) = current { Some(*turn) } else { None },
@@ -154,8 +154,8 @@ impl Truth {
                 for turn in gone {
                     self.gone(turn, fact.at, End::Admin);
                 }
-                self.current.retain(|(server, _), _| *server != fact.server);
-                self.unknown.remove(&fact.server);
+                self.current.retain(|(server, _), _| *server != fact.place());
+                self.unknown.remove(&fact.place());
             }
             Act::Set { tag, computed: false, life } => self.block(fact, tag, *life),
             Act::Set { tag, computed: true, life } => self.compute(fact, tag, *life),
@@ -176,7 +176,7 @@ impl Truth {
             self.taken.push((since, taken));
         }
         let lives = vec![(fact.at, fact.at.saturating_add(life))];
-        let early = self.early.remove(&(fact.server, fact.key)).filter(|(by, _)| *by == fact.by);
+        let early = self.early.remove(&(fact.place(), fact.key)).filter(|(by, _)| *by == fact.by);
         let turn = Turn {
             key: fact.key,
             tag: tag.to_owned(),
@@ -243,7 +243,7 @@ impl Truth {
         match last.map(|&turn| &mut self.turns[turn]).filter(|turn| fact.by.contains(&turn.tag)) {
             // A repeat by the same turn gets a higher token.
             Some(turn) => turn.top = turn.top.max(top),
-            None => drop(self.early.insert((fact.server, fact.key), (fact.by.clone(), top))),
+            None => drop(self.early.insert((fact.place(), fact.key), (fact.by.clone(), top))),
         }
     }
 

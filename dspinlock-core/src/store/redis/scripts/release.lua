@@ -1,5 +1,5 @@
 -- Removes the caller's BLOCKED record, or marks it as COMPUTED, with its value if there is one.
--- KEYS: record, wait; with a value: value, error; with one that was sent ahead: where that stands.
+-- KEYS: record; to count the processes that wait: wait; with a value: value, error; with one that was sent ahead: where that stands.
 -- ARGV: tag, process; to mark: life ms; with a value: the value or the length of the one that was sent ahead, its life ms.
 local record = redis.pcall('GETRANGE', KEYS[1], '0', '1024')
 if record == ARGV[1] .. '0' then
@@ -35,7 +35,7 @@ if record == ARGV[1] .. '0' then
     end
   end
   -- Nothing fails from here on: the record is written.
-  local others = redis.pcall('SCARD', KEYS[2])
+  local others = KEYS[2] and redis.pcall('SCARD', KEYS[2]) or 0
   if others ~= 0 then
     if type(others) == 'number' then
       local ours = redis.pcall('SREM', KEYS[2], ARGV[2])

@@ -1,14 +1,25 @@
 //! Where the server is, and how patient to be with it.
 
-use crate::api::url;
-use crate::error::{Error, ErrorKind, Result};
+mod address;
+mod env;
+mod file;
+mod settings;
+mod tls;
+mod url;
+
 use std::fmt;
 use std::time::Duration;
+
+pub(crate) use address::{Address, Host, Sentinel};
+#[cfg(feature = "redis")]
+pub(crate) use tls::Pem;
+pub use tls::Tls;
 
 /// The address of a server, and the limits of the connections to it. The defaults are py-dspinlock's: `127.0.0.1:6379`,
 /// database 0.
 ///
-/// Each setting has a setter, `with_…`, and a getter, except that nothing shows a password.
+/// Each setting has a setter, `with_…`, and a getter, except that nothing shows a password. They also come from a URL, from the
+/// environment, and from files, by serde's `Deserialize`.
 ///
 /// ```
 /// use dspinlock::{Client, Config};
@@ -19,7 +30,7 @@ use std::time::Duration;
 ///     .with_db(2)
 ///     .with_password("secret")
 ///     .with_connect_timeout(Duration::from_secs(2));
-/// assert_eq!((config.host(), config.db()), (Some("redis.internal"), Some(2)));
+/// assert_eq!((config.host(), config.db()), (Some("redis.internal"), 2));
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # #[cfg(feature = "redis")]
 /// let client = Client::from_config(&config)?; // connects when it is first used
@@ -29,8 +40,13 @@ use std::time::Duration;
 #[must_use]
 pub struct Config {
     pub(super) address: Address,
+    /// Whether the servers speak TLS.
+    pub(super) encrypted: bool,
+    pub(super) tls: Tls,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
+    pub(super) db: u32,
+    pub(super) protocol: Protocol,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) pool_size: usize,
@@ -57,10 +73,23 @@ pub enum Wakeup {
     Poll,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Address {
-    Parts { host: String, port: u16, db: u32 },
-    Url(String),
+/// The version of the protocol that the server is spoken to. Connections that wait for wake-ups always speak RESP3.
+///
+/// ```
+/// use dspinlock::{Config, Protocol};
+///
+/// let config = Config::from_url("redis://redis.internal?protocol=resp3")?;
+/// assert_eq!(config.protocol(), Protocol::Resp3);
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// The one that every server and proxy speaks.
+    #[default]
+    Resp2,
+    /// The one since Redis 6.
+    Resp3,
 }
 
 impl Default for Config {
@@ -75,9 +104,13 @@ impl Config {
     /// connections.
     pub fn new() -> Self {
         Self {
-            address: Address::Parts { host: "127.0.0.1".to_owned(), port: 6379, db: 0 },
+            address: Address::default(),
+            encrypted: false,
+            tls: Tls::default(),
             username: None,
             password: None,
+            db: 0,
+            protocol: Protocol::Resp2,
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
             pool_size: 16,
@@ -85,53 +118,44 @@ impl Config {
         }
     }
 
-    /// Makes a configuration of the server at a `redis://` or `redis+unix://` URL, or one of their `valkey` spellings:
-    /// `redis://[user[:password]@]host[:port][/db]`, or `redis+unix:///path[?db=…&user=…&pass=…]`. User and password
-    /// are percent-encoded. Both forms take the parameter `protocol=resp2` or `protocol=resp3`.
-    ///
-    /// # Errors
-    ///
-    /// `Config` for any other URL: what can't be understood is refused, and never taken for a part of the host. The
-    /// message never repeats the URL, which may hold a password.
-    pub fn from_url(url: &str) -> Result<Self> {
-        url::check(url).map_err(config_error)?;
-        #[cfg(feature = "redis")]
-        ::redis::Client::open(url).map_err(|_| config_error(url::UNREADABLE))?;
-        Ok(Self { address: Address::Url(url.to_owned()), ..Self::new() })
-    }
-
-    /// Sets the host's name or address, `127.0.0.1` by default. Replaces a URL.
-    pub fn with_host(self, host: impl Into<String>) -> Self {
-        self.with_part(|at, _, _| *at = host.into())
-    }
-
-    /// Sets the port, 6379 by default. Replaces a URL.
-    pub fn with_port(self, port: u16) -> Self {
-        self.with_part(|_, at, _| *at = port)
-    }
-
-    /// Sets the number of the database, 0 by default. Replaces a URL.
-    pub fn with_db(self, db: u32) -> Self {
-        self.with_part(|_, _, at| *at = db)
-    }
-
-    fn with_part(mut self, change: impl FnOnce(&mut String, &mut u16, &mut u32)) -> Self {
-        if let Address::Url(_) = self.address {
-            self.address = Self::new().address;
-        }
-        if let Address::Parts { host, port, db } = &mut self.address {
-            change(host, port, db);
-        }
+    /// Sets the host's name or address, `127.0.0.1` by default. Replaces a socket, sentinels and a cluster.
+    pub fn with_host(mut self, host: impl Into<String>) -> Self {
+        self.address.server_mut().name = host.into();
         self
     }
 
-    /// Sets the user of the server's access list. Overrides one in a URL.
+    /// Sets the port, 6379 by default. Replaces a socket, sentinels and a cluster.
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.address.server_mut().port = port;
+        self
+    }
+
+    /// Sets the number of the database, 0 by default.
+    pub fn with_db(mut self, db: u32) -> Self {
+        self.db = db;
+        self
+    }
+
+    /// Sets the protocol, [`Protocol::Resp2`] by default.
+    pub fn with_protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Turns TLS on, with these settings.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.encrypted = true;
+        self.tls = tls;
+        self
+    }
+
+    /// Sets the user of the server's access list.
     pub fn with_username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
     }
 
-    /// Sets the password. Overrides one in a URL.
+    /// Sets the password.
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
@@ -150,7 +174,7 @@ impl Config {
     }
 
     /// Sets how many connections blocking callers may have at most, 16 by default. Further callers, and all of them
-    /// with zero, share the connection of the async callers. No caller waits for a connection.
+    /// with zero or over TLS, share the connection of the library's own thread. No caller waits for a connection.
     pub fn with_pool_size(mut self, connections: usize) -> Self {
         self.pool_size = connections;
         self
@@ -162,31 +186,32 @@ impl Config {
         self
     }
 
-    /// Returns the host's name or address; `None` for a URL, which is not taken apart, since it may hold a password.
+    /// Returns the host's name or address; `None` for a socket, for sentinels, for a cluster and for the embedded store.
     pub fn host(&self) -> Option<&str> {
-        match &self.address {
-            Address::Parts { host, .. } => Some(host),
-            Address::Url(_) => None,
-        }
+        self.address.server().map(|host| &*host.name)
     }
 
-    /// Returns the port; `None` for a URL.
+    /// Returns the port; `None` where there is no [`host`](Self::host).
     pub fn port(&self) -> Option<u16> {
-        match self.address {
-            Address::Parts { port, .. } => Some(port),
-            Address::Url(_) => None,
-        }
+        self.address.server().map(|host| host.port)
     }
 
-    /// Returns the number of the database; `None` for a URL.
-    pub fn db(&self) -> Option<u32> {
-        match self.address {
-            Address::Parts { db, .. } => Some(db),
-            Address::Url(_) => None,
-        }
+    /// Returns the number of the database.
+    pub fn db(&self) -> u32 {
+        self.db
     }
 
-    /// Returns the user that [`with_username`](Self::with_username) set, if it did.
+    /// Returns the protocol.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Returns the settings of TLS; `None` if it is off.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.uses_tls().then_some(&self.tls)
+    }
+
+    /// Returns the user, if there is one.
     pub fn username(&self) -> Option<&str> {
         self.username.as_deref()
     }
@@ -212,27 +237,44 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether anybody is spoken to over TLS.
+    pub(crate) fn uses_tls(&self) -> bool {
+        let sentinels = match &self.address {
+            Address::Sentinel(sentinel) => sentinel.tls == Some(true),
+            _ => false,
+        };
+        self.encrypted || sentinels
+    }
+
+    /// Refuses settings that contradict each other.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        if !self.uses_tls() && self.tls != Tls::default() {
+            return Err(
+                "there are settings of TLS, and nothing uses it; write `rediss://` in place of `redis://`",
+            );
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return Err("`tls_cert` and `tls_key` belong together; write both, or neither");
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("Config");
-        match &self.address {
-            Address::Parts { host, port, db } => {
-                debug.field("host", host).field("port", port).field("db", db)
-            }
-            // A URL may hold a password, and taking it apart to show the rest could go wrong.
-            Address::Url(_) => debug.field("url", &"…"),
-        };
-        debug
+        f.debug_struct("Config")
+            .field("address", &self.address)
+            .field("encrypted", &self.encrypted)
+            .field("tls", &self.tls)
+            .field("db", &self.db)
+            .field("protocol", &self.protocol)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("pool_size", &self.pool_size)
             .field("wakeup", &self.wakeup)
             .finish_non_exhaustive()
     }
-}
-
-fn config_error(message: &str) -> Error {
-    Error::new(ErrorKind::Config, message)
 }
 
 #[cfg(test)]
@@ -251,14 +293,22 @@ mod tests {
             .with_response_timeout(4 * SECOND)
             .with_pool_size(5)
             .with_wakeup(Wakeup::Poll);
-        assert_eq!((set.host(), set.port(), set.db()), (Some("host"), Some(1), Some(2)));
+        assert_eq!((set.host(), set.port(), set.db()), (Some("host"), Some(1), 2));
         assert_eq!((set.username(), set.pool_size(), set.wakeup()), (Some("me"), 5, Wakeup::Poll));
         assert_eq!((set.connect_timeout(), set.response_timeout()), (3 * SECOND, 4 * SECOND));
 
         let url = Config::from_url("redis://me@host:1/2").unwrap();
-        assert_eq!((url.host(), url.port(), url.db(), url.username()), (None, None, None, None));
-        let replaced = url.with_port(7);
-        assert_eq!((replaced.host(), replaced.port(), replaced.db()), (Some("127.0.0.1"), Some(7), Some(0)));
+        assert_eq!(
+            (url.host(), url.port(), url.db(), url.username()),
+            (Some("host"), Some(1), 2, Some("me"))
+        );
+        let changed = url.with_port(7);
+        assert_eq!((changed.host(), changed.port(), changed.db()), (Some("host"), Some(7), 2));
+
+        let several = Config::from_url("redis-cluster://a,b:7000").unwrap();
+        assert_eq!((several.host(), several.port()), (None, None));
+        let replaced = several.with_port(7);
+        assert_eq!((replaced.host(), replaced.port()), (Some("127.0.0.1"), Some(7)));
     }
 
     #[test]

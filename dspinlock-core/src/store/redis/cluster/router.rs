@@ -1,0 +1,229 @@
+//! Sends each request to the node that has the slot, and on to where it has moved.
+
+use super::map::SlotMap;
+use super::nodes::Node;
+use super::slots::Address;
+use super::trip::{Next, Trip, next};
+use crate::clock::Tick;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::scheme::Names;
+use crate::store::backend::{Answer, Request};
+use crate::store::redis::link::Limits;
+use crate::store::redis::refusal::Redirect;
+use crate::store::redis::server::Failure;
+use crate::worker::Worker;
+use std::sync::Arc;
+
+/// How often a request is sent on. Once is enough, unless slots move at this very moment.
+const REDIRECTS: u32 = 4;
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The library's own thread.
+    Thread,
+    /// The caller's task, on whatever executor that is.
+    Task,
+}
+
+/// Sends requests over the nodes of a cluster.
+pub(super) struct Router {
+    pub(super) map: Arc<SlotMap>,
+    pub(super) worker: Worker,
+    pub(super) limits: Limits,
+}
+
+/// Sends a request to a node. With `asking`, the node may not have the slot yet, and notifies of nothing.
+pub(super) async fn send(
+    node: &Node,
+    request: Request<'_>,
+    door: Door,
+    track: bool,
+    asking: bool,
+) -> Result<Answer, Failure> {
+    match door {
+        Door::Thread => node.redis.answer(request, track && !asking, asking).await,
+        Door::Task => node.redis.answer_here(request, asking).await,
+    }
+}
+
+impl Router {
+    /// Sends a request for one lock to the node that has its slot.
+    pub(super) async fn go(
+        &self,
+        request: Request<'_>,
+        names: &Names,
+        door: Door,
+        track: bool,
+    ) -> Result<Answer> {
+        let mut trip = Trip::new(names.hash_slot, self.owner(names.hash_slot, door).await?);
+        loop {
+            let node = Arc::clone(&trip.node);
+            let sent = match next(request, &node.redis.server.clock) {
+                Next::Same => send(&node, request, door, track, trip.asking).await,
+                Next::Converted(acquire) => {
+                    send(&node, Request::Acquire(&acquire), door, track, trip.asking).await
+                }
+                Next::Time => match send(&node, Request::Time(names), door, false, false).await {
+                    Ok(_) => {
+                        self.in_time(&trip)?;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+            };
+            match sent {
+                Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
+                    // Its replica may have taken over.
+                    let _ = self.look_again(door).await;
+                    self.replace(&mut trip, failure)?;
+                }
+                Err(failure) => {
+                    if let Some(with_one_key) = trip.instead(request, &failure) {
+                        let going = Box::pin(self.go(with_one_key.request(), names, door, false));
+                        return Ok(trip.answered(going.await?));
+                    }
+                    self.follow(&mut trip, failure)?;
+                }
+            }
+        }
+    }
+
+    /// [`go`](Self::go), blocking the calling thread.
+    pub(super) fn go_blocking(&self, request: Request<'_>, names: &Names) -> Result<Answer> {
+        let mut trip = Trip::new(names.hash_slot, self.owner_blocking(names.hash_slot)?);
+        loop {
+            let node = Arc::clone(&trip.node);
+            let sent = match next(request, &node.redis.server.clock) {
+                Next::Same => node.redis.answer_blocking(request, trip.asking),
+                Next::Converted(acquire) => {
+                    node.redis.answer_blocking(Request::Acquire(&acquire), trip.asking)
+                }
+                Next::Time => match node.redis.answer_blocking(Request::Time(names), false) {
+                    Ok(_) => {
+                        self.in_time(&trip)?;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+            };
+            match sent {
+                Ok(answer) => return Ok(trip.answered(answer)),
+                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
+                    let _ = self.look_again_blocking();
+                    self.replace(&mut trip, failure)?;
+                }
+                Err(failure) => {
+                    if let Some(with_one_key) = trip.instead(request, &failure) {
+                        return Ok(trip.answered(self.go_blocking(with_one_key.request(), names)?));
+                    }
+                    self.follow(&mut trip, failure)?;
+                }
+            }
+        }
+    }
+
+    /// Turns the trip to the node that a refusal names.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if it names none, or was not the first one of many.
+    fn follow(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
+        let (text, asking) = match &failure.redirect {
+            Some(Redirect::Moved(text)) => (text, false),
+            Some(Redirect::Ask(text)) => (text, true),
+            Some(Redirect::TryAgain) => return Err(trip.failed(failure.error)),
+            None => return Err(trip.failed(self.map.note(failure))),
+        };
+        let Some(address) = Address::parse(text, &trip.node.address) else {
+            return Err(trip.failed(failure.error));
+        };
+        trip.node = if asking {
+            self.map.nodes.at(&address)?
+        } else {
+            let (node, is_news) = self.map.nodes.moved(trip.slot, &address)?;
+            if is_news {
+                self.map.refresh_soon();
+            }
+            node
+        };
+        trip.asking = asking;
+        trip.redirects += 1;
+        self.in_time(trip)
+    }
+
+    /// Turns the trip to the node that has the slot by now, after one that is out of reach.
+    ///
+    /// # Errors
+    ///
+    /// The failure, if that is still the same node.
+    fn replace(&self, trip: &mut Trip, failure: Failure) -> Result<()> {
+        match self.map.nodes.owner(trip.slot) {
+            Some(node) if !Arc::ptr_eq(&node, &trip.node) => {
+                trip.repeated |= failure.repeated || !failure.error.is_untouched();
+                (trip.node, trip.asking) = (node, false);
+                trip.redirects += 1;
+                self.in_time(trip)
+            }
+            _ => Err(trip.failed(self.map.note(failure))),
+        }
+    }
+
+    /// Ends a trip that goes on for too long: a request must not arrive after it was given up.
+    fn in_time(&self, trip: &Trip) -> Result<()> {
+        if trip.redirects <= REDIRECTS && Tick::now() - trip.started < self.limits.response_timeout {
+            return Ok(());
+        }
+        let what = "the nodes of the cluster sent the request from one to another; its slot is on the move";
+        Err(trip.failed(Error::new(ErrorKind::Backend, what).passing().untouched()))
+    }
+
+    /// The node that has a slot, as far as it is known. The slots are asked for at the first call.
+    pub(super) async fn owner(&self, slot: u16, door: Door) -> Result<Arc<Node>> {
+        if let Some(node) = self.map.nodes.owner(slot) {
+            return Ok(node);
+        }
+        self.known(door).await?;
+        self.served(slot)
+    }
+
+    fn owner_blocking(&self, slot: u16) -> Result<Arc<Node>> {
+        if let Some(node) = self.map.nodes.owner(slot) {
+            return Ok(node);
+        }
+        self.known_blocking()?;
+        self.served(slot)
+    }
+
+    fn served(&self, slot: u16) -> Result<Arc<Node>> {
+        self.map.nodes.owner(slot).ok_or_else(|| {
+            self.map.refresh_soon();
+            let what = format!("no node of the cluster serves slot {slot} at present");
+            Error::new(ErrorKind::Backend, what).passing().untouched()
+        })
+    }
+
+    /// Asks for the slots, unless they are known.
+    pub(super) async fn known(&self, door: Door) -> Result<()> {
+        if self.map.nodes.are_known() { Ok(()) } else { self.look_again(door).await }
+    }
+
+    pub(super) fn known_blocking(&self) -> Result<()> {
+        if self.map.nodes.are_known() { Ok(()) } else { self.look_again_blocking() }
+    }
+
+    /// Asks for the slots.
+    async fn look_again(&self, door: Door) -> Result<()> {
+        if door == Door::Thread {
+            return self.map.load().await;
+        }
+        let map = Arc::clone(&self.map);
+        self.worker.attend(async move { map.load().await }).await
+    }
+
+    fn look_again_blocking(&self) -> Result<()> {
+        let map = Arc::clone(&self.map);
+        self.worker.block_on(async move { map.load().await })
+    }
+}

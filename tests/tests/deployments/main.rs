@@ -1,0 +1,3 @@
+//! Where users run it: more than one server, and servers that change.
+
+mod cluster;
