@@ -53,6 +53,45 @@ pub(super) fn many(options: &Options, place: &Place) -> Vec<Standing> {
     )
 }
 
+/// How many processes are connected to one server. Each is a client of its own in one process.
+const CLIENTS: u32 = 1_000;
+
+/// The memory that the server needs for each process which holds a lock, and the work of its renewals.
+pub(super) fn many_clients(options: &Options, place: &Place) -> Vec<Standing> {
+    let contestants = [Contestant::task(Engine::Dspinlock)];
+    let settings = [format!("locks={CLIENTS}"), format!("clients={CLIENTS}")];
+    in_turns(
+        options,
+        true,
+        &contestants,
+        |_| Ok(()),
+        |contestant, ()| {
+            place.server.command(&["FLUSHALL"]);
+            let number = |section: &str, name: &str| -> Fallible<f64> {
+                let info = place.server.info(section);
+                Ok(info.get(name).ok_or_else(|| format!("no {name}"))?.parse()?)
+            };
+            let (memory, connections) =
+                (number("memory", "used_memory")?, number("clients", "connected_clients")?);
+            let mut holder = Worker::start(contestant, "held", &place.url(), &settings)?;
+            let taken = holder.ask("take")?;
+            let (before, began) = (place.work(), holder.ask("look")?);
+            sleep(LEASE);
+            let (served, ended) = (place.since(&before, contestant.engine), holder.ask("look")?);
+            let each = |now: f64, before: f64| (now - before) / f64::from(CLIENTS);
+            let sample = Sample::new(each(number("memory", "used_memory")?, memory))
+                .with("connections", each(number("clients", "connected_clients")?, connections))
+                .with("refused", taken["refused"])
+                .with("lost", f64::from(CLIENTS) - ended["held"])
+                .with("commands_a_round", served.commands / ROUNDS)
+                .with("server_cpu_%", served.cpu_us / LEASE.as_secs_f64() / 1e4)
+                .with("cpu_%", (ended["cpu"] - began["cpu"]) / LEASE.as_secs_f64() / 1e4);
+            holder.crash()?;
+            Ok(sample)
+        },
+    )
+}
+
 /// 64 callers read values of 4 MB; one takes small locks, first alone and then beside them.
 pub(super) fn beside_hits(options: &Options, place: &Place) -> Vec<Standing> {
     let contestants = [

@@ -114,6 +114,13 @@ pub(crate) const ALL: &[Row] = &[
         measure: holding::many,
     },
     Row {
+        name: "clients_1000",
+        what: "memory of the server for each of 1,000 processes that hold a lock, connections included",
+        unit: "bytes",
+        software: false,
+        measure: holding::many_clients,
+    },
+    Row {
         name: "lock_beside_hits",
         what: "the slowest of one caller's locks while 64 callers of its process read values of 4 MB",
         unit: "ms",

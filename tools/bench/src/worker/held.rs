@@ -18,14 +18,16 @@ enum Held {
 }
 
 enum By {
-    Ours(Client),
+    /// Several clients stand for several processes.
+    Ours(Vec<Client>),
     Rslock(rslock::LockManager),
 }
 
 impl By {
-    async fn acquire(&self, key: &str, lease: Duration) -> Fallible<Held> {
+    async fn acquire(&self, number: u64, key: &str, lease: Duration) -> Fallible<Held> {
         Ok(match self {
-            Self::Ours(client) => {
+            Self::Ours(clients) => {
+                let client = &clients[usize::try_from(number)? % clients.len()];
                 let lock = client.lock(key).namespace("bench").expire(None).lease(lease);
                 Held::Ours(lock.acquire().await?)
             }
@@ -45,7 +47,7 @@ impl By {
             tokio::spawn(async move {
                 let (mut held, mut refused) = (Vec::new(), 0.0);
                 for key in (task..number).step_by(usize::try_from(TASKS)?) {
-                    match by.acquire(&format!("{kind}-{key}"), lease).await {
+                    match by.acquire(key, &format!("{kind}-{key}"), lease).await {
                         Ok(lock) => held.push(lock),
                         Err(error) => {
                             eprintln!("{error}");
@@ -71,7 +73,10 @@ pub(super) fn serve(settings: &Settings) -> Fallible<()> {
     let (number, lease) = (settings.get("locks", 0), Duration::from_millis(settings.get("lease", 10_000)));
     let runtime = &settings.runtime;
     let by = Arc::new(match settings.engine {
-        Engine::Dspinlock => By::Ours(Client::connect(&settings.url)?),
+        Engine::Dspinlock => {
+            let clients = (0..settings.get("clients", 1)).map(|_| Client::connect(&settings.url));
+            By::Ours(clients.collect::<Result<_, _>>()?)
+        }
         Engine::Rslock => By::Rslock(Rslock::manager(&settings.url, settings.sleep_ms())),
         other => return Err(format!("{} holds nothing here", other.name()).into()),
     });
