@@ -68,11 +68,11 @@ mod absent {
             ))
         }
 
-        pub(crate) async fn open(
+        pub(crate) fn open(
             &self,
             _: &ConnectionInfo,
             _: &AsyncConnectionConfig,
-        ) -> RedisResult<Opened> {
+        ) -> std::future::Ready<RedisResult<Opened>> {
             match *self {}
         }
     }
