@@ -21,7 +21,7 @@ fn use_twice(server: &Server) {
 fn a_server_that_may_lose_locks_is_warned_of_once() {
     let log = Log::of_this_process();
     let evicting = Server::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", evicting.port())]);
+    let replica = Server::start_with(&["--replicaof", "127.0.0.1", &evicting.port().to_string()]);
     let safe = Server::start_with(&["--appendonly", "yes"]);
     let warnings = [
         (&evicting, "noeviction", 1),
