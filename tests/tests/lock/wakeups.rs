@@ -130,12 +130,14 @@ fn a_lost_connection_wakes_everybody() {
 fn a_silent_connection_is_noticed_while_a_caller_waits() {
     let server = Server::start();
     let proxy = Proxy::start(([127, 0, 0, 1], server.port()).into());
+    // Valkey 9.1 counts some of its own.
+    let at_first = server.calls("config|get");
     let config = Config::from_url(&proxy.url()).unwrap().with_response_timeout(Duration::from_millis(500));
     let (holder, waiting) = (client(&server), Client::from_config(&config).unwrap());
     let guard = hold(&holder);
     let got_it = waiter(&server, &waiting, true);
     // Both clients have read the settings of the server, and nothing is on its way any more.
-    eventually("both have read the settings", || server.calls("config|get") >= 2);
+    eventually("both have read the settings", || server.calls("config|get") >= at_first + 2);
     waiting.ping_blocking().unwrap();
     proxy.silence();
     guard.release_blocking().unwrap();
