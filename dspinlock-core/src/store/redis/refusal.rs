@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 11] = [
+const LASTING: [&str; 12] = [
     "noperm",
     "noauth",
     "wrongpass",
@@ -16,6 +16,8 @@ const LASTING: [&str; 11] = [
     "unknown redis command",
     "unknown subcommand",
     "wrong number of arguments",
+    // From Redis 7.2 on, and in Valkey; before that the two below it.
+    "acl failure in script",
     "can't run this command",
     "can't access at least one of the keys",
     "db index is out of range",
@@ -93,7 +95,8 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     if text.contains("noauth") {
         return Some("it wants a password, in the URL or by `Config::password`".to_owned());
     }
-    if text.contains("one of the keys") {
+    // The second is what Redis from 7.2 on and Valkey say.
+    if text.contains("one of the keys") || text.contains("permissions to access a key") {
         let keys = keys(batch);
         let first = keys.first()?;
         let prefix = first.split_once(',').map_or(&**first, |(prefix, _)| prefix).trim_start_matches('{');
@@ -102,7 +105,8 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
             keys.join("`, `")
         ));
     }
-    if text.contains("can't run this command") || text.contains("unknown redis command") {
+    let refused = ["can't run this command", "acl failure in script", "called from script"];
+    if refused.iter().any(|refused| text.contains(refused)) {
         return Some(format!("the script runs {}; allow the user each of them", commands(batch.script?)));
     }
     None
@@ -157,6 +161,8 @@ mod tests {
                 "The user executing the script can't run this command or subcommand script: 49, on @user_script:1.",
             ),
             ("ERR", "Unknown Redis command called from script script: 49, on @user_script:1."),
+            ("ERR", "ACL failure in script: User u has no permissions to run the 'set' command script: 49."),
+            ("ERR", "ACL failure in script: No permissions to access a key script: on @user_script:1."),
         ] {
             assert!(lasts(&refused(code, text)), "{code} {text}");
         }
