@@ -129,7 +129,7 @@ fn an_access_list_that_does_not_allow_enough() {
         (&["~*", "+@all", "-evalsha", "-eval"][..], &["noperm", "'evalsha'"][..]),
         (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
         (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
-        // Before Redis 7.2 no server names the denied command of a script.
+        // Redis 6.2 and 7.0 do not name the denied command of a script.
         (&["~*", "+@all", "-set"], &["the script runs", ", SET"]),
         (&["~*", "+@all", "-getset"], &["the script runs", "GETSET"]),
     ] {

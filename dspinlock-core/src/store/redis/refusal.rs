@@ -16,7 +16,7 @@ const LASTING: [&str; 12] = [
     "unknown redis command",
     "unknown subcommand",
     "wrong number of arguments",
-    // From Redis 7.2 on, and in Valkey; before that the two below it.
+    // Redis 7.4 and Valkey; the two below it are those of older servers.
     "acl failure in script",
     "can't run this command",
     "can't access at least one of the keys",
@@ -95,7 +95,7 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     if text.contains("noauth") {
         return Some("it wants a password, in the URL or by `Config::password`".to_owned());
     }
-    // The second is what Redis from 7.2 on and Valkey say.
+    // The second is what Redis 7.4 and Valkey say.
     if text.contains("one of the keys") || text.contains("permissions to access a key") {
         let keys = keys(batch);
         let first = keys.first()?;
