@@ -11,6 +11,8 @@ pub use log::Log;
 pub use rig::{Api, Rig};
 
 use dspinlock::Guard;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,15 +28,24 @@ pub fn eventually(what: &str, check: impl FnMut() -> bool) {
 /// The key of the last fencing token, by the prefix of the scheme and the name of the record. Computed slowly, and apart from the
 /// library: the smallest number in the cluster slot of the record.
 pub fn fence_key(prefix: &str, record: &str) -> String {
+    const SLOTS: u16 = 16_384;
+    /// The smallest number of each slot.
+    static SMALLEST: OnceLock<HashMap<u16, u32>> = OnceLock::new();
     let step = |sum: u16| if sum & 0x8000 == 0 { sum << 1 } else { sum << 1 ^ 0x1021 };
     let byte = |sum: u16, byte: u8| (0..8).fold(sum ^ u16::from(byte) << 8, |sum, _| step(sum));
-    let slot = |text: &str| text.bytes().fold(0, byte) % 16_384;
+    let slot = |text: &str| text.bytes().fold(0, byte) % SLOTS;
     let tag = record.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    let wanted = slot(tag.filter(|tag| !tag.is_empty()).unwrap_or(record));
-    let mut number = 0_u32;
-    while slot(&number.to_string()) != wanted {
-        number += 1;
-    }
+    let smallest = SMALLEST.get_or_init(|| {
+        let mut smallest = HashMap::new();
+        for number in 0_u32.. {
+            smallest.entry(slot(&number.to_string())).or_insert(number);
+            if smallest.len() == usize::from(SLOTS) {
+                break;
+            }
+        }
+        smallest
+    });
+    let number = smallest[&slot(tag.filter(|tag| !tag.is_empty()).unwrap_or(record))];
     format!("{prefix}:fence:{{{number}}}")
 }
 

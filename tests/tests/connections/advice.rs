@@ -21,7 +21,7 @@ fn use_twice(server: &Server) {
 fn a_server_that_may_lose_locks_is_warned_of_once() {
     let log = Log::of_this_process();
     let evicting = Server::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
-    let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", evicting.port())]);
+    let replica = Server::start_with(&["--replicaof", "127.0.0.1", &evicting.port().to_string()]);
     let safe = Server::start_with(&["--appendonly", "yes"]);
     let warnings = [
         (&evicting, "noeviction", 1),
@@ -32,9 +32,11 @@ fn a_server_that_may_lose_locks_is_warned_of_once() {
         (&safe, "", 0),
     ];
     for server in [&evicting, &replica, &safe] {
+        // Valkey 9.1 counts some of its own.
+        let at_first = server.calls("config|get");
         use_twice(server);
         // Asked by both clients: then all warnings are out.
-        eventually("the server was asked", || server.calls("config|get") == 2);
+        eventually("the server was asked", || server.calls("config|get") == at_first + 2);
     }
     for (server, what, times) in warnings {
         if times > 0 {

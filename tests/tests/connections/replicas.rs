@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// A server with a replica that is up to date.
 fn pair() -> (Server, Server) {
     let primary = Server::start_with(&["--repl-diskless-sync-delay", "0"]);
-    let replica = Server::start_with(&["--replicaof", &format!("127.0.0.1 {}", primary.port())]);
+    let replica = Server::start_with(&["--replicaof", "127.0.0.1", &primary.port().to_string()]);
     // A replica counts only once it has acknowledged a write, up to a second after it has connected.
     eventually("the replica has acknowledged a write", || {
         primary.command(&["SET", "something", "1", "PX", "1"]);

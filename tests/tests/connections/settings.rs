@@ -7,7 +7,13 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-/// With tracking the server tracks what a waiter reads, and without it the waiter sends no command for that.
+/// Whether the server tracks for a connection, and whether it tracks a key.
+fn tracked(server: &Server) -> [bool; 2] {
+    [("clients", "tracking_clients"), ("stats", "tracking_total_keys")]
+        .map(|(section, field)| server.info(section)[field] != "0")
+}
+
+/// With tracking the server tracks what a waiter reads, and without it no connection asks for that.
 #[test]
 fn a_client_that_polls_asks_for_no_tracking() {
     for (wakeup, tracks) in [(Wakeup::Poll, false), (Wakeup::default(), true)] {
@@ -22,10 +28,12 @@ fn a_client_that_polls_asks_for_no_tracking() {
             let waiter = scope.spawn(move || lock.acquire_blocking().map(drop));
             // The holder's grant, the waiter's first attempt, and one while it waits.
             eventually("a waiter", || server.calls("evalsha") >= 3);
+            // A renewal of the holder ends the tracking of the key, until the waiter looks again.
+            eventually("it is tracked as it should be", || tracked(&server) == [tracks; 2]);
             guard.release_blocking().unwrap();
             waiter.join().unwrap().unwrap();
         });
-        assert_eq!(server.command_stats().contains_key("client|caching"), tracks, "{wakeup:?}");
+        assert_eq!(tracked(&server)[0], tracks, "{wakeup:?}");
     }
 }
 

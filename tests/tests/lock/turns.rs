@@ -180,6 +180,8 @@ fn a_guard_names_its_lock_and_its_lease(rig: &Rig) {
 #[test]
 fn a_turn_is_two_commands() {
     let server = Server::start();
+    // Valkey 9.1 counts some of its own.
+    let at_first = server.calls("config|get");
     let client = Client::connect(&server.url()).unwrap();
     // The first removes its record, and the other one leaves COMPUTED, which the next turn locks again.
     let locks = [client.lock("removed").expire(None), client.lock("computed")];
@@ -190,7 +192,7 @@ fn a_turn_is_two_commands() {
     };
     locks.iter().for_each(turns);
     // After the first reply the client reads the server's settings in the background.
-    eventually("it has read the settings", || server.command_stats().contains_key("config|get"));
+    eventually("it has read the settings", || server.calls("config|get") > at_first);
     // The scripts and the commands that they call.
     let again = [("evalsha", 20), ("getrange", 20), ("getset", 10), ("scard", 10), ("set", 30), ("time", 10)];
     let free = [

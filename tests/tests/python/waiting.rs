@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use dspinlock::ErrorKind;
+use dspinlock_tests::eventually;
 use serde_json::json;
 
 use crate::monitor::Monitor;
@@ -49,15 +50,12 @@ async fn python_holds_and_a_task_waits() {
 fn a_release_by_python_ends_a_long_sleep() {
     let pair = Pair::start();
     let python = pair.python("p", "example");
-    let mut monitor = Monitor::start(&pair.server);
     python.enter().unwrap();
 
     let sleep = Duration::from_secs(40);
     thread::scope(|scope| {
         let waiter = scope.spawn(|| pair.rust("example").sleep(sleep).acquire_blocking());
-        // The request for tracking is sent together with the attempt that is tracked.
-        monitor.wait_for("CACHING", |line| line.contains("\"YES\""));
-        monitor.wait_for_script_on(&python.key);
+        eventually("the server tracks the key", || pair.server.info("stats")["tracking_total_keys"] != "0");
         let released = Instant::now();
         python.leave().unwrap();
         waiter.join().unwrap().unwrap().release_blocking().unwrap();

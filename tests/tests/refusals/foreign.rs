@@ -171,8 +171,8 @@ fn keys_of_any_size_work(rig: &Rig) {
             assert_eq!(rig.inspect(&lock).unwrap().unwrap().state(), State::Computed);
         }
     });
-    // A build without optimisation hashes slowly.
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // A build without optimisation hashes slowly, and slower on a busy machine.
+    assert!(took < Duration::from_secs(60), "{took:?}");
 }
 
 #[test]

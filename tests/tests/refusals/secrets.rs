@@ -119,9 +119,12 @@ fn no_message_repeats_a_password() {
 #[test]
 fn no_message_repeats_stored_data() {
     let log = Log::of_this_process();
-    let server = Server::start_with(&["--requirepass", PASSWORD]);
-    let config =
-        Config::new().with_port(server.port()).with_password(PASSWORD).with_response_timeout(PATIENCE);
+    let server = Server::start();
+    // Valkey 8.1.1 does not read quotes in its options.
+    let password = format!(">{PASSWORD}");
+    assert!(server.command(&["ACL", "SETUSER", "me", "on", &password, "~*", "&*", "+@all"]).is_ok());
+    let config = Config::new().with_port(server.port()).with_username("me").with_password(PASSWORD);
+    let config = config.with_response_timeout(PATIENCE);
     let client = Client::from_config(&config).unwrap();
     let mut shown = vec![format!("{client:?}")];
 

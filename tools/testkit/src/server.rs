@@ -14,6 +14,9 @@ use crate::info;
 use crate::process::Process;
 use crate::resp::{Connection, Reply};
 
+/// Names the program to start instead of the one on the `PATH`; `scripts/matrix` sets it.
+const CHOSEN: &str = "DSPINLOCK_TEST_SERVER";
+
 /// Server binaries, in the order in which they are looked for.
 const BINARIES: [&str; 2] = ["redis-server", "valkey-server"];
 
@@ -27,7 +30,7 @@ const PORT_TRIES: u32 = 20;
 /// Why there is no server.
 #[derive(Debug)]
 pub enum StartError {
-    /// Neither `redis-server` nor `valkey-server` is on the `PATH`.
+    /// `DSPINLOCK_TEST_SERVER` names no program, or it is not set and neither `redis-server` nor `valkey-server` is on the `PATH`.
     NotFound,
     /// The binary is there and did not become ready; the text has the end of its log.
     Failed(String),
@@ -36,10 +39,13 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => write!(
-                f,
-                "no redis-server and no valkey-server on the PATH: install one (`apt-get install redis-server`)"
-            ),
+            Self::NotFound => match env::var_os(CHOSEN) {
+                Some(chosen) => write!(f, "{CHOSEN} names no program: {}", chosen.display()),
+                None => write!(
+                    f,
+                    "no redis-server and no valkey-server on the PATH: install one (`apt-get install redis-server`)"
+                ),
+            },
             Self::Failed(reason) => f.write_str(reason),
         }
     }
@@ -156,14 +162,15 @@ impl Server {
         assert_eq!(ask(&["WAIT", "1", "9000"]).int(), Some(1), "the replica does not follow");
     }
 
-    /// The server binary that would be started, from the `PATH`.
+    /// The server binary that would be started: the one that `DSPINLOCK_TEST_SERVER` names, or else one from the `PATH`.
     pub fn find() -> Option<PathBuf> {
+        if let Some(chosen) = env::var_os(CHOSEN) {
+            return Some(PathBuf::from(chosen)).filter(|file| is_program(file));
+        }
         let path = env::var_os("PATH")?;
-        BINARIES.iter().find_map(|name| {
-            env::split_paths(&path).map(|dir| dir.join(name)).find(|file| {
-                fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-            })
-        })
+        BINARIES
+            .iter()
+            .find_map(|name| env::split_paths(&path).map(|dir| dir.join(name)).find(|file| is_program(file)))
     }
 
     /// Its address for a client: `redis://127.0.0.1:PORT/0`, always without a password.
@@ -265,10 +272,14 @@ impl Server {
 
     /// How often one command was called since the start; see [`Server::command_stats`].
     ///
+    /// A server before 7.0 counts all subcommands of a command together, and so does this then.
+    ///
     /// # Panics
     /// As [`Server::command`].
     pub fn calls(&self, command: &str) -> u64 {
-        self.command_stats().get(command).copied().unwrap_or(0)
+        let stats = self.command_stats();
+        let all = command.split('|').next().and_then(|name| stats.get(name));
+        stats.get(command).or(all).copied().unwrap_or(0)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
@@ -319,6 +330,10 @@ fn connect(port: u16, extra: &[String]) -> io::Result<Connection> {
         ));
     }
     Ok(connection)
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// A random port, since other test processes look for ports at the same time.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 12] = [
+const LASTING: [&str; 13] = [
     "noperm",
     "noauth",
     "wrongpass",
@@ -17,6 +17,8 @@ const LASTING: [&str; 12] = [
     "unknown redis command",
     "unknown subcommand",
     "wrong number of arguments",
+    // Redis 7.4 and Valkey; the two below it are those of older servers.
+    "acl failure in script",
     "can't run this command",
     "can't access at least one of the keys",
     "db index is out of range",
@@ -171,11 +173,16 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
         return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());
     }
+    let refused = ["can't run this command", "acl failure in script", "called from script"];
+    if refused.iter().any(|refused| text.contains(refused)) {
+        return Some(format!("the script runs {}; allow the user each of them", commands(batch.script?)));
+    }
     // Of all servers, a sentinel lacks the commands of each request.
     if text.contains("unknown command") {
         return Some("if the server is a sentinel, write `redis-sentinel://host/NAME`".to_owned());
     }
-    if text.contains("one of the keys") {
+    // The second is what Redis 7.4 and Valkey say.
+    if text.contains("one of the keys") || text.contains("permissions to access a key") {
         let keys = keys(batch);
         let first = keys.first()?;
         let prefix = first.split_once(',').map_or(&**first, |(prefix, _)| prefix).trim_start_matches('{');
@@ -183,9 +190,6 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
             "the keys are `{}`; allow the user `~{prefix}*` and `~{{{prefix}*`",
             keys.join("`, `")
         ));
-    }
-    if text.contains("can't run this command") || text.contains("unknown redis command") {
-        return Some(format!("the script runs {}; allow the user each of them", commands(batch.script?)));
     }
     None
 }
@@ -239,6 +243,8 @@ mod tests {
                 "The user executing the script can't run this command or subcommand script: 49, on @user_script:1.",
             ),
             ("ERR", "Unknown Redis command called from script script: 49, on @user_script:1."),
+            ("ERR", "ACL failure in script: User u has no permissions to run the 'set' command script: 49."),
+            ("ERR", "ACL failure in script: No permissions to access a key script: on @user_script:1."),
         ] {
             assert!(lasts(&refused(code, text)), "{code} {text}");
         }

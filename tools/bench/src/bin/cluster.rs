@@ -42,7 +42,9 @@ fn pairs() -> Result<(), Error> {
     for (kind, count) in kinds {
         let mut ratios = [Vec::new(), Vec::new()];
         let mut rates = [Vec::new(), Vec::new(), Vec::new()];
-        clients.iter().for_each(|client| drop(count(&runtime, client)));
+        for client in &clients {
+            count(&runtime, client);
+        }
         for _ in 0..TIMES {
             let [plain, node, clustered] = [0, 1, 2].map(|at| count(&runtime, &clients[at]));
             for (rates, rate) in rates.iter_mut().zip([plain, node, clustered]) {

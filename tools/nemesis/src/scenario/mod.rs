@@ -15,6 +15,7 @@ pub(crate) use wires::late;
 
 use std::path::Path;
 
+use dspinlock_testkit::Server;
 use fastrand::Rng;
 
 use crate::Fallible;
@@ -24,6 +25,11 @@ use crate::faults::Entry;
 use crate::history::What;
 use crate::rig::{Plan, Rig};
 use crate::worker::{Mix, Style};
+
+/// These options, unless the server does not know them: before 7.0 it always allows `DEBUG` and what it is used with.
+fn debugging(options: &[&'static str]) -> Vec<&'static str> {
+    if Server::try_start_with(options).is_ok() { options.to_vec() } else { Vec::new() }
+}
 
 /// Causes faults until the time is over, and ends them.
 pub(crate) type Faults = fn(&mut Rig, &mut Rng) -> Fallible<()>;
@@ -121,7 +127,7 @@ pub(crate) static ALL: [Scenario; 14] = [
         number: 8,
         name: "slow",
         about: "the server is stopped, sleeps, is busy with a script, or the wire takes 64 kbit a second",
-        plan: |plan| plan.server = vec!["--enable-debug-command", "yes"],
+        plan: |plan| plan.server = debugging(&["--enable-debug-command", "yes"]),
         faults: servers::slow,
         grants: 400,
         outcomes: &[],
@@ -143,7 +149,7 @@ pub(crate) static ALL: [Scenario; 14] = [
         name: "refusals",
         about: "OOM, MISCONF, NOREPLICAS, READONLY, LOADING, NOSCRIPT, NOPERM, and too many clients",
         plan: |plan| {
-            plan.server = refusals::SERVER.to_vec();
+            plan.server = refusals::server();
         },
         faults: refusals::refusals,
         grants: 400,

@@ -7,16 +7,19 @@ use crate::Fallible;
 use crate::clock::now;
 use crate::faults::Loss;
 use crate::rig::Rig;
+use crate::scenario::debugging;
+
+/// Keys that a server takes a while to load. It answers between every 2 MiB of what it reads.
+const FILLER: &[&str] = &["DEBUG", "POPULATE", "1500", "filler", "4096"];
 
 /// Options that allow all of this at run time.
-pub(super) const SERVER: &[&str] = &[
-    "--enable-debug-command",
-    "yes",
-    "--enable-protected-configs",
-    "yes",
-    "--loading-process-events-interval-bytes",
-    "1024",
-];
+pub(super) fn server() -> Vec<&'static str> {
+    [
+        &["--rdbcompression", "no"],
+        &*debugging(&["--enable-debug-command", "yes", "--enable-protected-configs", "yes"]),
+    ]
+    .concat()
+}
 
 /// Commands that make the server refuse, and commands that end that.
 struct Refusal {
@@ -120,10 +123,7 @@ fn misconf(rig: &mut Rig, dice: &mut Rng, connection: &mut Connection) -> Fallib
 
 /// A server that loads its data answers nothing else meanwhile.
 fn load(connection: &mut Connection) -> Fallible<()> {
-    all(
-        connection,
-        &[&["DEBUG", "POPULATE", "1500", "filler"], &["CONFIG", "SET", "key-load-delay", "200"]],
-    )?;
+    all(connection, &[FILLER, &["CONFIG", "SET", "key-load-delay", "200"]])?;
     all(connection, &[&["DEBUG", "RELOAD"], &["CONFIG", "SET", "key-load-delay", "0"]])?;
     Ok(())
 }
