@@ -221,3 +221,28 @@ fn other_executors_need_no_tokio() {
     });
     assert_eq!(connected(&server), before);
 }
+
+#[dspinlock::dspinlock(client = client, key = (), cached, on_error = |error| panic!("{error}"))]
+async fn computed(client: &Client) -> u32 {
+    17
+}
+
+#[test]
+fn other_executors_wait_are_woken_share_values_and_cancel() {
+    let (server, client) = scene();
+    let lock = client.lock("key").lease(Duration::from_secs(60)).wait(Duration::from_secs(20));
+    smol::block_on(async {
+        let held = lock.acquire().await.unwrap();
+        // Dropped half-way, an attempt takes nothing.
+        drop(smol::future::poll_once(Box::pin(lock.acquire())).await);
+        let waiter = smol::spawn({
+            let lock = lock.clone().sleep(Duration::from_secs(20));
+            async move { lock.acquire().await.unwrap().release().await.unwrap() }
+        });
+        eventually("it waits", || server.calls("client|caching") > 0);
+        // Without a wake-up it would look again when its time is over.
+        held.release().await.unwrap();
+        waiter.await;
+        assert_eq!((computed(&client).await, computed(&client).await), (17, 17));
+    });
+}
