@@ -1,12 +1,14 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Host, Pem, Protocol, Tls, Wakeup};
+use crate::api::config::{Address, Config, Host, Pem, Protocol, Sentinel, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::check_duration;
-use crate::store::redis::{self, Address as NodeAddress, Dialer, Limits, Origin, Own, TlsParts};
+use crate::store::redis::{
+    self, Address as NodeAddress, Dialer, Limits, Origin, Own, Sentinels, TlsParts, Watch,
+};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
-use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 /// The store of a configuration. It opens nothing yet.
 pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
@@ -21,7 +23,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     };
     let wakeups = Wakeups::default();
     let tracks = config.wakeup == Wakeup::Tracking;
-    let tls = config.encrypted.then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
+    let tls = config.uses_tls().then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
     if let Address::Cluster(hosts) = &config.address {
         let seeds =
             hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
@@ -30,11 +32,36 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
         return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
     }
     let info = connection_info(config)?;
-    let settings = info.redis_settings();
-    let place = format!("redis at {}/{}", info.addr(), settings.db());
-    let secret = settings.password().map(ToOwned::to_owned);
-    let own = Own::new(dialer(info, tls)?, limits, tracks, worker, wakeups.clone());
-    Ok(redis::store(own, worker.clone(), limits, &place, secret.as_deref(), wakeups))
+    let (place, dialer) = if let Address::Sentinel(sentinel) = &config.address {
+        let tls_of_sentinels = tls.clone().filter(|_| sentinel.tls.unwrap_or(config.encrypted));
+        let watch = watch(sentinel, info, tls_of_sentinels);
+        let sentinels = Sentinels::new(watch, config.connect_timeout, worker.clone());
+        let dialer = Dialer::asking(sentinels).with_tls(tls.filter(|_| config.encrypted));
+        (format!("redis primary `{}`/{}", sentinel.primary, config.db), dialer)
+    } else {
+        (format!("redis at {}/{}", info.addr(), config.db), dialer(info, tls)?)
+    };
+    let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
+    Ok(redis::store(own, worker.clone(), limits, &place, config.password.as_deref(), wakeups))
+}
+
+/// How to connect to the sentinels, and by them to the primary.
+fn watch(sentinel: &Sentinel, to_server: ConnectionInfo, tls: Option<redis::Tls>) -> Watch {
+    let mut settings = RedisConnectionInfo::default();
+    if let Some(username) = &sentinel.username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = &sentinel.password {
+        settings = settings.set_password(password);
+    }
+    let host = |host: &Host| redis::Host { name: host.name.clone(), port: host.port };
+    Watch {
+        hosts: sentinel.hosts.iter().map(host).collect(),
+        primary: sentinel.primary.clone(),
+        to_sentinel: to_server.clone().set_redis_settings(settings),
+        to_server,
+        tls,
+    }
 }
 
 fn dialer(info: ConnectionInfo, tls: Option<redis::Tls>) -> Result<Dialer> {
@@ -79,7 +106,11 @@ fn connection_info(config: &Config) -> Result<ConnectionInfo> {
     let addr = match &config.address {
         Address::Server(host) => ConnectionAddr::Tcp(host.name.clone(), host.port),
         Address::Unix(path) => ConnectionAddr::Unix(path.into()),
-        Address::Sentinel(_) => return Err(refused("`redis-sentinel://` is not built yet")),
+        // In place of the server that they will name.
+        Address::Sentinel(sentinel) => {
+            let host = sentinel.hosts.first().ok_or_else(unusable)?;
+            ConnectionAddr::Tcp(host.name.clone(), host.port)
+        }
         Address::Cluster(_) | Address::Memory => return Err(unusable()),
     };
     let info = addr.into_connection_info().map_err(|_| unusable())?;

@@ -113,7 +113,7 @@ fn after_a_demotion_the_calls_that_wait_and_later_ones_reach_the_new_primary_in_
                     "not released yet: {error}"
                 );
             }
-            let (waited, _) = waiter.join().unwrap();
+            let (after, _) = waiter.join().unwrap();
             assert_eq!(pair.new.command(&["EXISTS", waited.record_key()]).int(), Some(1));
             await_renewal(&kept);
             eventually("the loss is noticed", || !removed.is_held());

@@ -4,6 +4,7 @@
 //! - [`Server`] starts a private `redis-server` or `valkey-server` and ends it when dropped. A missing binary is an
 //!   error that says so: no test passes because a server is missing.
 //! - [`Cluster`] starts a private cluster, moves its slots and fails its primaries.
+//! - [`Sentinels`] are three sentinels that watch a primary with a replica.
 //! - With the feature `tls`, `TlsServer` is one that speaks TLS, and `Authority` makes its certificates.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
@@ -18,6 +19,7 @@ mod process;
 mod proxy;
 mod request;
 mod resp;
+mod sentinels;
 mod server;
 pub mod svg;
 #[cfg(feature = "tls")]
@@ -28,6 +30,7 @@ pub use cluster::{Cluster, Migration};
 pub use info::is_for_connecting;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
+pub use sentinels::{Sentinels, Switches};
 pub use server::{Server, StartError};
 #[cfg(feature = "tls")]
 pub use tls::{Authority, Identity, TlsServer};

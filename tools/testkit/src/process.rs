@@ -145,7 +145,8 @@ fn note(line: &str, events: &Sender<Event>, log: &Log) {
     let event = if let Some(pid) = line.strip_prefix("guarding ") {
         pid.parse().ok().and_then(Pid::from_raw).map(Event::Guarding)
     } else {
-        line.contains("Ready to accept connections").then_some(Event::Ready)
+        let ready = ["Ready to accept connections", "Sentinel ID is"];
+        ready.iter().any(|words| line.contains(words)).then_some(Event::Ready)
     };
     if let Some(event) = event {
         // Nothing waits for events after the start.

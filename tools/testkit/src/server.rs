@@ -68,8 +68,26 @@ pub struct Server {
     binary: PathBuf,
     dir: PathBuf,
     port: u16,
+    kind: Kind,
     extra: Vec<String>,
     process: Mutex<Option<Process>>,
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Data,
+    /// It watches other servers. It keeps what it knows in a file of its directory.
+    Sentinel,
+}
+
+impl Kind {
+    /// Where its directory is.
+    fn base(self) -> PathBuf {
+        // A sentinel waits for the disk at each step of a failover, and misses its time limits on a busy one.
+        let memory = Path::new("/dev/shm");
+        if self == Self::Sentinel && memory.is_dir() { memory.to_owned() } else { env::temp_dir() }
+    }
 }
 
 impl Server {
@@ -105,6 +123,10 @@ impl Server {
     /// # Errors
     /// As [`Server::try_start`].
     pub fn try_start_with(args: &[&str]) -> Result<Self, StartError> {
+        Self::try_start_as(Kind::Data, args)
+    }
+
+    pub(crate) fn try_start_as(kind: Kind, args: &[&str]) -> Result<Self, StartError> {
         let binary = Self::find().ok_or(StartError::NotFound)?;
         let extra: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let mut last = String::from("no free port was found");
@@ -114,10 +136,11 @@ impl Server {
             if TcpListener::bind(("127.0.0.1", port)).is_err() {
                 continue;
             }
-            let dir = new_dir(port).map_err(|error| StartError::Failed(format!("no directory: {error}")))?;
-            match run(&binary, &dir, port, &extra) {
+            let dir = new_dir(&kind.base(), port)
+                .map_err(|error| StartError::Failed(format!("no directory: {error}")))?;
+            match run(kind, &binary, &dir, port, &extra) {
                 Ok(process) => {
-                    return Ok(Self { binary, dir, port, extra, process: Mutex::new(Some(process)) });
+                    return Ok(Self { binary, dir, port, kind, extra, process: Mutex::new(Some(process)) });
                 }
                 Err(problem) if problem.contains("in use") => last = problem,
                 Err(problem) => return Err(StartError::Failed(problem)),
@@ -229,7 +252,7 @@ impl Server {
     /// If it does not become ready.
     pub fn restart(&self) {
         self.kill();
-        let started = run(&self.binary, &self.dir, self.port, &self.extra);
+        let started = run(self.kind, &self.binary, &self.dir, self.port, &self.extra);
         *self.process() =
             Some(started.unwrap_or_else(|problem| panic!("the server does not restart: {problem}")));
     }
@@ -303,9 +326,16 @@ impl Drop for Server {
 }
 
 /// Starts the binary and returns once it has answered a `PING`.
-fn run(binary: &Path, dir: &Path, port: u16, extra: &[String]) -> Result<Process, String> {
-    let mut args: Vec<String> =
-        ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--logfile", ""].map(String::from).into();
+fn run(kind: Kind, binary: &Path, dir: &Path, port: u16, extra: &[String]) -> Result<Process, String> {
+    let mut args = match kind {
+        Kind::Data => Vec::new(),
+        Kind::Sentinel => {
+            vec![sentinel_file(dir).map_err(|error| error.to_string())?, "--sentinel".to_owned()]
+        }
+    };
+    args.extend(
+        ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--logfile", ""].map(String::from),
+    );
     args.extend(["--port".to_owned(), port.to_string(), "--dir".to_owned(), dir.display().to_string()]);
     args.extend_from_slice(extra);
     let process = Process::start(binary, dir, &args)?;
@@ -316,6 +346,13 @@ fn run(binary: &Path, dir: &Path, port: u16, extra: &[String]) -> Result<Process
         Ok(reply) => Err(format!("the server answered PING with {reply:?}")),
         Err(error) => Err(format!("the server said that it was ready and does not answer: {error}")),
     }
+}
+
+/// The file in which a sentinel keeps what it knows. It has to be there at the start.
+fn sentinel_file(dir: &Path) -> io::Result<String> {
+    let file = dir.join("sentinel.conf");
+    fs::OpenOptions::new().create(true).append(true).open(&file)?;
+    Ok(file.display().to_string())
 }
 
 fn connect(port: u16, extra: &[String]) -> io::Result<Connection> {
@@ -343,10 +380,10 @@ pub(crate) fn random_port() -> u16 {
     PORTS.start + u16::try_from(offset).unwrap_or_default()
 }
 
-pub(crate) fn new_dir(port: u16) -> io::Result<PathBuf> {
+pub(crate) fn new_dir(base: &Path, port: u16) -> io::Result<PathBuf> {
     let name =
         format!("dspinlock-server-{}-{port}-{:08x}", process::id(), RandomState::new().hash_one(port) >> 32);
-    let dir = env::temp_dir().join(name);
+    let dir = base.join(name);
     fs::DirBuilder::new().mode(0o700).create(&dir)?;
     Ok(dir)
 }

@@ -134,7 +134,7 @@ impl TlsServer {
         let port = random_port();
         let failed =
             |error: std::io::Error| StartError::Failed(format!("no directory for the certificates: {error}"));
-        let files = new_dir(port).map_err(failed)?;
+        let files = new_dir(&std::env::temp_dir(), port).map_err(failed)?;
         let path = |name: &str| files.join(name).display().to_string();
         let (certificate, key, ca) = (path("server.pem"), path("server.key"), path("ca.pem"));
         fs::write(&certificate, &identity.certificate).map_err(failed)?;

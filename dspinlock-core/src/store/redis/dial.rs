@@ -1,12 +1,16 @@
 //! How connections are opened, and which of them are still good.
 
-use super::link::Limits;
-use super::refusal::{hinted, io_error, misconfigured};
+use super::connect::connect;
+use super::link::{EndOfEpoch, Limits, OnSwitch, Passing};
+use super::refusal::{hinted, io_error, is_outage, misconfigured};
+use super::sentinels::Sentinels;
 use super::tls::{Driver, Tls, explained};
 use crate::clock::Tick;
 use crate::sync::lock;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Connection, ErrorKind, ProtocolVersion, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, Connection, ErrorKind, ProtocolVersion, RedisError, RedisResult,
+};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,9 +21,7 @@ use std::time::Duration;
 /// The server behind an address may become another one, so connections have an *epoch*. Those of an earlier one are not used
 /// again.
 pub(crate) struct Dialer {
-    client: Client,
-    /// The same server, in the protocol that has pushes.
-    resp3: Client,
+    place: Place,
     tls: Option<Tls>,
     /// Whether a connection was opened so far. If not, the server may not be what the address says.
     worked: AtomicBool,
@@ -28,9 +30,22 @@ pub(crate) struct Dialer {
     ended: Mutex<Option<Tick>>,
 }
 
+enum Place {
+    Fixed(Box<Fixed>),
+    Known(Sentinels),
+}
+
+/// One address.
+struct Fixed {
+    client: Client,
+    /// The same server, in the protocol that has pushes.
+    resp3: Client,
+}
+
 /// How long an epoch lasts at least. While the address still leads to a server that was demoted, many callers may say so at once,
 /// again and again.
 const SHORTEST_EPOCH: Duration = Duration::from_millis(200);
+
 /// The errors of a server that closes a connection at the first word.
 const HUNG_UP: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
@@ -56,8 +71,17 @@ impl Dialer {
         let info = client.get_connection_info().clone();
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let resp3 = Client::open(info.set_redis_settings(settings))?;
+        Ok(Self::at(Place::Fixed(Box::new(Fixed { client, resp3 }))))
+    }
+
+    /// Opens connections to the primary that sentinels know.
+    pub(crate) fn asking(sentinels: Sentinels) -> Self {
+        Self::at(Place::Known(sentinels))
+    }
+
+    fn at(place: Place) -> Self {
         let (worked, epoch) = (AtomicBool::new(false), AtomicU64::new(0));
-        Ok(Self { client, resp3, tls: None, worked, epoch, ended: Mutex::default() })
+        Self { place, tls: None, worked, epoch, ended: Mutex::default() }
     }
 
     /// The same over TLS.
@@ -65,16 +89,33 @@ impl Dialer {
         Self { tls, ..self }
     }
 
+    /// Sets what a switch to another server ends.
+    pub(super) fn on_switch(&self, end: OnSwitch) {
+        if let Place::Known(sentinels) = &self.place {
+            sentinels.on_switch(end);
+        }
+    }
+
+    /// Whether this failure ends when the sentinels have found another primary. They have to be there for that.
+    pub(super) fn passing(&self, error: &RedisError) -> Option<Passing> {
+        match &self.place {
+            Place::Known(sentinels) if is_outage(error) && sentinels.answer() => Some(Passing::FailingOver),
+            _ => None,
+        }
+    }
+
     /// The present epoch.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Begins the next epoch, if `seen` is the present one and has lasted for a while: `true` for the one caller that did.
-    pub(super) fn end_epoch(&self, seen: u64) -> bool {
+    /// Begins the next epoch, if `seen` is the present one and, unless it ends by a switch, has lasted for a while: `true` for the
+    /// one caller that did.
+    pub(super) fn end_epoch(&self, seen: u64, why: EndOfEpoch) -> bool {
         let now = Tick::now();
         let mut ended = lock(&self.ended);
-        if self.epoch() != seen || ended.is_some_and(|ended| now - ended < SHORTEST_EPOCH) {
+        let is_short = why == EndOfEpoch::Demotion && ended.is_some_and(|ended| now - ended < SHORTEST_EPOCH);
+        if self.epoch() != seen || is_short {
             return false;
         }
         *ended = Some(now);
@@ -90,15 +131,21 @@ impl Dialer {
     ) -> RedisResult<Dialed<MultiplexedConnection>> {
         // Before the address is resolved: what is resolved in an earlier epoch is as old as that.
         let epoch = self.epoch();
-        let client = if pushes { &self.resp3 } else { &self.client };
-        let opened = match &self.tls {
-            Some(tls) => tls.open(client.get_connection_info(), config).await,
-            None => {
-                client.get_multiplexed_async_connection_with_config(config).await.map(|opened| (opened, None))
+        match &self.place {
+            Place::Fixed(fixed) => {
+                let client = if pushes { &fixed.resp3 } else { &fixed.client };
+                let (connection, driver) = self.noted(connect(client, self.tls.as_ref(), config).await)?;
+                Ok(Dialed { connection, epoch, _driver: driver })
             }
-        };
-        let (connection, driver) = self.noted(opened)?;
-        Ok(Dialed { connection, epoch, _driver: driver })
+            Place::Known(sentinels) => {
+                let primary = sentinels.find().await?;
+                let client = sentinels.client(&primary, pushes.then_some(ProtocolVersion::RESP3))?;
+                let opened = self.noted(connect(&client, self.tls.as_ref(), config).await);
+                let (mut connection, driver) = opened.inspect_err(|_| sentinels.missed(&primary))?;
+                let role = role().query_async(&mut connection).await;
+                Ok(Dialed { connection, epoch: sentinels.reached(primary, role, epoch)?, _driver: driver })
+            }
+        }
     }
 
     /// Whether blocking callers can have connections of their own. Over TLS they share those of the library's thread.
@@ -108,11 +155,28 @@ impl Dialer {
 
     /// Opens a connection for a blocking caller.
     pub(super) fn open_blocking(&self, limits: Limits) -> RedisResult<Dialed<Connection>> {
-        let epoch = self.epoch();
-        let connection = self.noted(self.client.get_connection_with_timeout(limits.connect_timeout))?;
-        connection.set_read_timeout(Some(limits.response_timeout))?;
-        connection.set_write_timeout(Some(limits.response_timeout))?;
-        Ok(Dialed { connection, epoch, _driver: None })
+        let (epoch, until) = (self.epoch(), Tick::now() + limits.connect_timeout);
+        let open = |client: &Client, timeout| {
+            let connection = self.noted(client.get_connection_with_timeout(timeout))?;
+            connection.set_read_timeout(Some(limits.response_timeout))?;
+            connection.set_write_timeout(Some(limits.response_timeout))?;
+            RedisResult::Ok(connection)
+        };
+        match &self.place {
+            Place::Fixed(fixed) => {
+                let connection = open(&fixed.client, limits.connect_timeout)?;
+                Ok(Dialed { connection, epoch, _driver: None })
+            }
+            Place::Known(sentinels) => {
+                let primary = sentinels.find_blocking()?;
+                // About a half is left. Zero would be no time limit.
+                let rest = Tick::now().until(until).max(Duration::from_millis(1));
+                let opened = open(&sentinels.client(&primary, None)?, rest);
+                let mut connection = opened.inspect_err(|_| sentinels.missed(&primary))?;
+                let role = role().query(&mut connection);
+                Ok(Dialed { connection, epoch: sentinels.reached(primary, role, epoch)?, _driver: None })
+            }
+        }
     }
 
     /// The error of a connection that could not be opened in time.
@@ -148,4 +212,8 @@ impl Dialer {
         }
         opened.map_err(explained)
     }
+}
+
+fn role() -> Cmd {
+    redis::cmd("ROLE")
 }

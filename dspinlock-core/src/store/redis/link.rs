@@ -162,6 +162,8 @@ pub(super) enum Passing {
     Busy,
     /// It has too few replicas to accept writes.
     FewReplicas,
+    /// It can't be reached, and sentinels are there to replace it.
+    FailingOver,
 }
 
 impl Passing {
@@ -177,6 +179,7 @@ impl Passing {
             Self::Migrating => "the cluster is moving these keys to another node",
             Self::Busy => "the server is busy with a script",
             Self::FewReplicas => "the server has too few replicas to accept writes",
+            Self::FailingOver => "the sentinels have named no primary that answers yet",
         }
     }
 }
@@ -248,9 +251,13 @@ pub(crate) trait Link: Send + Sync + 'static {
     /// Closes the connections of the epoch `seen`, and of earlier ones. The next ones are opened from the beginning: the server's
     /// address is resolved again. `true` for the one caller that ended it. A link that does not open its connections itself does
     /// nothing.
-    fn end_epoch(&self, _seen: u64) -> bool {
+    fn end_epoch(&self, _seen: u64, _why: EndOfEpoch) -> bool {
         false
     }
+
+    /// Sets what to do when the link learns that another server is the primary: it is called with the epoch that ends. A link that
+    /// does not open its connections itself never learns of it.
+    fn on_switch(&self, _end: OnSwitch) {}
 }
 
 /// The error of the first of several commands that was refused, as if it had been sent alone.
@@ -260,6 +267,17 @@ fn first_of(error: RedisError) -> RedisError {
         _ => error,
     }
 }
+/// Why the epoch of connections ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndOfEpoch {
+    /// A server has said that it is a replica. The next one may say the same, so epochs that end so last for a while.
+    Demotion,
+    /// Sentinels have named another primary.
+    Switch,
+}
+
+/// Ends the epoch that it is called with, and what was known of the server.
+pub(crate) type OnSwitch = Box<dyn Fn(u64) + Send + Sync>;
 
 /// Whether an error ends the connection, and leaves the outcome of what was sent over it unknown.
 pub(super) fn breaks_connection(error: &RedisError) -> bool {

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | `requests`, `replies`, `scripts` | the words of Redis, without I/O |
 //! | `link` | what a connection must do |
-//! | `dial` | opens connections, and says which are still good |
+//! | `dial`, `connect` | opens connections, and says which are still good |
+//! | `sentinels` | the primary that sentinels know |
 //! | `tls` | opens them over TLS |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
@@ -17,6 +18,7 @@ mod advice;
 mod borrowed;
 mod circuit;
 mod cluster;
+mod connect;
 mod dial;
 mod link;
 mod one;
@@ -28,6 +30,7 @@ mod replies;
 mod requests;
 mod runtimes;
 mod scripts;
+mod sentinels;
 mod server;
 mod shared;
 mod tls;
@@ -43,6 +46,7 @@ pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub(crate) use sentinels::{Host, Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};
 
 /// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;

@@ -4,7 +4,7 @@
 //! out. Every operation is idempotent by its tag, so a command whose reply is missing is sent once more on a new one.
 
 use super::dial::Dialer;
-use super::link::{Batch, Exchange, Lane, Limits, Link, PIECE_LANES, Received};
+use super::link::{Batch, EndOfEpoch, Exchange, Lane, Limits, Link, OnSwitch, PIECE_LANES, Received};
 use super::pool::Pool;
 use super::runtimes::Runtimes;
 use super::shared::SharedConnection;
@@ -62,6 +62,14 @@ impl Own {
     }
 }
 
+impl Own {
+    /// Adds whether the failure of a connection passes by itself.
+    fn judged(&self, received: Received) -> Received {
+        let passing = received.value.as_ref().err().and_then(|error| self.dialer.passing(error));
+        Received { passing, ..received }
+    }
+}
+
 impl Link for Own {
     fn send<'a>(&'a self, batch: &'a Batch, track: bool) -> Exchange<'a> {
         let connection = match batch.lane {
@@ -72,7 +80,7 @@ impl Link for Own {
             Lane::Copies => &self.copies,
             Lane::Pieces(number) => &self.pieces[number],
         };
-        Box::pin(connection.send(batch, track))
+        Box::pin(async move { self.judged(connection.send(batch, track).await) })
     }
 
     fn send_here<'a>(&'a self, batch: &'a Batch) -> Option<Exchange<'a>> {
@@ -81,19 +89,22 @@ impl Link for Own {
             Lane::Values => self.values_of_runtimes.connection(),
             _ => None,
         };
-        connection.map(|connection| Box::pin(connection.send(batch)) as Exchange<'a>)
+        connection.map(|connection| {
+            Box::pin(async move { self.judged(connection.send(batch).await) }) as Exchange<'a>
+        })
     }
 
     fn send_blocking(&self, batch: &Batch) -> Option<Received> {
-        match batch.lane {
+        let received = match batch.lane {
             Lane::Shared => self.locks_of_threads.send(batch),
             Lane::Values => self.values_of_threads.send(batch),
             _ => None,
-        }
+        };
+        received.map(|received| self.judged(received))
     }
 
-    fn end_epoch(&self, seen: u64) -> bool {
-        if !self.dialer.end_epoch(seen) {
+    fn end_epoch(&self, seen: u64, why: EndOfEpoch) -> bool {
+        if !self.dialer.end_epoch(seen, why) {
             return false;
         }
         let Self { shared, renewals, confirmed, values, copies, pieces: [first, second], .. } = self;
@@ -109,5 +120,9 @@ impl Link for Own {
         // The pushes of the old connections are lost.
         self.wakeups.wake_all();
         true
+    }
+
+    fn on_switch(&self, end: OnSwitch) {
+        self.dialer.on_switch(end);
     }
 }

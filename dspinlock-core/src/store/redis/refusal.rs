@@ -163,6 +163,10 @@ fn repeats(text: &str, secret: &str) -> bool {
 
 /// What to change after the server has refused this batch without saying so itself.
 pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
+    // It says itself what has to change, and may quote another server.
+    if is_misconfigured(error) {
+        return None;
+    }
     let text = error.to_string().to_lowercase();
     if error.kind() == ErrorKind::AuthenticationFailed || text.contains("wrongpass") {
         return Some("the user or the password is wrong".to_owned());

@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::circuit::Circuit;
-use super::link::{Batch, Lane, Limits, Link, Passing, Received, breaks_connection};
+use super::link::{Batch, EndOfEpoch, Lane, Limits, Link, Passing, Received, breaks_connection};
 use super::refusal::{self, Redirect, is_outage};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
@@ -80,7 +80,7 @@ impl Server {
         secret: Option<&str>,
         wakeups: Wakeups,
     ) -> Self {
-        Self {
+        let this = Self {
             link: Arc::new(link),
             worker,
             limits,
@@ -92,7 +92,18 @@ impl Server {
             circuit: Arc::default(),
             in_trouble: Arc::default(),
             advised: Arc::default(),
-        }
+        };
+        let (itself, circuit) = (Arc::downgrade(&this.link), Arc::clone(&this.circuit));
+        let clock = Arc::clone(&this.clock);
+        this.link.on_switch(Box::new(move |epoch| {
+            // Before the waiters are woken.
+            circuit.succeeded();
+            clock.forget();
+            if let Some(link) = itself.upgrade() {
+                link.end_epoch(epoch, EndOfEpoch::Switch);
+            }
+        }));
+        this
     }
 
     pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged, Failure> {
@@ -223,7 +234,7 @@ impl Server {
 
     /// Takes in that the address of the epoch `seen` may lead to another server by now.
     fn end_epoch(&self, seen: u64) {
-        if self.link.end_epoch(seen) {
+        if self.link.end_epoch(seen, EndOfEpoch::Demotion) {
             self.clock.forget();
             tracing::debug!(target: "dspinlock", server = &*self.name, "the connections are closed, to resolve the address again");
         }

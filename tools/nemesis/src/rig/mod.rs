@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use dspinlock_testkit::{Child, Cluster, Ended, Proxy, Server, this_program};
+use dspinlock_testkit::{Child, Cluster, Ended, Proxy, Sentinels, Server, this_program};
 use rustix::process::Signal;
 
 use crate::Fallible;
@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) server: Vec<&'static str>,
     /// Workers use a cluster, past the wires: its nodes tell them where they are.
     pub(crate) cluster: bool,
+    /// Whether the server is a primary that sentinels watch. Workers reach it by them, and not by the wires.
+    pub(crate) sentinels: bool,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) stubborn: bool,
 }
@@ -65,6 +67,8 @@ pub(crate) struct Rig {
     pub(crate) log: FaultLog,
     pub(crate) servers: Vec<Server>,
     pub(crate) cluster: Option<Arc<Cluster>>,
+    /// The sentinels of the servers, if they have some.
+    pub(crate) sentinels: Option<Sentinels>,
     /// The index of the server that workers use.
     pub(crate) current: usize,
     pub(crate) desks: Vec<Desk>,
@@ -87,7 +91,12 @@ impl Rig {
     pub(crate) fn start(plan: Plan, dir: &Path) -> Fallible<Self> {
         fs::create_dir_all(dir)?;
         let log = FaultLog::open(&dir.join("faults.jsonl"))?;
-        let server = Server::try_start_with(&plan.server)?;
+        let (servers, sentinels) = if plan.sentinels {
+            let mut sentinels = Sentinels::try_start_with(&plan.server, &[])?;
+            (std::mem::take(&mut sentinels.servers), Some(sentinels))
+        } else {
+            (vec![Server::try_start_with(&plan.server)?], None)
+        };
         let register = Server::try_start()?;
         let mut rig = Self {
             until: 0,
@@ -97,8 +106,9 @@ impl Rig {
             watchdog: Watchdog::start(log.clone()),
             blind_from: 0,
             wrong: Vec::new(),
-            servers: vec![server],
+            servers,
             cluster: plan.cluster.then(|| Arc::new(Cluster::start_with(3, 1, SILENCE))),
+            sentinels,
             dir: dir.to_owned(),
             register,
             log,
@@ -142,7 +152,11 @@ impl Rig {
         let desk = &mut self.desks[slot];
         let process = desk.process();
         let job = Job {
-            url: self.cluster.as_ref().map_or_else(|| desk.proxy.url(), |cluster| cluster.url()),
+            url: match (&self.cluster, &self.sentinels) {
+                (Some(cluster), _) => cluster.url(),
+                (None, Some(sentinels)) => sentinels.url(),
+                (None, None) => desk.proxy.url(),
+            },
             register: self.register.port(),
             log: self.dir.join(format!("worker-{process}.jsonl")),
             process,
@@ -250,6 +264,17 @@ impl Rig {
         }
         self.attach(replacement)?;
         self.log.write(&Entry::Blind { from: self.blind_from, to: now() });
+        Ok(())
+    }
+
+    /// Ends the monitor of a server that is about to become a replica: from then on it repeats what its primary does.
+    ///
+    /// # Errors
+    /// If it can't be reached.
+    pub(crate) fn detach(&mut self, server: usize) -> Fallible<()> {
+        if let Some(monitor) = self.monitors[server].take() {
+            monitor.finish(&self.servers[server])?;
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod failover;
 mod processes;
 mod refusals;
 mod restarts;
+mod sentinels;
 mod servers;
 mod wires;
 
@@ -50,7 +51,7 @@ pub(crate) struct Scenario {
 /// A run with fewer faults in 20 seconds proves nothing.
 pub(crate) const LEAST_FAULTS: u64 = 20;
 
-pub(crate) static ALL: [Scenario; 14] = [
+pub(crate) static ALL: [Scenario; 15] = [
     Scenario {
         number: 1,
         name: "cut",
@@ -211,6 +212,18 @@ pub(crate) static ALL: [Scenario; 14] = [
         grants: 400,
         outcomes: &[],
     },
+    Scenario {
+        number: 15,
+        name: "sentinel",
+        about: "sentinels replace a primary that is killed, or by command while it goes on; sentinels are stopped",
+        plan: |plan| {
+            plan.sentinels = true;
+            plan.mix.long = 250;
+        },
+        faults: sentinels::failovers,
+        grants: 200,
+        outcomes: &[],
+    },
 ];
 
 /// The usual plan.
@@ -223,6 +236,7 @@ pub(crate) fn usual(seed: u64, seconds: u64) -> Plan {
         pool: 4,
         server: Vec::new(),
         cluster: false,
+        sentinels: false,
         sabotage: None,
         stubborn: false,
     }
