@@ -114,10 +114,10 @@ fn after_a_demotion_the_calls_that_wait_and_later_ones_reach_the_new_primary_in_
                 );
             }
             let (after, _) = waiter.join().unwrap();
-            assert_eq!(pair.new.command(&["EXISTS", waited.record_key()]).int(), Some(1));
+            assert_eq!(pair.new.command(&["EXISTS", after.record_key()]).int(), Some(1));
             await_renewal(&kept);
             eventually("the loss is noticed", || !removed.is_held());
-            for guard in [fresh, waited, kept] {
+            for guard in [fresh, after, kept] {
                 rig.release(guard).unwrap();
             }
             assert_eq!(rig.release(removed).unwrap_err().kind(), ErrorKind::Lost);
