@@ -58,6 +58,13 @@ impl SlotMap {
         answer
     }
 
+    /// [`load`](Self::load), if that is done by then.
+    pub(super) async fn load_until(&self, until: Tick) {
+        if let Some(Err(error)) = self.worker.limit(until, self.load()).await {
+            tracing::debug!(target: "dspinlock", %error, "could not ask for the slots of the cluster");
+        }
+    }
+
     /// Takes in a failure. That a node is out of reach passes in a cluster: another one will have its slots, or has them by now.
     pub(super) fn note(self: &Arc<Self>, failure: Failure) -> Error {
         if !failure.outage && !failure.error.passes() {
