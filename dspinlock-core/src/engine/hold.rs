@@ -294,8 +294,9 @@ fn not_ours(spec: &Spec, raw: &[u8]) -> Error {
     spec.error(kind, what).with_holder(Some(record.holder()))
 }
 
+/// Whether the server may not have taken in what was asked: also where a new connection was refused by its certificate.
 fn is_unconfirmed(error: &Error) -> bool {
-    error.kind() == ErrorKind::Backend
+    matches!(error.kind(), ErrorKind::Backend | ErrorKind::Config)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{client, config, server, turns};
 use dspinlock::{Client, Error, ErrorKind, Tls, redis_1};
-use dspinlock_testkit::{Authority, Server};
+use dspinlock_testkit::{Authority, Identity, Server};
 use dspinlock_tests::{await_renewal, block_on, eventually, ms};
 use std::sync::mpsc;
 use std::thread;
@@ -38,6 +38,30 @@ fn a_release_by_another_process_wakes() {
         eventually("a second attempt of the waiter", || looks() >= before + 2);
         guard.release_blocking().unwrap();
         got_it.recv_timeout(MINUTE / 2).unwrap();
+    }
+}
+
+/// The server shows another certificate for a while, and closes its connections: that is no outage, and still no answer.
+#[test]
+fn a_release_that_a_certificate_stopped_goes_on_in_the_background() {
+    let (server, authority) = server();
+    let client = client(&server, Tls::new().with_ca_pem(authority.pem()));
+    let show = |identity: &Identity, name: &str| {
+        let path = |ending: &str| server.files().join(format!("{name}.{ending}")).display().to_string();
+        std::fs::write(path("pem"), &identity.certificate).unwrap();
+        std::fs::write(path("key"), &identity.key).unwrap();
+        let set = ["CONFIG", "SET", "tls-cert-file", &path("pem"), "tls-key-file", &path("key")];
+        assert!(server.command(&set).is_ok(), "{set:?}");
+        server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    };
+    for by_async in [false, true] {
+        let guard = client.lock("stopped").lease(Duration::from_secs(600)).acquire_blocking().unwrap();
+        show(&Authority::new().issue(&["localhost"]), "strange");
+        let released = if by_async { block_on(guard.release()) } else { guard.release_blocking() };
+        assert_eq!(released.unwrap_err().kind(), ErrorKind::Config);
+        show(&authority.issue(&["localhost"]), "known");
+        let again = client.lock("stopped").wait(Duration::ZERO);
+        eventually("the lock is free", || again.try_acquire_blocking().is_ok_and(|guard| guard.is_some()));
     }
 }
 
