@@ -173,7 +173,7 @@ fn connections_are_not_closed_by_every_refusal() {
         })
         .collect();
     eventually("there are many refusals", || refusals(&pair.old) > before.1 + 640);
-    let epochs = started.elapsed().as_millis() as u64 / 200 + 2;
+    let epochs = u64::try_from(started.elapsed().as_millis()).unwrap() / 200 + 2;
     let opened = pair.proxy.accepted() - before.0;
     assert!(opened <= epochs * 4, "{opened} connections in {epochs} epochs");
     pair.switch();
