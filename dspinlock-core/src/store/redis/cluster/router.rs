@@ -236,12 +236,12 @@ impl Router {
     async fn look_again(&self, trip: &Trip, door: Door) {
         let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
         // What was not learnt shows in what is known afterwards.
-        let _ = self.by_thread(door, async move { Ok(map.load_until(until).await) }).await;
+        let _ = self.by_thread(door, async move { map.load_until(until).await }).await;
     }
 
     fn look_again_blocking(&self, trip: &Trip) {
         let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
-        let _ = self.worker.block_on(async move { Ok(map.load_until(until).await) });
+        let _ = self.worker.block_on(async move { map.load_until(until).await });
     }
 
     /// Does something on the library's thread.
