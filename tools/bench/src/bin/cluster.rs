@@ -73,7 +73,7 @@ fn measure(count: impl FnOnce() -> u32) -> Figures {
     };
     let (started, before) = (Instant::now(), used());
     let pairs = f64::from(count());
-    [pairs / started.elapsed().as_secs_f64(), (used() - before).as_secs_f64() * 1e6 / pairs]
+    [pairs / started.elapsed().as_secs_f64(), used().saturating_sub(before).as_secs_f64() * 1e6 / pairs]
 }
 
 fn tasks<const TASKS: usize>(runtime: &Runtime, client: &Client) -> u32 {
