@@ -93,14 +93,15 @@ pub(crate) enum Request<'a> {
     Look(Look<'a>),
     Forget(&'a Names),
     /// The time of the server that has these keys.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "memory has one clock"))]
     Time(&'a Names),
     /// A sign of life. Not [`Time`](Self::Time): a server that is still loading its data tells the time and grants nothing.
     Ping,
 }
 
+#[cfg(feature = "redis")]
 impl<'a> Request<'a> {
     /// The keys that it concerns, if they are those of one lock.
-    #[cfg(feature = "redis")]
     pub(crate) fn names(&self) -> Option<&'a Names> {
         Some(match *self {
             Self::Acquire(&Acquire { names, .. })

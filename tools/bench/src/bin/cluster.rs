@@ -8,6 +8,7 @@
 
 use dspinlock::{Client, Error};
 use dspinlock_testkit::{Cluster, Server};
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -20,7 +21,10 @@ const ROUND: Duration = Duration::from_millis(700);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A way to count pairs of acquire and release for the time of a round.
-type Pairs = fn(&Runtime, &Client) -> f64;
+type Pairs = fn(&Runtime, &Client) -> u32;
+
+/// Pairs a second, and the processor time of this process for each in µs, which other load on the machine affects less.
+type Figures = [f64; 2];
 
 fn main() -> Result<(), Error> {
     pairs()?;
@@ -30,42 +34,51 @@ fn main() -> Result<(), Error> {
     failovers(&cluster)
 }
 
-/// Pairs a second: a plain server, a node of a cluster by a plain client, and the same node by a client of clusters.
+/// A plain server, a node of a cluster by a plain client, and the same node by a client of clusters.
 fn pairs() -> Result<(), Error> {
     let (server, cluster) = (Server::start(), Cluster::start(1, 0));
     let runtime = Runtime::new().expect("a runtime");
-    let clients = [server.url(), cluster.nodes()[0].url(), cluster.url()].map(|url| Client::connect(&url));
-    let [plain, node, clustered] = clients;
-    let clients = [plain?, node?, clustered?];
+    let urls = [server.url(), cluster.nodes()[0].url(), cluster.url()];
+    let clients = urls.iter().map(|url| Client::connect(url)).collect::<Result<Vec<_>, _>>()?;
     let kinds: [(&str, Pairs); 3] =
         [("one task", tasks::<1>), ("64 tasks, 64 keys", tasks::<64>), ("one thread", one_thread)];
     for (kind, count) in kinds {
-        let mut ratios = [Vec::new(), Vec::new()];
-        let mut rates = [Vec::new(), Vec::new(), Vec::new()];
-        for client in &clients {
-            count(&runtime, client);
-        }
-        for _ in 0..TIMES {
-            let [plain, node, clustered] = [0, 1, 2].map(|at| count(&runtime, &clients[at]));
-            for (rates, rate) in rates.iter_mut().zip([plain, node, clustered]) {
-                rates.push(rate);
+        // The first round opens the connections.
+        let round = || clients.iter().map(|client| measure(|| count(&runtime, client))).collect::<Vec<_>>();
+        round();
+        let rounds: Vec<Vec<Figures>> = (0..TIMES).map(|_| round()).collect();
+        let each =
+            |figure: &dyn Fn(&[Figures]) -> f64| rounds.iter().map(|round| figure(round)).collect::<Vec<_>>();
+        for (unit, what) in ["pairs a second", "µs of the client's processor"].into_iter().enumerate() {
+            for (at, place) in ["server", "node", "cluster"].into_iter().enumerate() {
+                print(&format!("{kind}: {what}, {place}"), each(&|round| round[at][unit]));
             }
-            ratios[0].push(clustered / plain);
-            ratios[1].push(clustered / node);
+            print(
+                &format!("{kind}: {what}, cluster to server"),
+                each(&|round| round[2][unit] / round[0][unit]),
+            );
+            print(
+                &format!("{kind}: {what}, cluster to node"),
+                each(&|round| round[2][unit] / round[1][unit]),
+            );
         }
-        for (what, rates) in ["server", "node", "cluster"].into_iter().zip(rates) {
-            print(&format!("pairs a second, {kind}, {what}"), rates);
-        }
-        let [plain, node] = ratios;
-        print(&format!("{kind}, cluster to server"), plain);
-        print(&format!("{kind}, cluster to plain client on the same node"), node);
     }
     Ok(())
 }
 
-fn tasks<const TASKS: usize>(runtime: &Runtime, client: &Client) -> f64 {
+fn measure(count: impl FnOnce() -> u32) -> Figures {
+    let used = || {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+    };
+    let (started, before) = (Instant::now(), used());
+    let pairs = f64::from(count());
+    [pairs / started.elapsed().as_secs_f64(), used().saturating_sub(before).as_secs_f64() * 1e6 / pairs]
+}
+
+fn tasks<const TASKS: usize>(runtime: &Runtime, client: &Client) -> u32 {
     let started = Instant::now();
-    let pairs: u32 = runtime.block_on(async {
+    runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for task in 0..TASKS {
             let lock = client.lock(format!("task {task}"));
@@ -79,17 +92,16 @@ fn tasks<const TASKS: usize>(runtime: &Runtime, client: &Client) -> f64 {
             });
         }
         tasks.join_all().await.iter().sum()
-    });
-    f64::from(pairs) / started.elapsed().as_secs_f64()
+    })
 }
 
-fn one_thread(_: &Runtime, client: &Client) -> f64 {
+fn one_thread(_: &Runtime, client: &Client) -> u32 {
     let (started, lock, mut pairs) = (Instant::now(), client.lock("thread"), 0_u32);
     while started.elapsed() < ROUND {
         lock.acquire_blocking().expect("the lock").release_blocking().expect("held");
         pairs += 1;
     }
-    f64::from(pairs) / started.elapsed().as_secs_f64()
+    pairs
 }
 
 /// From a release to the grant of a waiter in another client.

@@ -83,6 +83,19 @@ pub(super) fn asks(words: &[String]) -> bool {
     name.eq_ignore_ascii_case("SET") && options.iter().any(|option| option.eq_ignore_ascii_case("NX"))
 }
 
+/// The key of which a script asks whether it is there at all. It does so only after it found nothing.
+pub(super) fn looked_for(words: &[String]) -> Option<&str> {
+    let [name, key] = words else { return None };
+    name.eq_ignore_ascii_case("EXISTS").then_some(key)
+}
+
+/// Whether a command is for a key that is missing, so that only a replica minds it.
+pub(super) fn changes_nothing(words: &[String], missing: Option<&str>) -> bool {
+    let [name, key, ..] = words else { return false };
+    let is_for_replicas = name.eq_ignore_ascii_case("DEL") || name.eq_ignore_ascii_case("PEXPIRE");
+    is_for_replicas && missing == Some(key)
+}
+
 /// The changes that a command makes to records and fences. A fence is that of the record that the script is for.
 pub(super) fn acts(words: &[String], wall: u64, script: &Call) -> Vec<(u64, Act)> {
     let Some(name) = words.first().map(|name| name.to_ascii_uppercase()) else { return Vec::new() };
@@ -143,6 +156,22 @@ mod tests {
         assert_eq!((line.wall, line.source), (12_000_345, Source::Script));
         assert_eq!(line.words, ["SET", "a\"b", "x\\ynq"]);
         assert_eq!(parse("OK"), None);
+    }
+
+    #[test]
+    fn knows_what_a_script_does_for_replicas_only() {
+        let words = |text: &str| text.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!(looked_for(&words("EXISTS key")), Some("key"));
+        assert_eq!(looked_for(&words("GET key")), None);
+        for (command, missing, nothing) in [
+            ("DEL key", Some("key"), true),
+            ("PEXPIRE key 5", Some("key"), true),
+            ("PEXPIRE other 5", Some("key"), false),
+            ("SET key value", Some("key"), false),
+            ("DEL key", None, false),
+        ] {
+            assert_eq!(changes_nothing(&words(command), missing), nothing, "{command} {missing:?}");
+        }
     }
 
     #[test]

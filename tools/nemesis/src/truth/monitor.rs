@@ -60,6 +60,8 @@ fn listen(connection: &mut Connection, number: u32, file: &Path) {
     let (mut script, mut wall) = (line::Call::default(), Wall::ask());
     // What a script has asked for, and got if it goes on with the token.
     let mut asked: Vec<Fact> = Vec::new();
+    // The key of which the script has asked whether it is there at all, after it found nothing.
+    let mut missing: Option<String> = None;
     while let Ok(Reply::Status(text)) = connection.receive() {
         let Some(line) = line::parse(&text) else { continue };
         if line.words.get(1).is_some_and(|word| word == END) {
@@ -67,6 +69,13 @@ fn listen(connection: &mut Connection, number: u32, file: &Path) {
         }
         if line.source == Source::Client {
             script = line::call(&line.words).unwrap_or_default();
+            missing = None;
+        } else if let Some(key) = line::looked_for(&line.words) {
+            missing = Some(key.to_owned());
+        } else if line::changes_nothing(&line.words, missing.as_deref()) {
+            continue;
+        } else {
+            missing = None;
         }
         let acts = line::acts(&line.words, line.wall, &script);
         let at = wall.boot_at(line.wall);

@@ -58,6 +58,13 @@ impl SlotMap {
         answer
     }
 
+    /// [`load`](Self::load), for as long as there is time.
+    pub(super) async fn load_until(&self, until: Tick) -> Result<()> {
+        let late =
+            || Err(Error::new(ErrorKind::Backend, "no node of the cluster told in time who has its slots"));
+        self.worker.limit(until, self.load()).await.unwrap_or_else(late)
+    }
+
     /// Takes in a failure. That a node is out of reach passes in a cluster: another one will have its slots, or has them by now.
     pub(super) fn note(self: &Arc<Self>, failure: Failure) -> Error {
         if !failure.outage && !failure.error.passes() {

@@ -12,6 +12,7 @@ use crate::store::redis::link::Limits;
 use crate::store::redis::refusal::Redirect;
 use crate::store::redis::server::Failure;
 use crate::worker::Worker;
+use std::future::Future;
 use std::sync::Arc;
 
 /// How often a request is sent on. Once is enough, unless slots move at this very moment.
@@ -74,9 +75,9 @@ impl Router {
             };
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
-                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
+                Err(failure) if failure.outage && self.goes_on(&trip) => {
                     // Its replica may have taken over.
-                    let _ = self.look_again(door).await;
+                    self.look_again(&trip, door).await;
                     self.replace(&mut trip, failure)?;
                 }
                 Err(failure) => {
@@ -110,8 +111,8 @@ impl Router {
             };
             match sent {
                 Ok(answer) => return Ok(trip.answered(answer)),
-                Err(failure) if failure.outage && self.in_time(&trip).is_ok() => {
-                    let _ = self.look_again_blocking();
+                Err(failure) if failure.outage && self.goes_on(&trip) => {
+                    self.look_again_blocking(&trip);
                     self.replace(&mut trip, failure)?;
                 }
                 Err(failure) => {
@@ -170,9 +171,19 @@ impl Router {
         }
     }
 
-    /// Ends a trip that goes on for too long: a request must not arrive after it was given up.
+    /// Whether a request may be sent to one more node. It must not arrive after it was given up.
+    fn goes_on(&self, trip: &Trip) -> bool {
+        trip.redirects <= REDIRECTS && Tick::now() < self.last_node(trip)
+    }
+
+    /// Until when one more node may be asked.
+    fn last_node(&self, trip: &Trip) -> Tick {
+        trip.started + self.limits.response_timeout
+    }
+
+    /// Ends a trip that goes on for too long.
     fn in_time(&self, trip: &Trip) -> Result<()> {
-        if trip.redirects <= REDIRECTS && Tick::now() - trip.started < self.limits.response_timeout {
+        if self.goes_on(trip) {
             return Ok(());
         }
         let what = "the nodes of the cluster sent the request from one to another; its slot is on the move";
@@ -206,24 +217,42 @@ impl Router {
 
     /// Asks for the slots, unless they are known.
     pub(super) async fn known(&self, door: Door) -> Result<()> {
-        if self.map.nodes.are_known() { Ok(()) } else { self.look_again(door).await }
+        if self.map.nodes.are_known() {
+            return Ok(());
+        }
+        let map = Arc::clone(&self.map);
+        self.by_thread(door, async move { map.load().await }).await
     }
 
     pub(super) fn known_blocking(&self) -> Result<()> {
-        if self.map.nodes.are_known() { Ok(()) } else { self.look_again_blocking() }
-    }
-
-    /// Asks for the slots.
-    async fn look_again(&self, door: Door) -> Result<()> {
-        if door == Door::Thread {
-            return self.map.load().await;
+        if self.map.nodes.are_known() {
+            return Ok(());
         }
         let map = Arc::clone(&self.map);
-        self.worker.attend(async move { map.load().await }).await
+        self.worker.block_on(async move { map.load().await })
     }
 
-    fn look_again_blocking(&self) -> Result<()> {
-        let map = Arc::clone(&self.map);
-        self.worker.block_on(async move { map.load().await })
+    /// Asks for the slots again, while the trip has time.
+    async fn look_again(&self, trip: &Trip, door: Door) {
+        let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
+        // What was not learnt shows in what is known afterwards.
+        let _ = self.by_thread(door, async move { map.load_until(until).await }).await;
+    }
+
+    fn look_again_blocking(&self, trip: &Trip) {
+        let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
+        let _ = self.worker.block_on(async move { map.load_until(until).await });
+    }
+
+    /// Does something on the library's thread.
+    async fn by_thread(
+        &self,
+        door: Door,
+        task: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Result<()> {
+        match door {
+            Door::Thread => task.await,
+            Door::Task => self.worker.attend(task).await,
+        }
     }
 }
