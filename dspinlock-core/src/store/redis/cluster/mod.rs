@@ -91,18 +91,9 @@ impl Cluster {
         Ok(ALIVE)
     }
 
-    fn ping_blocking(&self) -> Result<Answer> {
-        self.router.known_blocking()?;
-        for node in self.router.map.nodes.all() {
-            let answer = node.redis.answer_blocking(Request::Ping, false);
-            answer.map_err(|failure| self.router.map.note(failure))?;
-        }
-        Ok(ALIVE)
-    }
-
-    /// Renews locks, those of one node by one write.
-    async fn renew(&self, renew: &Renew<'_>) -> Result<Answer> {
-        self.router.known(Door::Thread).await?;
+    /// Renews locks: on the library's thread, those of one node by one write.
+    async fn renew(&self, renew: &Renew<'_>, door: Door) -> Result<Answer> {
+        self.router.known(door).await?;
         let mut renewed = vec![None; renew.0.len()];
         let mut by_node = BTreeMap::new();
         for (at, one) in renew.0.iter().enumerate() {
@@ -110,7 +101,9 @@ impl Cluster {
                 by_node.entry(Arc::as_ptr(&node).addr()).or_insert_with(|| (node, Vec::new())).1.push(at);
             }
         }
-        for (node, which) in by_node.into_values().filter(|(_, which)| which.len() > 1) {
+        for (node, which) in
+            by_node.into_values().filter(|(_, which)| door == Door::Library && which.len() > 1)
+        {
             let part = Renew(which.iter().map(|&at| renew.0[at]).collect());
             let replies =
                 node.redis.renew_each(&part).await.map_err(|failure| self.router.map.note(failure))?;
@@ -121,24 +114,16 @@ impl Cluster {
         // The rest are alone on their nodes, or have moved.
         for (one, renewed) in renew.0.iter().zip(&mut renewed).filter(|(_, renewed)| renewed.is_none()) {
             let alone = Renew(vec![*one]);
-            let answer = self.router.go(Request::Renew(&alone), one.names, Door::Thread, false).await?;
+            let answer = self.router.go(Request::Renew(&alone), one.names, door, false).await?;
             *renewed = Some(is_renewed(&answer));
         }
         Ok(answer(Reply::Renewed(renewed.into_iter().map(Option::unwrap_or_default).collect())))
     }
 
-    fn renew_blocking(&self, renew: &Renew<'_>) -> Result<Answer> {
-        let one_by_one = renew.0.iter().map(|one| {
-            let alone = Renew(vec![*one]);
-            Ok(is_renewed(&self.router.go_blocking(Request::Renew(&alone), one.names)?))
-        });
-        Ok(answer(Reply::Renewed(one_by_one.collect::<Result<_>>()?)))
-    }
-
     async fn answer(&self, request: Request<'_>, door: Door, track: bool) -> Result<Answer> {
         match (request, request.names()) {
             (_, Some(names)) => self.router.go(request, names, door, track).await,
-            (Request::Renew(renew), _) => self.renew(renew).await,
+            (Request::Renew(renew), _) => self.renew(renew, door).await,
             _ => self.ping(door).await,
         }
     }
@@ -156,7 +141,7 @@ fn is_renewed(answer: &Answer) -> bool {
 
 impl Backend for Cluster {
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>> {
-        Sending::Waiting(Box::pin(self.answer(request, Door::Thread, track)))
+        Sending::Waiting(Box::pin(self.answer(request, Door::Library, track)))
     }
 
     fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
@@ -164,11 +149,7 @@ impl Backend for Cluster {
     }
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
-        match (request, request.names()) {
-            (_, Some(names)) => self.router.go_blocking(request, names),
-            (Request::Renew(renew), _) => self.renew_blocking(renew),
-            _ => self.ping_blocking(),
-        }
+        pollster::block_on(self.answer(request, Door::Thread, false))
     }
 
     fn clock(&self, names: &Names) -> Arc<Clock> {

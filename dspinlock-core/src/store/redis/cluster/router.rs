@@ -22,9 +22,11 @@ const REDIRECTS: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Door {
     /// The library's own thread.
-    Thread,
+    Library,
     /// The caller's task, on whatever executor that is.
     Task,
+    /// The caller's thread, which may block: then poll the future there, and nowhere else.
+    Thread,
 }
 
 /// Sends requests over the nodes of a cluster.
@@ -43,8 +45,9 @@ pub(super) async fn send(
     asking: bool,
 ) -> Result<Answer, Failure> {
     match door {
-        Door::Thread => node.redis.answer(request, track && !asking, asking).await,
+        Door::Library => node.redis.answer(request, track && !asking, asking).await,
         Door::Task => node.redis.answer_here(request, asking).await,
+        Door::Thread => node.redis.answer_blocking(request, asking),
     }
 }
 
@@ -84,40 +87,6 @@ impl Router {
                     if let Some(with_one_key) = trip.instead(request, &failure) {
                         let going = Box::pin(self.go(with_one_key.request(), names, door, false));
                         return Ok(trip.answered(going.await?));
-                    }
-                    self.follow(&mut trip, failure)?;
-                }
-            }
-        }
-    }
-
-    /// [`go`](Self::go), blocking the calling thread.
-    pub(super) fn go_blocking(&self, request: Request<'_>, names: &Names) -> Result<Answer> {
-        let mut trip = Trip::new(names.hash_slot, self.owner_blocking(names.hash_slot)?);
-        loop {
-            let node = Arc::clone(&trip.node);
-            let sent = match next(request, &node.redis.server.clock) {
-                Next::Same => node.redis.answer_blocking(request, trip.asking),
-                Next::Converted(acquire) => {
-                    node.redis.answer_blocking(Request::Acquire(&acquire), trip.asking)
-                }
-                Next::Time => match node.redis.answer_blocking(Request::Time(names), false) {
-                    Ok(_) => {
-                        self.in_time(&trip)?;
-                        continue;
-                    }
-                    Err(failure) => Err(failure),
-                },
-            };
-            match sent {
-                Ok(answer) => return Ok(trip.answered(answer)),
-                Err(failure) if failure.outage && self.goes_on(&trip) => {
-                    self.look_again_blocking(&trip);
-                    self.replace(&mut trip, failure)?;
-                }
-                Err(failure) => {
-                    if let Some(with_one_key) = trip.instead(request, &failure) {
-                        return Ok(trip.answered(self.go_blocking(with_one_key.request(), names)?));
                     }
                     self.follow(&mut trip, failure)?;
                 }
@@ -199,14 +168,6 @@ impl Router {
         self.served(slot)
     }
 
-    fn owner_blocking(&self, slot: u16) -> Result<Arc<Node>> {
-        if let Some(node) = self.map.nodes.owner(slot) {
-            return Ok(node);
-        }
-        self.known_blocking()?;
-        self.served(slot)
-    }
-
     fn served(&self, slot: u16) -> Result<Arc<Node>> {
         self.map.nodes.owner(slot).ok_or_else(|| {
             self.map.refresh_soon();
@@ -224,24 +185,11 @@ impl Router {
         self.by_thread(door, async move { map.load().await }).await
     }
 
-    pub(super) fn known_blocking(&self) -> Result<()> {
-        if self.map.nodes.are_known() {
-            return Ok(());
-        }
-        let map = Arc::clone(&self.map);
-        self.worker.block_on(async move { map.load().await })
-    }
-
     /// Asks for the slots again, while the trip has time.
     async fn look_again(&self, trip: &Trip, door: Door) {
         let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
         // What was not learnt shows in what is known afterwards.
         let _ = self.by_thread(door, async move { map.load_until(until).await }).await;
-    }
-
-    fn look_again_blocking(&self, trip: &Trip) {
-        let (map, until) = (Arc::clone(&self.map), self.last_node(trip));
-        let _ = self.worker.block_on(async move { map.load_until(until).await });
     }
 
     /// Does something on the library's thread.
@@ -251,8 +199,9 @@ impl Router {
         task: impl Future<Output = Result<()>> + Send + 'static,
     ) -> Result<()> {
         match door {
-            Door::Thread => task.await,
+            Door::Library => task.await,
             Door::Task => self.worker.attend(task).await,
+            Door::Thread => self.worker.block_on(task),
         }
     }
 }
