@@ -51,7 +51,7 @@ pub use dspinlock_core::{
 #[cfg(feature = "msgpack")]
 pub use dspinlock_core::MessagePack;
 #[cfg(feature = "redis")]
-pub use dspinlock_core::redis_1;
+pub use dspinlock_core::{Script, redis_1};
 
 #[cfg(feature = "macros")]
 pub use dspinlock_macros::{LockKey, dspinlock};

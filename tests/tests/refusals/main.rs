@@ -2,6 +2,7 @@
 //! overwritten.
 
 mod foreign;
+mod scripts;
 mod secrets;
 mod servers;
 

@@ -162,7 +162,8 @@ fn an_access_list_that_does_not_allow_enough() {
     let server = Server::start();
     for (rules, says) in [
         (&["~*", "+@all", "-evalsha", "-eval"][..], &["noperm", "'evalsha'"][..]),
-        (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
+        (&["~*", "+@read", "+@connection"], &["noperm", "'evalsha'"]),
+        (&["~*", "+@all", "-time"], &["this command", "TIME"]),
         (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
         // Redis 7.0 does not name the denied command of a script.
         (&["~*", "+@all", "-set"], &["this command", "SET"]),

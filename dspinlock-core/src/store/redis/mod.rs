@@ -8,7 +8,8 @@
 //! | `tls` | opens them over TLS |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
-//! | `server` | sends batches: scripts, outages, errors |
+//! | `delivery` | what a server is sent until it knows a script, without I/O |
+//! | `server` | sends batches: outages, errors |
 //! | `pieces` | large values |
 //! | `one` | a server as a backend: requests, their replies, its clock |
 //! | `cluster` | the nodes of a cluster, each a server as above |
@@ -17,6 +18,7 @@ mod advice;
 mod borrowed;
 mod circuit;
 mod cluster;
+mod delivery;
 mod dial;
 mod link;
 mod one;
@@ -43,6 +45,7 @@ pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub use scripts::Script;
 pub(crate) use tls::{Tls, TlsParts, provide};
 
 /// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;
