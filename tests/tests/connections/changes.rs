@@ -113,11 +113,11 @@ fn after_a_demotion_the_calls_that_wait_and_later_ones_reach_the_new_primary_in_
                     "not released yet: {error}"
                 );
             }
-            let (waited, _) = waiter.join().unwrap();
-            assert_eq!(pair.new.command(&["EXISTS", waited.record_key()]).int(), Some(1));
+            let (granted, _) = waiter.join().unwrap();
+            assert_eq!(pair.new.command(&["EXISTS", granted.record_key()]).int(), Some(1));
             await_renewal(&kept);
             eventually("the loss is noticed", || !removed.is_held());
-            for guard in [fresh, waited, kept] {
+            for guard in [fresh, granted, kept] {
                 rig.release(guard).unwrap();
             }
             assert_eq!(rig.release(removed).unwrap_err().kind(), ErrorKind::Lost);

@@ -42,6 +42,11 @@ fn exercise(client: &Client) {
     }
 }
 
+/// How many scripts were loaded. Redis 6.2 counts no subcommands.
+fn loads(server: &Server) -> u64 {
+    server.calls("script|load") + server.calls("script")
+}
+
 fn load_by_hand(server: &Server) {
     for script in Script::all() {
         let loaded = server.command(&["SCRIPT", "LOAD", script.source()]);
@@ -54,8 +59,7 @@ fn scripts_that_were_loaded_by_hand_are_all_that_is_needed() {
     let server = Server::start();
     load_by_hand(&server);
     exercise(&client(&server, &["-eval", "-script"]));
-    let loaded = server.calls("script|load");
-    assert_eq!(loaded, Script::all().len() as u64, "by nobody else");
+    assert_eq!(loads(&server), Script::all().len() as u64, "by nobody else");
     assert_eq!(server.calls("eval"), 0);
 }
 
@@ -64,7 +68,7 @@ fn a_script_is_loaded_where_its_source_may_not_be_run() {
     let server = Server::start();
     exercise(&client(&server, &["-eval"]));
     assert_eq!(server.calls("eval"), 0);
-    let loaded = server.calls("script|load");
+    let loaded = loads(&server);
     assert!((5..=Script::all().len() as u64).contains(&loaded), "each once, and not {loaded} times");
 }
 
