@@ -109,7 +109,7 @@ impl Wire {
     }
 
     /// Edits a request on its way to the server.
-    pub(crate) fn edit(&self, words: &mut Vec<Vec<u8>>) -> Verdict {
+    pub(crate) fn edit(&self, words: &mut [Vec<u8>]) -> Verdict {
         let mut state = self.state();
         let called = self.digests.iter().find(|(_, source, digest)| match words.get(..2) {
             Some([name, script]) if name == b"EVALSHA" => script == digest.as_bytes(),
