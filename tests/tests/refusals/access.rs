@@ -23,6 +23,13 @@ fn sections() -> Vec<Section> {
         .collect()
 }
 
+/// The rights of the command that the page shows.
+fn rights_of_the_command() -> Vec<&'static str> {
+    let command = PAGE.split("```").nth(3).and_then(|block| block.strip_prefix("sh\n")).expect("the command");
+    let words = command.split_whitespace().map(|word| word.trim_matches('\''));
+    words.filter(|word| word.starts_with(['~', '+'])).collect()
+}
+
 /// What a run without one of the rights comes to.
 enum Trouble {
     Refused(Error),
@@ -215,6 +222,8 @@ impl Drop for Pair<'_> {
 
 #[test]
 fn the_rights_of_the_page_are_enough() {
+    let listed: Vec<&str> = sections().into_iter().flat_map(|(_, rights)| rights).collect();
+    assert_eq!(rights_of_the_command(), listed);
     let server = Server::start();
     for prefix in ["dspinlock", "staging"] {
         let rights: Vec<String> = sections()
