@@ -22,6 +22,7 @@
 //! | annotate a function | [`#[dspinlock]`](macro@dspinlock): modes, arguments, restrictions |
 //! | lock in code | [`Client::lock`], [`DSpinlock`], [`Guard`] |
 //! | choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
+//! | know which rights a server's user needs | [`access`] |
 //! | lock your own types | [`LockKey`] and its derive |
 //! | test annotated functions without a server | [`testing`], [`Client::memory`] |
 //! | use other names than py-dspinlock's | [`Scheme`] |
@@ -51,7 +52,7 @@ pub use dspinlock_core::{
 #[cfg(feature = "msgpack")]
 pub use dspinlock_core::MessagePack;
 #[cfg(feature = "redis")]
-pub use dspinlock_core::redis_1;
+pub use dspinlock_core::{Script, redis_1};
 
 #[cfg(feature = "macros")]
 pub use dspinlock_macros::{LockKey, dspinlock};
@@ -65,6 +66,10 @@ pub mod logging;
 #[cfg(doc)]
 #[doc = include_str!("../docs/connecting.md")]
 pub mod connecting {}
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/access.md")]
+pub mod access {}
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/python.md")]

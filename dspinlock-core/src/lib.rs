@@ -53,6 +53,8 @@ pub use format::key::{Key, KeyEncoder, LockKey};
 pub use format::record::State;
 pub use format::scheme::{Scheme, Turn};
 pub use options::{OnOutage, Options};
+#[cfg(feature = "redis")]
+pub use store::redis::Script;
 #[cfg(feature = "msgpack")]
 pub use value::codec::MessagePack;
 pub use value::codec::{Codec, Json};

@@ -1,7 +1,9 @@
 //! Bad input: each case is an error that names the key and the cause, in bounded time. No body runs, and nothing is
 //! overwritten.
 
+mod access;
 mod foreign;
+mod scripts;
 mod secrets;
 mod servers;
 

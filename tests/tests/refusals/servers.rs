@@ -163,20 +163,23 @@ fn a_server_that_may_not_be_written() {
 #[test]
 fn an_access_list_that_does_not_allow_enough() {
     let server = Server::start();
-    for (rules, says) in [
-        (&["~*", "+@all", "-evalsha", "-eval"][..], &["noperm", "'evalsha'"][..]),
-        (&["~*", "+@read", "+@connection"], &["noperm", "'time'"]),
-        (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"]),
+    for (rules, says, looks) in [
+        (&["~*", "+@all", "-evalsha", "-eval"][..], &["noperm", "'evalsha'"][..], false),
+        (&["~*", "+@read", "+@connection"], &["noperm", "'evalsha'"], false),
+        (&["~app:*", "+@all"], &["noperm", "`staging,", "`~staging*`", "`~{staging*`"], false),
         // Redis 6.2 and 7.0 do not name the denied command of a script.
-        (&["~*", "+@all", "-set"], &["the script runs", ", SET"]),
-        (&["~*", "+@all", "-getset"], &["the script runs", "GETSET"]),
+        (&["~*", "+@all", "-time"], &["TIME"], true),
+        (&["~*", "+@all", "-set"], &["SET"], true),
+        (&["~*", "+@all", "-getset"], &["GETSET"], true),
     ] {
         let limited = limited(&server, rules);
         backend_error(&limited, server.port(), Fault::Lasts, says);
         assert_eq!(server.command(&["DBSIZE"]).int(), Some(0), "{rules:?}");
-        let error = limited.lock("looked at").inspect_blocking();
-        let only_writes = says.contains(&"the script runs");
-        assert!(error.is_err_and(|error| !error.is_retryable()) || only_writes, "{rules:?}");
+        let looked = limited.lock("looked at").inspect_blocking();
+        match looked {
+            Ok(_) => assert!(looks, "{rules:?}"),
+            Err(error) => assert!(!looks && !error.is_retryable(), "{rules:?}: {error}"),
+        }
     }
 }
 
@@ -194,8 +197,8 @@ fn limited(server: &Server, rules: &[&str]) -> Client {
 fn an_access_list_that_allows_too_little_for_a_release() {
     let server = Server::start();
     for (rules, says) in [
-        (&["~staging*", "+@all"][..], &["noperm", "`{staging,", "`~staging*`", "`~{staging*`"][..]),
-        (&["~*", "+@all", "-getrange"], &["the script runs", "getrange"]),
+        (&["~staging*", "+@all"][..], &["`{staging,", "`~staging*`", "`~{staging*`"][..]),
+        (&["~*", "+@all", "-getrange"], &["getrange"]),
     ] {
         let limited = limited(&server, rules);
         let guard = limited.lock("held").acquire_blocking().unwrap();

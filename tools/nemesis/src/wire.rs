@@ -16,14 +16,16 @@ pub(crate) enum Script {
     Abandon,
     Renew,
     Fail,
+    Time,
 }
 
-const SCRIPTS: [(Script, &str); 5] = [
+const SCRIPTS: [(Script, &str); 6] = [
     (Script::Acquire, include_str!("../../../dspinlock-core/src/store/redis/scripts/acquire.lua")),
     (Script::Release, include_str!("../../../dspinlock-core/src/store/redis/scripts/release.lua")),
     (Script::Abandon, include_str!("../../../dspinlock-core/src/store/redis/scripts/abandon.lua")),
     (Script::Renew, include_str!("../../../dspinlock-core/src/store/redis/scripts/renew.lua")),
     (Script::Fail, include_str!("../../../dspinlock-core/src/store/redis/scripts/fail.lua")),
+    (Script::Time, include_str!("../../../dspinlock-core/src/store/redis/scripts/time.lua")),
 ];
 
 /// A part of the protocol that a control leaves out. The proxy replaces the scripts; the library is unchanged.
@@ -57,8 +59,15 @@ fn edited(script: Script, source: &str, sabotage: Option<Sabotage>, skew: i64) -
         (Some(Sabotage::BareCounter), Script::Acquire) => replace("local token = now", "local token = '1'"),
         _ => {}
     }
-    if skew != 0 && script == Script::Acquire {
-        replace("time[1] .. micros", &format!("string.format('%.0f', time[1] + {skew}) .. micros"));
+    match script {
+        Script::Acquire if skew != 0 => {
+            replace("time[1] .. micros", &format!("string.format('%.0f', time[1] + {skew}) .. micros"));
+        }
+        Script::Time if skew != 0 => replace(
+            "return redis.call('TIME')",
+            &format!("local time = redis.call('TIME') return {{tostring(time[1] + {skew}), time[2]}}"),
+        ),
+        _ => {}
     }
     source
 }
@@ -100,21 +109,14 @@ impl Wire {
     }
 
     /// Edits a request on its way to the server.
-    pub(crate) fn edit(&self, words: &mut Vec<Vec<u8>>) -> Verdict {
+    pub(crate) fn edit(&self, words: &mut [Vec<u8>]) -> Verdict {
         let mut state = self.state();
         let called = self.digests.iter().find(|(_, source, digest)| match words.get(..2) {
             Some([name, script]) if name == b"EVALSHA" => script == digest.as_bytes(),
             Some([name, script]) if name == b"EVAL" => script == source.as_bytes(),
             _ => false,
         });
-        let Some((script, source, _)) = called else {
-            if state.skew != 0 && matches!(words.as_slice(), [name] if name == b"TIME") {
-                let skew = state.skew;
-                let source = format!("local t = redis.call('TIME') return {{tostring(t[1] + {skew}), t[2]}}");
-                *words = vec![b"EVAL".to_vec(), source.into_bytes(), b"0".to_vec()];
-            }
-            return Verdict::Pass;
-        };
+        let Some((script, source, _)) = called else { return Verdict::Pass };
         if self.sabotage.is_some() || state.skew != 0 {
             words[0] = b"EVAL".to_vec();
             words[1] = edited(*script, source, self.sabotage, state.skew).into_bytes();
@@ -157,10 +159,9 @@ mod tests {
         assert_eq!(touched(None, 0), []);
         let ends = [Script::Release, Script::Abandon, Script::Renew, Script::Fail];
         assert_eq!(touched(Some(Sabotage::Tags), 0), ends);
-        for acquire in
-            [touched(Some(Sabotage::NotAfter), 0), touched(Some(Sabotage::BareCounter), 0), touched(None, -9)]
-        {
+        for acquire in [touched(Some(Sabotage::NotAfter), 0), touched(Some(Sabotage::BareCounter), 0)] {
             assert_eq!(acquire, [Script::Acquire]);
         }
+        assert_eq!(touched(None, -9), [Script::Acquire, Script::Time]);
     }
 }

@@ -1,6 +1,7 @@
 //! The ways to a server: what is sent over them, and what comes back.
 
-use redis::{Arg, Cmd, Pipeline, RedisError, RedisResult, Value};
+use super::scripts::Script;
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -55,11 +56,12 @@ impl Lane {
 }
 
 /// Commands that are written at once.
+#[derive(Clone)]
 pub(crate) struct Batch {
     /// A script by its digest, a plain command, or a few of them.
     pub(crate) commands: Vec<Cmd>,
-    /// The source of the script in the first command, for a server that does not know it yet.
-    pub(crate) script: Option<&'static str>,
+    /// The script in the first command, for a server that does not know it yet.
+    pub(super) script: Option<&'static Script>,
     /// If one command is refused, the other replies are still read.
     pub(crate) lenient: bool,
     pub(crate) lane: Lane,
@@ -86,20 +88,6 @@ impl Batch {
     /// Reads and writes of values.
     pub(crate) fn of_values(commands: Vec<Cmd>, lane: Lane) -> Self {
         Self { commands, script: None, lenient: true, lane, asking: false, begins: true }
-    }
-
-    /// The same with the source of the script in place of its digest, if the reply says that the server does not know it.
-    pub(super) fn loading(&self, received: &Received) -> Option<Self> {
-        let source = self.script.filter(|_| received.is_no_script())?;
-        let mut command = redis::cmd("EVAL");
-        command.arg(source);
-        for argument in self.commands[0].args_iter().skip(2) {
-            if let Arg::Simple(argument) = argument {
-                command.arg(argument);
-            }
-        }
-        let commands = [command].into_iter().chain(self.commands.iter().skip(1).cloned()).collect();
-        Some(Self { commands, script: None, ..*self })
     }
 
     /// The only command, if it can be sent as it is.
@@ -212,20 +200,16 @@ impl Received {
         Self { tracked: tracked && value.is_ok(), ..Self::one(value) }
     }
 
-    /// The same, after the same batch was sent without the script's source.
-    pub(super) fn after(mut self, first: &Self) -> Self {
-        self.repeated |= first.repeated;
-        self
-    }
-
-    fn is_no_script(&self) -> bool {
+    /// The code and the text of the refusal, if the server refused the one command, or the first of several.
+    pub(super) fn refusal(&self) -> Option<(&str, &str)> {
         match &self.value {
-            Err(error) => error.code() == Some("NOSCRIPT"),
-            // Of several scripts, of which each may be refused.
-            Ok(Value::Array(replies)) => {
-                matches!(replies.first(), Some(Value::ServerError(error)) if error.code() == "NOSCRIPT")
-            }
-            Ok(_) => false,
+            Err(error) => Some((error.code()?, error.detail().unwrap_or_default())),
+            // Of several commands, of which each may be refused.
+            Ok(Value::Array(replies)) => match replies.first() {
+                Some(Value::ServerError(error)) => Some((error.code(), error.details().unwrap_or_default())),
+                _ => None,
+            },
+            Ok(_) => None,
         }
     }
 }

@@ -9,7 +9,8 @@
 //! | `tls` | opens them over TLS |
 //! | `own` with `shared`, `runtimes`, `pool` | connections of the library: for its own thread, for async and for blocking callers |
 //! | `borrowed` | connections that users bring |
-//! | `server` | sends batches: scripts, outages, errors |
+//! | `delivery` | what a server is sent until it knows a script, without I/O |
+//! | `server` | sends batches: outages, errors |
 //! | `pieces` | large values |
 //! | `one` | a server as a backend: requests, their replies, its clock |
 //! | `cluster` | the nodes of a cluster, each a server as above |
@@ -19,6 +20,7 @@ mod borrowed;
 mod circuit;
 mod cluster;
 mod connect;
+mod delivery;
 mod dial;
 mod link;
 mod one;
@@ -46,6 +48,7 @@ pub(crate) use cluster::{Address, Origin};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub use scripts::Script;
 pub(crate) use sentinels::{Host, Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};
 

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 13] = [
+const LASTING: [&str; 14] = [
     "noperm",
+    // Within a script, where newer servers name the command.
+    "no permissions to",
     "noauth",
     "wrongpass",
     "noproto",
@@ -63,9 +65,20 @@ pub(super) fn lasts(error: &RedisError) -> bool {
         ErrorKind::Io => is_misconfigured(error),
         _ => {
             let text = error.to_string().to_lowercase();
-            LASTING.iter().any(|refusal| text.contains(refusal))
+            LASTING.iter().any(|refusal| text.contains(refusal)) || is_of("eval", &text)
         }
     }
+}
+
+/// Whether the server has refused, and goes on refusing for all that it says.
+pub(super) fn is_final(error: &RedisError) -> bool {
+    error.code().is_some() && passing(error).is_none()
+}
+
+/// Whether the text of a refusal names this command, whatever else the server says.
+pub(super) fn is_of(command: &str, text: &str) -> bool {
+    let text = without_arguments(text.to_lowercase());
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == command)
 }
 
 /// What a node of a cluster wants of a caller that asked for a key which it can't serve.
@@ -177,16 +190,28 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
         return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());
     }
-    let refused = ["can't run this command", "acl failure in script", "called from script"];
+    let refused =
+        ["can't run this command", "unknown redis command", "acl failure in script", "called from script"];
     if refused.iter().any(|refused| text.contains(refused)) {
-        return Some(format!("the script runs {}; allow the user each of them", commands(batch.script?)));
+        return Some(format!(
+            "the script runs {}; allow the user each of them",
+            commands(batch.script?.source)
+        ));
+    }
+    // It was sent since the server does not know the digest, and loading the script was refused as well.
+    if is_of("eval", &text) {
+        let script = batch.script?.name();
+        return Some(format!(
+            "the server does not know the script `{script}`, and refuses SCRIPT LOAD as well; allow the user `+eval` or \
+             `+script|load`, or have an administrator load the scripts, which `dspinlock::Script::all` lists"
+        ));
     }
     // Of all servers, a sentinel lacks the commands of each request.
     if text.contains("unknown command") {
         return Some("if the server is a sentinel, write `redis-sentinel://host/NAME`".to_owned());
     }
     // The second is what Redis 7.4 and Valkey say.
-    if text.contains("one of the keys") || text.contains("permissions to access a key") {
+    if text.contains("one of the keys") || text.contains("access a key") {
         let keys = keys(batch);
         let first = keys.first()?;
         let prefix = first.split_once(',').map_or(&**first, |(prefix, _)| prefix).trim_start_matches('{');

@@ -3,32 +3,86 @@
 use crate::format::record::State;
 use once_cell::sync::Lazy;
 use redis::Cmd;
+use std::fmt;
 use std::time::Duration;
 
-/// A script, with its digest computed once.
-pub(super) struct Script {
+/// A script that the library runs on a Redis or Valkey server.
+///
+/// A server that does not know a script is sent its source, by `EVAL` or, where that is refused, by `SCRIPT LOAD`. Where both are
+/// refused, an administrator loads all of them, with this list or with `cargo run --example scripts`, again after each restart of
+/// the server and after each update of the library.
+///
+/// # Examples
+///
+/// ```
+/// use dspinlock::Script;
+///
+/// for script in Script::all() {
+///     // SCRIPT LOAD with the source replies with the digest.
+///     println!("{} {}: {} bytes", script.digest(), script.name(), script.source().len());
+/// }
+/// # assert!(Script::all().iter().all(|script| script.digest().len() == 40));
+/// ```
+pub struct Script {
+    name: &'static str,
     pub(super) source: &'static str,
+    /// Computed once.
     digest: Lazy<String>,
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
-        $(pub(super) static $name: Script = Script {
-            source: include_str!(concat!("scripts/", $file)),
-            digest: Lazy::new(|| redis::Script::new($name.source).get_hash().to_owned()),
+    ($($constant:ident = $name:literal;)*) => {
+        $(pub(super) static $constant: Script = Script {
+            name: $name,
+            source: include_str!(concat!("scripts/", $name, ".lua")),
+            digest: Lazy::new(|| redis::Script::new($constant.source).get_hash().to_owned()),
         };)*
+
+        static ALL: &[&Script] = &[$(&$constant),*];
     };
 }
 
 scripts! {
-    ACQUIRE = "acquire.lua";
-    RELEASE = "release.lua";
-    ABANDON = "abandon.lua";
-    RENEW = "renew.lua";
-    READ = "read.lua";
-    FORGET = "forget.lua";
-    FAIL = "fail.lua";
-    REFRESH = "refresh.lua";
+    ACQUIRE = "acquire";
+    RELEASE = "release";
+    ABANDON = "abandon";
+    RENEW = "renew";
+    READ = "read";
+    FORGET = "forget";
+    FAIL = "fail";
+    REFRESH = "refresh";
+    TIME = "time";
+}
+
+impl Script {
+    /// All scripts of this version of the library.
+    pub fn all() -> &'static [&'static Self] {
+        ALL
+    }
+
+    /// What it does, in a word.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The SHA-1 digest of the source in lower-case hexadecimal digits, by which a server knows it.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The source in Lua. To a server each byte of it counts.
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("name", &self.name)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Script {
@@ -52,7 +106,7 @@ pub(super) fn millis(duration: Duration) -> i64 {
 
 /// The Lua patterns of a date and time, and of its microseconds. They take some that no calendar has, which the parser of records
 /// refuses.
-const TIME: &str = r"%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d";
+const DATE_TIME: &str = r"%d%d%d%d%-[01]%d%-[0-3]%dT[0-2]%d:[0-5]%d:[0-5]%d";
 const MICROS: &str = r"%.%d%d%d%d%d%d";
 
 /// The Lua pattern of this separator, which a record has twice, and those of any record with and without microseconds.
@@ -60,7 +114,8 @@ pub(super) fn any_record(separator: &str) -> [String; 3] {
     let escape = |c: char| if c.is_ascii_punctuation() { format!("%{c}") } else { c.to_string() };
     let separator: String = separator.chars().map(escape).collect();
     let (blocked, computed) = (State::Blocked.digit(), State::Computed.digit());
-    let record = |micros| format!("^[!-~]+{separator}{TIME}{micros}%+00:00{separator}[{blocked}{computed}]$");
+    let record =
+        |micros| format!("^[!-~]+{separator}{DATE_TIME}{micros}%+00:00{separator}[{blocked}{computed}]$");
     let (exact, whole) = (record(MICROS), record(""));
     [separator, exact, whole]
 }

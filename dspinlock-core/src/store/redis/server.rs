@@ -1,7 +1,8 @@
-//! A server: sends batches over its link, loads scripts it does not know, and notices when it is out of reach.
+//! A server: sends batches over its link, and notices when it is out of reach.
 
 use super::advice;
 use super::circuit::Circuit;
+use super::delivery::Delivery;
 use super::link::{Batch, EndOfEpoch, Lane, Limits, Link, Passing, Received, breaks_connection};
 use super::refusal::{self, Redirect, is_outage};
 use crate::clock::Tick;
@@ -154,19 +155,22 @@ impl Server {
     }
 
     async fn send(&self, batch: &Batch, track: bool) -> Received {
-        let received = self.link.send(batch, track).await;
-        if let Some(loading) = batch.loading(&received) {
-            let loaded = self.link.send(&loading, track).await;
-            return loaded.after(&received);
+        let mut delivery = Delivery::of(batch);
+        loop {
+            let received = self.link.send(delivery.batch(), track).await;
+            if let Some(received) = delivery.take(received) {
+                return received;
+            }
         }
-        received
     }
 
     async fn send_here(&self, batch: &Batch) -> Option<Received> {
-        let received = self.link.send_here(batch)?.await;
-        match batch.loading(&received) {
-            Some(loading) => Some(self.link.send_here(&loading)?.await.after(&received)),
-            None => Some(received),
+        let mut delivery = Delivery::of(batch);
+        loop {
+            let received = self.link.send_here(delivery.batch())?.await;
+            if let Some(received) = delivery.take(received) {
+                return Some(received);
+            }
         }
     }
 
@@ -185,16 +189,20 @@ impl Server {
 
     /// `None` if the link sends only from the library's thread at present.
     fn send_blocking(&self, batch: &Batch) -> Result<Option<Received>> {
-        let Some(received) = self.link.send_blocking(batch) else { return Ok(None) };
-        let Some(loading) = batch.loading(&received) else { return Ok(Some(received)) };
-        let loaded = if let Some(loaded) = self.link.send_blocking(&loading) {
-            loaded
-        } else {
-            // The first request may have been sent twice, which is not forgotten.
-            let link = Arc::clone(&self.link);
-            self.worker.block_on(async move { Ok(link.send(&loading, false).await) })?
-        };
-        Ok(Some(loaded.after(&received)))
+        let Some(mut received) = self.link.send_blocking(batch) else { return Ok(None) };
+        let mut delivery = Delivery::of(batch);
+        loop {
+            if let Some(received) = delivery.take(received) {
+                return Ok(Some(received));
+            }
+            received = if let Some(received) = self.link.send_blocking(delivery.batch()) {
+                received
+            } else {
+                // The first request may have been sent twice, which the delivery has noted.
+                let (link, next) = (Arc::clone(&self.link), delivery.batch().clone());
+                self.worker.block_on(async move { Ok(link.send(&next, false).await) })?
+            };
+        }
     }
 
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {

@@ -8,13 +8,16 @@ local refused
 if record == seen and record ~= tag .. '1' then
   if not ahead_key then
     local set = redis.pcall('SET', value_key, value, 'PX', value_life)
-    refused = set.err
-  elseif redis.pcall('STRLEN', ahead_key) == tonumber(value) then
-    redis.pcall('PEXPIRE', ahead_key, value_life)
-    local moved = redis.pcall('RENAME', ahead_key, value_key)
-    refused = moved.err
+    refused = set.err and 'SET: ' .. set.err
   else
-    refused = 'a part of what was sent ahead has gone'
+    local length = redis.pcall('STRLEN', ahead_key)
+    if length == tonumber(value) then
+      redis.pcall('PEXPIRE', ahead_key, value_life)
+      local moved = redis.pcall('RENAME', ahead_key, value_key)
+      refused = moved.err and 'RENAME: ' .. moved.err
+    else
+      refused = type(length) == 'table' and 'STRLEN: ' .. length.err or 'a part of what was sent ahead has gone'
+    end
   end
   if not refused then
     redis.call('SET', record_key, tag .. '1', 'PX', expire)

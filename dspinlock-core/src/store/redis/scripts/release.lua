@@ -7,19 +7,20 @@ if record == ARGV[1] .. '0' then
   local refused
   if KEYS[5] then
     -- Another length: a copy of its first piece came late, or it has expired.
-    if redis.pcall('STRLEN', KEYS[5]) == tonumber(ARGV[4]) then
+    local length = redis.pcall('STRLEN', KEYS[5])
+    if length == tonumber(ARGV[4]) then
       redis.pcall('PEXPIRE', KEYS[5], ARGV[5])
       local moved = redis.pcall('RENAME', KEYS[5], KEYS[3])
-      refused = moved.err
+      refused = moved.err and 'RENAME: ' .. moved.err
     else
-      refused = 'a part of what was sent ahead has gone'
+      refused = type(length) == 'table' and 'STRLEN: ' .. length.err or 'a part of what was sent ahead has gone'
     end
     if refused then
       redis.pcall('DEL', KEYS[5])
     end
   elseif KEYS[3] then
     local set = redis.pcall('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
-    refused = set.err
+    refused = set.err and 'SET: ' .. set.err
   end
   if refused or not ARGV[3] then
     redis.call('DEL', KEYS[1])

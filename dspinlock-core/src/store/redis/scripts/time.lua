@@ -1,0 +1,2 @@
+-- The server's time: seconds, and the microseconds of the second.
+return redis.call('TIME')
