@@ -1,4 +1,4 @@
-//! The fourteen scenarios: what the workers do, and the faults.
+//! The fifteen scenarios: what the workers do, and the faults.
 
 mod clocks;
 mod clusters;
