@@ -43,7 +43,7 @@ fn exercise(client: &Client, primary: &Server, replica: &Server) {
         // The grant of a waiter is confirmed, too.
         let waiter = std::thread::scope(|scope| {
             let waits = scope.spawn(|| rig.acquire(&rig.lock("confirmed").replicas(1, SOON)).unwrap());
-            eventually("it waits", || waits.is_finished() || primary.calls("evalsha") > 2);
+            eventually("it waits", || waits.is_finished() || primary.calls("evalsha") > 3);
             rig.release(guard).unwrap();
             waits.join().unwrap()
         });

@@ -24,6 +24,8 @@ fn hold(client: &Client) -> Guard {
 /// Starts a waiter, and returns once the server tracks the key for it. A message in the channel says that it got the lock.
 fn waiter(server: &Server, client: &Client, by_async: bool) -> mpsc::Receiver<()> {
     let (send, receive) = mpsc::channel();
+    // From then on it knows the server's time, and each attempt is one script.
+    client.lock("another").acquire_blocking().unwrap().release_blocking().unwrap();
     let lock = client.lock("example").sleep(MINUTE).wait(MINUTE).lease(MINUTE);
     let before = looks(server);
     thread::spawn(move || {

@@ -97,15 +97,17 @@ fn shares(request: Request<'_>) -> u32 {
 
 impl Backend for Redis {
     fn send<'a>(&'a self, request: Request<'a>, track: bool) -> Sending<'a, Result<Answer>> {
-        Sending::Waiting(Box::pin(async move { Ok(self.answer(request, track, false).await?) }))
+        let answer = self.answer(request, track, false);
+        Sending::Waiting(Box::pin(async move { answer.await.map_err(|failure| failure.error) }))
     }
 
     fn send_here<'a>(&'a self, request: Request<'a>) -> Sending<'a, Result<Answer>> {
-        Sending::Waiting(Box::pin(async move { Ok(self.answer_here(request, false).await?) }))
+        let answer = self.answer_here(request, false);
+        Sending::Waiting(Box::pin(async move { answer.await.map_err(|failure| failure.error) }))
     }
 
     fn send_blocking(&self, request: Request<'_>) -> Result<Answer> {
-        Ok(self.answer_blocking(request, false)?)
+        self.answer_blocking(request, false).map_err(|failure| failure.error)
     }
 
     fn clock(&self, _: &Names) -> Arc<Clock> {

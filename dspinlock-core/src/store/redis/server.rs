@@ -66,12 +66,6 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        failure.error
-    }
-}
-
 impl Server {
     pub(super) fn new(
         link: impl Link,
