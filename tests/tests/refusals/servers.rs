@@ -89,7 +89,7 @@ fn a_wrong_password_or_none() {
         Fault::Lasts,
         &["authentication", "password is wrong"],
     );
-    backend_error(&client(&config), port, Fault::Lasts, &["noauth", "Config::password"]);
+    backend_error(&client(&config), port, Fault::Lasts, &["noauth", "Config::with_password"]);
     assert_eq!(server.command(&["DBSIZE"]).int(), Some(0));
     client(&config.with_password("right"))
         .lock("right")

@@ -185,7 +185,7 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
         return Some("the user or the password is wrong".to_owned());
     }
     if text.contains("noauth") {
-        return Some("it wants a password, in the URL or by `Config::password`".to_owned());
+        return Some("it wants a password, in the URL or by `Config::with_password`".to_owned());
     }
     if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
         return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());

@@ -1,4 +1,4 @@
-//! The fifteen scenarios: what the workers do, and the faults.
+//! The scenarios: what the workers do, and the faults.
 
 mod clocks;
 mod clusters;
