@@ -98,6 +98,9 @@ fn validate(config: &Config) -> Result<()> {
         Address::Server(host) if host.port == 0 => {
             Err(refused("`port` is 0, where no server listens; write 6379, or the server's own"))
         }
+        Address::Cluster(_) if config.db != 0 => {
+            Err(refused("a cluster has only database 0; leave `db` out"))
+        }
         _ if config.username.is_some() && config.password.is_none() => Err(refused(
             "there is a user without a password, which would not be sent; write the password, or any text where the user has `nopass`",
         )),

@@ -208,19 +208,28 @@ impl Renewer {
         match self.0.store.call(&request).await {
             Ok(renewed) => {
                 for (&(grant, life), renewed) in asked.iter().zip(renewed) {
-                    let in_time = renewed && grant.renewed(life, sent);
-                    self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()));
+                    match renewed {
+                        Some(renewed) => {
+                            let in_time = renewed && grant.renewed(life, sent);
+                            self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()));
+                        }
+                        None => self.retry(grant),
+                    }
                 }
             }
             Err(error) => {
                 tracing::warn!(target: "dspinlock", %error, locks = asked.len(), "could not renew; trying again");
-                let now = Tick::now();
                 for &(grant, _) in asked {
-                    let lease = grant.lease();
-                    self.again_or_lose(grant, lease.is_valid(now).then(|| lease.retry_at(now)));
+                    self.retry(grant);
                 }
             }
         }
+    }
+
+    /// Schedules another try of a renewal of which nobody knows whether it was done, while the lease lasts.
+    fn retry(&self, grant: &Arc<Grant>) {
+        let (now, lease) = (Tick::now(), grant.lease());
+        self.again_or_lose(grant, lease.is_valid(now).then(|| lease.retry_at(now)));
     }
 
     fn again_or_lose(&self, grant: &Arc<Grant>, at: Option<Tick>) {

@@ -168,7 +168,8 @@ pub(crate) enum Reply {
     Released(Released),
     /// To `Abandon` and `Fail`: whether the lock was held by the tag.
     Abandoned(bool),
-    Renewed(Vec<bool>),
+    /// Whether each lock was renewed; `None` where nobody knows.
+    Renewed(Vec<Option<bool>>),
     /// To `Read`, and with the value to `Peek`.
     Found(Found, Option<Excerpt>),
     Seen(Seen),
@@ -225,7 +226,7 @@ operations! {
     Refresh<'_>, Released: |refresh| Request::End(End::Refresh(refresh)), Reply::Released(reply) => reply;
     Abandon<'_>, bool: |abandon| Request::End(End::Abandon(abandon)), Reply::Abandoned(held) => held;
     Fail<'_>, bool: |fail| Request::End(End::Fail(fail)), Reply::Abandoned(held) => held;
-    Renew<'_>, Vec<bool>: |renew| Request::Renew(renew), Reply::Renewed(held) => held;
+    Renew<'_>, Vec<Option<bool>>: |renew| Request::Renew(renew), Reply::Renewed(held) => held;
     Read<'_>, Found: |read| Request::Look(Look::Read(read.0)), Reply::Found(found, _) => found;
     Peek<'_>, (Found, Option<Excerpt>):
         |peek| Request::Look(Look::Peek(peek.0)), Reply::Found(found, value) => (found, value);

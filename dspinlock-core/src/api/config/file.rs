@@ -52,10 +52,12 @@ impl<'de> Visitor<'de> for Fields {
             }
             let Some(setting) = Setting::named(&name) else {
                 let names: Vec<_> = Setting::all().map(|setting| format!("`{}`", setting.name)).collect();
-                return Err(A::Error::custom(format!(
-                    "unknown field `{name}`; there are `url`, {}",
-                    names.join(", ")
-                )));
+                // Anything else may be a URL in the wrong place.
+                let is_a_name =
+                    name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                let unknown =
+                    if is_a_name { format!("unknown field `{name}`") } else { "unknown field".to_owned() };
+                return Err(A::Error::custom(format!("{unknown}; there are `url`, {}", names.join(", "))));
             };
             if settings.iter().any(|(known, _)| known.name == setting.name) {
                 return Err(A::Error::duplicate_field(setting.name));

@@ -55,7 +55,8 @@ fn locks_on_all_nodes_are_renewed_together() {
         }
         let tag = tag(1);
         let renew = Renew(all.iter().map(|names| RenewOne { names, tag: &tag, life: 60 * S }).collect());
-        let expected: Vec<bool> = held.iter().map(|_| true).chain(free.iter().map(|_| false)).collect();
+        let expected: Vec<_> =
+            held.iter().map(|_| Some(true)).chain(free.iter().map(|_| Some(false))).collect();
         assert_eq!(rig.call(&renew), expected);
         for names in held {
             assert!(

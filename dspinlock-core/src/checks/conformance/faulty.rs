@@ -122,7 +122,7 @@ fn a_lost_reply_leaves_doubt_only_where_there_is_some() {
     };
     granted(store.call_blocking(&acquire(names, tag)).unwrap());
     let renew = RenewOne { names, tag, life: 20 * S };
-    assert_eq!(store.call_blocking(&Renew(vec![renew])).unwrap(), [true]);
+    assert_eq!(store.call_blocking(&Renew(vec![renew])).unwrap(), [Some(true)]);
     assert_eq!(release(None), Released::Unknown, "it may be this release that has removed the record");
     granted(store.call_blocking(&acquire(names, tag)).unwrap());
     assert_eq!(release(Some(30 * S)), Released::AlreadyComputed, "which is as good as done");

@@ -257,7 +257,7 @@ impl Stores {
                 let each =
                     each.filter_map(|(names, one)| one.as_ref().map(|(tag, life)| (names, tag, *life)));
                 let renew = |(names, tag, life)| RenewOne { names, tag, life };
-                Answer::Ours(rig.call(&Renew(each.map(renew).collect())))
+                Answer::Ours(rig.call(&Renew(each.map(renew).collect())).into_iter().flatten().collect())
             }
             What::Read => shown((rig.call(&Read(names)), None)),
             What::Peek => shown(rig.call(&Peek(names))),

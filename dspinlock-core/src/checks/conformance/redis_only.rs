@@ -80,7 +80,7 @@ fn a_string_too_long_for_a_record_is_reported_and_not_read() {
     assert!(!rig.abandon(&tag(1)));
     assert!(!rig.call(&Fail { names: &rig.names, tag: &tag(1), note: b"", life: S }));
     let renew = RenewOne { names: &rig.names, tag: &tag(1), life: S };
-    assert_eq!(rig.call(&Renew(vec![renew])), [false]);
+    assert_eq!(rig.call(&Renew(vec![renew])), [Some(false)]);
     assert_eq!(rig.call(&Read(&rig.names)), Found::WrongType(found.clone()));
     assert_eq!(rig.call(&Peek(&rig.names)).0, Found::WrongType(found.clone()));
     assert_eq!(rig.call(&Forget(&rig.names)), Forgotten::WrongType(found));
@@ -134,7 +134,7 @@ fn another_type_beside_the_record_makes_no_operation_fail() {
         assert!(is_granted(&fetches(&first)), "{put:?}");
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
         let renew = RenewOne { names, tag: &first, life: 20 * S };
-        assert_eq!(rig.call(&Renew(vec![renew])), [true]);
+        assert_eq!(rig.call(&Renew(vec![renew])), [Some(true)]);
         assert_eq!(rig.release(&first, Some(30 * S)), Released::Done { others: 0 }, "{put:?}");
         assert_eq!(rig.raw().unwrap(), first.record(State::Computed).as_bytes());
         assert!(matches!(fetches(&second), Acquired::Held { .. }), "{put:?}");
@@ -284,7 +284,7 @@ fn a_node_of_a_cluster_has_all_keys_of_a_lock_in_one_slot() {
         let waits = Acquire { waiting: Some("you"), relock: false, fetch, ..acquire(names, &second) };
         assert!(matches!(rig.call(&waits), Acquired::Held { .. }));
         let renew = RenewOne { names, tag: &first, life: 20 * S };
-        assert_eq!(rig.call(&Renew(vec![renew])), [true]);
+        assert_eq!(rig.call(&Renew(vec![renew])), [Some(true)]);
         let value = Sent::With(Bytes::from_static(b"value"));
         assert_eq!(rig.call(&publish(names, &first, &value, 30 * S)), Released::Done { others: 1 });
         let seen = first.record(State::Computed).into_bytes();

@@ -18,7 +18,7 @@ impl Entries {
             Request::End(End::Refresh(refresh)) => Reply::Released(self.refresh(refresh, now)),
             Request::End(End::Abandon(abandon)) => Reply::Abandoned(self.abandon(abandon, now)),
             Request::End(End::Fail(fail)) => Reply::Abandoned(self.fail(fail, now)),
-            Request::Renew(renew) => Reply::Renewed(self.renew(renew, now)),
+            Request::Renew(renew) => Reply::Renewed(self.renew(renew, now).into_iter().map(Some).collect()),
             Request::Look(Look::Read(names)) => Reply::Found(self.read(names, now), None),
             Request::Look(Look::Peek(names)) => self.peek(names, now),
             Request::Look(Look::Hit(hit)) => Reply::Seen(self.hit(hit, now)),

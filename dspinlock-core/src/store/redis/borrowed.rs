@@ -23,7 +23,7 @@ where
             let pipeline = batch.pipeline(None);
             let sending = pipeline.query_async(&mut connection);
             let values = tokio::time::timeout(self.limits.response_timeout, sending).await;
-            Received::several(values.unwrap_or_else(|_| Err(timed_out())), false)
+            batch.received(values.unwrap_or_else(|_| Err(timed_out())), false)
         })
     }
 
@@ -55,12 +55,12 @@ where
                 }
                 Err(_) => Err(timed_out()),
             };
-            Received::several(values, false)
+            batch.received(values, false)
         })
     }
 
     fn send_blocking(&self, batch: &Batch) -> Option<Received> {
-        Some(Received::several(query(&*self.get, &batch.commands, batch.lenient), false))
+        Some(batch.received(query(&*self.get, &batch.commands, batch.lenient), false))
     }
 }
 

@@ -114,6 +114,22 @@ impl Batch {
         }
         pipeline
     }
+
+    /// What the replies to the pipeline come to. With `tracked`, a command was before each of the batch.
+    pub(super) fn received(&self, values: RedisResult<Vec<Value>>, tracked: bool) -> Received {
+        Received::several(values, tracked, usize::from(tracked || self.asking))
+    }
+}
+
+/// How far the error of a batch reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It is of the whole batch, or of the command that counts.
+    Whole,
+    /// Others of several commands were refused than the one that counts, which may have been done.
+    Partly,
+    /// The batch was not sent.
+    Unsent,
 }
 
 /// The result of sending a batch.
@@ -126,8 +142,8 @@ pub(crate) struct Received {
     pub(super) tracked: bool,
     /// The epoch of the connection that it came over.
     pub(super) epoch: u64,
-    /// No byte of the batch was written: it can't have done anything.
-    pub(super) unsent: bool,
+    /// How far an error reaches.
+    pub(super) reach: Reach,
     /// What the link knows of a connection that failed or could not be opened, if that passes by itself. A refusal of the server
     /// is read by [`refusal`](super::refusal).
     pub(super) passing: Option<Passing>,
@@ -150,6 +166,8 @@ pub(super) enum Passing {
     Busy,
     /// It has too few replicas to accept writes.
     FewReplicas,
+    /// Its reply came when another one was the primary already.
+    Replaced,
     /// It can't be reached, and sentinels are there to replace it.
     FailingOver,
 }
@@ -160,13 +178,15 @@ impl Passing {
         match self {
             Self::Loading => "the server is still loading its data",
             Self::Demoted => {
-                "the server is a replica by now, and its address does not lead to the new primary yet"
+                "the server is a replica; if it was the primary, its address does not lead to the next one yet; if it never was, write the \
+                 address of the primary, or `redis-sentinel://host/NAME`"
             }
             Self::PrimaryDown => "the server is a replica that has lost its primary",
             Self::ClusterDown => "the cluster is electing a primary",
             Self::Migrating => "the cluster is moving these keys to another node",
             Self::Busy => "the server is busy with a script",
             Self::FewReplicas => "the server has too few replicas to accept writes",
+            Self::Replaced => "the reply is of a server that is not the primary any more",
             Self::FailingOver => "the sentinels have named no primary that answers yet",
         }
     }
@@ -174,22 +194,29 @@ impl Passing {
 
 impl Received {
     pub(super) fn one(value: RedisResult<Value>) -> Self {
-        Self { value, repeated: false, tracked: false, epoch: 0, unsent: false, passing: None }
+        Self { value, repeated: false, tracked: false, epoch: 0, reach: Reach::Whole, passing: None }
     }
 
     /// The batch was not sent, since there is no connection.
     pub(super) fn unsent(error: RedisError) -> Self {
-        Self { unsent: true, ..Self::one(Err(error)) }
+        Self { reach: Reach::Unsent, ..Self::one(Err(error)) }
     }
 
     /// Whether the batch is certain to have done nothing, and to do nothing later.
     pub(super) fn is_untouched(&self, passing: Option<Passing>) -> bool {
-        // A refusal that passes is of the whole script, or of its first write.
-        !self.repeated
-            && (self.unsent || passing.is_some() && !self.value.as_ref().is_err_and(breaks_connection))
+        let by_error = match self.reach {
+            Reach::Unsent => true,
+            Reach::Partly => false,
+            // A refusal that passes is of the whole script, or of its first write.
+            Reach::Whole => passing.is_some() && !self.value.as_ref().is_err_and(breaks_connection),
+        };
+        by_error && !self.repeated
     }
 
-    pub(super) fn several(values: RedisResult<Vec<Value>>, tracked: bool) -> Self {
+    /// The replies to several commands, of which the one at the index `script` counts.
+    fn several(values: RedisResult<Vec<Value>>, tracked: bool, script: usize) -> Self {
+        let spared = values.as_ref().is_err_and(|error| spares(error, script));
+        let reach = if spared { Reach::Partly } else { Reach::Whole };
         let value = values.map_err(first_of).map(|mut values| match values.pop() {
             Some(only) if values.is_empty() => only,
             last => {
@@ -197,7 +224,7 @@ impl Received {
                 Value::Array(values)
             }
         });
-        Self { tracked: tracked && value.is_ok(), ..Self::one(value) }
+        Self { tracked: tracked && value.is_ok(), reach, ..Self::one(value) }
     }
 
     /// The code and the text of the refusal, if the server refused the one command, or the first of several.
@@ -239,9 +266,21 @@ pub(crate) trait Link: Send + Sync + 'static {
         false
     }
 
+    /// Whether connections of this epoch are still good. What comes over others is from a server that may not be the primary any
+    /// more.
+    fn is_current(&self, _epoch: u64) -> bool {
+        true
+    }
+
     /// Sets what to do when the link learns that another server is the primary: it is called with the epoch that ends. A link that
     /// does not open its connections itself never learns of it.
     fn on_switch(&self, _end: OnSwitch) {}
+}
+
+/// Whether the command at this index is not among those that were refused.
+fn spares(error: &RedisError, index: usize) -> bool {
+    let refused = error.clone().into_server_errors();
+    refused.is_some_and(|refused| !refused.is_empty() && refused.iter().all(|&(at, _)| at != index))
 }
 
 /// The error of the first of several commands that was refused, as if it had been sent alone.

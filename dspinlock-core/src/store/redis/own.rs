@@ -122,6 +122,10 @@ impl Link for Own {
         true
     }
 
+    fn is_current(&self, epoch: u64) -> bool {
+        epoch == self.dialer.epoch()
+    }
+
     fn on_switch(&self, end: OnSwitch) {
         self.dialer.on_switch(end);
     }

@@ -36,7 +36,7 @@ impl Pool {
             let connection = &mut dialed.connection;
             let received = match batch.single() {
                 Some(command) => Received::one(command.query(connection)),
-                None => Received::several(batch.pipeline(None).query(connection), false),
+                None => batch.received(batch.pipeline(None).query(connection), false),
             };
             let received = Received { repeated, epoch: dialed.epoch, ..received };
             if !received.value.as_ref().is_err_and(breaks_connection) {

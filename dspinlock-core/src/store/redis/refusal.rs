@@ -215,9 +215,11 @@ pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
         let keys = keys(batch);
         let first = keys.first()?;
         let prefix = first.split_once(',').map_or(&**first, |(prefix, _)| prefix).trim_start_matches('{');
+        let shown = &keys[..keys.len().min(3)];
+        let more = if keys.len() > shown.len() { " and others" } else { "" };
         return Some(format!(
-            "the keys are `{}`; allow the user `~{prefix}*` and `~{{{prefix}*`",
-            keys.join("`, `")
+            "the keys are `{}`{more}; allow the user `~{prefix}*` and `~{{{prefix}*`",
+            shown.join("`, `")
         ));
     }
     None

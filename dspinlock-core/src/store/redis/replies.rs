@@ -20,7 +20,7 @@ pub(super) fn reply(request: Request<'_>, value: Value) -> Option<Reply> {
         Request::End(End::Abandon(_) | End::Fail(_)) => Reply::Abandoned(flag(&value)?),
         Request::Renew(_) => {
             let Value::Array(renewed) = value else { return None };
-            Reply::Renewed(renewed.iter().map(flag).collect::<Option<_>>()?)
+            Reply::Renewed(renewed.iter().map(|renewed| Some(Some(flag(renewed)?))).collect::<Option<_>>()?)
         }
         Request::Look(Look::Read(_) | Look::Peek(_)) => {
             let mut fields = Fields::of(value)?;

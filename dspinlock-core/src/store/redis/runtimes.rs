@@ -155,7 +155,7 @@ impl Open {
             if let Some(command) = batch.single() {
                 return Received::one(command.query_async(&mut connection).await);
             }
-            Received::several(batch.pipeline(None).query_async(&mut connection).await, false)
+            batch.received(batch.pipeline(None).query_async(&mut connection).await, false)
         };
         let received = worker.limit(Tick::now() + limits.response_timeout, sending).await;
         let received = received.unwrap_or_else(|| Received::one(Err(timed_out())));

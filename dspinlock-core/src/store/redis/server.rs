@@ -200,6 +200,12 @@ impl Server {
     }
 
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
+        if received.value.is_ok() && !batch.lane.is_for_values() && !self.link.is_current(received.epoch) {
+            // It may have done this, and the next primary does not know of it.
+            let replaced =
+                Error::new(ErrorKind::Backend, format!("{}: {}", self.name, Passing::Replaced.words()));
+            return Err(Failure { repeated: received.repeated, ..replaced.passing().into() });
+        }
         let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
         // A link that knows that the failure passes has callers ask again, and a probe would not.
         if !batch.lane.is_for_values() && received.passing.is_none() {

@@ -86,9 +86,8 @@ impl SharedConnection {
         if let Some(error) = slot.failure.since(asked) {
             return Err(error.clone());
         }
-        slot.open = None;
-        if slot.opened > 0 {
-            // The pushes of the old connection are lost.
+        if slot.open.take().is_some() {
+            // Its pushes are lost. Once, since a waiter that is woken by its own attempt would ask again and again.
             self.wakeups.wake_all();
         }
         let number = slot.opened + 1;
@@ -167,7 +166,7 @@ impl Open {
         } else {
             // Written at once, so that no other caller's command comes in between: `CACHING` is for the next one only.
             let pipeline = batch.pipeline(tracked.then(caching).as_ref());
-            Received::several(pipeline.query_async(connection).await, tracked)
+            batch.received(pipeline.query_async(connection).await, tracked)
         };
         Received { epoch: *epoch, ..received }
     }

@@ -50,7 +50,8 @@ impl SlotMap {
         if asked.answered.is_some_and(|answered| answered + PAUSE > now) {
             return Ok(());
         }
-        if let Some(error) = asked.failure.since(now) {
+        // A failure counts for as long: nodes that are not there are not dialled again and again.
+        if let Some(error) = asked.failure.since(now.before(PAUSE)) {
             return Err(error.again());
         }
         let answer = self.refresh().await.inspect_err(|error| asked.failure.note(error.again()));

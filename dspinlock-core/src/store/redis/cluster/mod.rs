@@ -112,12 +112,19 @@ impl Cluster {
             }
         }
         // The rest are alone on their nodes, or have moved.
-        for (one, renewed) in renew.0.iter().zip(&mut renewed).filter(|(_, renewed)| renewed.is_none()) {
-            let alone = Renew(vec![*one]);
-            let answer = self.router.go(Request::Renew(&alone), one.names, door, false).await?;
-            *renewed = Some(is_renewed(&answer));
+        for at in 0..renewed.len() {
+            if renewed[at].is_some() {
+                continue;
+            }
+            let alone = Renew(vec![renew.0[at]]);
+            match self.router.go(Request::Renew(&alone), renew.0[at].names, door, false).await {
+                Ok(answer) => renewed[at] = Some(is_renewed(&answer)),
+                // What is known of the others counts. They are asked for again, and not each for as long as this one.
+                Err(_) if renewed.iter().any(Option::is_some) => break,
+                Err(error) => return Err(error),
+            }
         }
-        Ok(answer(Reply::Renewed(renewed.into_iter().map(Option::unwrap_or_default).collect())))
+        Ok(answer(Reply::Renewed(renewed)))
     }
 
     async fn answer(&self, request: Request<'_>, door: Door, track: bool) -> Result<Answer> {
@@ -136,7 +143,7 @@ const fn answer(reply: Reply) -> Answer {
 }
 
 fn is_renewed(answer: &Answer) -> bool {
-    matches!(&answer.reply, Reply::Renewed(renewed) if renewed.contains(&true))
+    matches!(&answer.reply, Reply::Renewed(renewed) if renewed.contains(&Some(true)))
 }
 
 impl Backend for Cluster {

@@ -3,6 +3,7 @@
 use super::super::link::timed_out;
 use super::answers::{is_news, switched_to};
 use super::{Host, Inner, question};
+use crate::clock::Tick;
 use crate::error::Result;
 use crate::sync::lock;
 use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, PushKind, RedisResult, Value};
@@ -17,21 +18,24 @@ const CHANNEL: &str = "+switch-master";
 /// How often the sentinel that is listened to is asked, for a sign of life and for a switch that was missed.
 const PULSE: Duration = Duration::from_secs(5);
 
-/// The pause after none of the sentinels could be listened to.
+/// The pause after none of the sentinels could be listened to; doubled each time, up to the pulse.
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Inner {
     /// Listens to one sentinel, and to the next one when that breaks, for as long as there is a client.
     pub(super) async fn follow(self: Arc<Self>) -> Result<Infallible> {
+        let mut pause = PAUSE;
         loop {
-            let order = lock(&self.order).clone();
+            let (order, began) = (lock(&self.order).clone(), Tick::now());
             for sentinel in order.iter() {
                 if let Err(why) = self.listen(sentinel).await {
                     let sentinel = &self.watch.hosts[sentinel];
                     tracing::debug!(target: "dspinlock", %sentinel, code = why.code(), "not listening to this sentinel");
                 }
             }
-            sleep(PAUSE).await;
+            // One that was listened to for a while has been lost, and the others are likely there.
+            pause = if Tick::now() - began > PULSE { PAUSE } else { PULSE.min(pause * 2) };
+            sleep(pause).await;
         }
     }
 
@@ -53,12 +57,12 @@ impl Inner {
             let host: Option<(String, u16)> = self.within(asked).await?;
             self.heard();
             if let Some((name, port)) = host {
-                self.announce(Host { name, port }, &mut said);
+                self.announce(sentinel, Host { name, port }, &mut said);
             }
             while let Ok(push) = timeout(PULSE, next(&mut messages)).await {
                 let Some(message) = push else { return Ok(()) };
                 if let Some(host) = switched_to(&self.watch.primary, &message) {
-                    self.announce(host, &mut said);
+                    self.announce(sentinel, host, &mut said);
                 }
             }
         }
@@ -68,8 +72,8 @@ impl Inner {
         timeout(self.connect_timeout, asking).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// Ends the connections to an earlier primary.
-    fn announce(&self, host: Host, said: &mut Option<Host>) {
+    /// Ends the connections to an earlier primary. The next ones go where this sentinel says: others may be behind.
+    fn announce(&self, sentinel: usize, host: Host, said: &mut Option<Host>) {
         let reached = lock(&self.reached).clone();
         if is_news(&host, said.as_ref(), reached.as_ref().map(|(host, _)| host))
             && let Some((before, epoch)) = reached
@@ -78,6 +82,7 @@ impl Inner {
                 target: "dspinlock", primary = &*self.watch.primary, %before, now = %host,
                 "another server is the primary"
             );
+            lock(&self.order).put_first(sentinel);
             self.switched(epoch);
         }
         *said = Some(host);

@@ -154,7 +154,11 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
         tokio::net::lookup_host((host, port)).await?.map(TcpStream::connect).collect();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     while let Some(attempt) = attempts.join_next().await {
-        match attempt.map_err(io::Error::other).flatten() {
+        // A runtime without I/O panics there, and is to be seen as such.
+        match attempt.unwrap_or_else(|ended| match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(ended) => Err(io::Error::other(ended)),
+        }) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);
