@@ -378,3 +378,42 @@ impl fmt::Debug for Server {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redis::link::Exchange;
+
+    /// A server that answers, over connections that are good or not.
+    struct Answers {
+        is_current: bool,
+    }
+
+    impl Link for Answers {
+        fn send<'a>(&'a self, _: &'a Batch, _: bool) -> Exchange<'a> {
+            Box::pin(async { Received::one(Ok(Value::Okay)) })
+        }
+
+        fn send_blocking(&self, _: &Batch) -> Option<Received> {
+            Some(Received::one(Ok(Value::Okay)))
+        }
+
+        fn is_current(&self, _: u64) -> bool {
+            self.is_current
+        }
+    }
+
+    #[test]
+    fn a_reply_of_a_replaced_server_is_not_believed_and_may_have_done_something() {
+        let limits = Limits { connect_timeout: PULSE, response_timeout: PULSE, pool_size: 1 };
+        let exchanged = |is_current| {
+            let worker = Worker::get().unwrap();
+            let server =
+                Server::new(Answers { is_current }, worker, limits, "a server", None, Wakeups::default());
+            server.exchange_blocking(Batch::plain(::redis::cmd("PING")))
+        };
+        assert!(exchanged(true).is_ok());
+        let Err(failure) = exchanged(false) else { panic!("the reply was believed") };
+        assert!(failure.error.passes() && !failure.error.is_untouched(), "{}", failure.error);
+    }
+}
