@@ -178,8 +178,8 @@ impl Passing {
         match self {
             Self::Loading => "the server is still loading its data",
             Self::Demoted => {
-                "the server is a replica; if it was the primary, its address does not lead to the next one yet; if it never was, write the \
-                 address of the primary, or `redis-sentinel://host/NAME`"
+                "the server is a replica by now, and its address does not lead to the new primary yet; if it never was the primary, \
+                 write the address of that one, or `redis-sentinel://host/NAME`"
             }
             Self::PrimaryDown => "the server is a replica that has lost its primary",
             Self::ClusterDown => "the cluster is electing a primary",

@@ -50,8 +50,7 @@ impl SlotMap {
         if asked.answered.is_some_and(|answered| answered + PAUSE > now) {
             return Ok(());
         }
-        // A failure counts for as long: nodes that are not there are not dialled again and again.
-        if let Some(error) = asked.failure.since(now.before(PAUSE)) {
+        if let Some(error) = asked.failure.since(now) {
             return Err(error.again());
         }
         let answer = self.refresh().await.inspect_err(|error| asked.failure.note(error.again()));
