@@ -25,14 +25,15 @@ fn a_release_marks_the_key_computed(rig: &Rig) {
     let lock = rig.lock("release");
     assert_eq!(rig.inspect(&lock).unwrap(), None);
 
-    let before = SystemTime::now() - ms(5);
+    // The server's clock is estimated from round trips, which take long on a busy machine.
+    let before = SystemTime::now() - ms(1_000);
     let guard = rig.acquire(&lock).unwrap();
     let seen = rig.inspect(&lock).unwrap().expect("the lock is held");
     assert_eq!(seen.state(), State::Blocked);
     assert!(seen.holder().ends_with(&format!("/{}", std::process::id())), "{}", seen.holder());
     let lease = seen.remaining().expect("a lease ends");
     assert!(lease > Duration::from_secs(9) && lease <= Duration::from_secs(10), "{lease:?}");
-    assert!(seen.since() >= before && seen.since() <= SystemTime::now() + ms(5));
+    assert!(seen.since() >= before && seen.since() <= SystemTime::now() + ms(1_000));
 
     rig.release(guard).unwrap();
     let seen = rig.inspect(&lock).unwrap().expect("COMPUTED is remembered");
