@@ -414,3 +414,26 @@ fn callers_that_wait_ask_calmly_while_there_is_no_primary() {
     assert!(times < 200, "{times} connections in three seconds");
     drop(held);
 }
+
+/// One that names an old primary which goes on, as sentinels do that are cut off together with it.
+#[test]
+fn the_sentinel_that_told_of_a_switch_is_asked_next() {
+    let _alone = FAILOVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let log = Log::of_this_process();
+    let sentinels = Sentinels::start();
+    let [old, new] = &*sentinels.servers else { panic!("a pair") };
+    let mut ports = vec![liar(old.port())];
+    ports.extend(sentinels.sentinels.iter().map(Server::port));
+    let client = Client::connect(&url(&ports, Sentinels::NAME)).unwrap();
+    let lock = client.lock("told").wait(PATIENCE);
+    let before = token(Door::Thread, &lock);
+    let hears = || sentinels.sentinels.iter().flat_map(clients).any(|client| client.contains(" sub=1 "));
+    eventually("a sentinel is listened to", hears);
+    assert!(old.command(&["ACL", "SETUSER", "default", "-slaveof", "-replicaof"]).is_ok());
+    sentinels.fail_over();
+    log.wait_for(&["another server is the primary", &format!("now=127.0.0.1:{}", new.port())]);
+    let guard = acquire(Door::Thread, &lock).unwrap();
+    assert!(guard.fencing_token() > before);
+    assert_eq!(new.command(&["EXISTS", guard.record_key()]).int(), Some(1));
+    release(Door::Thread, guard);
+}
