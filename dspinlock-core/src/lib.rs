@@ -25,6 +25,7 @@ mod drops;
 mod engine;
 mod error;
 mod format;
+mod host;
 mod options;
 mod store;
 mod sync;

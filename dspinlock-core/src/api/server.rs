@@ -1,11 +1,10 @@
 //! From a configuration to the store that it describes.
 
-use crate::api::config::{Address, Config, Host, Pem, Protocol, Sentinel, Tls, Wakeup};
+use crate::api::config::{Address, Config, Pem, Protocol, Sentinel, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use crate::options::check_duration;
-use crate::store::redis::{
-    self, Address as NodeAddress, Dialer, Limits, Origin, Own, Sentinels, TlsParts, Watch,
-};
+use crate::store::redis::{self, Dialer, Limits, Origin, Own, Sentinels, TlsParts, Watch};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
@@ -25,8 +24,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let tracks = config.wakeup == Wakeup::Tracking;
     let tls = config.uses_tls().then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
     if let Address::Cluster(hosts) = &config.address {
-        let seeds =
-            hosts.iter().map(|host| NodeAddress { host: host.name.clone(), port: host.port }).collect();
+        let seeds = hosts.clone();
         let (worker, secret) = (worker.clone(), config.password.clone());
         let dialer = Box::new(dialer_of_nodes(config, tls)?);
         return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
@@ -54,9 +52,8 @@ fn watch(sentinel: &Sentinel, to_server: ConnectionInfo, tls: Option<redis::Tls>
     if let Some(password) = &sentinel.password {
         settings = settings.set_password(password);
     }
-    let host = |host: &Host| redis::Host { name: host.name.clone(), port: host.port };
     Watch {
-        hosts: sentinel.hosts.iter().map(host).collect(),
+        hosts: sentinel.hosts.clone(),
         primary: sentinel.primary.clone(),
         to_sentinel: to_server.clone().set_redis_settings(settings),
         to_server,
@@ -77,20 +74,20 @@ fn dialer(info: ConnectionInfo, tls: Option<redis::Tls>) -> Result<Dialer> {
 fn dialer_of_nodes(
     config: &Config,
     tls: Option<redis::Tls>,
-) -> Result<impl Fn(&NodeAddress) -> Result<Dialer> + Send + Sync + 'static> {
+) -> Result<impl Fn(&Host) -> Result<Dialer> + Send + Sync + 'static> {
     let config = config.clone();
-    let connect = move |node: &NodeAddress| {
-        let address = Address::Server(Host::new(&*node.host, node.port));
+    let connect = move |node: &Host| {
+        let address = Address::Server(node.clone());
         dialer(connection_info(&Config { address, ..config.clone() })?, tls.clone())
     };
-    let Host { name: host, port } = Host::default();
-    connect(&NodeAddress { host, port })?;
+    connect(&Host::default())?;
     Ok(connect)
 }
 
 fn validate(config: &Config) -> Result<()> {
     check_duration("`connect_timeout`", config.connect_timeout, "")?;
     check_duration("`response_timeout`", config.response_timeout, "")?;
+    let lacks = |user: &Option<String>, password: &Option<String>| user.is_some() && password.is_none();
     match &config.address {
         Address::Server(host) if host.name.is_empty() => {
             Err(refused("`host` is empty; write a name or an address"))
@@ -101,8 +98,12 @@ fn validate(config: &Config) -> Result<()> {
         Address::Cluster(_) if config.db != 0 => {
             Err(refused("a cluster has only database 0; leave `db` out"))
         }
-        _ if config.username.is_some() && config.password.is_none() => Err(refused(
-            "there is a user without a password, which would not be sent; write the password, or any text where the user has `nopass`",
+        Address::Sentinel(Sentinel { username, password, .. }) if lacks(username, password) => Err(refused(
+            "there is a `sentinel_user` without a `sentinel_password`, who would not be sent; write the password, or any text where the \
+             user has `nopass`",
+        )),
+        _ if lacks(&config.username, &config.password) => Err(refused(
+            "there is a user without a password, who would not be sent; write the password, or any text where the user has `nopass`",
         )),
         _ => Ok(()),
     }
@@ -188,6 +189,12 @@ mod tests {
         }
         assert!(refused(Config::new().with_port(0)).starts_with("`port` is 0"));
         assert!(refused(Config::new().with_host("")).starts_with("`host` is empty"));
+        let of = |url| refused(Config::from_url(url).unwrap());
+        assert!(refused(Config::from_url("redis-cluster://a").unwrap().with_db(2)).contains("database 0"));
+        assert!(of("redis://me@a").starts_with("there is a user without a password"));
+        assert!(
+            of("redis-sentinel://a/n?sentinel_user=me").starts_with("there is a `sentinel_user` without")
+        );
         let most = Config::new()
             .with_connect_timeout(Options::MAX_DURATION)
             .with_response_timeout(Options::MAX_DURATION);

@@ -1,5 +1,6 @@
 //! Where a server is, or several.
 
+use crate::host::Host;
 use std::fmt;
 
 /// Where the locks are.
@@ -15,13 +16,6 @@ pub(crate) enum Address {
     Cluster(Vec<Host>),
 }
 
-/// A name or an IP address, the latter without brackets, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Host {
-    pub(crate) name: String,
-    pub(crate) port: u16,
-}
-
 /// The sentinels that know where a primary is. User and password of the configuration are those of the primary.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Sentinel {
@@ -32,29 +26,6 @@ pub(crate) struct Sentinel {
     pub(crate) password: Option<String>,
     /// Whether they speak TLS; `None` if they do as the primary does.
     pub(crate) tls: Option<bool>,
-}
-
-impl Host {
-    /// The port of a server, and of a node of a cluster.
-    pub(crate) const SERVER: u16 = 6379;
-    pub(crate) const SENTINEL: u16 = 26379;
-
-    pub(crate) fn new(name: impl Into<String>, port: u16) -> Self {
-        Self { name: name.into(), port }
-    }
-}
-
-impl Default for Host {
-    fn default() -> Self {
-        Self::new("127.0.0.1", Self::SERVER)
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port } = self;
-        if name.contains(':') { write!(f, "[{name}]:{port}") } else { write!(f, "{name}:{port}") }
-    }
 }
 
 impl fmt::Debug for Sentinel {

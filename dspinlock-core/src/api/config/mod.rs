@@ -10,7 +10,7 @@ mod url;
 use std::fmt;
 use std::time::Duration;
 
-pub(crate) use address::{Address, Host, Sentinel};
+pub(crate) use address::{Address, Sentinel};
 #[cfg(feature = "redis")]
 pub(crate) use tls::Pem;
 pub use tls::Tls;

@@ -178,7 +178,7 @@ fn python(state: State) -> Vec<u8> {
         .into_bytes()
 }
 
-fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
+pub(crate) fn acquire<'a>(names: &'a Names, tag: &'a Tag) -> Acquire<'a> {
     Acquire {
         names,
         tag,

@@ -44,12 +44,12 @@ use one::Redis;
 use server::Server;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
-pub(crate) use cluster::{Address, Origin};
+pub(crate) use cluster::Origin;
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
 pub use scripts::Script;
-pub(crate) use sentinels::{Host, Sentinels, Watch};
+pub(crate) use sentinels::{Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};
 
 /// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;

@@ -2,8 +2,9 @@
 //! dropped in silence.
 
 use super::settings::{Refused, Setting, number};
-use super::{Address, Config, Host, Sentinel};
+use super::{Address, Config, Sentinel};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use std::fmt;
 
 /// Why a URL is refused. No part of a URL is ever repeated, since any part may belong to a password: the words are fixed.

@@ -2,9 +2,10 @@
 //! another one.
 
 use super::nodes::{Node, Nodes};
-use super::slots::{self, Address, Ranges};
+use super::slots::{self, Ranges};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use crate::store::last_failure::LastFailure;
 use crate::store::redis::link::{Batch, Limits};
 use crate::store::redis::server::Failure;
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The nodes, and what keeps the knowledge of their slots fresh.
 pub(super) struct SlotMap {
     pub(super) nodes: Nodes,
-    seeds: Vec<Address>,
+    seeds: Vec<Host>,
     worker: Worker,
     limits: Limits,
     /// Locked by the one caller that asks while others wait for the answer.
@@ -38,7 +39,7 @@ struct Asked {
 }
 
 impl SlotMap {
-    pub(super) fn new(nodes: Nodes, seeds: Vec<Address>, worker: Worker, limits: Limits) -> Self {
+    pub(super) fn new(nodes: Nodes, seeds: Vec<Host>, worker: Worker, limits: Limits) -> Self {
         let (refreshing, wanted) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { nodes, seeds, worker, limits, asking: Mutex::default(), refreshing, wanted }
     }

@@ -25,6 +25,7 @@ use super::own::Own;
 use super::server::Server;
 use crate::error::Result;
 use crate::format::scheme::Names;
+use crate::host::Host;
 use crate::store::backend::{Answer, Backend, Look, Reply, Request, Sending};
 use crate::store::{Clock, NotSent, Renew, Sent, Wakeups};
 use crate::worker::Worker;
@@ -36,15 +37,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use slots::Address;
-
 /// Makes what connects to the node at an address.
-type DialerOf = dyn Fn(&Address) -> Result<Dialer> + Send + Sync;
+type DialerOf = dyn Fn(&Host) -> Result<Dialer> + Send + Sync;
 
 /// What a cluster is made of.
 pub(crate) struct Origin {
     /// The nodes to ask first. One that answers is enough.
-    pub(crate) seeds: Vec<Address>,
+    pub(crate) seeds: Vec<Host>,
     /// How a node is connected to.
     pub(crate) dialer: Box<DialerOf>,
     pub(crate) limits: Limits,
@@ -68,7 +67,7 @@ impl Cluster {
         let Origin { seeds, dialer, limits, tracks, worker, secret, wakeups } = origin;
         let make = {
             let (worker, wakeups) = (worker.clone(), wakeups.clone());
-            move |address: &Address| {
+            move |address: &Host| {
                 let own = Own::new(dialer(address)?, limits, tracks, &worker, wakeups.clone());
                 let name = format!("redis at {address}");
                 let server =

@@ -1,8 +1,9 @@
 //! The primaries of a cluster, and which of them has which slot.
 
-use super::slots::{Address, Ranges};
+use super::slots::Ranges;
 use crate::error::Result;
 use crate::format::scheme::slot::{SLOTS, slot};
+use crate::host::Host;
 use crate::store::Wakeups;
 use crate::store::redis::one::Redis;
 use crate::sync::lock;
@@ -11,12 +12,12 @@ use std::sync::{Arc, Mutex};
 
 /// A node, with connections, a circuit and a clock of its own.
 pub(super) struct Node {
-    pub(super) address: Address,
+    pub(super) address: Host,
     pub(super) redis: Redis,
 }
 
 /// Makes what stands for the node at an address. It connects to nothing yet.
-pub(super) type Make = dyn Fn(&Address) -> Result<Redis> + Send + Sync;
+pub(super) type Make = dyn Fn(&Host) -> Result<Redis> + Send + Sync;
 
 /// The nodes that are known. A node that has no slot any more is dropped with the last request that is on its way to it.
 pub(super) struct Nodes {
@@ -29,11 +30,11 @@ pub(super) struct Nodes {
 struct Map {
     /// The primary of each slot; empty before the first answer.
     owners: Vec<Option<Arc<Node>>>,
-    by_address: HashMap<Address, Arc<Node>>,
+    by_address: HashMap<Host, Arc<Node>>,
 }
 
 impl Map {
-    fn node(&mut self, address: &Address, make: &Make) -> Result<Arc<Node>> {
+    fn node(&mut self, address: &Host, make: &Make) -> Result<Arc<Node>> {
         if let Some(node) = self.by_address.get(address) {
             return Ok(Arc::clone(node));
         }
@@ -70,12 +71,12 @@ impl Nodes {
     /// # Errors
     ///
     /// `Config` for an address that can't be used.
-    pub(super) fn at(&self, address: &Address) -> Result<Arc<Node>> {
+    pub(super) fn at(&self, address: &Host) -> Result<Arc<Node>> {
         lock(&self.map).node(address, &*self.make)
     }
 
     /// A node to ask once. It is dropped afterwards if it turns out to have no slots under this address.
-    pub(super) fn seed(&self, address: &Address) -> Result<Arc<Node>> {
+    pub(super) fn seed(&self, address: &Host) -> Result<Arc<Node>> {
         if let Some(node) = lock(&self.map).by_address.get(address) {
             return Ok(Arc::clone(node));
         }
@@ -87,7 +88,7 @@ impl Nodes {
     /// # Errors
     ///
     /// As [`at`](Self::at).
-    pub(super) fn moved(&self, moved: u16, address: &Address) -> Result<(Arc<Node>, bool)> {
+    pub(super) fn moved(&self, moved: u16, address: &Host) -> Result<(Arc<Node>, bool)> {
         let mut map = lock(&self.map);
         let node = map.node(address, &*self.make)?;
         let before = match map.owners.get_mut(usize::from(moved)) {
@@ -141,7 +142,8 @@ impl Nodes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::redis::link::{Batch, Exchange, Limits, Link, Received};
+    use crate::store::redis::link::Limits;
+    use crate::store::redis::link::testing::Answers;
     use crate::store::redis::server::Server;
     use crate::worker::Worker;
     use std::future::Future;
@@ -149,29 +151,23 @@ mod tests {
     use std::task::{Context, Waker};
     use std::time::Duration;
 
-    /// Nobody sends anything here.
-    struct Nowhere;
-
-    impl Link for Nowhere {
-        fn send<'a>(&'a self, _: &'a Batch, _: bool) -> Exchange<'a> {
-            unimplemented!()
-        }
-
-        fn send_blocking(&self, _: &Batch) -> Option<Received> {
-            unimplemented!()
-        }
-    }
-
-    fn at(port: u16) -> Address {
-        Address { host: "node".to_owned(), port }
+    fn at(port: u16) -> Host {
+        Host::new("node", port)
     }
 
     fn nodes() -> Nodes {
         let (worker, wakeups) = (Worker::get().unwrap(), Wakeups::default());
         let limits =
             Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::ZERO, pool_size: 0 };
-        let server = move |address: &Address| {
-            Server::new(Nowhere, worker.clone(), limits, &address.to_string(), None, Wakeups::default())
+        let server = move |address: &Host| {
+            Server::new(
+                Answers { is_current: true },
+                worker.clone(),
+                limits,
+                &address.to_string(),
+                None,
+                Wakeups::default(),
+            )
         };
         Nodes::new(Box::new(move |address| Ok(Redis::new(server(address)))), wakeups)
     }

@@ -2,7 +2,7 @@
 
 use super::map::SlotMap;
 use super::nodes::Node;
-use super::slots::Address;
+use super::slots;
 use super::trip::{Next, Trip, next};
 use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
@@ -106,7 +106,7 @@ impl Router {
             Some(Redirect::TryAgain) => return Err(trip.failed(failure.error)),
             None => return Err(trip.failed(self.map.note(failure))),
         };
-        let Some(address) = Address::parse(text, &trip.node.address) else {
+        let Some(address) = slots::host(text, &trip.node.address) else {
             return Err(trip.failed(failure.error));
         };
         trip.node = if asking {

@@ -1,54 +1,38 @@
 //! What the nodes of a cluster say of its slots: which primary has which.
 
+use crate::host::Host;
 use redis::Value;
-use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Where a node listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
 /// The slots of a cluster, each range with its primary.
-pub(super) type Ranges = Vec<(RangeInclusive<u16>, Address)>;
+pub(super) type Ranges = Vec<(RangeInclusive<u16>, Host)>;
 
-impl Address {
-    /// Reads `host:port`, as a node that was `asked` writes it. Without a host it is that of the node itself.
-    pub(super) fn parse(text: &str, asked: &Self) -> Option<Self> {
-        let (host, port) = text.rsplit_once(':')?;
-        Some(Self { host: or_asked(host, asked), port: port.parse().ok()? })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
+/// Reads `host:port`, as a node that was `asked` writes it. Without a host it is that of the node itself.
+pub(super) fn host(text: &str, asked: &Host) -> Option<Host> {
+    let (name, port) = text.rsplit_once(':')?;
+    Some(Host::new(or_asked(name, asked), port.parse().ok()?))
 }
 
 /// Reads the reply to `CLUSTER SLOTS` of the node that was `asked`; `None` for anything else.
-pub(super) fn ranges(reply: &Value, asked: &Address) -> Option<Ranges> {
+pub(super) fn ranges(reply: &Value, asked: &Host) -> Option<Ranges> {
     array(reply)?.iter().map(|range| self::range(array(range)?, asked)).collect()
 }
 
 /// A range: its first and last slot, its primary, and the replicas, which have no locks for us.
-fn range(fields: &[Value], asked: &Address) -> Option<(RangeInclusive<u16>, Address)> {
+fn range(fields: &[Value], asked: &Host) -> Option<(RangeInclusive<u16>, Host)> {
     let [first, last, primary, ..] = fields else { return None };
     Some((number(first)?..=number(last)?, address(array(primary)?, asked)?))
 }
 
 /// A node: its preferred address, its port, its id, and what else is known of it.
-fn address(fields: &[Value], asked: &Address) -> Option<Address> {
+fn address(fields: &[Value], asked: &Host) -> Option<Host> {
     let [preferred, port, rest @ ..] = fields else { return None };
     let host = match text(preferred) {
         // A cluster that prefers host names, and a node that has none.
         Some("?") => rest.get(1).and_then(ip).unwrap_or_default(),
         preferred => preferred.unwrap_or_default(),
     };
-    Some(Address { host: or_asked(host, asked), port: number(port)? })
+    Some(Host::new(or_asked(host, asked), number(port)?))
 }
 
 /// The address of a node by number, among what else is known of it.
@@ -66,8 +50,8 @@ fn ip(known: &Value) -> Option<&str> {
 }
 
 /// A node that leaves out its host means the one at which it was reached.
-fn or_asked(host: &str, asked: &Address) -> String {
-    if host.is_empty() { asked.host.clone() } else { host.to_owned() }
+fn or_asked(host: &str, asked: &Host) -> String {
+    if host.is_empty() { asked.name.clone() } else { host.to_owned() }
 }
 
 fn array(value: &Value) -> Option<&[Value]> {
@@ -90,8 +74,8 @@ fn text(value: &Value) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn at(host: &str, port: u16) -> Address {
-        Address { host: host.to_owned(), port }
+    fn at(host: &str, port: u16) -> Host {
+        Host::new(host, port)
     }
 
     fn word(text: &str) -> Value {
@@ -140,7 +124,7 @@ mod tests {
             ("node", None),
             ("node:x", None),
         ] {
-            assert_eq!(Address::parse(text, &asked), expected);
+            assert_eq!(host(text, &asked), expected);
         }
         assert_eq!(at("::1", 7001).to_string(), "[::1]:7001");
     }

@@ -118,17 +118,9 @@ mod tests {
             Tag::new("tag@x,2026-01-31T23:59:59.000123+00:00".to_owned(), ","),
         );
         let acquire = |clock| Acquire {
-            names: &names,
-            tag: &tag,
-            lease: S,
             not_after: ServerTime(7_200_000_000) + 5 * S,
             clock,
-            relock: true,
-            replace: None,
-            reserve: 0,
-            waiting: None,
-            fetch: None,
-            replicas: None,
+            ..crate::checks::conformance::acquire(&names, &tag)
         };
         let made_there = acquire(Some(&there));
         let request = Request::Acquire(&made_there);

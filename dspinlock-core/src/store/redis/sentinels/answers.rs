@@ -1,23 +1,10 @@
 //! What sentinels and servers say, and what follows from it.
 
 use super::super::refusal::{describe, lasts, misconfigured};
+use crate::host::Host;
 use redis::{RedisError, RedisResult, Value};
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
-
-/// A name or an IP address, and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Host {
-    pub(crate) name: String,
-    pub(crate) port: u16,
-}
-
-impl Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port } = self;
-        if name.contains(':') { write!(f, "[{name}]:{port}") } else { write!(f, "{name}:{port}") }
-    }
-}
 
 /// The answer of a sentinel that was asked for the primary.
 #[derive(Debug)]
@@ -109,7 +96,7 @@ pub(super) fn switched_to(primary: &str, message: &str) -> Option<Host> {
     else {
         return None;
     };
-    Some(Host { name: name.to_owned(), port: port.parse().ok()? })
+    Some(Host::new(name, port.parse().ok()?))
 }
 
 /// In which order the sentinels are asked, by their indices.
@@ -139,7 +126,7 @@ mod tests {
     use super::*;
 
     fn host(port: u16) -> Host {
-        Host { name: "h".to_owned(), port }
+        Host::new("h", port)
     }
 
     fn refused(code: &'static str, text: &str) -> RedisError {

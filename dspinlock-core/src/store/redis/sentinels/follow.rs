@@ -2,9 +2,10 @@
 
 use super::super::link::timed_out;
 use super::answers::{is_news, switched_to};
-use super::{Host, Inner, question};
+use super::{Inner, question};
 use crate::clock::Tick;
 use crate::error::Result;
+use crate::host::Host;
 use crate::sync::lock;
 use redis::{AsyncConnectionConfig, ProtocolVersion, PushInfo, PushKind, RedisResult, Value};
 use std::convert::Infallible;

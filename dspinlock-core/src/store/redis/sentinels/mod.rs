@@ -10,9 +10,9 @@ use super::connect::connect;
 use super::link::{OnSwitch, timed_out};
 use super::tls::{Opened, Tls, explained};
 use crate::clock::Tick;
+use crate::host::Host;
 use crate::sync::lock;
 use crate::worker::{Attended, Worker};
-pub(crate) use answers::Host;
 use answers::{Answer, Order, confirms_primary, failure, unreachable};
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisResult, Value,

@@ -1,11 +1,11 @@
 //! A server: sends batches over its link, and notices when it is out of reach.
 
-use super::advice;
+mod upkeep;
+
 use super::circuit::Circuit;
 use super::delivery::Delivery;
-use super::link::{Batch, EndOfEpoch, Lane, Limits, Link, Passing, Received, breaks_connection};
+use super::link::{Batch, EndOfEpoch, Limits, Link, Passing, Received, breaks_connection};
 use super::refusal::{self, Redirect, is_outage};
-use crate::clock::Tick;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Clock, Wakeups};
 use crate::worker::Worker;
@@ -13,13 +13,6 @@ use ::redis::{RedisError, RedisResult, Value};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-/// The pause before the first probe of a server that is out of reach, and the longest one; doubled in between.
-const PROBES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-
-/// How often the tracking connection is asked for a sign of life while there are waiters or local copies.
-const PULSE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct Server {
@@ -99,6 +92,16 @@ impl Server {
             }
         }));
         this
+    }
+
+    /// The address of the server, as people may see it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the last call did not reach the server.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.circuit.is_troubled()
     }
 
     pub(super) async fn exchange(&self, batch: &Batch, track: bool) -> Result<Exchanged, Failure> {
@@ -202,9 +205,9 @@ impl Server {
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
         if received.value.is_ok() && !batch.lane.is_for_values() && !self.link.is_current(received.epoch) {
             // It may have done this, and the next primary does not know of it.
-            let replaced =
-                Error::new(ErrorKind::Backend, format!("{}: {}", self.name, Passing::Replaced.words()));
-            return Err(Failure { repeated: received.repeated, ..replaced.passing().into() });
+            let what = format!("{}: its reply came when it was not the primary any more", self.name);
+            let replaced = Error::new(ErrorKind::Backend, what).passing();
+            return Err(Failure { repeated: received.repeated, ..replaced.into() });
         }
         let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
         // A link that knows that the failure passes has callers ask again, and a probe would not.
@@ -242,8 +245,11 @@ impl Server {
 
     /// Takes in that the address of the epoch `seen` may lead to another server by now.
     fn end_epoch(&self, seen: u64) {
-        if self.link.end_epoch(seen, EndOfEpoch::Demotion) {
+        // Before the waiters are woken.
+        if self.link.is_current(seen) {
             self.clock.forget();
+        }
+        if self.link.end_epoch(seen, EndOfEpoch::Demotion) {
             tracing::debug!(target: "dspinlock", server = &*self.name, "the connections are closed, to resolve the address again");
         }
     }
@@ -271,68 +277,6 @@ impl Server {
         }
     }
 
-    /// Asks the server until it answers, or until this client is gone.
-    fn probe(&self) {
-        let (link, circuit, name) =
-            (Arc::downgrade(&self.link), Arc::clone(&self.circuit), Arc::clone(&self.name));
-        self.worker.detach(async move {
-            let ping = Batch::plain(::redis::cmd("PING"));
-            let [mut pause, longest] = PROBES;
-            loop {
-                tokio::time::sleep(pause).await;
-                pause = longest.min(pause * 2);
-                let Some(link) = link.upgrade() else { return };
-                // Another call may have reached it.
-                if circuit.refusal().is_none() {
-                    return;
-                }
-                let answer = link.send(&ping, false).await.value;
-                if !answer.as_ref().is_err_and(is_outage) {
-                    circuit.succeeded();
-                    tracing::info!(target: "dspinlock", server = &*name, "the server is back");
-                    return;
-                }
-            }
-        });
-    }
-
-    /// Notices a tracking connection that died in silence: its pushes would never come.
-    fn keep_pulse(&self, lane: Lane) {
-        let (lane, number) = if lane == Lane::Copies { (lane, 1) } else { (Lane::Shared, 0) };
-        if self.pulses[number].swap(true, Ordering::AcqRel) {
-            return;
-        }
-        // The client, or this node of a cluster, may go meanwhile.
-        let (link, wakeups, pulses) =
-            (Arc::downgrade(&self.link), self.wakeups.clone(), Arc::clone(&self.pulses));
-        self.worker.detach(async move {
-            let ping = Batch { lane, ..Batch::plain(::redis::cmd("PING")) };
-            let pulse = &pulses[number];
-            loop {
-                tokio::time::sleep(PULSE).await;
-                // A tracked call after this line starts another task; an earlier one is seen below.
-                pulse.store(false, Ordering::Release);
-                if wakeups.is_idle(Tick::now()) || pulse.swap(true, Ordering::AcqRel) {
-                    return;
-                }
-                let Some(link) = link.upgrade() else { return };
-                // On a failure the link replaces the connection, and wakes everybody.
-                let _ = link.send(&ping, false).await;
-            }
-        });
-    }
-
-    /// Checks the server once for settings that endanger locks, and logs them.
-    fn advise(&self) {
-        let this = self.clone();
-        self.worker.detach(async move {
-            let [info, save] = advice::questions().map(Batch::plain);
-            let info = this.link.send(&info, false).await.value;
-            let save = this.link.send(&save, false).await.value;
-            advice::log(&this.name, advice::advice(info.as_ref().ok(), save.as_ref().ok()));
-        });
-    }
-
     /// The error of a batch, with what to change if the server goes on refusing it.
     fn refused(&self, error: &RedisError, batch: &Batch) -> Error {
         let refused = self.backend(error);
@@ -358,18 +302,6 @@ fn is_lost(received: &Received) -> bool {
     received.value.as_ref().is_err_and(breaks_connection)
 }
 
-impl Server {
-    /// The address of the server, as people may see it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether the last call did not reach the server.
-    pub(super) fn is_troubled(&self) -> bool {
-        self.circuit.is_troubled()
-    }
-}
-
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
@@ -382,30 +314,14 @@ impl fmt::Debug for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::redis::link::Exchange;
+    use crate::store::redis::link::testing::Answers;
+    use std::time::Duration;
 
-    /// A server that answers, over connections that are good or not.
-    struct Answers {
-        is_current: bool,
-    }
-
-    impl Link for Answers {
-        fn send<'a>(&'a self, _: &'a Batch, _: bool) -> Exchange<'a> {
-            Box::pin(async { Received::one(Ok(Value::Okay)) })
-        }
-
-        fn send_blocking(&self, _: &Batch) -> Option<Received> {
-            Some(Received::one(Ok(Value::Okay)))
-        }
-
-        fn is_current(&self, _: u64) -> bool {
-            self.is_current
-        }
-    }
+    const S: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_reply_of_a_replaced_server_is_not_believed_and_may_have_done_something() {
-        let limits = Limits { connect_timeout: PULSE, response_timeout: PULSE, pool_size: 1 };
+        let limits = Limits { connect_timeout: S, response_timeout: S, pool_size: 1 };
         let exchanged = |is_current| {
             let worker = Worker::get().unwrap();
             let server =

@@ -1,5 +1,8 @@
 //! The ways to a server: what is sent over them, and what comes back.
 
+#[cfg(test)]
+mod tests;
+
 use super::scripts::Script;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use std::future::Future;
@@ -166,8 +169,6 @@ pub(super) enum Passing {
     Busy,
     /// It has too few replicas to accept writes.
     FewReplicas,
-    /// Its reply came when another one was the primary already.
-    Replaced,
     /// It can't be reached, and sentinels are there to replace it.
     FailingOver,
 }
@@ -186,7 +187,6 @@ impl Passing {
             Self::Migrating => "the cluster is moving these keys to another node",
             Self::Busy => "the server is busy with a script",
             Self::FewReplicas => "the server has too few replicas to accept writes",
-            Self::Replaced => "the reply is of a server that is not the primary any more",
             Self::FailingOver => "the sentinels have named no primary that answers yet",
         }
     }
@@ -310,4 +310,29 @@ pub(super) fn breaks_connection(error: &RedisError) -> bool {
 /// The error of a reply that did not come in time.
 pub(super) fn timed_out() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::{Batch, Exchange, Link, Received};
+    use redis::Value;
+
+    /// A server that answers at once, over connections that are good or not.
+    pub(crate) struct Answers {
+        pub(crate) is_current: bool,
+    }
+
+    impl Link for Answers {
+        fn send<'a>(&'a self, batch: &'a Batch, _: bool) -> Exchange<'a> {
+            Box::pin(async move { Received::one(Ok(Value::Array(vec![Value::Okay; batch.commands.len()]))) })
+        }
+
+        fn send_blocking(&self, _: &Batch) -> Option<Received> {
+            Some(Received::one(Ok(Value::Okay)))
+        }
+
+        fn is_current(&self, _: u64) -> bool {
+            self.is_current
+        }
+    }
 }
