@@ -39,18 +39,30 @@ pub(super) fn many(options: &Options, place: &Place) -> Vec<Standing> {
                 holder.crash()?;
                 return Ok(sample);
             }
-            let (before, began) = (place.work(), holder.ask("look")?);
-            sleep(LEASE);
-            let (served, ended) = (place.since(&before, contestant.engine), holder.ask("look")?);
+            let sample = with_renewals(sample, place, contestant, &mut holder, LOCKS)?;
             holder.crash()?;
-            let of_a_core = |micros: f64| micros / LEASE.as_secs_f64() / 1e4;
-            Ok(sample
-                .with("commands_a_round", served.commands / ROUNDS)
-                .with("server_cpu_%", of_a_core(served.cpu_us))
-                .with("cpu_%", of_a_core(ended["cpu"] - began["cpu"]))
-                .with("lost", f64::from(LOCKS) - ended["held"]))
+            Ok(sample)
         },
     )
+}
+
+/// Adds what the renewals of so many locks cost, for as long as a lease.
+fn with_renewals(
+    sample: Sample,
+    place: &Place,
+    contestant: &Contestant,
+    holder: &mut Worker,
+    locks: u32,
+) -> Fallible<Sample> {
+    let (before, began) = (place.work(), holder.ask("look")?);
+    sleep(LEASE);
+    let (served, ended) = (place.since(&before, contestant.engine), holder.ask("look")?);
+    let of_a_core = |micros: f64| micros / LEASE.as_secs_f64() / 1e4;
+    Ok(sample
+        .with("commands_a_round", served.commands / ROUNDS)
+        .with("server_cpu_%", of_a_core(served.cpu_us))
+        .with("cpu_%", of_a_core(ended["cpu"] - began["cpu"]))
+        .with("lost", f64::from(locks) - ended["held"]))
 }
 
 /// How many processes are connected to one server. Each is a client of its own in one process.
@@ -75,17 +87,12 @@ pub(super) fn many_clients(options: &Options, place: &Place) -> Vec<Standing> {
                 (number("memory", "used_memory")?, number("clients", "connected_clients")?);
             let mut holder = Worker::start(contestant, "held", &place.url(), &settings)?;
             let taken = holder.ask("take")?;
-            let (before, began) = (place.work(), holder.ask("look")?);
-            sleep(LEASE);
-            let (served, ended) = (place.since(&before, contestant.engine), holder.ask("look")?);
             let each = |now: f64, before: f64| (now - before) / f64::from(CLIENTS);
-            let sample = Sample::new(each(number("memory", "used_memory")?, memory))
+            // The connections for renewals are opened with the first of them.
+            let renewed = with_renewals(Sample::new(0.0), place, contestant, &mut holder, CLIENTS)?;
+            let sample = Sample { value: each(number("memory", "used_memory")?, memory), ..renewed }
                 .with("connections", each(number("clients", "connected_clients")?, connections))
-                .with("refused", taken["refused"])
-                .with("lost", f64::from(CLIENTS) - ended["held"])
-                .with("commands_a_round", served.commands / ROUNDS)
-                .with("server_cpu_%", served.cpu_us / LEASE.as_secs_f64() / 1e4)
-                .with("cpu_%", (ended["cpu"] - began["cpu"]) / LEASE.as_secs_f64() / 1e4);
+                .with("refused", taken["refused"]);
             holder.crash()?;
             Ok(sample)
         },
