@@ -55,7 +55,8 @@ impl DSpinlock {
         self.guard(self.attend_blocking(self.policy(Policy::WAIT))?)
     }
 
-    /// Takes the lock in one attempt; `None` if it is held.
+    /// Takes the lock in one attempt; `None` if it is held. A server that can't answer at present, as one that loads its data, is
+    /// asked again for the time of [`wait`](Self::wait).
     ///
     /// Dropping the future gives back what it may have taken, without blocking.
     ///
