@@ -1,9 +1,9 @@
 //! Servers that can't be reached, or that refuse.
 
 use crate::{APIS, PATIENCE, refused};
-use dspinlock::{Client, Config, ErrorKind};
+use dspinlock::{Client, Config, Error, ErrorKind, dspinlock};
 use dspinlock_testkit::{Reply, Server};
-use dspinlock_tests::{eventually, ms};
+use dspinlock_tests::{block_on, eventually, ms};
 use std::error::Error as _;
 use std::io::Write;
 use std::net::TcpListener;
@@ -149,6 +149,18 @@ fn a_server_that_speaks_something_else() {
     }
 }
 
+// Calls ask a read-only server again until their time is over.
+
+#[dspinlock(client = client, key = (), wait = "200ms")]
+fn brief(client: &Client) -> Result<(), Error> {
+    panic!("the body has run")
+}
+
+#[dspinlock(client = client, key = (), wait = "200ms")]
+async fn brief_later(client: &Client) -> Result<(), Error> {
+    panic!("the body has run")
+}
+
 #[test]
 fn a_server_that_may_not_be_written() {
     let server = Server::start_with(&["--maxmemory", "1"]);
@@ -156,7 +168,18 @@ fn a_server_that_may_not_be_written() {
 
     let server = Server::start();
     server.command(&["REPLICAOF", "127.0.0.1", "1"]);
-    backend_error(&client(&config(server.port())), server.port(), Fault::Passes, &["readonly"]);
+    let client = client(&config(server.port()));
+    for error in [brief(&client).unwrap_err(), block_on(brief_later(&client)).unwrap_err()] {
+        let text = error.to_string();
+        assert!(
+            error.kind() == ErrorKind::Backend && error.is_retryable() && error.source().is_some(),
+            "{text}"
+        );
+        assert!(
+            text.contains(&server.port().to_string()) && text.to_lowercase().contains("readonly"),
+            "{text}"
+        );
+    }
 }
 
 /// The error names what the access list has to allow, in the server's words or in ours.
