@@ -59,6 +59,10 @@ pub use dspinlock_macros::{LockKey, dspinlock};
 
 #[doc(hidden)]
 pub use dspinlock_core::__private;
+/// What the command line needs beyond the public API. It may change with any version.
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub use dspinlock_core::tools as __tools;
 
 #[cfg(feature = "logging")]
 pub mod logging;

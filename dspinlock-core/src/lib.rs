@@ -47,6 +47,9 @@ pub use api::lock::DSpinlock;
 #[cfg(feature = "redis")]
 pub use api::redis_1;
 pub use api::testing;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub use api::tools;
 pub use engine::guard::Guard;
 pub use engine::handle::LockHandle;
 pub use error::{Error, ErrorKind, Result};

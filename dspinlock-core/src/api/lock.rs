@@ -61,6 +61,8 @@ pub struct DSpinlock {
     namespace: Option<String>,
     scheme: Option<Arc<dyn Scheme>>,
     pub(super) options: Options,
+    expire_from_grant: bool,
+    function: Option<&'static str>,
     spec: OnceCell<Arc<Spec>>,
 }
 
@@ -114,6 +116,8 @@ impl DSpinlock {
             scheme: None,
             options: client.as_ref().map_or_else(Options::new, |client| client.defaults().clone()),
             client,
+            expire_from_grant: false,
+            function: None,
             spec: OnceCell::new(),
         }
     }
@@ -137,6 +141,18 @@ impl DSpinlock {
     /// Sets all options at once.
     pub fn options(self, options: Options) -> Self {
         self.change(|lock| lock.options = options)
+    }
+
+    /// Counts `expire` from the grant, as `#[dspinlock(mode = "once")]` does: for `dspinlock run --once-per`.
+    #[doc(hidden)]
+    pub fn expire_from_grant(self) -> Self {
+        self.change(|lock| lock.expire_from_grant = true)
+    }
+
+    /// Names what runs under the lock, behind host and process in the record: for `dspinlock run`.
+    #[doc(hidden)]
+    pub fn function(self, function: &'static str) -> Self {
+        self.change(|lock| lock.function = Some(function))
     }
 
     /// Returns the name of the record in Redis.
@@ -210,7 +226,9 @@ impl DSpinlock {
                 None => self.client()?.scheme(),
             };
             let namespace = self.namespace.as_deref();
-            Ok(Arc::new(Spec::resolve(scheme, namespace, &self.key, self.options.clone())?))
+            let mut spec = Spec::resolve(scheme, namespace, &self.key, self.options.clone())?;
+            (spec.expire_from_grant, spec.function) = (self.expire_from_grant, self.function);
+            Ok(Arc::new(spec))
         })
     }
 

@@ -30,3 +30,5 @@ mod server {
 mod server;
 mod shutdown;
 pub mod testing;
+#[cfg(feature = "redis")]
+pub mod tools;

@@ -8,6 +8,8 @@ use crate::store::operations::{
     Abandon, Acquire, Acquired, Excerpt, Fail, Forget, Forgotten, Found, Hit, NotSent, Peek, Ping, Read,
     ReadValue, Refresh, Release, Released, Renew, Seen, Sent, Time,
 };
+#[cfg(feature = "redis")]
+use crate::store::redis::Probes;
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -48,6 +50,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
     /// Whether the records live in this process and end with it.
     fn is_memory(&self) -> bool {
         false
+    }
+
+    /// The servers behind it, for tools that look at them; none where the records live in this process.
+    #[cfg(feature = "redis")]
+    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+        Sending::Done(Ok(Probes::default()))
     }
 
     /// Stores a value that is too large to go with the release of its lock, for that release to move into place.

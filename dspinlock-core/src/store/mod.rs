@@ -171,6 +171,12 @@ impl Store {
         &self.wakeups
     }
 
+    /// The servers behind it, for tools that look at them. Call it on the library's I/O thread.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn probes(&self) -> Result<redis::Probes> {
+        self.backend.probes().wait().await
+    }
+
     /// The longest time that one call can take, with its repeat on a new connection.
     pub(crate) fn patience(&self) -> Duration {
         self.backend.patience()

@@ -54,8 +54,7 @@ impl Names {
             return Err(config(what));
         }
         let hash_slot = slot::slot(&record);
-        let mut number = itoa::Buffer::new();
-        let fence = [scheme.prefix(), ":fence:{", number.format(slot::number(hash_slot)), "}"].concat();
+        let fence = fence(scheme.prefix(), hash_slot);
         if record == fence {
             let what = "that is where the fencing tokens are; choose another name in `Scheme::key`";
             return Err(config(format!("the scheme's key is {record:?}, and {what}")));
@@ -65,6 +64,14 @@ impl Names {
             other => Cow::Owned(other.to_owned()),
         };
         Ok(Self { record, hash_slot, fence, separator })
+    }
+
+    /// The names around a record whose name is known, for tools. Its key, and so its scheme, are not.
+    #[cfg(feature = "redis")]
+    pub(crate) fn around(record: &str, prefix: &str) -> Self {
+        let hash_slot = slot::slot(record);
+        let fence = fence(prefix, hash_slot);
+        Self { record: record.to_owned(), hash_slot, fence, separator: Cow::Borrowed(",") }
     }
 
     /// Holds the value.
@@ -95,6 +102,12 @@ impl Names {
             None => ["{", &self.record, "}:", what].concat(),
         }
     }
+}
+
+/// The name of the fence of a cluster slot.
+fn fence(prefix: &str, hash_slot: u16) -> String {
+    let mut number = itoa::Buffer::new();
+    [prefix, ":fence:{", number.format(slot::number(hash_slot)), "}"].concat()
 }
 
 fn check_part(what: &str, part: &str, separator: &str) -> Result<()> {

@@ -12,6 +12,7 @@
 //! | `delivery` | what a server is sent until it knows a script, without I/O |
 //! | `server` | sends batches: outages, errors |
 //! | `pieces` | large values |
+//! | `probe` | a server that a tool asks anything |
 //! | `one` | a server as a backend: requests, their replies, its clock |
 //! | `cluster` | the nodes of a cluster, each a server as above |
 
@@ -27,6 +28,7 @@ mod one;
 mod own;
 mod pieces;
 mod pool;
+mod probe;
 mod refusal;
 mod replies;
 mod requests;
@@ -48,6 +50,7 @@ pub(crate) use cluster::Origin;
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
+pub(crate) use probe::{Probe, Probes};
 pub use scripts::Script;
 pub(crate) use sentinels::{Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};

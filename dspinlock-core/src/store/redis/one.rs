@@ -2,6 +2,7 @@
 
 use super::link::{Batch, Lane};
 use super::pieces::Pieces;
+use super::probe::Probes;
 use super::server::{Exchanged, Failure, Server};
 use super::{replies, requests};
 use crate::clock::Tick;
@@ -112,6 +113,10 @@ impl Backend for Redis {
 
     fn clock(&self, _: &Names) -> Arc<Clock> {
         Arc::clone(&self.server.clock)
+    }
+
+    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+        Sending::Done(Ok(Probes::one(self.server.clone())))
     }
 
     fn patience(&self) -> Duration {

@@ -22,6 +22,7 @@ use super::dial::Dialer;
 use super::link::Limits;
 use super::one::{Redis, SMALL};
 use super::own::Own;
+use super::probe::Probes;
 use super::server::Server;
 use crate::error::Result;
 use crate::format::scheme::Names;
@@ -165,6 +166,14 @@ impl Backend for Cluster {
 
     fn place(&self, names: &Names) -> usize {
         self.router.map.nodes.owner(names.hash_slot).map_or(0, |node| Arc::as_ptr(&node).addr())
+    }
+
+    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+        Sending::Waiting(Box::pin(async move {
+            // Tools are used while slots move and nodes fail: what was known before does not count.
+            self.router.map.load().await?;
+            Ok(self.router.map.nodes.probes())
+        }))
     }
 
     fn patience(&self) -> Duration {

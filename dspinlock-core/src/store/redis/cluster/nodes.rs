@@ -6,6 +6,7 @@ use crate::format::scheme::slot::{SLOTS, slot};
 use crate::host::Host;
 use crate::store::Wakeups;
 use crate::store::redis::one::Redis;
+use crate::store::redis::probe::Probes;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -64,6 +65,12 @@ impl Nodes {
         let mut all: Vec<_> = lock(&self.map).by_address.values().cloned().collect();
         all.sort_by_cached_key(|node| node.redis.server.is_troubled());
         all
+    }
+
+    /// The primaries that have slots, by their addresses, for tools that look at them.
+    pub(super) fn probes(&self) -> Probes {
+        let owners = lock(&self.map).owners.clone();
+        Probes::of_slots(owners.iter().map(|owner| owner.as_ref().map(|node| &node.redis.server)))
     }
 
     /// The node at an address, made if it is not known.

@@ -284,7 +284,7 @@ impl Server {
     }
 
     /// What the server or the connection did, without the secret.
-    fn backend(&self, error: &RedisError) -> Error {
+    pub(super) fn backend(&self, error: &RedisError) -> Error {
         let (what, kind) = refusal::describe(error, self.secret.as_deref());
         // The error of the `redis` crate may repeat the password, and its types are no part of this library.
         let what_kind = if refusal::is_misconfigured(error) { ErrorKind::Config } else { ErrorKind::Backend };

@@ -1,0 +1,81 @@
+//! A server that a tool asks anything: what it answers to each command, over the connections of the library.
+
+use super::link::{Batch, Lane};
+use super::server::Server;
+use crate::error::{Error, ErrorKind, Result};
+use redis::{Cmd, RedisError, Value};
+
+/// The servers of a store.
+#[derive(Default)]
+pub(crate) struct Probes {
+    pub(crate) all: Vec<Probe>,
+    /// In a cluster, the index of the primary of each slot.
+    owners: Vec<Option<usize>>,
+}
+
+impl Probes {
+    pub(super) fn one(server: Server) -> Self {
+        Self { all: vec![Probe(server)], owners: Vec::new() }
+    }
+
+    /// The servers of a cluster, by the primary of each slot.
+    pub(super) fn of_slots<'a>(slots: impl Iterator<Item = Option<&'a Server>>) -> Self {
+        let mut probes = Self::default();
+        for owner in slots {
+            let at = owner.map(|server| {
+                let known = probes.all.iter().position(|probe| probe.0.name() == server.name());
+                known.unwrap_or_else(|| {
+                    probes.all.push(Probe(server.clone()));
+                    probes.all.len() - 1
+                })
+            });
+            probes.owners.push(at);
+        }
+        probes
+    }
+
+    /// The server that has this slot.
+    pub(crate) fn owner(&self, slot: u16) -> Option<&Probe> {
+        if self.owners.is_empty() {
+            return self.all.first();
+        }
+        self.all.get((*self.owners.get(usize::from(slot))?)?)
+    }
+}
+
+/// One server.
+#[derive(Clone)]
+pub(crate) struct Probe(Server);
+
+impl Probe {
+    /// The address, as people may see it.
+    pub(crate) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Sends commands by one write. Each may be refused for itself.
+    ///
+    /// # Errors
+    ///
+    /// The server is out of reach.
+    pub(crate) async fn ask(&self, commands: Vec<Cmd>) -> Result<Vec<Result<Value>>> {
+        let number = commands.len();
+        // What a tool asks says nothing about the server as a place for locks, and is asked although that is known to be out of
+        // reach: the tool is there to find out.
+        let batch = Batch { begins: false, ..Batch::of_values(commands, Lane::Values) };
+        let value = self.0.exchange(&batch, false).await.map_err(|failure| failure.error)?.value;
+        let values = match (number, value) {
+            (1, value) => vec![value],
+            (_, Value::Array(values)) if values.len() == number => values,
+            _ => return Err(Error::new(ErrorKind::Backend, "the server gave another number of replies")),
+        };
+        Ok(values.into_iter().map(|value| self.answer(value)).collect())
+    }
+
+    fn answer(&self, value: Value) -> Result<Value> {
+        match value {
+            Value::ServerError(refusal) => Err(self.0.backend(&RedisError::from(refusal))),
+            value => Ok(value),
+        }
+    }
+}
