@@ -7,6 +7,7 @@ use crate::engine::spec::Spec;
 use crate::engine::unshared::Unshared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Stored;
+use crate::format::record::owner;
 use crate::options::Caching;
 use crate::store::{Listener, LocalCopy, Store};
 use crate::worker::Worker;
@@ -24,7 +25,7 @@ pub(crate) struct Core {
     pub(crate) unshared: Unshared,
     pub(crate) queues: Queues,
     pub(crate) closing: Arc<Closing>,
-    /// Tells the processes apart that wait for one key.
+    /// Tells the processes apart that wait for one key, and names this one for whoever looks at who waits: `<number>@host/pid`.
     pub(crate) id: String,
 }
 
@@ -39,7 +40,7 @@ impl Core {
             unshared: Unshared::default(),
             queues,
             closing: Arc::default(),
-            id: format!("{:x}", fastrand::u64(..)),
+            id: format!("{:x}@{}", fastrand::u64(..), owner(std::process::id(), None)),
         })
     }
 
