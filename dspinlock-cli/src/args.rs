@@ -212,7 +212,7 @@ pub(crate) struct Key {
     #[command(flatten)]
     pub(crate) of: Keyed,
     /// The value; of several types, one for each.
-    #[arg(required = true, allow_hyphen_values = true)]
+    #[arg(required = true, allow_negative_numbers = true)]
     pub(crate) values: Vec<String>,
 }
 

@@ -285,20 +285,20 @@ pub(crate) mod tests {
         let members =
             Value::Array(vec![Value::BulkString(b"a1@web-2/9".to_vec()), Value::BulkString(b"b2".to_vec())]);
         let replies = [
-            Ok(Value::Array(vec![bulk("1769904059").unwrap(), bulk("0").unwrap()])),
-            bulk(record),
+            Ok(Value::Array(vec![bulk("1769904059"), bulk("0")])),
+            Ok(bulk(record)),
             Ok(Value::Int(life)),
             Ok(Value::Int(2)),
             Ok(Value::SimpleString("string".to_owned())),
-            Ok(Value::Array(vec![bulk("0").unwrap(), members])),
+            Ok(Value::Array(vec![bulk("0"), members])),
             Ok(Value::Int(1_000)),
-            bulk("1769903999000000"),
-            bulk(&value),
+            Ok(bulk("1769903999000000")),
+            Ok(bulk(&value)),
             Ok(Value::Int(90)),
             Ok(Value::Int(5_000)),
-            bulk(note),
-            bulk(""),
-            bulk(record),
+            Ok(bulk(note)),
+            Ok(bulk("")),
+            Ok(bulk(record)),
         ];
         read(&names, "redis at x", &replies).unwrap()
     }

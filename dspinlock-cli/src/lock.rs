@@ -211,14 +211,14 @@ pub(crate) fn time(value: &Value) -> Option<SystemTime> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn bulk(text: &str) -> Result<Value, String> {
-        Ok(Value::BulkString(text.as_bytes().to_vec()))
+    pub(crate) fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
     }
 
     /// A lock at `key` with this record, read 60 seconds after 2026-01-31T23:59:59.
     pub(crate) fn lock(key: &str, record: &str, life: i64, waiting: i64) -> Lock {
         let now = humantime::parse_rfc3339("2026-02-01T00:00:59Z").unwrap();
-        let (record, life) = (bulk(record), Ok(Value::Int(life)));
+        let (record, life) = (Ok(bulk(record)), Ok(Value::Int(life)));
         let waiting = Ok(Value::Int(waiting));
         Lock::read(key, &Replies { record: &record, life: &life, waiting: &waiting }, now).unwrap()
     }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             if failure.code != Code::Done as u8 {
-                eprintln!("dspinlock: {}", say::plain(&failure.message));
+                eprintln!("dspinlock: {}", say::plain_lines(&failure.message));
             }
             ExitCode::from(failure.code)
         }

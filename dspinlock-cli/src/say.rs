@@ -71,7 +71,13 @@ pub(crate) fn count(number: u64, one: &str, several: &str) -> String {
 
 /// Text of somebody else, without what would change a terminal.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { vec![c] };
+    text.chars().flat_map(escaped).collect()
+}
+
+/// The same for a message of several lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// A table with columns as wide as they need to be. The last column is not padded.

@@ -149,6 +149,9 @@ fn clock(server: &ServerFacts) -> Finding {
         return finding("clock", Unknown, "the server does not tell its time to this user")
             .change("allow `+time`");
     };
+    if ahead.unsigned_abs() < 1_000 {
+        return finding("clock", Good, "the server's clock agrees with this machine's to the millisecond");
+    }
     let by = say::duration(Duration::from_micros(ahead.unsigned_abs()));
     let way = if ahead < 0 { "behind" } else { "ahead of" };
     let what = format!("the server's clock is {by} {way} this machine's");

@@ -7,9 +7,11 @@ use crate::exit::{Failure, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::OsString;
 use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::signal::unix::{self, SignalKind};
 
@@ -56,18 +58,11 @@ impl Signals {
 
     /// The next one. Dropping the future loses none.
     pub(super) async fn next(&mut self) -> Came {
-        let at = {
-            let [a, b, c, d, e, f] = &mut self.0;
-            tokio::select! {
-                _ = a.recv() => 0,
-                _ = b.recv() => 1,
-                _ = c.recv() => 2,
-                _ = d.recv() => 3,
-                _ = e.recv() => 4,
-                _ = f.recv() => 5,
-            }
-        };
-        let (signal, of_terminal) = PASSED_ON[at];
+        let at = poll_fn(|context| {
+            let came = self.0.iter_mut().position(|signal| signal.poll_recv(context).is_ready());
+            came.map_or(Poll::Pending, Poll::Ready)
+        });
+        let (signal, of_terminal) = PASSED_ON[at.await];
         Came { signal, of_terminal }
     }
 }
@@ -119,8 +114,10 @@ impl Child {
     pub(super) async fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
         self.send(Signal::TERM);
         if let Ok(status) = tokio::time::timeout(grace, self.process.wait()).await {
-            // What it has started may go on.
-            self.send(Signal::KILL);
+            // What it has started may go on. A process that has ended is not signalled: another one may have its id by now.
+            if !self.shares_group {
+                self.send(Signal::KILL);
+            }
             return status;
         }
         self.send(Signal::KILL);

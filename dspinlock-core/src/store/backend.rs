@@ -54,7 +54,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// The servers behind it, for tools that look at them; none where the records live in this process.
     #[cfg(feature = "redis")]
-    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+    fn probes(&self) -> Sending<'_, Result<Probes>> {
         Sending::Done(Ok(Probes::default()))
     }
 

@@ -115,7 +115,7 @@ impl Backend for Redis {
         Arc::clone(&self.server.clock)
     }
 
-    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+    fn probes(&self) -> Sending<'_, Result<Probes>> {
         Sending::Done(Ok(Probes::one(self.server.clone())))
     }
 

@@ -69,12 +69,18 @@ impl Probe {
             (_, Value::Array(values)) if values.len() == number => values,
             _ => return Err(Error::new(ErrorKind::Backend, "the server gave another number of replies")),
         };
-        Ok(values.into_iter().map(|value| self.answer(value)).collect())
+        Ok(values
+            .into_iter()
+            .zip(batch.commands)
+            .map(|(value, command)| self.answer(value, command))
+            .collect())
     }
 
-    fn answer(&self, value: Value) -> Result<Value> {
+    fn answer(&self, value: Value, command: Cmd) -> Result<Value> {
         match value {
-            Value::ServerError(refusal) => Err(self.0.backend(&RedisError::from(refusal))),
+            Value::ServerError(refusal) => {
+                Err(self.0.refused(&RedisError::from(refusal), &Batch::plain(command)))
+            }
             value => Ok(value),
         }
     }

@@ -168,7 +168,7 @@ impl Backend for Cluster {
         self.router.map.nodes.owner(names.hash_slot).map_or(0, |node| Arc::as_ptr(&node).addr())
     }
 
-    fn probes<'a>(&'a self) -> Sending<'a, Result<Probes>> {
+    fn probes(&self) -> Sending<'_, Result<Probes>> {
         Sending::Waiting(Box::pin(async move {
             // Tools are used while slots move and nodes fail: what was known before does not count.
             self.router.map.load().await?;

@@ -278,13 +278,13 @@ impl Server {
     }
 
     /// The error of a batch, with what to change if the server goes on refusing it.
-    fn refused(&self, error: &RedisError, batch: &Batch) -> Error {
+    pub(super) fn refused(&self, error: &RedisError, batch: &Batch) -> Error {
         let refused = self.backend(error);
         if refusal::lasts(error) { refused.lasting(refusal::advice(error, batch)) } else { refused }
     }
 
     /// What the server or the connection did, without the secret.
-    pub(super) fn backend(&self, error: &RedisError) -> Error {
+    fn backend(&self, error: &RedisError) -> Error {
         let (what, kind) = refusal::describe(error, self.secret.as_deref());
         // The error of the `redis` crate may repeat the password, and its types are no part of this library.
         let what_kind = if refusal::is_misconfigured(error) { ErrorKind::Config } else { ErrorKind::Backend };
