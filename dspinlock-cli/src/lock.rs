@@ -58,7 +58,7 @@ impl Process {
         }
     }
 
-    /// Reads a member of `{K}:wait`: `<number>@host/pid`. Versions before 0.2 write the number alone.
+    /// Reads a member of `{K}:wait`: `<number>@host/pid`. Other programs may write the number alone.
     pub(crate) fn of_waiter(member: &str) -> Self {
         match member.split_once('@') {
             Some((_, process)) => Self::of(process),

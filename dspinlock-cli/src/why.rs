@@ -143,7 +143,7 @@ fn held(it: &Details, observed: Option<Observed>) -> Vec<String> {
             say::millis(after_ms)
         )),
         (Some(Observed { after_ms, .. }), Some(life)) => all.push(format!(
-            "Within {} its lease was not renewed, and {} are left. A process renews at a third of the lease: look for longer, or \
+            "Within {} its lease was not renewed, and {} are left. A process renews when a third of the lease has passed: look for longer, or \
              it is gone or stopped.",
             say::millis(after_ms),
             say::millis(life)
@@ -181,7 +181,13 @@ fn waiters(it: &Details) -> String {
                 text.push_str(&named.join(", "));
             }
             if unnamed > 0 {
-                text.extend([" (", &*unnamed.to_string(), " without a name: of an earlier version)"]);
+                text.extend([" (", &*unnamed.to_string(), " without a name)"]);
+            }
+            let by = it.lock.holder.as_ref();
+            if by.is_some_and(|by| it.waiters.iter().any(|waiter| waiter.is_same(by))) {
+                text.push_str(
+                    " (the holder's own note is from before it got the lock, or of another thread)",
+                );
             }
             text + ". Since when is not stored, and one that gave up stays noted until the record would have ended."
         }
@@ -375,8 +381,11 @@ mod tests {
             all.starts_with("Process 77 on web-1, in job, holds it since 2026-01-31T23:59:59.000Z, for 1m."),
             "{all}"
         );
-        assert!(all.contains("2 processes are noted as waiting for it: web-2/9 (1 without a name"), "{all}");
+        assert!(all.contains("2 processes are noted as waiting for it: web-2/9 (1 without a name)"), "{all}");
         assert!(all.contains("in 9.0s if that process has crashed"), "{all}");
+        assert!(!all.contains("own note"), "{all}");
+        let own = details("0b8e@web-2/9/job,2026-01-31T23:59:59.000000+00:00,0", "");
+        assert!(sentences(&own, None, None).join("\n").contains("the holder's own note"));
         let free = sentences(&details("", ""), None, None).join("\n");
         assert!(free.starts_with("Nobody holds it"), "{free}");
         let done =

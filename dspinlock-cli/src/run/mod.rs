@@ -209,10 +209,10 @@ async fn hold(guard: Guard, args: &RunArgs, mut signals: Signals) -> Result<(End
     Ok((ended, (token, held_for)))
 }
 
-/// Gives the lock back: as done, for the rest of the time of `--once-per`, only if the command succeeded.
+/// Gives the lock back. A failure is not remembered as done; without `--once-per` nothing is, and a release forgets who waited.
 async fn give_back(guard: Guard, succeeded: bool, args: &RunArgs) {
-    let given =
-        if succeeded && args.once_per.is_some() { guard.release().await } else { guard.abandon().await };
+    let remembered = succeeded || args.once_per.is_none();
+    let given = if remembered { guard.release().await } else { guard.abandon().await };
     if let Err(error) = given {
         eprintln!("dspinlock: {error}");
     }

@@ -108,6 +108,7 @@ fn waits_for_its_turn_or_skips_it() {
     assert_eq!(code(&mut first), Some(0));
     assert_eq!(second.hear(PATIENCE).unwrap(), "second");
     assert_eq!(code(&mut second), Some(0));
+    assert_eq!(server.command(&["EXISTS", &wait]).int(), Some(0), "nobody is noted as waiting any more");
 }
 
 #[test]

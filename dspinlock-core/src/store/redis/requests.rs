@@ -108,13 +108,13 @@ fn acquire(acquire: &Acquire<'_>, limits: Limits) -> Batch {
 fn release(release: &Release<'_>) -> Batch {
     let Release { names, value, .. } = *release;
     let wait = wait(names);
-    let mut command = match value {
-        None if release.caller.is_none() => RELEASE.on(&[&names.record], 0),
-        None => RELEASE.on(&[&names.record, &wait], 0),
-        Some((Sent::With(value), _)) => {
+    let mut command = match (value, release.caller) {
+        (None, None) => RELEASE.on(&[&names.record], 0),
+        (None, Some(caller)) => RELEASE.on(&[&names.record, &wait], caller.len()),
+        (Some((Sent::With(value), _)), _) => {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error()], value.len())
         }
-        Some((Sent::Ahead { key, .. }, _)) => {
+        (Some((Sent::Ahead { key, .. }, _)), _) => {
             RELEASE.on(&[&names.record, &wait, &names.value(), &names.error(), key], 0)
         }
     };
