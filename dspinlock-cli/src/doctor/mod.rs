@@ -2,6 +2,8 @@
 
 mod facts;
 mod judge;
+#[cfg(test)]
+mod tests;
 mod trial;
 
 use crate::args::Doctor as DoctorArgs;

@@ -162,6 +162,17 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "redis")]
+    #[test]
+    fn the_names_around_a_record_are_those_of_its_lock() {
+        for (scheme, prefix) in
+            [(&StandardScheme::new("staging") as &dyn Scheme, "staging"), (&Fixed("a:{b}:c"), "dspinlock")]
+        {
+            let names = names(scheme, None).unwrap();
+            assert_eq!(Names::around(&names.record, prefix), names);
+        }
+    }
+
     #[test]
     fn a_scheme_with_its_own_hash_tag_is_suffixed_as_it_is() {
         let own = names(&Fixed("a:{b}:c"), None).unwrap();

@@ -85,3 +85,33 @@ impl Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Wakeups;
+    use crate::store::redis::link::Limits;
+    use crate::store::redis::link::testing::Answers;
+    use crate::worker::Worker;
+    use std::time::Duration;
+
+    fn server(name: &str) -> Server {
+        let limits =
+            Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::ZERO, pool_size: 0 };
+        let worker = Worker::get().unwrap();
+        Server::new(Answers { is_current: true }, worker, limits, name, None, Wakeups::default())
+    }
+
+    #[test]
+    fn a_slot_leads_to_its_primary() {
+        let (a, b) = (server("a"), server("b"));
+        let probes = Probes::of_slots([Some(&a), None, Some(&b), Some(&a)].into_iter());
+        let owner = |slot| probes.owner(slot).map(Probe::name);
+        assert_eq!(
+            [owner(0), owner(1), owner(2), owner(3), owner(4)],
+            [Some("a"), None, Some("b"), Some("a"), None]
+        );
+        assert_eq!(probes.all.len(), 2);
+        assert_eq!(Probes::one(a).owner(16_383).map(Probe::name), Some("a"), "one server has all");
+    }
+}
