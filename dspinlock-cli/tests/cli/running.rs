@@ -62,9 +62,9 @@ fn the_command_has_the_lock_and_a_token_that_rises() {
 fn signals_reach_the_command_and_all_that_it_started() {
     let server = Server::start();
     for name in ["TERM", "INT", "HUP", "USR1", "USR2", "QUIT"] {
-        // The inner shell is the command's child, and in its group.
+        // The inner shell is the command's child, and in its group. It ends by itself, should no signal reach it.
         let script = format!(
-            "trap 'echo got it; exit 7' {name}; sh -c 'trap \"exit 0\" {name}; echo ready; while :; do sleep 0.05; done'; exit 9"
+            "trap 'echo got it; exit 7' {name}; sh -c 'trap \"exit 0\" {name}; echo ready; for i in $(seq 400); do sleep 0.05; done'; exit 9"
         );
         let mut child = start(&server, &[], &script);
         assert_eq!(child.hear(PATIENCE).unwrap(), "ready", "{name}");
@@ -152,7 +152,7 @@ fn a_lost_lock_ends_the_command_or_not() {
     let server = Server::start();
     let lease = ["--lease", "600ms"];
     // It ignores the first signal, and has a child that would go on.
-    let script = "trap '' TERM; sh -c 'echo ready; while :; do sleep 0.05; done'";
+    let script = "trap '' TERM; sh -c 'echo ready; for i in $(seq 400); do sleep 0.05; done'";
     let mut child = start(&server, &[&lease[..], &["--grace", "100ms"]].concat(), script);
     child.hear(PATIENCE).unwrap();
     assert_eq!(on(&server, &["break", &key(), "--yes"]).code, Some(0));
