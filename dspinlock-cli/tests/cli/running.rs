@@ -4,6 +4,10 @@ use crate::{PATIENCE, cli, client, get, on, run, until};
 use dspinlock::Client;
 use dspinlock_testkit::{Child, Server};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Less than the 20 seconds after which the shells of these tests end by themselves.
+const SOON: Duration = Duration::from_secs(10);
 
 /// The record of `run --key k`.
 fn key() -> String {
@@ -69,7 +73,7 @@ fn signals_reach_the_command_and_all_that_it_started() {
         let mut child = start(&server, &[], &script);
         assert_eq!(child.hear(PATIENCE).unwrap(), "ready", "{name}");
         signal(&child, name);
-        assert_eq!(child.hear(PATIENCE).unwrap(), "got it", "{name}");
+        assert_eq!(child.hear(SOON).unwrap(), "got it", "{name}");
         assert_eq!(code(&mut child), Some(7), "{name}");
     }
 }
@@ -156,7 +160,10 @@ fn a_lost_lock_ends_the_command_or_not() {
     let mut child = start(&server, &[&lease[..], &["--grace", "100ms"]].concat(), script);
     child.hear(PATIENCE).unwrap();
     assert_eq!(on(&server, &["break", &key(), "--yes"]).code, Some(0));
+    let broken = Instant::now();
+    // It waits for the inner shell, too, which has the same standard output.
     let ended = child.wait(PATIENCE).unwrap();
+    assert!(broken.elapsed() < SOON, "the inner shell went on without the lock");
     assert_eq!(ended.status.code(), Some(74), "{ended}");
     assert!(ended.errors.contains("was lost after"), "{ended}");
 
