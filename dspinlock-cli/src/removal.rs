@@ -5,7 +5,7 @@ use crate::exit::{Code, Failure, Result};
 use crate::lock::{Lock, State};
 use crate::say;
 use crate::server::Access;
-use dspinlock::__tools::{RecordNamed, break_blocking};
+use dspinlock::__tools::{break_blocking, lock_of};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -92,7 +92,7 @@ pub(crate) fn run(access: &Access, way: Way, key: &str, args: &RemovalArgs, json
         return Err(Failure::new(Code::No, "nothing was removed"));
     }
     let removed = match way {
-        Way::Forget => access.client.lock(key).scheme(RecordNamed(key.to_owned())).forget_blocking()?,
+        Way::Forget => lock_of(&access.client, key).forget_blocking()?,
         Way::Break => break_blocking(&access.client, key, &before.raw)?,
     };
     if json {

@@ -3,6 +3,7 @@
 
 use crate::api::client::Client;
 use crate::api::inspect::RecordInfo;
+use crate::api::lock::DSpinlock;
 use crate::error::Result;
 use crate::format::key::Key;
 use crate::format::record::{Record, State, Tag, describe};
@@ -132,9 +133,15 @@ pub fn parse_record(raw: &[u8]) -> Result<RecordInfo, String> {
     }
 }
 
+/// Returns the lock whose record has this name, to look at and to forget. It is not acquired: the scheme of those who do so is not
+/// known.
+pub fn lock_of(client: &Client, record: &str) -> DSpinlock {
+    client.lock(record).scheme(RecordNamed(record.to_owned()))
+}
+
 /// The scheme in which the key is the name of the record.
 #[derive(Debug)]
-pub struct RecordNamed(pub String);
+struct RecordNamed(String);
 
 impl Scheme for RecordNamed {
     fn key(&self, _: Option<&str>, _: &str) -> String {
