@@ -48,7 +48,33 @@ pages! {
 #[doc = include_str!("../../docs/arguments/README.md")]
 pub mod arguments {
     pages! {
+        skip = "arguments/skip.md",
+        once = "arguments/once.md",
+        fail_if_key_exists = "arguments/fail_if_key_exists.md",
+        cached = "arguments/cached.md",
         key = "arguments/key.md",
         namespace = "arguments/namespace.md",
+        sleep = "arguments/sleep.md",
+        wait = "arguments/wait.md",
+        tries = "arguments/tries.md",
+        expire = "arguments/expire.md",
+        max_block = "arguments/max_block.md",
+        lease = "arguments/lease.md",
+        on_error = "arguments/on_error.md",
+        on_lost = "arguments/on_lost.md",
+        on_outage = "arguments/on_outage.md",
+        otherwise = "arguments/otherwise.md",
+        guard = "arguments/guard.md",
+        client = "arguments/client.md",
+        crate_path = "arguments/crate.md",
+        refresh_ahead = "arguments/refresh_ahead.md",
+        stale_if_error = "arguments/stale_if_error.md",
+        err_expire = "arguments/err_expire.md",
+        local = "arguments/local.md",
+        max_value = "arguments/max_value.md",
+        schema = "arguments/schema.md",
+        codec = "arguments/codec.md",
+        store_if = "arguments/if.md",
+        entry = "arguments/entry.md",
     }
 }
