@@ -83,7 +83,7 @@ fn is_count(argument: &Argument, expr: &Expr) -> Result<bool> {
     let Lit::Int(number) = literal else { return Ok(false) };
     let name = argument.name;
     let message = match number.base10_parse::<u32>() {
-        Ok(0) => format!("`{name}` is zero, so no call would try: write `{name} = 1` for one try"),
+        Ok(0) => format!("`{name}` is zero, so no call would try: write `wait = \"0s\"` for one try"),
         Ok(_) => return Ok(true),
         Err(_) => format!("`{name}` is too large: write at most {}", u32::MAX),
     };
