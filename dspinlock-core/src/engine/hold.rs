@@ -4,6 +4,7 @@ use crate::clock::Tick;
 use crate::drops::{self, Leftover};
 use crate::engine::core::Core;
 use crate::engine::grant::Grant;
+use crate::engine::probe::Event;
 use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
@@ -90,9 +91,14 @@ impl Hold {
         let can_hand_off = self.grant.handoffs > 0
             && matches!(ending, Ending::Release | Ending::Abandon)
             && self.grant.is_held();
-        if !self.core.renewer.end(&self.grant) || can_hand_off && self.hand_off() {
+        if !self.core.renewer.end(&self.grant) {
             return false;
         }
+        if can_hand_off && self.hand_off() {
+            self.core.tell(&self.grant.spec, Event::HandsOver);
+            return false;
+        }
+        self.core.tell(&self.grant.spec, Event::Ends(ending));
         self.grant.turn.begin_to_end();
         true
     }

@@ -11,6 +11,7 @@ pub(crate) mod handle;
 pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod pending;
+pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod renewer;
 pub(crate) mod scope;

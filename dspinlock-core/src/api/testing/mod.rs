@@ -1,12 +1,24 @@
-//! Runs a test with a client of its own. Tests of annotated functions then need no server, and do not share locks.
+//! Tests of your code, without a server.
+//!
+//! [`scope`] runs code with a client of its own in place of the global one, so that tests of annotated functions need no server
+//! and do not meet. A [`Sandbox`] makes such clients: its clock can be moved, it fails on demand, and it tells how often a body
+//! ran.
 //!
 //! ```
-//! use dspinlock::{Client, DSpinlock, testing};
+//! use dspinlock::testing::{Sandbox, scope};
+//! use dspinlock::dspinlock;
 //!
-//! testing::scope(&Client::memory(), || {
-//!     let guard = DSpinlock::new("example").acquire_blocking()?;
-//!     guard.release_blocking()
+//! #[dspinlock(key = order, once)]
+//! fn ship(order: u64) -> Result<(), dspinlock::Error> {
+//!     Ok(())
+//! }
+//!
+//! let sandbox = Sandbox::new();
+//! scope(sandbox.client(), || -> Result<(), dspinlock::Error> {
+//!     ship(17)?;
+//!     ship(17)
 //! })?;
+//! sandbox.assert_ran_once("ship");
 //! # Ok::<(), dspinlock::Error>(())
 //! ```
 //!
@@ -33,6 +45,11 @@
 //! scopes that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a
 //! client from the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged
 //! as a warning.
+
+mod history;
+mod sandbox;
+
+pub use sandbox::{Fault, Sandbox};
 
 use crate::api::client::Client;
 use crate::engine::scope::{Scope, Stack, Within, within};
