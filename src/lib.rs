@@ -24,7 +24,7 @@
 //! | choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
 //! | know which rights a server's user needs | [`access`] |
 //! | lock your own types | [`LockKey`] and its derive |
-//! | test annotated functions without a server | [`testing`], [`Client::memory`] |
+//! | test annotated functions without a server | [`testing_your_code`], [`testing`] |
 //! | use other names than py-dspinlock's | [`Scheme`] |
 //! | share locks with Python | [`python`] |
 //! | read or forget a cached value | [`CachedEntry`] |
@@ -86,6 +86,10 @@ pub mod holding {}
 #[cfg(doc)]
 #[doc = include_str!("../docs/fencing.md")]
 pub mod fencing {}
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/testing-your-code.md")]
+pub mod testing_your_code {}
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/roadmap.md")]

@@ -99,9 +99,19 @@ fn scope_of(client: &Client) -> Client {
 /// Threads that `body` starts do not inherit the scope: see [`carry`].
 ///
 /// ```
-/// # use dspinlock::{Client, current_client, testing};
-/// let is_memory = testing::scope(&Client::memory(), || current_client().map(|client| client.is_memory()))?;
-/// assert!(is_memory);
+/// use dspinlock::{Client, current_client, dspinlock, testing};
+///
+/// #[dspinlock(key = n, once)]
+/// fn double(n: u64) -> Result<Option<u64>, dspinlock::Error> {
+///     Ok(Some(2 * n))
+/// }
+///
+/// testing::scope(&Client::memory(), || {
+///     assert!(current_client()?.is_memory());
+///     assert_eq!(double(4)?, Some(8));
+///     assert_eq!(double(4)?, None);
+///     Ok::<(), dspinlock::Error>(())
+/// })?;
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {

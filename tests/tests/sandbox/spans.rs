@@ -1,0 +1,88 @@
+//! `#[instrument]` above and below `#[dspinlock]`: of two attributes the upper one is expanded first, and the lower one wraps what
+//! that has made.
+
+use dspinlock::testing::{Sandbox, scope, scope_async};
+use dspinlock::{Error, dspinlock};
+use std::sync::{Arc, Mutex};
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Subscriber, instrument};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+#[instrument]
+#[dspinlock(key = ())]
+fn above() -> Result<(), Error> {
+    tracing::info!("body");
+    Ok(())
+}
+
+#[dspinlock(key = ())]
+#[instrument]
+fn below() -> Result<(), Error> {
+    tracing::info!("body");
+    Ok(())
+}
+
+#[instrument]
+#[dspinlock(key = ())]
+async fn above_async() -> Result<u8, Error> {
+    tracing::info!("body");
+    Ok(1)
+}
+
+#[dspinlock(key = ())]
+#[instrument]
+async fn below_async() -> Result<u8, Error> {
+    tracing::info!("body");
+    Ok(1)
+}
+
+/// The spans around the lock's own span, and around the event in the body, the outermost first.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<Vec<(&'static str, Vec<&'static str>)>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().target() == "dspinlock" {
+            let around = context.span_scope(id).into_iter().flat_map(|scope| scope.from_root());
+            let mut names: Vec<_> = around.map(|span| span.name()).collect();
+            names.pop();
+            self.0.lock().unwrap().push(("lock", names));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() != "dspinlock" {
+            let around = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
+            self.0.lock().unwrap().push(("body", around.map(|span| span.name()).collect()));
+        }
+    }
+}
+
+fn seen(call: impl FnOnce()) -> Vec<(&'static str, Vec<&'static str>)> {
+    let seen = Seen::default();
+    tracing::subscriber::with_default(Registry::default().with(seen.clone()), call);
+    seen.0.lock().unwrap().clone()
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn above_the_span_has_only_the_body() {
+    let sandbox = Sandbox::new();
+    let blocking = seen(|| scope(sandbox.client(), above).unwrap());
+    assert_eq!(blocking, [("lock", vec![]), ("body", vec!["above"])]);
+    let tasks = seen(|| drop(block_on(scope_async(sandbox.client(), above_async())).unwrap()));
+    assert_eq!(tasks, [("lock", vec![]), ("body", vec!["above_async"])]);
+}
+
+#[test]
+fn below_the_span_has_the_wait_for_the_lock_too() {
+    let sandbox = Sandbox::new();
+    let blocking = seen(|| scope(sandbox.client(), below).unwrap());
+    assert_eq!(blocking, [("lock", vec!["below"]), ("body", vec!["below"])]);
+    let tasks = seen(|| drop(block_on(scope_async(sandbox.client(), below_async())).unwrap()));
+    assert_eq!(tasks, [("lock", vec!["below_async"]), ("body", vec!["below_async"])]);
+}
