@@ -1,9 +1,10 @@
 //! The guard: it holds a lock, and gives it back.
 
 use crate::engine::core::Core;
+use crate::engine::ending::Ending;
 use crate::engine::grant::Grant;
 use crate::engine::handle::LockHandle;
-use crate::engine::hold::{Ending, Hold};
+use crate::engine::hold::Hold;
 use crate::engine::probe::Event;
 use crate::engine::spec::Spec;
 use crate::error::Result;

@@ -3,6 +3,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod core;
+pub(crate) mod ending;
 pub(crate) mod fallback;
 pub(crate) mod flight;
 pub(crate) mod grant;

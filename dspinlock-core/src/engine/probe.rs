@@ -1,6 +1,6 @@
 //! What a test sees of the calls of a client.
 
-use crate::engine::hold::Ending;
+use crate::engine::ending::Ending;
 use crate::engine::spec::Spec;
 use crate::error::Error;
 use crate::format::record::Record;

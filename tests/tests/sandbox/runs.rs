@@ -90,7 +90,9 @@ fn sandboxes_do_not_meet() {
     for sandbox in &sandboxes {
         assert_eq!(scope(sandbox.client(), || uncounted(1)).unwrap(), Some(1));
     }
-    sandboxes.iter().for_each(|sandbox| sandbox.assert_ran_once("uncounted"));
+    for sandbox in &sandboxes {
+        sandbox.assert_ran_once("uncounted");
+    }
 }
 
 #[test]

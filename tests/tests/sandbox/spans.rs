@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber, instrument};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::registry::{LookupSpan, Registry, Scope};
 
 #[instrument]
 #[dspinlock(key = ())]
@@ -25,26 +25,29 @@ fn below() -> Result<(), Error> {
 
 #[instrument]
 #[dspinlock(key = ())]
-async fn above_async() -> Result<u8, Error> {
+async fn above_async() -> Result<(), Error> {
     tracing::info!("body");
-    Ok(1)
+    Ok(())
 }
 
 #[dspinlock(key = ())]
 #[instrument]
-async fn below_async() -> Result<u8, Error> {
+async fn below_async() -> Result<(), Error> {
     tracing::info!("body");
-    Ok(1)
+    Ok(())
 }
 
-/// The spans around the lock's own span, and around the event in the body, the outermost first.
+/// Where something was seen: the spans around it, the outermost first.
+type Place = (&'static str, Vec<&'static str>);
+
+/// The lock's own span, and the event in the body.
 #[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<Vec<(&'static str, Vec<&'static str>)>>>);
+struct Seen(Arc<Mutex<Vec<Place>>>);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if attributes.metadata().target() == "dspinlock" {
-            let around = context.span_scope(id).into_iter().flat_map(|scope| scope.from_root());
+            let around = context.span_scope(id).into_iter().flat_map(Scope::from_root);
             let mut names: Vec<_> = around.map(|span| span.name()).collect();
             names.pop();
             self.0.lock().unwrap().push(("lock", names));
@@ -53,13 +56,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() != "dspinlock" {
-            let around = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
+            let around = context.event_scope(event).into_iter().flat_map(Scope::from_root);
             self.0.lock().unwrap().push(("body", around.map(|span| span.name()).collect()));
         }
     }
 }
 
-fn seen(call: impl FnOnce()) -> Vec<(&'static str, Vec<&'static str>)> {
+fn seen(call: impl FnOnce()) -> Vec<Place> {
     let seen = Seen::default();
     tracing::subscriber::with_default(Registry::default().with(seen.clone()), call);
     seen.0.lock().unwrap().clone()
@@ -74,7 +77,7 @@ fn above_the_span_has_only_the_body() {
     let sandbox = Sandbox::new();
     let blocking = seen(|| scope(sandbox.client(), above).unwrap());
     assert_eq!(blocking, [("lock", vec![]), ("body", vec!["above"])]);
-    let tasks = seen(|| drop(block_on(scope_async(sandbox.client(), above_async())).unwrap()));
+    let tasks = seen(|| block_on(scope_async(sandbox.client(), above_async())).unwrap());
     assert_eq!(tasks, [("lock", vec![]), ("body", vec!["above_async"])]);
 }
 
@@ -83,6 +86,6 @@ fn below_the_span_has_the_wait_for_the_lock_too() {
     let sandbox = Sandbox::new();
     let blocking = seen(|| scope(sandbox.client(), below).unwrap());
     assert_eq!(blocking, [("lock", vec!["below"]), ("body", vec!["below"])]);
-    let tasks = seen(|| drop(block_on(scope_async(sandbox.client(), below_async())).unwrap()));
+    let tasks = seen(|| block_on(scope_async(sandbox.client(), below_async())).unwrap());
     assert_eq!(tasks, [("lock", vec!["below_async"]), ("body", vec!["below_async"])]);
 }

@@ -1,6 +1,6 @@
 //! What happened in a sandbox, and how often a body ran.
 
-use crate::engine::hold::Ending;
+use crate::engine::ending::Ending;
 use crate::engine::probe::Event;
 use crate::engine::spec::Spec;
 use crate::format::record::State;

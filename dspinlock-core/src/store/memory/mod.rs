@@ -6,7 +6,7 @@ mod operations;
 mod time;
 mod world;
 
-use crate::clock::{ServerTime, Tick};
+use crate::clock::Tick;
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Request, Sending};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) use entries::Entries;
-pub(crate) use time::Time;
+pub(crate) use time::{Now, Time};
 pub(crate) use world::World;
 
 /// Its clones share what it holds.
@@ -26,13 +26,6 @@ pub(crate) struct Memory {
     time: Time,
     clock: Arc<Clock>,
     wakeups: Wakeups,
-}
-
-/// The moment of an operation: on the steady clock, by which entries expire, and on the clock that is written down.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) tick: Tick,
-    pub(crate) server: ServerTime,
 }
 
 impl Memory {

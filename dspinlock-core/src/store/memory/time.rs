@@ -1,10 +1,16 @@
 //! The clock of the memory store: that of this machine, or one that a test has moved ahead of it.
 
-use super::Now;
 use crate::clock::{ServerTime, Tick};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+/// The moment of an operation: on the steady clock, by which entries expire, and on the clock that is written down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) tick: Tick,
+    pub(crate) server: ServerTime,
+}
 
 /// Its clones show the same time.
 #[derive(Clone, Debug, Default)]
