@@ -14,7 +14,7 @@ fn daily(work: impl FnOnce()) -> Result<Option<()>, Error> {
     Ok(Some(()))
 }
 
-#[dspinlock(key = (), cached(local = "1h"), expire = "10m")]
+#[dspinlock(key = (), cached(local = "1h", entry = copied_entry), expire = "10m")]
 fn copied(computed: &AtomicU32) -> Result<u32, Error> {
     Ok(computed.fetch_add(1, Ordering::SeqCst))
 }
@@ -91,7 +91,7 @@ fn a_lease_of_which_a_part_has_passed_is_renewed_at_once() {
 }
 
 #[test]
-fn local_copies_follow() {
+fn local_copies_follow_the_clock_and_the_other_instances() {
     let (sandbox, computed) = (Sandbox::new(), AtomicU32::new(0));
     let instances = [sandbox.client().clone(), sandbox.instance()];
     let all = || instances.each_ref().map(|client| scope(client, || copied(&computed).unwrap()));
@@ -99,6 +99,9 @@ fn local_copies_follow() {
     sandbox.advance(10 * 60 * SECOND);
     assert_eq!((all(), all()), ([1, 1], [1, 1]));
     assert_eq!(sandbox.runs("copied"), 2);
+    // What one instance changes, the others hear of.
+    assert!(scope(&instances[0], || copied_entry(&computed).unwrap().forget_blocking().unwrap()));
+    assert_eq!((all(), all()), ([2, 2], [2, 2]));
 }
 
 #[test]
