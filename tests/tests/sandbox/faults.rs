@@ -168,6 +168,19 @@ fn work_that_was_done_elsewhere_counts_until_its_expiry() {
     assert_eq!((once(), once()), (Some(7), None));
     sandbox.advance(HOUR);
     assert_eq!(once(), Some(7), "it was done elsewhere once");
+    sandbox.done_elsewhere("once");
+    sandbox.advance(HOUR);
+    assert_eq!(once(), Some(7), "its time was over before anybody asked");
+}
+
+#[test]
+fn work_that_was_done_elsewhere_can_be_forgotten() {
+    let sandbox = Sandbox::new();
+    let once = || block_on(scope_async(sandbox.client(), once())).unwrap();
+    sandbox.done_elsewhere("once");
+    assert_eq!(once(), None);
+    assert!(sandbox.client().lock(()).namespace("faults-once").forget_blocking().unwrap());
+    assert_eq!(once(), Some(7));
 }
 
 #[test]
