@@ -3,7 +3,8 @@
 
 use dspinlock::testing::{Sandbox, scope, scope_async};
 use dspinlock::{Error, dspinlock};
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Once;
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Subscriber, instrument};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -40,9 +41,13 @@ async fn below_async() -> Result<(), Error> {
 /// Where something was seen: the spans around it, the outermost first.
 type Place = (&'static str, Vec<&'static str>);
 
-/// The lock's own span, and the event in the body.
-#[derive(Clone, Debug, Default)]
-struct Seen(Arc<Mutex<Vec<Place>>>);
+thread_local! {
+    /// The lock's own span, and the event in the body, as this thread has seen them.
+    static SEEN: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A layer of the whole process: what a thread's own subscriber gets depends on the other tests.
+struct Seen;
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -50,22 +55,25 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Seen {
             let around = context.span_scope(id).into_iter().flat_map(Scope::from_root);
             let mut names: Vec<_> = around.map(|span| span.name()).collect();
             names.pop();
-            self.0.lock().unwrap().push(("lock", names));
+            SEEN.with_borrow_mut(|seen| seen.push(("lock", names)));
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         if event.metadata().target() != "dspinlock" {
             let around = context.event_scope(event).into_iter().flat_map(Scope::from_root);
-            self.0.lock().unwrap().push(("body", around.map(|span| span.name()).collect()));
+            let names = around.map(|span| span.name()).collect();
+            SEEN.with_borrow_mut(|seen| seen.push(("body", names)));
         }
     }
 }
 
 fn seen(call: impl FnOnce()) -> Vec<Place> {
-    let seen = Seen::default();
-    tracing::subscriber::with_default(Registry::default().with(seen.clone()), call);
-    seen.0.lock().unwrap().clone()
+    static COLLECTS: Once = Once::new();
+    COLLECTS.call_once(|| tracing::subscriber::set_global_default(Registry::default().with(Seen)).unwrap());
+    SEEN.take();
+    call();
+    SEEN.take()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
