@@ -41,30 +41,23 @@
 //! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 //! ```
 //!
-//! A thread or task without the scope never reaches a server silently. From the first scope on, a call outside of all
+//! A thread or task without the scope never reaches a server silently. From the first scope or sandbox on, a call outside of all
 //! scopes that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a
 //! client from the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged
 //! as a warning.
 
 mod history;
+mod opened;
 mod sandbox;
 
+pub(crate) use opened::opened;
 pub use sandbox::{Fault, Sandbox};
 
 use crate::api::client::Client;
 use crate::engine::scope::{Scope, Stack, Within, within};
 use std::cell::RefCell;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::LocalKey;
-
-/// Whether a scope was ever opened in this process. Never reset, since what a test starts may outlive it.
-static OPENED: AtomicBool = AtomicBool::new(false);
-
-/// Whether a call outside of all scopes may have lost its scope.
-pub(crate) fn opened() -> bool {
-    OPENED.load(Ordering::Relaxed)
-}
 
 /// Calls that name no client use this one.
 impl Scope for Client {
@@ -90,7 +83,7 @@ pub(crate) fn with_client<R, F: FnOnce(&Client) -> R>(look: F) -> Result<R, F> {
 }
 
 fn scope_of(client: &Client) -> Client {
-    OPENED.store(true, Ordering::Relaxed);
+    opened::note();
     client.clone()
 }
 

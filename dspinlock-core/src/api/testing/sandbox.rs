@@ -1,6 +1,7 @@
 //! A store for one test, whose clock the test moves, and which fails as the test asks.
 
 use super::history::{History, Names};
+use super::opened;
 use crate::api::client::Client;
 use crate::clock::ServerTime;
 use crate::engine::core::Core;
@@ -98,6 +99,7 @@ impl Sandbox {
     ///
     /// If the system refuses the library's thread, as [`Client::memory`].
     pub fn new() -> Self {
+        opened::note();
         let shared = Arc::new(Shared {
             world: World::new(),
             history: History::default(),
