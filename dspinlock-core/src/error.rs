@@ -150,7 +150,6 @@ impl Error {
     }
 
     /// Marks the error as that of a request which certainly changed nothing, and can't do so later.
-    #[cfg(any(feature = "redis", test))]
     pub(crate) fn untouched(mut self) -> Self {
         self.0.untouched = true;
         self

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
 //! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind) |
+//! | test your code | [testing your code](mod@testing) |
 //! | operate | [holding], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
 //! | come from Python | [from py-dspinlock](from_py_dspinlock), [sharing locks with Python](python) |
@@ -24,6 +25,7 @@ pages! {
     modes = "modes.md",
     recipes = "recipes.md",
     connecting = "connecting.md",
+    testing = "testing-your-code.md",
     holding = "holding.md",
     access = "access.md",
     sentinel = "sentinel.md",

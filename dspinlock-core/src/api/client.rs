@@ -43,8 +43,12 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn on(store: Store, worker: Worker) -> Self {
+        Self::of(Core::new(store, worker, None))
+    }
+
+    pub(crate) fn of(core: Arc<Core>) -> Self {
         Self {
-            core: Core::new(store, worker),
+            core,
             scheme: Arc::new(StandardScheme::default()),
             defaults: Options::new(),
             on_outage: OnOutage::Fail,

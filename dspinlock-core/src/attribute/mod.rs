@@ -157,9 +157,17 @@ enum Entered {
 impl Entered {
     fn new(outcome: Outcome, caller: Arc<Caller>) -> Self {
         match outcome {
-            Outcome::Entered(guard) => Self::Locked(guard, caller),
+            Outcome::Entered(guard) => {
+                guard.runs();
+                Self::Locked(guard, caller)
+            }
             Outcome::TurnedAway(_) | Outcome::Fetched(_) => Self::TurnedAway,
         }
+    }
+
+    fn unlocked(handle: LockHandle) -> Self {
+        handle.runs();
+        Self::Unlocked(handle)
     }
 }
 
@@ -168,7 +176,7 @@ async fn enter(call: Call) -> Result<Entered> {
     let caller = Caller::awaiting(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run(Door::Task).await {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::unlocked),
     }
 }
 
@@ -177,7 +185,7 @@ fn enter_blocking(call: Call) -> Result<Entered> {
     let caller = Caller::blocking(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::unlocked),
     }
 }
 

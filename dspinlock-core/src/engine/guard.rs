@@ -1,9 +1,11 @@
 //! The guard: it holds a lock, and gives it back.
 
 use crate::engine::core::Core;
+use crate::engine::ending::Ending;
 use crate::engine::grant::Grant;
 use crate::engine::handle::LockHandle;
-use crate::engine::hold::{Ending, Hold};
+use crate::engine::hold::Hold;
+use crate::engine::probe::Event;
 use crate::engine::spec::Spec;
 use crate::error::Result;
 use std::fmt;
@@ -46,6 +48,7 @@ pub struct Guard {
 impl Guard {
     /// The guard of a lock that was just granted.
     pub(crate) fn new(core: &Arc<Core>, grant: Arc<Grant>) -> Self {
+        core.tell(&grant.spec, Event::Acquired(grant.fence));
         Self::of(Hold::new(Arc::clone(core), grant))
     }
 
@@ -145,6 +148,11 @@ impl Guard {
     /// [`lost`](Self::lost), blocking the calling thread for at most `limit`. Returns whether the lock is lost.
     pub fn lost_blocking(&self, limit: Duration) -> bool {
         self.handle.lost_blocking(limit)
+    }
+
+    /// Tells a test that the body under this lock runs.
+    pub(crate) fn runs(&self) {
+        self.handle.runs();
     }
 
     pub(crate) fn grant(&self) -> &Arc<Grant> {

@@ -3,13 +3,15 @@
 use crate::clock::Tick;
 use crate::drops::{self, Leftover};
 use crate::engine::core::Core;
+use crate::engine::ending::Ending;
 use crate::engine::grant::Grant;
+use crate::engine::probe::Event;
 use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Record, State, describe};
 use crate::store::backend::{End, Operation, Reply, Request};
-use crate::store::{Abandon, Fail, Release, Released, Sent};
+use crate::store::{Abandon, Fail, Release, Released};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,19 +24,6 @@ pub(crate) struct Hold {
     pub(crate) core: Arc<Core>,
     pub(crate) grant: Arc<Grant>,
     guards: AtomicUsize,
-}
-
-/// How a holding ends.
-#[derive(Clone, Debug)]
-pub(crate) enum Ending {
-    /// The work was done.
-    Release,
-    /// The work was done. The value is stored beside the record, for `life`.
-    Publish { value: Sent, life: Duration },
-    /// The work was not done, or nobody knows.
-    Abandon,
-    /// The work has failed. The note is kept for the callers that waited, for `life`.
-    Fail { note: Vec<u8>, life: Duration },
 }
 
 /// The request that tells the store of an ending.
@@ -90,9 +79,14 @@ impl Hold {
         let can_hand_off = self.grant.handoffs > 0
             && matches!(ending, Ending::Release | Ending::Abandon)
             && self.grant.is_held();
-        if !self.core.renewer.end(&self.grant) || can_hand_off && self.hand_off() {
+        if !self.core.renewer.end(&self.grant) {
             return false;
         }
+        if can_hand_off && self.hand_off() {
+            self.core.tell(&self.grant.spec, Event::HandsOver);
+            return false;
+        }
+        self.core.tell(&self.grant.spec, Event::Ends(ending));
         self.grant.turn.begin_to_end();
         true
     }

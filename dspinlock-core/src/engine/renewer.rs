@@ -102,6 +102,17 @@ impl Renewer {
         first
     }
 
+    /// Takes in that so much time has passed at once: a test has moved the clock. What is due by then is renewed now.
+    pub(crate) fn pass(&self, time: Duration) {
+        for grant in self.held() {
+            grant.pass(time);
+            // A grant whose renewal is on its way joins the schedule again after the reply.
+            if self.remove(&grant) {
+                self.again(&grant, grant.lease().renew_at());
+            }
+        }
+    }
+
     /// [`end`](Self::end), by a shutdown.
     pub(crate) fn revoke(&self, grant: &Arc<Grant>) -> bool {
         let first = grant.revoke();
@@ -111,10 +122,10 @@ impl Renewer {
         first
     }
 
-    fn remove(&self, grant: &Arc<Grant>) {
-        if let Some(at) = grant.set_renewal(None) {
-            self.schedule().due.remove(&(at, address(grant)));
-        }
+    /// Removes a grant from the schedule; `false` if it was not there.
+    fn remove(&self, grant: &Arc<Grant>) -> bool {
+        let at = grant.set_renewal(None);
+        at.is_some_and(|at| self.schedule().due.remove(&(at, address(grant))).is_some())
     }
 
     /// Renews what is due until nothing is left.
@@ -250,7 +261,7 @@ impl Renewer {
     }
 
     /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time.
-    fn lose(&self, grant: &Grant) {
+    pub(crate) fn lose(&self, grant: &Grant) {
         if grant.lose() {
             let spec = &grant.spec;
             tracing::warn!(target: "dspinlock", key = %spec.key, "lost the lock: its record is gone or another's, or its lease ran out");

@@ -71,6 +71,11 @@ impl Spec {
         }
     }
 
+    /// Whether it is the lock at the key `:refresh`.
+    pub(crate) fn is_mark(&self) -> bool {
+        self.names.record.ends_with(":refresh")
+    }
+
     /// The key as text of at most 64 characters.
     pub(crate) fn text(&self) -> &str {
         self.text.get_or_init(|| self.key.to_string())

@@ -36,6 +36,7 @@ pub(crate) use copies::LocalCopy;
 pub(crate) use hints::Hint;
 use hints::Hints;
 use memory::Memory;
+pub(crate) use memory::World;
 pub(crate) use operations::{
     Abandon, Acquire, Acquired, Excerpt, Extent, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek,
     Ping, Read, ReadValue, Refresh, Release, Released, Renew, RenewOne, Replace, Seen, Sent, Time,

@@ -11,6 +11,7 @@ mod tests;
 use crate::clock::Tick;
 use crate::engine::core::Core;
 use crate::engine::guard::Guard;
+use crate::engine::probe::Event;
 use crate::engine::queue::Queued;
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Spin, Wanted};
@@ -154,6 +155,7 @@ impl Attempt {
         let span = self.span.clone();
         let drive = async move {
             let caller = Weak::clone(&self.caller);
+            self.core.tell(&self.spec, Event::Asks);
             self.drive(door).await.inspect(|outcome| granted(&caller, outcome))
         };
         drive.instrument(span)

@@ -5,6 +5,7 @@ use crate::engine::attempt::{Attempt, Fetched, NextRequest, Outcome, Progress};
 use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{NotAfter, Pending, take_back_after};
+use crate::engine::probe::Event;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
@@ -125,7 +126,9 @@ impl Attempt {
             }
             error = self.spin.given_up(error, Tick::now());
         }
-        Err(self.spec.name(error).with_effort(self.waited(), self.attempts))
+        let error = self.spec.name(error).with_effort(self.waited(), self.attempts);
+        self.core.tell(&self.spec, Event::Refused(&error));
+        Err(error)
     }
 
     /// Does the step that follows from a reply. `repeated` says that the request was sent twice.
@@ -148,7 +151,10 @@ impl Attempt {
                 );
                 return Ok(Progress::Done(Outcome::Entered(guard)));
             }
-            Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
+            Ok(Step::TurnedAway(record)) => {
+                self.core.tell(&self.spec, Event::TurnedAway(&record));
+                Ok(Progress::Done(Outcome::TurnedAway(record)))
+            }
             Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value { stored, awaited: self.attempts > 1 })),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
@@ -230,7 +236,9 @@ impl Attempt {
             }
             Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
         };
-        error.with_effort(waited, attempts)
+        let error = error.with_effort(waited, attempts);
+        self.core.tell(&self.spec, Event::Refused(&error));
+        error
     }
 }
 

@@ -4,6 +4,7 @@ use crate::engine::attempt::Door;
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
 use crate::engine::handle::LockHandle;
+use crate::engine::probe::Event;
 use crate::engine::scope::{Within, within};
 use crate::engine::spin::Distrust;
 use crate::engine::waits::{Caller, Run};
@@ -80,11 +81,15 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
+                Decision::RunUnlocked(handle) => {
+                    handle.runs();
+                    return inside(caller.unlocked(), || body(handle)).await;
+                }
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
+        handle.runs();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
         let body = inside(scope_of(&caller, &leader), || body(handle.clone()));
@@ -122,11 +127,15 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),
+                Decision::RunUnlocked(handle) => {
+                    handle.runs();
+                    return within(caller.unlocked(), || body(handle));
+                }
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
+        handle.runs();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
         let (request, sharing, computed) = self.compute_result(&returned);
@@ -156,7 +165,11 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             FlightResult::Done => {
                 let no_value =
                     || request.spec.error(ErrorKind::Misuse, "the key is COMPUTED without a value");
-                return self.sharing.done().map_or_else(|| Decision::Fail(no_value()), Decision::Return);
+                let done = self.sharing.done();
+                if done.is_some() {
+                    request.core.tell(&request.spec, Event::Served);
+                }
+                return done.map_or_else(|| Decision::Fail(no_value()), Decision::Return);
             }
         };
         let was_decoded = stored.payload.decoded().is_some();
@@ -169,6 +182,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                     let record = &request.spec.names.record;
                     request.core.store.wakeups().weigh_copy(call, record, &stored.payload);
                 }
+                request.core.tell(&request.spec, Event::Served);
                 Decision::Return(returned)
             }
             Err(why) => {
