@@ -27,6 +27,7 @@ mod value;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Result, ReturnType};
 
@@ -44,7 +45,12 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
     syn::parse2(item).and_then(|function| expand(args, &function)).unwrap_or_else(|error| {
         let error = error.into_compile_error();
-        quote!(#original #error)
+        let is_expression = (|input: ParseStream<'_>| {
+            let is_closure = function::starts_a_closure(input);
+            input.parse::<TokenStream>().map(|_| is_closure)
+        })
+        .parse2(original.clone());
+        if is_expression.unwrap_or(false) { quote!({ #error #original }) } else { quote!(#original #error) }
     })
 }
 

@@ -6,5 +6,6 @@
 fn refusals() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/*.rs");
+    cases.compile_fail("tests/mistakes/*.rs");
     cases.pass("tests/ui/pass/*.rs");
 }

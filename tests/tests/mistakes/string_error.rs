@@ -1,0 +1,9 @@
+//! `Result<_, String>`
+use dspinlock::dspinlock;
+
+#[dspinlock(key = id)]
+fn book(id: u64) -> Result<u64, String> {
+    if id > 9 { Err("full".into()) } else { Ok(id) }
+}
+
+fn main() {}
