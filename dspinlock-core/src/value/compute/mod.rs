@@ -74,17 +74,10 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let request = &computation.request;
         let worker = request.core.worker.clone();
         let caller = Caller::awaiting(request.core.address(), &request.spec);
-        // One place runs the body, so that the future has room for it once.
+        // The body waits at one await only, and runs at one: so the future has one place for what it is before it runs and then.
         let (leader, handle) = loop {
-            decision = match decision {
-                Decision::Ask => {
-                    if let Some(stored) = computation.request.small_hit(Door::Task).await {
-                        computation.receive(FlightResult::Value(stored))
-                    } else {
-                        let asked = computation.request.start(&caller).await;
-                        computation.decide(asked)
-                    }
-                }
+            match decision {
+                Decision::Ask => decision = computation.ask(&caller).await,
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => break (None, handle),
@@ -107,6 +100,14 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let (request, sharing, computed) = computation.compute_result(&returned);
         let stand_in = worker.finish(request.finish(leader, computed)).await;
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
+    }
+
+    async fn ask(&mut self, caller: &Arc<Caller>) -> Decision<S::Return> {
+        if let Some(stored) = self.request.small_hit(Door::Task).await {
+            return self.receive(FlightResult::Value(stored));
+        }
+        let asked = self.request.start(caller).await;
+        self.decide(asked)
     }
 
     /// [`run`](Self::run), blocking the calling thread.
