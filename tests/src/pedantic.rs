@@ -80,7 +80,10 @@ pub fn computes(id: u64) -> Result<Vec<u64>, Error> {
 /// # Errors
 /// Those of the lock.
 #[dspinlock(key = (a, b), cached(codec = dspinlock::MessagePack, stale_if_error = "1h", err_expire = "1s", entry = computes_later_entry))]
-pub async fn computes_later(a: u8, b: impl AsRef<str> + dspinlock::LockKey + Send + Sync) -> Result<Arc<String>, Error> {
+pub async fn computes_later(
+    a: u8,
+    b: impl AsRef<str> + dspinlock::LockKey + Send + Sync,
+) -> Result<Arc<String>, Error> {
     tokio::task::yield_now().await;
     Ok(Arc::new(format!("{a}{}", b.as_ref())))
 }

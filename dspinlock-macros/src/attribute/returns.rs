@@ -126,7 +126,17 @@ pub(crate) fn has_impl_trait(ty: &Type) -> bool {
 /// its arguments.
 pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
     const CONTAINERS: [&str; 12] = [
-        "Option", "Result", "Vec", "VecDeque", "Box", "Rc", "Arc", "HashMap", "BTreeMap", "HashSet", "BTreeSet",
+        "Option",
+        "Result",
+        "Vec",
+        "VecDeque",
+        "Box",
+        "Rc",
+        "Arc",
+        "HashMap",
+        "BTreeMap",
+        "HashSet",
+        "BTreeSet",
         "BinaryHeap",
     ];
     match ungrouped_type(ty) {

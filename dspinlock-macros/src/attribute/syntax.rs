@@ -48,7 +48,8 @@ impl Parse for Written {
 fn nameless(input: ParseStream<'_>) -> Error {
     match input.fork().parse::<Expr>() {
         Ok(expr) if !matches!(expr, Expr::Lit(_)) => {
-            let message = format!("every argument has a name: if this is the key, write `key = {}`", source_of(&expr));
+            let message =
+                format!("every argument has a name: if this is the key, write `key = {}`", source_of(&expr));
             Error::new_spanned(expr, message)
         }
         _ => input.error("every argument has a name: write `key = customer_id`"),

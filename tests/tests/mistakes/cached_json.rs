@@ -13,3 +13,5 @@ async fn usage(id: u64) -> Result<Json<Usage>, dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: derive or implement `serde::Serialize` and `serde::Deserialize` for `Json<Usage>`

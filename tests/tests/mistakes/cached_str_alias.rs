@@ -9,3 +9,5 @@ fn colour(id: u64) -> Result<Colour, dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: implementation of `Deserialize` is not general enough

@@ -7,3 +7,5 @@ async fn colours(id: u64) -> Result<Vec<(u64, &'static str)>, dspinlock::Error> 
 }
 
 fn main() {}
+
+// Earlier: implementation of `Deserialize` is not general enough (twice)

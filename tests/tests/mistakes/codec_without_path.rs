@@ -7,3 +7,5 @@ fn usage(id: u64) -> Result<u64, dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: cannot find type `MessagePack` in this scope (help: you might be missing a type parameter)

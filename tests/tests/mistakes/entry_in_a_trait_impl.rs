@@ -15,3 +15,5 @@ impl Reports for Server {
 }
 
 fn main() {}
+
+// Earlier: the same, at the whole attribute

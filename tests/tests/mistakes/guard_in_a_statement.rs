@@ -8,3 +8,5 @@ pub fn sweep(lock: &DSpinlock) -> Result<(), dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: a guard that is dropped at once gives the lock back at once

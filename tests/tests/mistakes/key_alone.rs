@@ -7,3 +7,5 @@ fn bill(n: u64) -> Result<u64, dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: two errors: this one, and that `key` is missing

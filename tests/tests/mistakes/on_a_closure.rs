@@ -6,3 +6,5 @@ fn main() {
     let sweep = || Ok::<(), dspinlock::Error>(());
     sweep().unwrap();
 }
+
+// Earlier: `#[dspinlock]` goes on a function or a method: in an `impl` block, put it on each method to lock

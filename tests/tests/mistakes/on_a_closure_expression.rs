@@ -5,3 +5,5 @@ fn main() {
     let sweeps = Some(1).map(#[dspinlock] |_| Ok::<(), dspinlock::Error>(()));
     drop(sweeps);
 }
+
+// Earlier: macro expansion ignores `::` and any tokens following

@@ -7,3 +7,5 @@ pub trait Reports {
 }
 
 fn main() {}
+
+// Earlier: `#[dspinlock]` goes on a function or a method: in an `impl` block, put it on each method to lock

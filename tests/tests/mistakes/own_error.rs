@@ -12,3 +12,5 @@ async fn book(id: u64) -> Result<u64, AppError> {
 }
 
 fn main() {}
+
+// Earlier: the trait bound `AppError: From<dspinlock::Error>` is not satisfied

@@ -7,3 +7,5 @@ fn book(id: u64) -> Result<u64, String> {
 }
 
 fn main() {}
+
+// Earlier: the trait bound `String: From<dspinlock::Error>` is not satisfied (with nine other types that a `String` is made from)

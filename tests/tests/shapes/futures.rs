@@ -9,7 +9,9 @@ use dspinlock::{Error, dspinlock};
 /// The most that the attribute adds, in bytes: what a call needs while it waits for the lock.
 const CONSTANT: usize = 4608;
 
-async fn pause() {}
+fn pause() -> impl Future<Output = ()> {
+    std::future::ready(())
+}
 
 macro_rules! functions {
     ($name:ident $(, $attribute:meta)?) => {

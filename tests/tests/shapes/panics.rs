@@ -15,7 +15,7 @@ fn blocking() -> Result<(), Error> {
     panic_any(OnLine(line!()))
 }
 
-#[dspinlock(once, guard = _lock, otherwise = unreachable!())]
+#[dspinlock(once, guard = _lock)]
 async fn asynchronous() -> Result<(), Error> {
     tokio::task::yield_now().await;
     panic_any(OnLine(line!()))
@@ -38,11 +38,10 @@ fn panics_are_reported_at_the_line_of_the_user() {
         }
         _ => others(info),
     }));
-    let bodies: [&dyn Fn(); 3] = [
-        &|| alone(|| drop(blocking())),
-        &|| drop(alone_async(asynchronous())),
-        &|| drop(alone_async(cached())),
-    ];
+    let bodies: [&dyn Fn(); 3] =
+        [&|| alone(|| drop(blocking())), &|| drop(alone_async(asynchronous())), &|| {
+            drop(alone_async(cached()));
+        }];
     for body in bodies {
         catch_unwind(AssertUnwindSafe(body)).unwrap_err().downcast::<OnLine>().unwrap();
     }
