@@ -8,3 +8,5 @@ pub async fn sweep(lock: &DSpinlock) -> Result<(), dspinlock::Error> {
 }
 
 fn main() {}
+
+// Earlier: silent, as it is without `let_underscore_drop`
