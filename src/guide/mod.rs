@@ -3,7 +3,7 @@
 //! | to | read |
 //! | --- | --- |
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
-//! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind) |
+//! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind), [mistakes] |
 //! | test your code | [testing your code](mod@testing) |
 //! | operate | [holding], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
@@ -26,6 +26,7 @@ pages! {
     recipes = "recipes.md",
     connecting = "connecting.md",
     testing = "testing-your-code.md",
+    mistakes = "mistakes.md",
     holding = "holding.md",
     access = "access.md",
     sentinel = "sentinel.md",

@@ -27,6 +27,19 @@ use std::time::Duration;
 /// wait, so a process that ends right after may leave the key blocked until the lease runs out. To be sure, release the
 /// guard, or call [`shutdown`](crate::shutdown).
 ///
+/// # Keep it
+///
+/// `let _ = lock.acquire().await?;` drops the guard in the same statement, and what follows runs without the lock. Write
+/// `let _guard = lock.acquire().await?;`. The compiler does not warn of this by itself; one line in a crate, or in the `[lints.rust]`
+/// of its `Cargo.toml`, makes it do so:
+///
+/// ```compile_fail
+/// #![deny(let_underscore_drop)]
+/// # use dspinlock::Client;
+/// let _ = Client::memory().lock("example").acquire_blocking()?; // refused: non-binding let on a type that has a destructor
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+///
 /// # Examples
 ///
 /// ```
@@ -38,7 +51,7 @@ use std::time::Duration;
 /// guard.release_blocking()?;
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[must_use = "a guard that is dropped at once gives the lock back at once"]
+#[must_use = "a guard that is dropped at once gives the lock back at once, and so does `let _ = …`: keep it, as in `let _guard = …`"]
 pub struct Guard {
     handle: LockHandle,
     /// Whether this guard was counted out of the hold.
