@@ -22,6 +22,10 @@
 //! | annotate a function | [`#[dspinlock]`](macro@dspinlock): modes, arguments, restrictions |
 //! | lock in code | [`Client::lock`], [`DSpinlock`], [`Guard`] |
 //! | choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
+//! | fail at the start if the server is not there | [`Client::ping`], [`Client::ping_blocking`]: [`Client::connect`] and [`init`] connect to nothing |
+//! | connect over a unix socket | `redis+unix:///run/redis.sock`, in [`Client::connect`] or `DSPINLOCK_URL` |
+//! | give back all locks when the process ends | [`shutdown`], [`Client::shutdown`] |
+//! | know what an error means, and its HTTP status | [`Error`], [`ErrorKind`] |
 //! | know which rights a server's user needs | [`access`] |
 //! | lock your own types | [`LockKey`] and its derive |
 //! | test annotated functions without a server | [`testing`], [`Client::memory`] |

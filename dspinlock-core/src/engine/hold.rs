@@ -256,7 +256,7 @@ impl Hold {
             }
             Ok(Released::Gone) => Err(spec.error(
                 ErrorKind::Lost,
-                "was lost before it was released: its lease ran out or its key was removed",
+                "lost before it was released: its lease ran out, or its key was removed",
             )),
             Ok(Released::Held(raw)) => Err(not_ours(spec, &raw)),
             Ok(Released::WrongType(kind)) => Err(spec.foreign(&format!("a {kind}"))),
@@ -286,9 +286,9 @@ impl Drop for UnderWay {
 fn not_ours(spec: &Spec, raw: &[u8]) -> Error {
     let (kind, what, record) = match Record::parse(raw, &spec.names.separator) {
         Ok(record) if record.state == State::Blocked => {
-            (ErrorKind::NotOwner, "can't be released, somebody else holds it", record)
+            (ErrorKind::NotOwner, "not released, since somebody else holds it", record)
         }
-        Ok(record) => (ErrorKind::Lost, "was lost: another turn has come and gone in between", record),
+        Ok(record) => (ErrorKind::Lost, "lost: another turn has come and gone in between", record),
         Err(why) => return spec.foreign(&describe(raw, &why)),
     };
     spec.error(kind, what).with_holder(Some(record.holder()))

@@ -8,7 +8,7 @@ use crate::engine::pending::{NotAfter, Pending, take_back_after};
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::record::{Tag, owner};
+use crate::format::record::{State, Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Clock, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
@@ -194,8 +194,9 @@ impl Attempt {
         let (waited, attempts) = (self.waited(), self.attempts);
         let error = match refusal {
             Refusal::Contended(record) => {
+                let tries = if attempts == 1 { "attempt" } else { "attempts" };
                 let mut what =
-                    format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
+                    format!("held by somebody else; gave up after {waited:.1?} and {attempts} {tries}");
                 // Annotated functions are told of this before they wait.
                 if self.spec.function.is_none()
                     && record
@@ -207,15 +208,18 @@ impl Attempt {
                 self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
             }
             Refusal::KeyExists(record) => {
-                let what =
-                    format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
-                self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
+                let what = match record.state {
+                    State::Blocked => "held by somebody else, and `fail_if_key_exists` does not wait",
+                    State::Computed => "COMPUTED already, and `fail_if_key_exists` is on",
+                };
+                self.spec.error(ErrorKind::KeyExists, what).with_holder(Some(record.holder()))
             }
             Refusal::Foreign(found) => self.spec.foreign(&found),
             Refusal::StrangeFence(kind) => self.spec.strange_fence(&kind),
             Refusal::Clock => self.spec.error(
                 ErrorKind::Backend,
-                "the server's clock keeps running ahead of the estimate; every request came too late",
+                "the server's clock keeps running ahead of the estimate, so that every request came too late; look at the clock of the \
+                 server's machine",
             ),
             Refusal::Slow => self.spec.error(
                 ErrorKind::Backend,
@@ -224,11 +228,12 @@ impl Attempt {
             Refusal::Unconfirmed(by) => {
                 let asked = self.spec.options.replicas.map_or(0, |replicas| replicas.count);
                 let what = format!(
-                    "{by} of {asked} replica(s) have confirmed the grant in time, so it was given back"
+                    "only {by} of {asked} replicas confirmed the grant in time, so it was given back; look at the replication, or ask for \
+                     fewer by `replicas`"
                 );
                 self.spec.error(ErrorKind::Backend, &what)
             }
-            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
+            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag; add `turn.id` to it"),
         };
         error.with_effort(waited, attempts)
     }
