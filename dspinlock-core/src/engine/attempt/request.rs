@@ -227,8 +227,9 @@ impl Attempt {
             ),
             Refusal::Unconfirmed(by) => {
                 let asked = self.spec.options.replicas.map_or(0, |replicas| replicas.count);
+                let replicas = if asked == 1 { "replica" } else { "replicas" };
                 let what = format!(
-                    "only {by} of {asked} replicas confirmed the grant in time, so it was given back; look at the replication, or ask for \
+                    "only {by} of {asked} {replicas} confirmed the grant in time, so it was given back; look at the replication, or ask for \
                      fewer by `replicas`"
                 );
                 self.spec.error(ErrorKind::Backend, &what)
