@@ -25,7 +25,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let tls = config.uses_tls().then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
     if let Address::Cluster(hosts) = &config.address {
         let seeds = hosts.clone();
-        let (worker, secret, shown_origin) = (worker.clone(), config.password.clone(), config.origin.shown());
+        let (worker, secret, given_in) = (worker.clone(), config.password.clone(), config.origin.shown());
         let dialer = Box::new(dialer_of_nodes(config, tls)?);
         return Ok(redis::cluster(Origin {
             seeds,
@@ -34,7 +34,7 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
             tracks,
             worker,
             secret,
-            shown_origin,
+            given_in,
             wakeups,
         }));
     }

@@ -53,7 +53,7 @@ pub(crate) struct Origin {
     /// Never shown, although a refusal of a node may repeat it.
     pub(crate) secret: Option<String>,
     /// Where the addresses came from, as a server shows it.
-    pub(crate) shown_origin: &'static str,
+    pub(crate) given_in: &'static str,
     pub(crate) wakeups: Wakeups,
 }
 
@@ -66,14 +66,14 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(origin: Origin) -> Self {
-        let Origin { seeds, dialer, limits, tracks, worker, secret, shown_origin, wakeups } = origin;
+        let Origin { seeds, dialer, limits, tracks, worker, secret, given_in, wakeups } = origin;
         let make = {
             let (worker, wakeups) = (worker.clone(), wakeups.clone());
             move |address: &Host| {
                 let own = Own::new(dialer(address)?, limits, tracks, &worker, wakeups.clone());
                 let name = format!("redis at {address}");
                 let (worker, secret) = (worker.clone(), secret.as_deref());
-                let server = Server::new(own, worker, limits, &name, shown_origin, secret, wakeups.clone());
+                let server = Server::new(own, worker, limits, &name, given_in, secret, wakeups.clone());
                 Ok(Redis::new(server))
             }
         };
