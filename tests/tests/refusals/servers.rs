@@ -1,11 +1,12 @@
 //! Servers that can't be reached, or that refuse.
 
+use crate::secrets::request;
 use crate::{APIS, PATIENCE, refused};
 use dspinlock::{Client, Config, Error, ErrorKind, dspinlock};
 use dspinlock_testkit::{Authority, Reply, Server};
 use dspinlock_tests::{Log, block_on, eventually, ms};
 use std::error::Error as _;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 
 fn config(port: u16) -> Config {
@@ -248,6 +249,36 @@ fn tls_where_it_is_not_expected_and_the_reverse() {
         let error = refused(&client(&over_tls), api);
         assert_plain(&error, &format!("127.0.0.1:{}", server.port()), &["`redis://`", "no TLS"]);
     }
+}
+
+/// Such a proxy knows no `HELLO` with a password, and takes `AUTH`.
+#[test]
+fn a_proxy_that_wants_auth_before_anything_else_is_used_without_tracking() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = proxy.local_addr().unwrap().port();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let mut replies = stream.unwrap();
+            let mut requests = BufReader::new(replies.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let mut is_known = false;
+                while let Some(words) = request(&mut requests) {
+                    is_known |= words[0] == "AUTH";
+                    let reply = match &*words[0] {
+                        _ if !is_known => "-NOAUTH Authentication required.",
+                        "PING" => "+PONG",
+                        _ => "+OK",
+                    };
+                    // A client that is gone does not matter.
+                    let _ = replies.write_all(format!("{reply}\r\n").as_bytes());
+                }
+            });
+        }
+    });
+    block_on(client(&config(port).with_password("right")).ping()).unwrap();
+    let error = block_on(client(&config(port)).ping()).unwrap_err();
+    assert!(!error.is_retryable() && error.to_string().contains("NOAUTH"), "{error}");
 }
 
 // Calls ask a read-only server again until their time is over.
