@@ -245,7 +245,13 @@ impl Hold {
         let (spec, turn) = (&self.grant.spec, &self.grant.turn);
         self.core.queues.wake_first(&spec.names.record, others, Tick::now() - turn.granted);
         match reply {
-            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(()),
+            Ok(Released::Done { .. } | Released::AlreadyComputed) => {
+                tracing::debug!(
+                    target: "dspinlock", key = %spec.key, function = spec.function, held = ?(Tick::now() - turn.granted),
+                    "given back"
+                );
+                Ok(())
+            }
             Ok(Released::Unknown) => {
                 tracing::debug!(target: "dspinlock", key = %spec.key, "the reply to a release was lost; the key is free");
                 Ok(())
