@@ -268,7 +268,9 @@ impl Options {
             // Zero makes one attempt, and the server is not told how long a caller waits.
             Budget::Wait(wait) => check_limit("`wait`", wait)?,
             Budget::Tries(0) => {
-                return Err(refused("`tries` is zero; write `wait` with zero for a single attempt".to_owned()));
+                return Err(refused(
+                    "`tries` is zero; write `wait` with zero for a single attempt".to_owned(),
+                ));
             }
             Budget::Tries(tries) if self.wait() > Self::MAX_DURATION => {
                 return Err(refused(format!(

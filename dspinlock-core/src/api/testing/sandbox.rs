@@ -218,7 +218,7 @@ impl Sandbox {
                 let Some(tag) = &grant.tag else { continue };
                 if Names::of(&grant.spec).include(name) {
                     lost += 1;
-                    core.renewer.lose(&grant);
+                    core.renewer.lose(&grant, "the test took it away");
                     self.shared.world.remove_record(&grant.spec.names.record, tag.as_str());
                 }
             }
