@@ -19,20 +19,33 @@
 //!
 //! | to | see |
 //! | --- | --- |
-//! | annotate a function | [`#[dspinlock]`](macro@dspinlock): modes, arguments, restrictions |
+//! | start | [getting started](guide::getting_started), [which mode](guide::modes), [recipes](guide::recipes) |
+//! | annotate a function | [`#[dspinlock]`](macro@dspinlock), and a [page for each argument](guide::arguments) |
 //! | lock in code | [`Client::lock`], [`DSpinlock`], [`Guard`] |
-//! | choose the server, or bring a connection | [`Client`], [`Config`], [`init`], [`redis_1`] |
-//! | know which rights a server's user needs | [`access`] |
+//! | choose the server: TLS, Sentinel, Cluster | [connecting](guide::connecting), [`Client`], [`Config`], [`init`] |
+//! | fail at the start if the server is not there | [`Client::ping`], [`Client::ping_blocking`]: [`Client::connect`] and [`init`] connect to nothing |
+//! | connect over a unix socket | `redis+unix:///run/redis.sock`, in [`Client::connect`] or `DSPINLOCK_URL` |
+//! | bring a connection | [`redis_1`] |
+//! | give back all locks when the process ends | [`shutdown`], [`Client::shutdown`] |
+//! | know what an error means, and its HTTP status | [`Error`], [`ErrorKind`] |
 //! | lock your own types | [`LockKey`] and its derive |
 //! | test annotated functions without a server | [`testing`], [`Client::memory`] |
-//! | use other names than py-dspinlock's | [`Scheme`] |
-//! | share locks with Python | [`python`] |
 //! | read or forget a cached value | [`CachedEntry`] |
-//! | know what a holder learns, and what happens in an outage | [`holding`] |
-//! | know what `cached` stores in Redis | [`values`] |
-//! | have a resource refuse late writes of earlier holders | [`fencing`] |
+//! | use other names than py-dspinlock's | [`Scheme`] |
 //! | see what the library does | `tracing` events with the target `dspinlock`; [`logging`] |
-//! | know what is planned | [`roadmap`] |
+//! | read everything else | [the guide](guide) |
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! | --- | --- | --- |
+//! | `redis` | yes | the store on Redis and Valkey; without it there is the one in memory |
+//! | `macros` | yes | [`#[dspinlock]`](macro@dspinlock) and `#[derive(LockKey)]` |
+//! | `tls-ring`, `tls-aws-lc` | no | TLS, with the cryptography of `ring` or of AWS-LC; with both, AWS-LC is taken |
+//! | `tls` | no | TLS, with a provider of `rustls` that the program installs |
+//! | `msgpack` | no | [`MessagePack`], a codec for cached values |
+//! | `chrono`, `jiff`, `time`, `uuid` | no | their types as keys |
+//! | `logging` | no | [`logging::init`], for programs without a subscriber |
 //!
 //! # What a lock on Redis can promise
 //!
@@ -68,32 +81,7 @@ pub use dspinlock_core::tools as __tools;
 pub mod logging;
 
 #[cfg(doc)]
-#[doc = include_str!("../docs/connecting.md")]
-pub mod connecting {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/access.md")]
-pub mod access {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/python.md")]
-pub mod python {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/values.md")]
-pub mod values {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/holding.md")]
-pub mod holding {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/fencing.md")]
-pub mod fencing {}
-
-#[cfg(doc)]
-#[doc = include_str!("../docs/roadmap.md")]
-pub mod roadmap {}
+pub mod guide;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

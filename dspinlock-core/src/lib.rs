@@ -76,6 +76,7 @@ mod tests {
         shared::<(Client, Config, Protocol, Tls, Wakeup, DSpinlock, Entry, Options, OnOutage)>();
         shared::<(CachedEntry<Result<u8>>, Inspection, RecordInfo, State)>();
         shared::<(Guard, LockHandle, Error, ErrorKind)>();
+        shared::<(testing::Sandbox, testing::Fault)>();
         shared::<(Key, Turn, Box<dyn Scheme>, Json)>();
 
         let client = Client::memory();

@@ -27,6 +27,7 @@ mod value;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Result, ReturnType};
 
@@ -44,7 +45,12 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let original = item.clone();
     syn::parse2(item).and_then(|function| expand(args, &function)).unwrap_or_else(|error| {
         let error = error.into_compile_error();
-        quote!(#original #error)
+        let is_expression = (|input: ParseStream<'_>| {
+            let is_closure = function::starts_a_closure(input);
+            input.parse::<TokenStream>().map(|_| is_closure)
+        })
+        .parse2(original.clone());
+        if is_expression.unwrap_or(false) { quote!({ #error #original }) } else { quote!(#original #error) }
     })
 }
 
@@ -91,4 +97,56 @@ fn needs_a_name(args: &Args, returns: Returns<'_>) -> bool {
     let marks_values =
         args.mode == Mode::Cached && args.get("schema").is_none() && returns.stored().is_some();
     args.get("namespace").is_none() || marks_values
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::quote;
+
+    use super::attribute;
+
+    /// What an editor sees while somebody types: the tokens of the user, in their order.
+    fn contains(expansion: &TokenStream, tokens: &TokenStream) -> bool {
+        expansion.to_string().contains(&tokens.to_string())
+    }
+
+    #[test]
+    fn a_half_typed_body_is_still_there() {
+        let body = quote!({ let usage = self.load(id) . ; usage. });
+        let item = quote!(async fn usage(&self, id: u64) -> Result<u64, Error> #body);
+        for args in [quote!(key = id), quote!(key = id, once), quote!(key = id, cached(local, entry = e))] {
+            let expansion = attribute(args, item.clone());
+            assert!(contains(&expansion, &body) && !contains(&expansion, &quote!(compile_error)));
+        }
+    }
+
+    #[test]
+    fn an_item_is_still_there_if_the_attribute_is_wrong() {
+        let items = [
+            quote!(pub fn usage(id: u64) -> Result<u64, Error> { id. }),
+            quote!(
+                pub const fn usage() -> Result<u64, Error> {
+                    Ok(1)
+                }
+            ),
+            quote!(
+                pub struct Usage {
+                    id: u64,
+                }
+            ),
+            quote!(fn usage(&self, id: u64)),
+            quote!(let usage = || 1;),
+            quote!(|id| id + 1),
+        ];
+        for item in items {
+            for args in [quote!(key = ), quote!(self.id), quote!(nothing, once, skip)] {
+                let expansion = attribute(args, item.clone());
+                assert!(
+                    contains(&expansion, &item) && contains(&expansion, &quote!(compile_error)),
+                    "{item}"
+                );
+            }
+        }
+    }
 }

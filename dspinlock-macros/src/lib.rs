@@ -220,6 +220,32 @@ use proc_macro::TokenStream;
 /// Such callers wait until `wait` has passed, or `max_block` with `cached`; `skip` and `once` turn them away. With `cached`, a
 /// caller logs a warning after `lease` that names the holder.
 ///
+/// # Spans of `tracing`
+///
+/// `#[instrument]` goes below `#[dspinlock]` if its span shall have the wait for the lock in it, and above if it shall have only
+/// the body. Write it below: then the time of a call is the time of its span, and a call that is turned away has one, too.
+///
+/// ```
+/// # use dspinlock::{Client, dspinlock, testing};
+/// use tracing::instrument;
+///
+/// #[dspinlock(key = id)]
+/// #[instrument] // the wait and the body
+/// fn settle(id: u64) -> Result<(), dspinlock::Error> {
+///     Ok(())
+/// }
+///
+/// #[instrument] // the body alone, once the lock is held
+/// #[dspinlock(key = id)]
+/// fn rebuild(id: u64) -> Result<(), dspinlock::Error> {
+///     Ok(())
+/// }
+/// # testing::scope(&Client::memory(), || settle(1).and_then(|()| rebuild(1))).unwrap();
+/// ```
+///
+/// The reason is that of two attributes the upper one is expanded first, and the lower one then wraps its result. The wait is also
+/// a span of the library, `lock`, with the target `dspinlock` and the level `DEBUG`.
+///
 /// # Namespaces
 ///
 /// Without a `namespace`, different functions never share a key, and the same function shares its keys in all processes. The

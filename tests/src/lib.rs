@@ -3,6 +3,7 @@
 mod alone;
 mod executor;
 mod log;
+pub mod pedantic;
 mod rig;
 
 pub use alone::{alone, in_a_process};
@@ -82,6 +83,10 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let done = work();
     (done, start.elapsed())
 }
+
+/// A type of another crate that says nothing of serde, as `axum::Json` does not.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
 
 /// Milliseconds, since tests are full of them.
 pub const fn ms(millis: u64) -> Duration {

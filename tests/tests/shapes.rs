@@ -8,6 +8,8 @@ mod async_traits;
 mod asynchronous;
 #[path = "shapes/blocking.rs"]
 mod blocking;
+#[path = "shapes/futures.rs"]
+mod futures;
 #[path = "shapes/generics.rs"]
 mod generics;
 #[path = "shapes/hygiene.rs"]
@@ -18,6 +20,10 @@ mod methods;
 mod modes;
 #[path = "shapes/namespaces.rs"]
 mod namespaces;
+#[path = "shapes/panics.rs"]
+mod panics;
+#[path = "shapes/placement.rs"]
+mod placement;
 #[path = "shapes/support.rs"]
 mod support;
 #[path = "shapes/values.rs"]

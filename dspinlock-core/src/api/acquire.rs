@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
-#[must_use = "a guard that is dropped at once gives the lock back at once"]
+#[must_use = "a guard that is dropped at once gives the lock back at once, and so does `let _ = …`: keep it, as in `let _guard = …`"]
 pub enum Entry {
     /// The lock is held.
     Locked(Guard),
@@ -33,6 +33,8 @@ pub enum Entry {
 
 impl DSpinlock {
     /// Waits for the lock and takes it, also if the key is COMPUTED.
+    ///
+    /// Keep the guard in a variable: `let _ = lock.acquire().await?;` gives the lock back at once, see [`Guard`](Guard#keep-it).
     ///
     /// Dropping the future gives back what it may have taken, without blocking.
     ///

@@ -47,10 +47,7 @@ impl DSpinlock {
         E: From<Error> + fmt::Display,
         B: Future<Output = Result<T, E>>,
     {
-        match self.computation::<T, E>() {
-            Ok(computation) => computation.run(|_| body(), |error| Err(error.into())).await,
-            Err(error) => Err(error.into()),
-        }
+        Computation::run(self.computation::<T, E>(), |_| body(), |error| Err(error.into())).await
     }
 
     /// [`get_or_compute`](Self::get_or_compute), blocking the calling thread.

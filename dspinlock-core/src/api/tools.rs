@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::key::Key;
 use crate::format::record::{Record, State, Tag, describe};
 use crate::format::scheme::{Names, Scheme};
-use crate::store::redis::{Probe, Probes};
+use crate::store::redis::{Contact, Contacts};
 use crate::store::{Abandon, Store};
 use crate::worker::Worker;
 use redis::{Cmd, Value};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// The servers that have the locks of a client: one, or all primaries of a cluster; none for the embedded store.
 pub struct Servers {
-    probes: Probes,
+    contacts: Contacts,
     worker: Worker,
 }
 
@@ -30,22 +30,22 @@ impl Servers {
     pub fn of_blocking(client: &Client) -> Result<Self> {
         let core = client.core();
         let worker = core.worker.clone();
-        let probes = worker.block_on(async move { core.store.probes().await })?;
-        Ok(Self { probes, worker })
+        let contacts = worker.block_on(async move { core.store.contacts().await })?;
+        Ok(Self { contacts, worker })
     }
 
     /// Returns all of them.
     pub fn all(&self) -> impl Iterator<Item = Server> {
-        self.probes.all.iter().map(|probe| self.server(probe))
+        self.contacts.all.iter().map(|contact| self.server(contact))
     }
 
     /// Returns the one that has this record; `None` if the slot has no primary at present.
     pub fn of_record(&self, names: &LockNames) -> Option<Server> {
-        self.probes.owner(names.slot).map(|probe| self.server(probe))
+        self.contacts.owner(names.slot).map(|contact| self.server(contact))
     }
 
-    fn server(&self, probe: &Probe) -> Server {
-        Server { probe: probe.clone(), worker: self.worker.clone() }
+    fn server(&self, contact: &Contact) -> Server {
+        Server { contact: contact.clone(), worker: self.worker.clone() }
     }
 }
 
@@ -58,14 +58,14 @@ impl fmt::Debug for Servers {
 /// One server.
 #[derive(Clone)]
 pub struct Server {
-    probe: Probe,
+    contact: Contact,
     worker: Worker,
 }
 
 impl Server {
     /// Returns its address, without credentials.
     pub fn name(&self) -> &str {
-        self.probe.name()
+        self.contact.name()
     }
 
     /// Sends commands by one write, and returns what the server replies to each. A connection that fails is replaced, and the
@@ -75,8 +75,8 @@ impl Server {
     ///
     /// `Backend` if the server can't be reached, `Config` for settings that can't be used. The inner ones are refusals.
     pub fn ask_blocking(&self, commands: Vec<Cmd>) -> Result<Vec<Result<Value>>> {
-        let probe = self.probe.clone();
-        self.worker.block_on(async move { probe.ask(commands).await })
+        let contact = self.contact.clone();
+        self.worker.block_on(async move { contact.ask(commands).await })
     }
 }
 

@@ -115,21 +115,19 @@ pub fn run_cached<S: Sharing>(
 /// [`run_cached`] for an async body, which is polled within the returned future.
 ///
 /// Dropping the future at any point gives the lock back without blocking, and another caller computes.
-pub async fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
+///
+/// It is no `async fn`, whose future would have one more copy of the body, with all arguments that this takes.
+pub fn run_cached_async<S: Sharing, F: Future<Output = S::Return>>(
     call: Call,
     sharing: S,
     body: impl FnOnce(Option<LockHandle>) -> F,
     failure: impl FnOnce(&S::Return) -> Option<String>,
     keep: impl FnOnce(&S::Value) -> bool,
     on_error: impl FnOnce(Error) -> S::Return,
-) -> S::Return {
-    match call.request(&sharing) {
-        Ok(request) => {
-            let computation = Computation::new(request, sharing, judge(failure, keep));
-            computation.run(|handle| body(Some(handle)), on_error).await
-        }
-        Err(error) => on_error(error),
-    }
+) -> impl Future<Output = S::Return> {
+    let request = call.request(&sharing);
+    let computation = request.map(|request| Computation::new(request, sharing, judge(failure, keep)));
+    Computation::run(computation, |handle| body(Some(handle)), on_error)
 }
 
 /// Judges a return value by the two functions that the attribute generates.
@@ -157,9 +155,17 @@ enum Entered {
 impl Entered {
     fn new(outcome: Outcome, caller: Arc<Caller>) -> Self {
         match outcome {
-            Outcome::Entered(guard) => Self::Locked(guard, caller),
+            Outcome::Entered(guard) => {
+                guard.runs();
+                Self::Locked(guard, caller)
+            }
             Outcome::TurnedAway(_) | Outcome::Fetched(_) => Self::TurnedAway,
         }
+    }
+
+    fn unlocked(handle: LockHandle) -> Self {
+        handle.runs();
+        Self::Unlocked(handle)
     }
 }
 
@@ -168,7 +174,7 @@ async fn enter(call: Call) -> Result<Entered> {
     let caller = Caller::awaiting(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run(Door::Task).await {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::unlocked),
     }
 }
 
@@ -177,7 +183,7 @@ fn enter_blocking(call: Call) -> Result<Entered> {
     let caller = Caller::blocking(lock.core.address(), &lock.spec);
     match attempt.called_by(&Arc::downgrade(&caller)).run_blocking() {
         Ok(outcome) => Ok(Entered::new(outcome, caller)),
-        Err(error) => lock.unlocked(error).map(Entered::Unlocked),
+        Err(error) => lock.unlocked(error).map(Entered::unlocked),
     }
 }
 

@@ -17,9 +17,30 @@ pub trait CarriesLockError {
     fn from_lock_error(error: Error) -> Self;
 }
 
-impl<T, E: From<Error>> CarriesLockError for Result<T, E> {
+impl<T, E: FromLockError> CarriesLockError for Result<T, E> {
     fn from_lock_error(error: Error) -> Self {
-        Err(E::from(error))
+        Err(E::from_lock_error(error))
+    }
+}
+
+/// `From<Error>` under a name of its own, so that the compiler says what to write where it is missing.
+#[diagnostic::on_unimplemented(
+    message = "the lock may fail, and `{Self}` cannot be made from its error",
+    label = "needs `{Self}: From<dspinlock::Error>`, or `on_error`",
+    note = "write `on_error = |error| Err(…)` in the attribute, such as `on_error = |error| Err(error.to_string())` for a \
+            `Result<_, String>`",
+    note = "or, if the type is your own, write `impl From<dspinlock::Error> for {Self} {{ fn from(error: dspinlock::Error) \
+            -> Self {{ … }} }}`; with `thiserror`, that is a variant `Lock(#[from] dspinlock::Error)`"
+)]
+pub trait FromLockError {
+    /// The error as one of this type.
+    fn from_lock_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromLockError for E {
+    fn from_lock_error(error: Error) -> Self {
+        Self::from(error)
     }
 }
 

@@ -29,6 +29,49 @@ pub trait KnownReturn {
     fn __dspinlock_sharing(&self) -> Self::Sharing;
 }
 
+/// References by another name, alone and in `Ok`. The call of the method never compiles: the compiler would only say that an
+/// implementation of `Deserialize` is not general enough.
+pub trait BorrowedReturn {
+    /// The reference, for the compiler's message.
+    type Returned;
+    /// Stands for the one that there is not.
+    type Sharing;
+    /// Never called.
+    fn __dspinlock_sharing(&self) -> Self::Sharing
+    where
+        Self::Returned: OwnedValue;
+}
+
+/// Not implemented by any type: what is read back from the store is owned.
+#[diagnostic::on_unimplemented(
+    message = "`cached` cannot store the borrowed value `{Self}`",
+    label = "a reference",
+    note = "return an owned value, such as a `String` in place of a `&str`, or a `Vec<T>` in place of a `&[T]`"
+)]
+pub trait OwnedValue {}
+
+impl<'a, T: ?Sized, C> BorrowedReturn for &&&&Pick<&'a T, C> {
+    type Returned = &'a T;
+    type Sharing = Whole<&'a T, C>;
+    fn __dspinlock_sharing(&self) -> Self::Sharing
+    where
+        &'a T: OwnedValue,
+    {
+        Whole(PhantomData)
+    }
+}
+
+impl<'a, T: ?Sized, E, C> BorrowedReturn for &&&&Pick<Result<&'a T, E>, C> {
+    type Returned = &'a T;
+    type Sharing = InOk<Whole<&'a T, C>, E>;
+    fn __dspinlock_sharing(&self) -> Self::Sharing
+    where
+        &'a T: OwnedValue,
+    {
+        InOk(Whole(PhantomData), PhantomData)
+    }
+}
+
 impl<C> KnownReturn for &&&&Pick<(), C> {
     type Sharing = Nothing;
     fn __dspinlock_sharing(&self) -> Nothing {

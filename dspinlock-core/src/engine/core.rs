@@ -1,6 +1,7 @@
 //! The state that all clones of a client share, and the end of the client.
 
 use crate::engine::flight::Flights;
+use crate::engine::probe::{Event, Probe};
 use crate::engine::queue::Queues;
 use crate::engine::renewer::Renewer;
 use crate::engine::spec::Spec;
@@ -27,10 +28,12 @@ pub(crate) struct Core {
     pub(crate) closing: Arc<Closing>,
     /// Tells the processes apart that wait for one key, and names this one for whoever looks at who waits: `<number>@host/pid`.
     pub(crate) id: String,
+    /// In tests only.
+    probe: Option<Arc<dyn Probe>>,
 }
 
 impl Core {
-    pub(crate) fn new(store: Store, worker: Worker) -> Arc<Self> {
+    pub(crate) fn new(store: Store, worker: Worker, probe: Option<Arc<dyn Probe>>) -> Arc<Self> {
         let (store, queues) = (Arc::new(store), Queues::default());
         Arc::new(Self {
             renewer: Renewer::new(Arc::clone(&store), worker.clone(), queues.clone()),
@@ -41,7 +44,15 @@ impl Core {
             queues,
             closing: Arc::default(),
             id: format!("{:x}@{}", fastrand::u64(..), owner(std::process::id(), None)),
+            probe,
         })
+    }
+
+    /// Tells a test what a caller does.
+    pub(crate) fn tell(&self, spec: &Spec, event: Event<'_>) {
+        if let Some(probe) = &self.probe {
+            probe.saw(spec, event);
+        }
     }
 
     /// Tells clients apart. Only unique while the client lives.

@@ -7,7 +7,7 @@ use crate::engine::spec::Spec;
 use crate::format::record::Tag;
 use crate::sync::lock;
 use crate::worker::check_process;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ pub(crate) struct Grant {
     pub(crate) handoffs: u32,
     /// When the granted request was sent, or when the lock was handed over.
     granted: Tick,
+    /// How far a test has moved the clock since then, in nanoseconds.
+    passed: AtomicU64,
     lease: Mutex<Lease>,
     /// When the renewer will renew the lease.
     renewal: Mutex<Option<Tick>>,
@@ -90,6 +92,7 @@ impl Grant {
             turn,
             handoffs: 0,
             granted,
+            passed: AtomicU64::new(0),
             lease: Mutex::new(lease),
             renewal: Mutex::new(None),
             phase: AtomicU8::new(HELD),
@@ -114,7 +117,14 @@ impl Grant {
 
     /// Returns how long ago the lock was granted.
     pub(crate) fn held_for(&self) -> Duration {
-        Tick::now() - self.granted
+        (Tick::now() - self.granted) + Duration::from_nanos(self.passed.load(Ordering::Relaxed))
+    }
+
+    /// Takes in that so much time has passed at once: a test has moved the clock.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.passed.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        lock(&self.lease).pass(time);
+        self.changed.notify_waiters();
     }
 
     /// Returns how long the record stays COMPUTED if the lock is released now; `None` to remove the record.

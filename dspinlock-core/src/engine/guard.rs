@@ -1,9 +1,11 @@
 //! The guard: it holds a lock, and gives it back.
 
 use crate::engine::core::Core;
+use crate::engine::ending::Ending;
 use crate::engine::grant::Grant;
 use crate::engine::handle::LockHandle;
-use crate::engine::hold::{Ending, Hold};
+use crate::engine::hold::Hold;
+use crate::engine::probe::Event;
 use crate::engine::spec::Spec;
 use crate::error::Result;
 use std::fmt;
@@ -25,6 +27,19 @@ use std::time::Duration;
 /// wait, so a process that ends right after may leave the key blocked until the lease runs out. To be sure, release the
 /// guard, or call [`shutdown`](crate::shutdown).
 ///
+/// # Keep it
+///
+/// `let _ = lock.acquire().await?;` drops the guard in the same statement, and what follows runs without the lock. Write
+/// `let _guard = lock.acquire().await?;`. The compiler does not warn of this by itself; one line in a crate, or in the `[lints.rust]`
+/// of its `Cargo.toml`, makes it do so:
+///
+/// ```compile_fail
+/// #![deny(let_underscore_drop)]
+/// # use dspinlock::Client;
+/// let _ = Client::memory().lock("example").acquire_blocking()?; // refused: non-binding let on a type that has a destructor
+/// # Ok::<(), dspinlock::Error>(())
+/// ```
+///
 /// # Examples
 ///
 /// ```
@@ -36,7 +51,7 @@ use std::time::Duration;
 /// guard.release_blocking()?;
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
-#[must_use = "a guard that is dropped at once gives the lock back at once"]
+#[must_use = "a guard that is dropped at once gives the lock back at once, and so does `let _ = …`: keep it, as in `let _guard = …`"]
 pub struct Guard {
     handle: LockHandle,
     /// Whether this guard was counted out of the hold.
@@ -46,6 +61,7 @@ pub struct Guard {
 impl Guard {
     /// The guard of a lock that was just granted.
     pub(crate) fn new(core: &Arc<Core>, grant: Arc<Grant>) -> Self {
+        core.tell(&grant.spec, Event::Acquired(grant.fence));
         Self::of(Hold::new(Arc::clone(core), grant))
     }
 
@@ -147,6 +163,11 @@ impl Guard {
         self.handle.lost_blocking(limit)
     }
 
+    /// Tells a test that the body under this lock runs.
+    pub(crate) fn runs(&self) {
+        self.handle.runs();
+    }
+
     pub(crate) fn grant(&self) -> &Arc<Grant> {
         &self.handle.hold().grant
     }
@@ -223,7 +244,7 @@ impl Guard {
             return Ok(());
         }
         if self.grant().is_revoked() {
-            return Err(self.handle.loss("was given back when the client was shut down"));
+            return Err(self.handle.loss("given back when the client was shut down"));
         }
         // If it is over, another guard has given it back, or it went to the next caller.
         if self.grant().is_over() { Ok(()) } else { self.ensure_held() }

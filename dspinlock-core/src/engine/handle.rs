@@ -3,6 +3,7 @@
 use crate::clock::Tick;
 use crate::engine::core::Core;
 use crate::engine::hold::Hold;
+use crate::engine::probe::Event;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::worker::Attended;
@@ -45,6 +46,11 @@ impl LockHandle {
 
     pub(crate) fn hold(&self) -> &Arc<Hold> {
         &self.0
+    }
+
+    /// Tells a test that the body of this lock runs.
+    pub(crate) fn runs(&self) {
+        self.0.core.tell(&self.0.grant.spec, Event::Runs { locked: !self.is_unlocked() });
     }
 
     /// Returns whether it was made for a body that runs without the lock.
@@ -100,7 +106,7 @@ impl LockHandle {
             return Ok(());
         }
         let what = "is not held: the body runs without the lock";
-        Err(self.loss(if self.is_unlocked() { what } else { "is not held any more" }))
+        Err(self.loss(if self.is_unlocked() { what } else { "not held any more" }))
     }
 
     /// Waits until the lock is no longer known to be held.

@@ -3,13 +3,15 @@
 use crate::clock::Tick;
 use crate::drops::{self, Leftover};
 use crate::engine::core::Core;
+use crate::engine::ending::Ending;
 use crate::engine::grant::Grant;
+use crate::engine::probe::Event;
 use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Record, State, describe};
 use crate::store::backend::{End, Operation, Reply, Request};
-use crate::store::{Abandon, Fail, Release, Released, Sent};
+use crate::store::{Abandon, Fail, Release, Released};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,19 +24,6 @@ pub(crate) struct Hold {
     pub(crate) core: Arc<Core>,
     pub(crate) grant: Arc<Grant>,
     guards: AtomicUsize,
-}
-
-/// How a holding ends.
-#[derive(Clone, Debug)]
-pub(crate) enum Ending {
-    /// The work was done.
-    Release,
-    /// The work was done. The value is stored beside the record, for `life`.
-    Publish { value: Sent, life: Duration },
-    /// The work was not done, or nobody knows.
-    Abandon,
-    /// The work has failed. The note is kept for the callers that waited, for `life`.
-    Fail { note: Vec<u8>, life: Duration },
 }
 
 /// The request that tells the store of an ending.
@@ -90,9 +79,14 @@ impl Hold {
         let can_hand_off = self.grant.handoffs > 0
             && matches!(ending, Ending::Release | Ending::Abandon)
             && self.grant.is_held();
-        if !self.core.renewer.end(&self.grant) || can_hand_off && self.hand_off() {
+        if !self.core.renewer.end(&self.grant) {
             return false;
         }
+        if can_hand_off && self.hand_off() {
+            self.core.tell(&self.grant.spec, Event::HandsOver);
+            return false;
+        }
+        self.core.tell(&self.grant.spec, Event::Ends(ending));
         self.grant.turn.begin_to_end();
         true
     }
@@ -245,7 +239,13 @@ impl Hold {
         let (spec, turn) = (&self.grant.spec, &self.grant.turn);
         self.core.queues.wake_first(&spec.names.record, others, Tick::now() - turn.granted);
         match reply {
-            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(()),
+            Ok(Released::Done { .. } | Released::AlreadyComputed) => {
+                tracing::debug!(
+                    target: "dspinlock", key = %spec.key, function = spec.function, held = ?(Tick::now() - turn.granted),
+                    "given back"
+                );
+                Ok(())
+            }
             Ok(Released::Unknown) => {
                 tracing::debug!(target: "dspinlock", key = %spec.key, "the reply to a release was lost; the key is free");
                 Ok(())
@@ -256,7 +256,7 @@ impl Hold {
             }
             Ok(Released::Gone) => Err(spec.error(
                 ErrorKind::Lost,
-                "was lost before it was released: its lease ran out or its key was removed",
+                "lost before it was released: its lease ran out, or its key was removed",
             )),
             Ok(Released::Held(raw)) => Err(not_ours(spec, &raw)),
             Ok(Released::WrongType(kind)) => Err(spec.foreign(&format!("a {kind}"))),
@@ -286,9 +286,9 @@ impl Drop for UnderWay {
 fn not_ours(spec: &Spec, raw: &[u8]) -> Error {
     let (kind, what, record) = match Record::parse(raw, &spec.names.separator) {
         Ok(record) if record.state == State::Blocked => {
-            (ErrorKind::NotOwner, "can't be released, somebody else holds it", record)
+            (ErrorKind::NotOwner, "not released, since somebody else holds it", record)
         }
-        Ok(record) => (ErrorKind::Lost, "was lost: another turn has come and gone in between", record),
+        Ok(record) => (ErrorKind::Lost, "lost: another turn has come and gone in between", record),
         Err(why) => return spec.foreign(&describe(raw, &why)),
     };
     spec.error(kind, what).with_holder(Some(record.holder()))

@@ -55,6 +55,12 @@ impl Lease {
         Self { ends_at: now + max_block, ..self }
     }
 
+    /// Takes in that so much time has passed at once, as if the machine had been suspended.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.valid_until = self.valid_until.before(time);
+        self.ends_at = self.ends_at.before(time);
+    }
+
     /// Returns whether more than half of the lease is left.
     pub(crate) fn is_fresh(&self, now: Tick) -> bool {
         self.remaining(now) > self.life / 2
@@ -113,6 +119,14 @@ mod tests {
     fn a_renewal_that_failed_is_tried_again_in_a_tenth_of_the_lease() {
         let lease = Lease::granted(10 * S, 60 * S, T0);
         assert_eq!(lease.retry_at(T0 + 3 * S), T0 + 4 * S);
+    }
+
+    #[test]
+    fn time_that_passes_at_once_counts_for_the_lease_and_for_its_cap() {
+        let mut lease = Lease::granted(10 * S, 60 * S, T0);
+        lease.pass(4 * S);
+        assert_eq!(lease.remaining(T0), 6 * S);
+        assert_eq!(lease.renewal(T0 + 50 * S), Some(6 * S), "the cap is at 60 s, of which 54 have passed");
     }
 
     #[test]

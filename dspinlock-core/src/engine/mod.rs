@@ -3,6 +3,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod core;
+pub(crate) mod ending;
 pub(crate) mod fallback;
 pub(crate) mod flight;
 pub(crate) mod grant;
@@ -11,6 +12,7 @@ pub(crate) mod handle;
 pub(crate) mod hold;
 pub(crate) mod lease;
 pub(crate) mod pending;
+pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod renewer;
 pub(crate) mod scope;

@@ -71,6 +71,11 @@ impl Spec {
         }
     }
 
+    /// Whether it is the lock at the key `:refresh`.
+    pub(crate) fn is_mark(&self) -> bool {
+        self.names.record.ends_with(":refresh")
+    }
+
     /// The key as text of at most 64 characters.
     pub(crate) fn text(&self) -> &str {
         self.text.get_or_init(|| self.key.to_string())
@@ -114,8 +119,8 @@ impl Spec {
         }
     }
 
-    /// Adds the key to an error of the store, which does not know it.
+    /// Adds the function and the key to an error of the store, which does not know them.
     pub(crate) fn name(&self, error: Error) -> Error {
-        error.with_key(&self.key).with_record_key(&self.names.record)
+        error.with_function(self.function).with_key(&self.key).with_record_key(&self.names.record)
     }
 }

@@ -104,8 +104,8 @@ impl Options {
         }
     }
 
-    /// Sets how long a waiter sleeps at most before it looks at the key again (py-dspinlock's `spinlock_sleep_thresh`).
-    /// A wake-up ends the sleep early.
+    /// Sets how often a waiter looks at the key where no wake-up can reach it (py-dspinlock's `spinlock_sleep_thresh`). With
+    /// wake-ups it looks when the key changes, and when the holder's lease ends.
     pub const fn with_sleep(mut self, sleep: Duration) -> Self {
         self.sleep = sleep;
         self
@@ -177,7 +177,7 @@ impl Options {
         self
     }
 
-    /// Returns how long a waiter sleeps at most before it looks at the key again.
+    /// Returns how often a waiter looks at the key where no wake-up can reach it.
     pub const fn sleep(&self) -> Duration {
         self.sleep
     }
@@ -268,7 +268,9 @@ impl Options {
             // Zero makes one attempt, and the server is not told how long a caller waits.
             Budget::Wait(wait) => check_limit("`wait`", wait)?,
             Budget::Tries(0) => {
-                return Err(refused("`tries` is zero; write 1 for a single attempt".to_owned()));
+                return Err(refused(
+                    "`tries` is zero; write `wait` with zero for a single attempt".to_owned(),
+                ));
             }
             Budget::Tries(tries) if self.wait() > Self::MAX_DURATION => {
                 return Err(refused(format!(

@@ -33,10 +33,21 @@ impl OnLost {
 /// `on_outage = "…"` in the attribute for one function.
 ///
 /// ```
-/// use dspinlock::{Client, OnOutage};
+/// use dspinlock::testing::{Sandbox, scope};
+/// use dspinlock::{ErrorKind, OnOutage, dspinlock};
 ///
-/// let client = Client::memory().with_on_outage(OnOutage::RunUnlocked);
-/// assert_eq!(client.on_outage(), OnOutage::RunUnlocked);
+/// #[dspinlock(key = (), guard = lock)]
+/// fn is_alone() -> Result<bool, dspinlock::Error> {
+///     Ok(lock.is_held())
+/// }
+///
+/// let sandbox = Sandbox::new();
+/// let _outage = sandbox.outage();
+/// assert_eq!(scope(sandbox.client(), is_alone).unwrap_err().kind(), ErrorKind::Backend);
+///
+/// let client = sandbox.client().clone().with_on_outage(OnOutage::RunUnlocked);
+/// assert!(!scope(&client, is_alone)?, "it ran without the lock");
+/// # Ok::<(), dspinlock::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -39,7 +39,7 @@ fn refuses_what_is_too_short_or_too_long_by_its_name() {
     }
     let numbers = [
         (Options::new().with_wait(Duration::MAX), "`wait` is"),
-        (Options::new().with_tries(0), "`tries` is zero; write 1"),
+        (Options::new().with_tries(0), "`tries` is zero; write `wait`"),
         (Options::new().with_tries(u32::MAX), "`tries` is 4294967295 and `sleep` 500ms"),
         (Options::new().with_local_handoffs(u32::MAX), "`local_handoffs` is 4294967295"),
     ];

@@ -9,7 +9,7 @@ use crate::store::operations::{
     ReadValue, Refresh, Release, Released, Renew, Seen, Sent, Time,
 };
 #[cfg(feature = "redis")]
-use crate::store::redis::Probes;
+use crate::store::redis::Contacts;
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
@@ -54,8 +54,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
     /// The servers behind it, for tools that look at them; none where the records live in this process.
     #[cfg(feature = "redis")]
-    fn probes(&self) -> Sending<'_, Result<Probes>> {
-        Sending::Done(Ok(Probes::default()))
+    fn contacts(&self) -> Sending<'_, Result<Contacts>> {
+        Sending::Done(Ok(Contacts::default()))
     }
 
     /// Stores a value that is too large to go with the release of its lock, for that release to move into place.

@@ -36,6 +36,7 @@ pub(crate) use copies::LocalCopy;
 pub(crate) use hints::Hint;
 use hints::Hints;
 use memory::Memory;
+pub(crate) use memory::World;
 pub(crate) use operations::{
     Abandon, Acquire, Acquired, Excerpt, Extent, Fail, Fetch, Forget, Forgotten, Found, Hit, NotSent, Peek,
     Ping, Read, ReadValue, Refresh, Release, Released, Renew, RenewOne, Replace, Seen, Sent, Time,
@@ -173,8 +174,8 @@ impl Store {
 
     /// The servers behind it, for tools that look at them. Call it on the library's I/O thread.
     #[cfg(feature = "redis")]
-    pub(crate) async fn probes(&self) -> Result<redis::Probes> {
-        self.backend.probes().wait().await
+    pub(crate) async fn contacts(&self) -> Result<redis::Contacts> {
+        self.backend.contacts().wait().await
     }
 
     /// The longest time that one call can take, with its repeat on a new connection.

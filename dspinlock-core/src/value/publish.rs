@@ -1,8 +1,8 @@
 //! The end of a computation: how the lock is given back, what is stored, and what the other callers get.
 
+use crate::engine::ending::Ending;
 use crate::engine::flight::{FlightResult, Lead};
 use crate::engine::guard::Guard;
-use crate::engine::hold::Ending;
 use crate::engine::unshared::RETRY;
 use crate::error::{Error, Result};
 use crate::format::envelope::{Label, Payload, Stored};

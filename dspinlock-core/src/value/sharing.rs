@@ -15,8 +15,11 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "`cached` stores what the function computes, and `{Self}` cannot be stored",
     label = "cannot be written and read back",
-    note = "derive or implement `serde::Serialize` and `serde::Deserialize` for `{Self}`, or ask for them as bounds",
-    note = "a borrowed value, as a `&str`, can be written and not read back: return an owned one, as a `String`"
+    note = "a type of your own derives both: `#[derive(serde::Serialize, serde::Deserialize)]`; a type parameter has \
+            `serde::Serialize + serde::de::DeserializeOwned` as bounds",
+    note = "in place of a type of another crate that does not implement both, such as `axum::Json<V>`, return the `V` in it, and \
+            wrap that in the caller",
+    note = "a borrowed value can be written and not read back: return an owned one, such as a `String` in place of a `&str`"
 )]
 pub trait CachedValue: Serialize + DeserializeOwned {}
 

@@ -17,6 +17,8 @@ pub(crate) struct Args {
     pub(crate) mode: Mode,
     /// All modes that are written; more than one is an error.
     pub(crate) modes: Vec<Ident>,
+    /// Whether something is written that may be meant as the key, and has an error already.
+    pub(crate) has_a_nameless_key: bool,
     given: Vec<Given>,
 }
 
@@ -66,6 +68,7 @@ impl Args {
 
     fn read_list(&mut self, tokens: TokenStream, place: Place, errors: &mut Errors) {
         for written in errors.take(syn::parse2(tokens)).map_or_else(Vec::new, |List(list)| list) {
+            self.has_a_nameless_key |= written.is_err() && place == Place::Attribute;
             let taken = written.and_then(|written| self.take(written, place, errors));
             errors.take(taken);
         }
@@ -81,7 +84,9 @@ impl Args {
         }
         let Some(argument) = place.find(&text) else {
             let alone = matches!(written.value, WrittenValue::None);
-            return Err(Error::new(span, unknown::message(&text, place, alone)));
+            let message = unknown::message(&text, place, alone);
+            self.has_a_nameless_key |= message.may_be_the_key;
+            return Err(Error::new(span, message.text));
         };
         let value = value_of(argument, written, place).and_then(|expr| Value::read(argument, expr));
         // An argument counts as written even if its value is not valid.

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenTree};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, Type};
+use syn::{Attribute, Error, FnArg};
 
 use super::args::Args;
 use super::function::{self, Function};
@@ -64,7 +64,8 @@ pub(crate) fn check_key(args: &Args, function: &Function, errors: &mut Errors) {
     if let Some(key) = args.get("key") {
         text_key::check(&key.expr, sig, errors);
     }
-    let Some(first) = sig.inputs.first().filter(|_| args.span("key").is_none()) else { return };
+    let has_a_key = args.span("key").is_some() || args.has_a_nameless_key;
+    let Some(first) = sig.inputs.first().filter(|_| !has_a_key) else { return };
     let names: Vec<_> = function::argument_names(sig).iter().map(ToString::to_string).collect();
     let example = match &names[..] {
         [] if matches!(first, FnArg::Receiver(_)) => "self.id".to_owned(),
@@ -112,7 +113,7 @@ pub(crate) fn check_value(args: &Args, function: &Function, returns: Returns<'_>
             "`cached` needs the name of the type that it stores: write the type in place of `impl Trait`";
         errors.push(Error::new_spanned(ty, message));
     }
-    if let Some(borrowed) = returns.stored().filter(|ty| matches!(ty, Type::Reference(_))) {
+    if let Some(borrowed) = returns.stored().and_then(returns::reference) {
         let message = "`cached` cannot store a borrowed value: return an owned one, such as a `String` in place of a `&str`";
         errors.push(Error::new_spanned(borrowed, message));
     }

@@ -7,7 +7,7 @@
 //! }
 //! ```
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse_quote;
@@ -16,6 +16,7 @@ use super::function::{self, Function};
 use super::generate::Generator;
 use super::lowered::Lowered;
 use super::returns::Returns;
+use super::runtime::at;
 
 pub(crate) fn companion(
     name: Ident,
@@ -28,6 +29,9 @@ pub(crate) fn companion(
     let Function { attrs, vis, sig, .. } = function;
     let output = returns.0.map_or_else(|| quote!(()), ToTokens::to_token_stream);
     let mut sig = sig.clone();
+    // In the `impl` of a trait, the compiler refuses the companion, and points to all of it.
+    let span = at(name.span());
+    sig.fn_token.span = span;
     sig.ident = name;
     sig.constness = None;
     sig.asyncness = None;
@@ -38,6 +42,15 @@ pub(crate) fn companion(
     let conditions = function::conditions(attrs);
     let doc = format!("The stored value of `{}` for these arguments.", function.sig.ident.unraw());
     let (call, entry) = (generator.call(function, true), generator.runtime.entry(generator.codec()));
+    let mut body = Group::new(
+        Delimiter::Brace,
+        quote! {
+            #(#bindings)*
+            #call
+            #entry
+        },
+    );
+    body.set_span(span);
     quote! {
         #[doc = #doc]
         #(#conditions)*
@@ -48,10 +61,6 @@ pub(crate) fn companion(
             clippy::pedantic,
             reason = "it has the arguments of the function, and uses those that the key is made of"
         )]
-        #vis #sig {
-            #(#bindings)*
-            #call
-            #entry
-        }
+        #vis #sig #body
     }
 }

@@ -16,6 +16,7 @@ const LONGEST_BARE_BLOCK: Duration = Duration::from_secs(30 * 60);
 
 /// How long a value lives without `expire`.
 const CACHED_EXPIRE: Duration = Duration::from_secs(60 * 60);
+const MAX_BLOCK: Duration = Duration::from_secs(30 * 60);
 
 pub(crate) fn check(args: &Args, returns: Returns<'_>, errors: &mut Errors) {
     check_modes(args, errors);
@@ -69,10 +70,10 @@ fn refusal(rule: Rule, name: &str, args: &Args, returns: Returns<'_>) -> Option<
 
 fn check_lease(args: &Args, errors: &mut Errors) {
     let Some(lease) = args.get("lease") else { return };
-    let longest = args.get("max_block").and_then(|longest| longest.duration);
+    let longest = args.get("max_block").map_or(Some(MAX_BLOCK), |longest| longest.duration);
     if lease.duration.zip(longest).is_some_and(|(lease, longest)| lease > longest) {
-        let message = "`lease` is longer than `max_block`, the longest time that a call may hold the lock: write a \
-                       shorter `lease`";
+        let message = "`lease` is longer than `max_block` (30 min by default), the longest time that a call may hold the \
+                       lock: write a shorter `lease`";
         errors.push(Error::new(lease.expr.span(), message));
     }
 }

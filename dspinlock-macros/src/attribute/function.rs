@@ -22,9 +22,8 @@ impl Parse for Function {
         let is_function = ["const", "async", "unsafe", "safe", "extern", "fn"]
             .iter()
             .any(|keyword| input.cursor().ident().is_some_and(|(ident, _)| ident == keyword));
-        if !is_function {
-            let message = "`#[dspinlock]` goes on a function or a method: in an `impl` block, put it on each method to lock";
-            return Err(input.error(message));
+        if !is_function || starts_a_closure(input) {
+            return Err(input.error(other_item(input)));
         }
         let sig: Signature = input.parse()?;
         if input.peek(Token![;]) {
@@ -37,6 +36,31 @@ impl Parse for Function {
             braces(&token).ok_or_else(|| Error::new(token.span(), "expected the body of the function"))?;
         let body = without_inner_attributes(&body, &mut attrs)?;
         Ok(Self { attrs, vis, sig, body })
+    }
+}
+
+/// Whether a closure is next, which may begin like a function.
+pub(crate) fn starts_a_closure(input: ParseStream<'_>) -> bool {
+    let fork = input.fork();
+    let keywords = ["const", "static", "async", "move"];
+    while fork.cursor().ident().is_some_and(|(ident, _)| keywords.iter().any(|keyword| ident == keyword)) {
+        if fork.parse::<TokenTree>().is_err() {
+            return false;
+        }
+    }
+    fork.peek(Token![|])
+}
+
+/// What to do about an item that is no function.
+fn other_item(input: ParseStream<'_>) -> &'static str {
+    if input.peek(Token![let]) || starts_a_closure(input) {
+        "`#[dspinlock]` goes on a function, and not on a closure: write a `fn`, or take the lock in the closure, as in `let \
+         guard = client.lock(\"key\").acquire_blocking()?;`"
+    } else if input.peek(Token![trait]) {
+        "`#[dspinlock]` goes on a function or a method: put it on the methods of the `impl` blocks, or on a method of the trait \
+         that has a body"
+    } else {
+        "`#[dspinlock]` goes on a function or a method: in an `impl` block, put it on each method to lock"
     }
 }
 

@@ -10,7 +10,7 @@ use syn::{
     TypeInfer, TypePath, TypeReference, parse_quote,
 };
 
-use super::spelling::{ends_in, first_type, last_segment, ungrouped_type};
+use super::spelling::{ends_in, first_type, last_segment, types, ungrouped_type};
 
 /// The return type of a function; none is `()`.
 #[derive(Clone, Copy)]
@@ -122,6 +122,35 @@ pub(crate) fn has_impl_trait(ty: &Type) -> bool {
     find.0
 }
 
+/// The first reference that a value of this type contains, as far as its spelling shows: a type of another name may not contain
+/// its arguments.
+pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
+    const CONTAINERS: [&str; 12] = [
+        "Option",
+        "Result",
+        "Vec",
+        "VecDeque",
+        "Box",
+        "Rc",
+        "Arc",
+        "HashMap",
+        "BTreeMap",
+        "HashSet",
+        "BTreeSet",
+        "BinaryHeap",
+    ];
+    match ungrouped_type(ty) {
+        Type::Reference(reference) => Some(reference),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(reference),
+        Type::Array(array) => reference(&array.elem),
+        Type::Slice(slice) => reference(&slice.elem),
+        other => {
+            let last = last_segment(other).filter(|last| CONTAINERS.iter().any(|name| last.ident == name))?;
+            types(last).find_map(reference)
+        }
+    }
+}
+
 /// The first argument of a type that is spelled like a `Result`, or the type itself.
 fn value_of(ty: &Type) -> &Type {
     let result = last_segment(ty).filter(|last| last.ident.to_string().ends_with("Result"));
@@ -137,7 +166,7 @@ mod tests {
     use quote::quote;
     use syn::{ReturnType, Type, parse_quote};
 
-    use super::{has_no_room_for_an_error, nameable, names_a_future};
+    use super::{has_no_room_for_an_error, nameable, names_a_future, reference};
 
     #[test]
     fn opaque_types_become_inferred_ones() {
@@ -154,6 +183,17 @@ mod tests {
         assert!(found(parse_quote!(-> Result<BoxFuture<'static, ()>, E>)));
         assert!(!found(parse_quote!(-> Result<Box<dyn Fn() -> BoxFuture<'static, ()>>, E>)));
         assert!(!found(parse_quote!(-> Result<Futures, E>)));
+    }
+
+    #[test]
+    fn references_are_found_in_what_contains_them() {
+        let found = |ty: Type| reference(&ty).is_some();
+        assert!(found(parse_quote!(&'static str)));
+        assert!(found(parse_quote!(Vec<(u8, Option<&str>)>)));
+        assert!(found(parse_quote!(std::collections::HashMap<u8, [&[u8]; 2]>)));
+        assert!(!found(parse_quote!(Cow<'static, str>)));
+        assert!(!found(parse_quote!(Tagged<&'static str>)));
+        assert!(!found(parse_quote!(Vec<fn(&str)>)));
     }
 
     #[test]

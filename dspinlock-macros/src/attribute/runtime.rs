@@ -221,7 +221,7 @@ impl Runtime {
         let codec = codec.cloned().unwrap_or_else(|| quote!(#private::Json));
         let clones = clones.then(|| quote_spanned!(*span=> ClonedResult as _, ClonedReturn as _,));
         quote_spanned! {*span=> let #sharing = {
-            use #private::sharing::{AnyReturn as _, #clones KnownReturn as _, ResultReturn as _};
+            use #private::sharing::{AnyReturn as _, BorrowedReturn as _, #clones KnownReturn as _, ResultReturn as _};
             (&&&&&#private::sharing::pick::<#output, #codec>()).__dspinlock_sharing()
         };}
     }

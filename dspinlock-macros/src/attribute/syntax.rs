@@ -1,8 +1,10 @@
 //! A list of arguments: `name`, `name = expression` or `name(…)`, with commas in between.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
 use syn::{Error, Expr, Result, Token, parenthesized, token};
 
 /// One argument as it is written.
@@ -21,8 +23,8 @@ pub(crate) enum WrittenValue {
 
 impl Parse for Written {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        if !input.peek(Ident::peek_any) {
-            return Err(input.error("every argument has a name: write `key = customer_id`"));
+        if !input.peek(Ident::peek_any) || input.peek2(Token![.]) {
+            return Err(nameless(input));
         }
         let name = input.call(Ident::parse_any)?;
         let value = if input.parse::<Option<Token![=]>>()?.is_some() {
@@ -40,6 +42,23 @@ impl Parse for Written {
         };
         Ok(Self { name, value })
     }
+}
+
+/// The error for a value without a name, such as `self.id`.
+fn nameless(input: ParseStream<'_>) -> Error {
+    match input.fork().parse::<Expr>() {
+        Ok(expr) if !matches!(expr, Expr::Lit(_)) => {
+            let message =
+                format!("every argument has a name: if this is the key, write `key = {}`", source_of(&expr));
+            Error::new_spanned(expr, message)
+        }
+        _ => input.error("every argument has a name: write `key = customer_id`"),
+    }
+}
+
+/// An expression as it is written.
+fn source_of(expr: &Expr) -> String {
+    expr.span().source_text().unwrap_or_else(|| expr.to_token_stream().to_string())
 }
 
 /// The arguments of a list. One that cannot be read is an error in its place, and the next ones are still read.

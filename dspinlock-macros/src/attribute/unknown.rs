@@ -22,8 +22,21 @@ const ALIASES: [(&str, &str); 14] = [
     ("prefix", "namespace"),
 ];
 
+/// What to say of a name that is no argument.
+pub(crate) struct Message {
+    pub(crate) text: String,
+    /// Whether the name may be the key, written without its own name.
+    pub(crate) may_be_the_key: bool,
+}
+
 /// The message for a name that is no argument in this place; `alone` if it has no value.
-pub(crate) fn message(name: &str, place: Place, alone: bool) -> String {
+pub(crate) fn message(name: &str, place: Place, alone: bool) -> Message {
+    let may_be_the_key =
+        alone && place == Place::Attribute && Place::Cached.find(name).is_none() && closest(name).is_none();
+    Message { text: text(name, place, may_be_the_key), may_be_the_key }
+}
+
+fn text(name: &str, place: Place, may_be_the_key: bool) -> String {
     match place {
         Place::Attribute => {
             if let Some(option) = Place::Cached.find(name) {
@@ -34,7 +47,7 @@ pub(crate) fn message(name: &str, place: Place, alone: bool) -> String {
             }
             let meant = match closest(name) {
                 Some(known) => format!(", did you mean `{known}`?"),
-                None if alone => format!("; if it is the key, write `key = {name}`"),
+                None if may_be_the_key => format!("; if it is the key, write `key = {name}`"),
                 None => String::new(),
             };
             let (arguments, modes) = (names(place.rows()), MODES.map(|(name, _)| name).join("`, `"));

@@ -56,7 +56,7 @@ fn code(argument: &Argument, expr: &Expr) -> Result<TokenStream> {
         }
         Kind::Callback => (literal(expr).is_none(), "a path or a closure, without quotes"),
         Kind::NewName(what) => (new_name(expr).is_some(), what),
-        Kind::Type(what) => (path(expr).is_some(), what),
+        Kind::Type(what) => (is_type(argument, expr)?, what),
         Kind::Module => (path(expr).is_some_and(is_module), "the path of the library, without quotes"),
     };
     if !is_valid {
@@ -83,11 +83,25 @@ fn is_count(argument: &Argument, expr: &Expr) -> Result<bool> {
     let Lit::Int(number) = literal else { return Ok(false) };
     let name = argument.name;
     let message = match number.base10_parse::<u32>() {
-        Ok(0) => format!("`{name}` is zero, so no call would try: write `{name} = 1` for one try"),
+        Ok(0) => format!("`{name}` is zero, so no call would try: write `wait = \"0s\"` for one try"),
         Ok(_) => return Ok(true),
         Err(_) => format!("`{name}` is too large: write at most {}", u32::MAX),
     };
     Err(Error::new_spanned(expr, message))
+}
+
+/// The library's own codecs need their path: without an import, the compiler would advise a type parameter of that name, and
+/// other crates have a `Json`, too.
+fn is_type(argument: &Argument, expr: &Expr) -> Result<bool> {
+    let Some(path) = path(expr) else { return Ok(false) };
+    if let Some(name) = path.get_ident().filter(|name| *name == "Json" || *name == "MessagePack") {
+        let argument = argument.name;
+        let message = format!(
+            "`{name}` needs its path: write `{argument} = dspinlock::{name}`, or `{argument} = self::{name}` for a type of your own"
+        );
+        return Err(Error::new_spanned(expr, message));
+    }
+    Ok(true)
 }
 
 fn is_namespace(expr: &Expr) -> Result<bool> {

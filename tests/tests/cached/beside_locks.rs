@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use dspinlock::{Client, MessagePack, dspinlock};
+use dspinlock::{Client, dspinlock};
 use dspinlock_testkit::{Direction, Proxy, Server, Verdict};
 use dspinlock_tests::{Log, eventually, timed};
 
@@ -14,13 +14,13 @@ use crate::support::{AppError, signals};
 const MB: usize = 1_000_000;
 const S: Duration = Duration::from_secs(1);
 
-#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack, schema = "large"), lease = "2s")]
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = dspinlock::MessagePack, schema = "large"), lease = "2s")]
 async fn large(client: &Client, name: u32, length: usize, runs: &AtomicU32) -> Result<String, AppError> {
     runs.fetch_add(1, Ordering::SeqCst);
     Ok("x".repeat(length))
 }
 
-#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = MessagePack, schema = "large"), lease = "2s")]
+#[dspinlock(client = client, key = (name, length), namespace = "beside", cached(codec = dspinlock::MessagePack, schema = "large"), lease = "2s")]
 fn large_blocking(
     client: &Client,
     name: u32,

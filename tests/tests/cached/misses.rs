@@ -1,6 +1,6 @@
 //! Values that are not stored, and stored values that are misses: both are computed again.
 
-use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
+use dspinlock::{Client, Codec, Json, dspinlock};
 use dspinlock_tests::Log;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +58,7 @@ mod releases {
     }
 }
 
-#[dspinlock(client = client, key = (), cached(codec = MessagePack, entry = packed_entry))]
+#[dspinlock(client = client, key = (), cached(codec = dspinlock::MessagePack, entry = packed_entry))]
 fn packed(client: &Client, runs: &Runs) -> Result<(u32, String), AppError> {
     Ok((runs.run()?, "packed".into()))
 }

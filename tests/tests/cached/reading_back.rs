@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dspinlock::{Client, Codec, Json, MessagePack, dspinlock};
+use dspinlock::{Client, Codec, Json, dspinlock};
 use dspinlock_testkit::Reply;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
@@ -18,7 +18,7 @@ fn json<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result<T,
     Ok(value)
 }
 
-#[dspinlock(client = client, key = (), cached(codec = MessagePack, entry = msgpack_entry))]
+#[dspinlock(client = client, key = (), cached(codec = dspinlock::MessagePack, entry = msgpack_entry))]
 fn msgpack<T: Serialize + DeserializeOwned>(client: &Client, value: T) -> Result<T, AppError> {
     Ok(value)
 }

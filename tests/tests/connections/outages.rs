@@ -30,7 +30,7 @@ fn open_the_circuit(client: &Client) {
     eventually("the circuit opens", || {
         let refused = client.lock("opens").acquire_blocking().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
-        refused.to_string().contains("answers a probe")
+        refused.to_string().contains("circuit open; probing")
     });
 }
 
@@ -64,6 +64,32 @@ fn while_the_server_is_out_of_reach_callers_get_an_error_at_once() {
     assert!(stats() > before);
     // A lock that was held meanwhile is released as usual.
     guard.release_blocking().unwrap();
+}
+
+/// Somebody who reads the log sees which server and which lock, that it passed, and how long it took.
+#[test]
+fn the_log_has_an_outage_from_its_beginning_to_its_end() {
+    let log = Log::of_this_process();
+    let (_server, proxy, client) = behind_a_wire();
+    let port = format!(":{}/0", proxy.address().port());
+    let guard =
+        client.lock("logged from the beginning").lease(Duration::from_secs(6)).acquire_blocking().unwrap();
+    silence(&proxy, true);
+    open_the_circuit(&client);
+    log.wait_for(&[
+        "WARN",
+        "the server is out of reach",
+        "server=\"redis at",
+        &port,
+        "(from `Config::from_url`)",
+    ]);
+    log.wait_for(&["WARN", "could not renew", "key=\"logged from the beginning\"", "locks=1", "rest="]);
+    silence(&proxy, false);
+    log.wait_for(&["INFO", "the server is back", &port, "after="]);
+    log.wait_for(&["INFO", "renewing again", "key=\"logged from the beginning\"", "after="]);
+    assert!(guard.is_held());
+    client.lock("logged from the beginning").forget_blocking().unwrap();
+    log.wait_for(&["WARN", "lost the lock", "key=\"logged from the beginning\"", "its record is gone"]);
 }
 
 /// A release is tried although the circuit is open: its reply may be the first one.

@@ -1,6 +1,6 @@
 //! `testing::scope`: a client in place of the global one, for one piece of code.
 
-use dspinlock::testing::{carry, carry_async, scope, scope_async};
+use dspinlock::testing::{Sandbox, carry, carry_async, scope, scope_async};
 use dspinlock::{Client, DSpinlock, ErrorKind, dspinlock, init};
 use dspinlock_tests::{Log, block_on};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -176,6 +176,15 @@ fn the_default_global_client_is_refused_after_the_first_scope() {
             assert!(DSpinlock::new("inside").try_acquire_blocking().unwrap().is_some());
         });
         assert_eq!(lost(), Some(ErrorKind::Misuse));
+    }
+}
+
+#[test]
+fn the_default_global_client_is_refused_after_the_first_sandbox() {
+    if alone("the_default_global_client_is_refused_after_the_first_sandbox") {
+        let sandbox = Sandbox::new();
+        assert_eq!(lost(), Some(ErrorKind::Misuse), "the test has forgotten the scope");
+        assert_eq!(scope(sandbox.client(), lost), None);
     }
 }
 

@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     let done = match arguments.split_first() {
         Some((first, rest)) if first == child::WORKER => worker::main(rest),
         Some((first, rest)) if first == profile::PROFILE => profile::main(rest),
-        Some((first, [dir, readme])) if first == options::TABLES => {
-            report::summary::write(dir.as_ref(), readme.as_ref())
+        Some((first, [dir, readme, page])) if first == options::TABLES => {
+            report::summary::write(dir.as_ref(), readme.as_ref(), page.as_ref())
         }
         _ => compare(&arguments),
     };

@@ -21,7 +21,8 @@ usage: dspinlock-bench [OPTION]...
   --list           the rows, and what they measure
   --help           this text
 
-  --tables DIR README   measures nothing; makes the tables from the figures in DIR, for scripts/bench
+  --tables DIR README PAGE
+                        measures nothing; makes the tables from the figures in DIR, for scripts/bench
 
 The Python contestants run where DSPINLOCK_PYTHON, or else .venv/bin/python, names an interpreter that has them.
 ";

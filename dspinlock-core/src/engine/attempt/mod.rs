@@ -11,6 +11,7 @@ mod tests;
 use crate::clock::Tick;
 use crate::engine::core::Core;
 use crate::engine::guard::Guard;
+use crate::engine::probe::Event;
 use crate::engine::queue::Queued;
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Spin, Wanted};
@@ -52,6 +53,8 @@ pub(crate) struct Attempt {
     spin: Spin,
     started: Tick,
     attempts: u32,
+    /// Whether the log was told that it waits.
+    has_told: bool,
     next: NextRequest,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
@@ -121,12 +124,13 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         Self {
-            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key),
+            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key, function = spec.function),
             core,
             spec,
             spin,
             started,
             attempts: 0,
+            has_told: false,
             next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),
@@ -154,6 +158,7 @@ impl Attempt {
         let span = self.span.clone();
         let drive = async move {
             let caller = Weak::clone(&self.caller);
+            self.core.tell(&self.spec, Event::Asks);
             self.drive(door).await.inspect(|outcome| granted(&caller, outcome))
         };
         drive.instrument(span)

@@ -3,6 +3,7 @@
 use super::{Attempt, Outcome, Place, Progress, Slept};
 use crate::clock::Tick;
 use crate::engine::guard::Guard;
+use crate::engine::probe::Event;
 use crate::engine::queue::{Handoff, QueueMessage, Queued};
 use crate::engine::spec::Spec;
 use crate::engine::spin::Refusal;
@@ -32,6 +33,7 @@ impl Attempt {
         self.core.worker.check_here().map_err(|error| self.spec.name(error))?;
         let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
         let waiting = waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))?;
+        self.core.tell(&self.spec, Event::Waits);
         let queued = self.core.queues.join(&self.spec.names.record, self.takes_over());
         Ok(Place { queued, _waiting: waiting })
     }

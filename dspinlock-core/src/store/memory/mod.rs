@@ -3,8 +3,10 @@
 mod acquire;
 mod entries;
 mod operations;
+mod time;
+mod world;
 
-use crate::clock::{ServerTime, Tick};
+use crate::clock::Tick;
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::store::backend::{Answer, Backend, Request, Sending};
@@ -14,51 +16,47 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) use entries::Entries;
+pub(crate) use time::{Now, Time};
+pub(crate) use world::World;
 
 /// Its clones share what it holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     entries: Arc<Mutex<Entries>>,
+    time: Time,
     clock: Arc<Clock>,
     wakeups: Wakeups,
-}
-
-/// The moment of an operation: on the steady clock, by which entries expire, and on the clock that is written down.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) tick: Tick,
-    pub(crate) server: ServerTime,
-}
-
-impl Now {
-    fn of_this_machine() -> Self {
-        Self { tick: Tick::now(), server: ServerTime::of_this_machine() }
-    }
 }
 
 impl Memory {
     /// Changes are notified to `wakeups`.
     pub(crate) fn new(wakeups: Wakeups) -> Self {
-        Self { entries: Arc::default(), clock: Arc::default(), wakeups }
+        Self { entries: Arc::default(), time: Time::default(), clock: Arc::default(), wakeups }
     }
 
     fn answer(&self, request: Request<'_>) -> Answer {
-        let mut entries = lock(&self.entries);
-        let now = Now::of_this_machine();
-        let reply = entries.reply(request, now);
-        let changed = entries.take_changed();
-        drop(entries);
+        let (answer, changed) = self.perform(request);
         for key in changed {
             self.wakeups.wake(&key);
         }
-        self.clock.learn(reply.now(), now.tick);
-        Answer { reply, tracked: true, repeated: false }
+        answer
+    }
+
+    /// Answers, and returns the keys that have changed, of which nobody was notified yet.
+    fn perform(&self, request: Request<'_>) -> (Answer, Vec<String>) {
+        let mut entries = lock(&self.entries);
+        let sent = Tick::now();
+        let reply = entries.reply(request, self.time.at(sent));
+        let changed = entries.take_changed();
+        drop(entries);
+        self.clock.learn(reply.now(), sent);
+        (Answer { reply, tracked: true, repeated: false }, changed)
     }
 
     /// Puts any text at a key, as a stranger would.
     #[cfg(test)]
     pub(crate) fn put(&self, key: &str, value: &[u8], life: Option<Duration>) {
-        lock(&self.entries).put(key, value.to_vec(), life, Tick::now());
+        lock(&self.entries).put(key, value.to_vec(), life, self.time.now().tick);
     }
 }
 

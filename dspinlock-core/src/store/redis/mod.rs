@@ -12,7 +12,7 @@
 //! | `delivery` | what a server is sent until it knows a script, without I/O |
 //! | `server` | sends batches: outages, errors |
 //! | `pieces` | large values |
-//! | `probe` | a server that a tool asks anything |
+//! | `contact` | a server that a tool asks anything |
 //! | `one` | a server as a backend: requests, their replies, its clock |
 //! | `cluster` | the nodes of a cluster, each a server as above |
 
@@ -21,6 +21,7 @@ mod borrowed;
 mod circuit;
 mod cluster;
 mod connect;
+mod contact;
 mod delivery;
 mod dial;
 mod link;
@@ -28,7 +29,6 @@ mod one;
 mod own;
 mod pieces;
 mod pool;
-mod probe;
 mod refusal;
 mod replies;
 mod requests;
@@ -47,25 +47,26 @@ use server::Server;
 
 pub(crate) use borrowed::{AsyncLink, BlockingLink};
 pub(crate) use cluster::Origin;
+pub(crate) use contact::{Contact, Contacts};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
-pub(crate) use probe::{Probe, Probes};
 pub use scripts::Script;
 pub(crate) use sentinels::{Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};
 
-/// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;
-/// `secret` is kept out of every message.
+/// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it, and
+/// `origin` says where that came from; `secret` is kept out of every message.
 pub(crate) fn store(
     link: impl Link,
     worker: Worker,
     limits: Limits,
     name: &str,
+    origin: &'static str,
     secret: Option<&str>,
     wakeups: Wakeups,
 ) -> Store {
-    let server = Server::new(link, worker, limits, name, secret, wakeups.clone());
+    let server = Server::new(link, worker, limits, name, origin, secret, wakeups.clone());
     Store::new(Redis::new(server), wakeups)
 }
 

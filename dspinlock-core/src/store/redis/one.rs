@@ -1,8 +1,8 @@
 //! One server: what each request sends, and what its reply means.
 
+use super::contact::Contacts;
 use super::link::{Batch, Lane};
 use super::pieces::Pieces;
-use super::probe::Probes;
 use super::server::{Exchanged, Failure, Server};
 use super::{replies, requests};
 use crate::clock::Tick;
@@ -115,8 +115,8 @@ impl Backend for Redis {
         Arc::clone(&self.server.clock)
     }
 
-    fn probes(&self) -> Sending<'_, Result<Probes>> {
-        Sending::Done(Ok(Probes::one(self.server.clone())))
+    fn contacts(&self) -> Sending<'_, Result<Contacts>> {
+        Sending::Done(Ok(Contacts::one(self.server.clone())))
     }
 
     fn patience(&self) -> Duration {

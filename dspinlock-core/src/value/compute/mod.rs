@@ -4,6 +4,7 @@ use crate::engine::attempt::Door;
 use crate::engine::fallback::{UnlessLost, cancelled};
 use crate::engine::flight::FlightResult;
 use crate::engine::handle::LockHandle;
+use crate::engine::probe::Event;
 use crate::engine::scope::{Within, within};
 use crate::engine::spin::Distrust;
 use crate::engine::waits::{Caller, Run};
@@ -56,46 +57,59 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         Self { request, sharing, judge, unreadable: 0 }
     }
 
-    /// Returns the value, and runs `body` to compute it if no other caller has computed it or is computing it.
+    /// Returns the value, and runs `body` to compute it if no other caller has computed it or is computing it. An error in
+    /// place of the computation is for `on_error`.
     pub(crate) async fn run<B: Future<Output = S::Return>>(
-        mut self,
+        computation: Result<Self>,
         body: impl FnOnce(LockHandle) -> B,
         on_error: impl FnOnce(Error) -> S::Return,
     ) -> S::Return {
-        let mut decision = self.at_hand();
+        let mut computation = match computation {
+            Ok(computation) => computation,
+            Err(error) => return on_error(error),
+        };
+        let mut decision = computation.at_hand();
         if let Decision::Return(returned) = decision {
             return returned;
         }
-        let worker = self.request.core.worker.clone();
-        let caller = Caller::awaiting(self.request.core.address(), &self.request.spec);
-        let leader = loop {
-            decision = match decision {
-                Decision::Ask => {
-                    if let Some(stored) = self.request.small_hit(Door::Task).await {
-                        self.receive(FlightResult::Value(stored))
-                    } else {
-                        let asked = self.request.start(&caller).await;
-                        self.decide(asked)
-                    }
-                }
+        let request = &computation.request;
+        let worker = request.core.worker.clone();
+        let caller = Caller::awaiting(request.core.address(), &request.spec);
+        // The body waits at one await only, and runs at one: so the future has one place for what it is before it runs and then.
+        let (leader, handle) = loop {
+            match decision {
+                Decision::Ask => decision = computation.ask(&caller).await,
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
-                Decision::Lead(leader) => break leader,
+                Decision::RunUnlocked(handle) => break (None, handle),
+                Decision::Lead(leader) => {
+                    let handle = leader.guard().handle();
+                    break (Some(leader), handle);
+                }
             }
         };
-        let handle = leader.guard().handle();
+        handle.runs();
         // Without a lock there is none to lose.
-        let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
-        let body = inside(scope_of(&caller, &leader), || body(handle.clone()));
+        let on_lost = if handle.is_unlocked() { OnLost::Continue } else { computation.request.on_lost };
+        let scope = leader.as_ref().map_or_else(|| caller.unlocked(), |leader| scope_of(&caller, leader));
+        let body = inside(scope, || body(handle.clone()));
         let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
             return on_error(cancelled(&handle));
         };
         // The library's own thread does the rest.
         drop(caller);
-        let (request, sharing, computed) = self.compute_result(&returned);
+        let Some(leader) = leader else { return returned };
+        let (request, sharing, computed) = computation.compute_result(&returned);
         let stand_in = worker.finish(request.finish(leader, computed)).await;
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
+    }
+
+    async fn ask(&mut self, caller: &Arc<Caller>) -> Decision<S::Return> {
+        if let Some(stored) = self.request.small_hit(Door::Task).await {
+            return self.receive(FlightResult::Value(stored));
+        }
+        let asked = self.request.start(caller).await;
+        self.decide(asked)
     }
 
     /// [`run`](Self::run), blocking the calling thread.
@@ -122,11 +136,15 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                 }
                 Decision::Return(returned) => return returned,
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),
+                Decision::RunUnlocked(handle) => {
+                    handle.runs();
+                    return within(caller.unlocked(), || body(handle));
+                }
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
+        handle.runs();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
         let (request, sharing, computed) = self.compute_result(&returned);
@@ -156,7 +174,11 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             FlightResult::Done => {
                 let no_value =
                     || request.spec.error(ErrorKind::Misuse, "the key is COMPUTED without a value");
-                return self.sharing.done().map_or_else(|| Decision::Fail(no_value()), Decision::Return);
+                let done = self.sharing.done();
+                if done.is_some() {
+                    request.core.tell(&request.spec, Event::Served);
+                }
+                return done.map_or_else(|| Decision::Fail(no_value()), Decision::Return);
             }
         };
         let was_decoded = stored.payload.decoded().is_some();
@@ -169,6 +191,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
                     let record = &request.spec.names.record;
                     request.core.store.wakeups().weigh_copy(call, record, &stored.payload);
                 }
+                request.core.tell(&request.spec, Event::Served);
                 Decision::Return(returned)
             }
             Err(why) => {

@@ -9,7 +9,7 @@
 //! If even alone the slowest took longer than that, the machine was busy: then the result proves nothing, and the exit status
 //! is 2.
 
-use dspinlock::{Client, Error, MessagePack, dspinlock};
+use dspinlock::{Client, Error, dspinlock};
 use dspinlock_testkit::Server;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// How many times the 99th percentile alone the slowest may take beside hits.
 const TIMES: f64 = 3.0;
 
-#[dspinlock(client = client, key = name, cached(codec = MessagePack))]
+#[dspinlock(client = client, key = name, cached(codec = dspinlock::MessagePack))]
 async fn large(client: &Client, name: usize, bytes: usize) -> Result<String, Error> {
     Ok("x".repeat(bytes))
 }

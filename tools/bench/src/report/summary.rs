@@ -1,28 +1,30 @@
-//! The table in the README and the one of what was to be reached, both made from the JSON of a run.
+//! The tables in the README and on the page on speed, and the one of what was to be reached, made from the JSON of a run.
 
 mod lines;
 
 use crate::Fallible;
-use lines::{LINES, Line, Of, Target};
+use lines::{LINES, Line, Of, Shown, Target};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What stands between these in the README is written here.
+/// What stands between these in the README and on the page is written here.
 const BEGIN: &str = "<!-- Made by scripts/bench from docs/bench/figures.jsonl. -->\n";
 const END: &str = "<!-- The end of what scripts/bench makes. -->";
 
-/// Writes the tables for the figures in `dir`, into the README and into `dir/reached.md`.
-pub(crate) fn write(dir: &Path, readme: &Path) -> Fallible<()> {
+/// Writes the tables for the figures in `dir`, into the README, the page on speed and `dir/reached.md`.
+pub(crate) fn write(dir: &Path, readme: &Path, page: &Path) -> Fallible<()> {
     let run = Run::read(dir)?;
-    let text = std::fs::read_to_string(readme)?;
-    std::fs::write(readme, with_table(&text, &run.in_readme())?)?;
+    for (file, least) in [(readme, Shown::Readme), (page, Shown::Page)] {
+        let text = std::fs::read_to_string(file)?;
+        std::fs::write(file, with_table(&text, &run.table(least))?)?;
+    }
     Ok(std::fs::write(dir.join("reached.md"), run.reached())?)
 }
 
-fn with_table(readme: &str, table: &str) -> Fallible<String> {
-    let (before, rest) = readme.split_once(BEGIN).ok_or("the README has no place for the table")?;
-    let (_, after) = rest.split_once(END).ok_or("the README has no end of the table")?;
+fn with_table(text: &str, table: &str) -> Fallible<String> {
+    let (before, rest) = text.split_once(BEGIN).ok_or("there is no place for the table")?;
+    let (_, after) = rest.split_once(END).ok_or("the place for the table has no end")?;
     Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
 }
 
@@ -48,13 +50,13 @@ impl Run {
         self.objects.iter().find(is_it).map(Standing)
     }
 
-    fn in_readme(&self) -> String {
+    fn table(&self, least: Shown) -> String {
         let mut table = format!(
             "Measured on {}. In brackets: our figure divided by theirs.\n\n\
              | | dspinlock | plain commands, or by hand | best peer |\n| --- | --- | --- | --- |\n",
             self.place
         );
-        for line in LINES.iter().filter(|line| line.in_readme) {
+        for line in LINES.iter().filter(|line| line.shown >= least) {
             let ours = self.standing(line, line.lib);
             let figure = ours.map_or_else(|| "–".to_owned(), |ours| shown(ours.figure(line), line.unit));
             let [plain, peer] = self.others(line);
@@ -168,8 +170,10 @@ mod tests {
     #[test]
     fn the_tables_follow_the_figures() {
         let run = Run::read(&root().join("docs/bench")).unwrap();
-        let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-        assert!(readme == with_table(&readme, &run.in_readme()).unwrap(), "run scripts/bench --tables");
+        for (file, least) in [("README.md", Shown::Readme), ("docs/performance.md", Shown::Page)] {
+            let text = std::fs::read_to_string(root().join(file)).unwrap();
+            assert!(text == with_table(&text, &run.table(least)).unwrap(), "run scripts/bench --tables");
+        }
         let reached = std::fs::read_to_string(root().join("docs/bench/reached.md")).unwrap();
         assert!(reached == run.reached(), "run scripts/bench --tables");
     }
@@ -196,7 +200,7 @@ mod tests {
         let run = Run { place: "a machine".to_owned(), objects };
         let line = LINES.iter().find(|line| line.row == "uncontended_async" && !line.pinned).unwrap();
         let row = format!("| {} | 100 µs | 20.0 µs (5.00 ×) | rslock 25.0 µs (4.00 ×) |", line.label);
-        assert!(run.in_readme().contains(&row), "{}", run.in_readme());
+        assert!(run.table(Shown::Page).contains(&row), "{}", run.table(Shown::Page));
         let row = format!("| {} | 100 µs, 90.0 µs to 20.0 ms | 20.0 µs (5.00 ×) |", line.label);
         assert!(run.reached().contains(&row), "{}", run.reached());
         assert!(run.reached().contains("**no**"));

@@ -18,11 +18,11 @@ mod router;
 mod slots;
 mod trip;
 
+use super::contact::Contacts;
 use super::dial::Dialer;
 use super::link::Limits;
 use super::one::{Redis, SMALL};
 use super::own::Own;
-use super::probe::Probes;
 use super::server::Server;
 use crate::error::Result;
 use crate::format::scheme::Names;
@@ -53,6 +53,8 @@ pub(crate) struct Origin {
     pub(crate) worker: Worker,
     /// Never shown, although a refusal of a node may repeat it.
     pub(crate) secret: Option<String>,
+    /// Where the addresses came from, as a server shows it.
+    pub(crate) given_in: &'static str,
     pub(crate) wakeups: Wakeups,
 }
 
@@ -65,14 +67,14 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(origin: Origin) -> Self {
-        let Origin { seeds, dialer, limits, tracks, worker, secret, wakeups } = origin;
+        let Origin { seeds, dialer, limits, tracks, worker, secret, given_in, wakeups } = origin;
         let make = {
             let (worker, wakeups) = (worker.clone(), wakeups.clone());
             move |address: &Host| {
                 let own = Own::new(dialer(address)?, limits, tracks, &worker, wakeups.clone());
                 let name = format!("redis at {address}");
-                let server =
-                    Server::new(own, worker.clone(), limits, &name, secret.as_deref(), wakeups.clone());
+                let (worker, secret) = (worker.clone(), secret.as_deref());
+                let server = Server::new(own, worker, limits, &name, given_in, secret, wakeups.clone());
                 Ok(Redis::new(server))
             }
         };
@@ -168,11 +170,11 @@ impl Backend for Cluster {
         self.router.map.nodes.owner(names.hash_slot).map_or(0, |node| Arc::as_ptr(&node).addr())
     }
 
-    fn probes(&self) -> Sending<'_, Result<Probes>> {
+    fn contacts(&self) -> Sending<'_, Result<Contacts>> {
         Sending::Waiting(Box::pin(async move {
             // Tools are used while slots move and nodes fail: what was known before does not count.
             self.router.map.load().await?;
-            Ok(self.router.map.nodes.probes())
+            Ok(self.router.map.nodes.contacts())
         }))
     }
 

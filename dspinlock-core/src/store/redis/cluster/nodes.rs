@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::format::scheme::slot::{SLOTS, slot};
 use crate::host::Host;
 use crate::store::Wakeups;
+use crate::store::redis::contact::Contacts;
 use crate::store::redis::one::Redis;
-use crate::store::redis::probe::Probes;
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -68,9 +68,9 @@ impl Nodes {
     }
 
     /// The primaries that have slots, by their addresses, for tools that look at them.
-    pub(super) fn probes(&self) -> Probes {
+    pub(super) fn contacts(&self) -> Contacts {
         let owners = lock(&self.map).owners.clone();
-        Probes::of_slots(owners.iter().map(|owner| owner.as_ref().map(|node| &node.redis.server)))
+        Contacts::of_slots(owners.iter().map(|owner| owner.as_ref().map(|node| &node.redis.server)))
     }
 
     /// The node at an address, made if it is not known.
@@ -172,6 +172,7 @@ mod tests {
                 worker.clone(),
                 limits,
                 &address.to_string(),
+                "",
                 None,
                 Wakeups::default(),
             )

@@ -7,35 +7,35 @@ use redis::{Cmd, RedisError, Value};
 
 /// The servers of a store.
 #[derive(Default)]
-pub(crate) struct Probes {
-    pub(crate) all: Vec<Probe>,
+pub(crate) struct Contacts {
+    pub(crate) all: Vec<Contact>,
     /// In a cluster, the index of the primary of each slot.
     owners: Vec<Option<usize>>,
 }
 
-impl Probes {
+impl Contacts {
     pub(super) fn one(server: Server) -> Self {
-        Self { all: vec![Probe(server)], owners: Vec::new() }
+        Self { all: vec![Contact(server)], owners: Vec::new() }
     }
 
     /// The servers of a cluster, by the primary of each slot.
     pub(super) fn of_slots<'a>(slots: impl Iterator<Item = Option<&'a Server>>) -> Self {
-        let mut probes = Self::default();
+        let mut contacts = Self::default();
         for owner in slots {
             let at = owner.map(|server| {
-                let known = probes.all.iter().position(|probe| probe.0.name() == server.name());
+                let known = contacts.all.iter().position(|contact| contact.0.name() == server.name());
                 known.unwrap_or_else(|| {
-                    probes.all.push(Probe(server.clone()));
-                    probes.all.len() - 1
+                    contacts.all.push(Contact(server.clone()));
+                    contacts.all.len() - 1
                 })
             });
-            probes.owners.push(at);
+            contacts.owners.push(at);
         }
-        probes
+        contacts
     }
 
     /// The server that has this slot.
-    pub(crate) fn owner(&self, slot: u16) -> Option<&Probe> {
+    pub(crate) fn owner(&self, slot: u16) -> Option<&Contact> {
         if self.owners.is_empty() {
             return self.all.first();
         }
@@ -45,9 +45,9 @@ impl Probes {
 
 /// One server.
 #[derive(Clone)]
-pub(crate) struct Probe(Server);
+pub(crate) struct Contact(Server);
 
-impl Probe {
+impl Contact {
     /// The address, as people may see it.
     pub(crate) fn name(&self) -> &str {
         self.0.name()
@@ -99,19 +99,19 @@ mod tests {
         let limits =
             Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::ZERO, pool_size: 0 };
         let worker = Worker::get().unwrap();
-        Server::new(Answers { is_current: true }, worker, limits, name, None, Wakeups::default())
+        Server::new(Answers { is_current: true }, worker, limits, name, "", None, Wakeups::default())
     }
 
     #[test]
     fn a_slot_leads_to_its_primary() {
         let (a, b) = (server("a"), server("b"));
-        let probes = Probes::of_slots([Some(&a), None, Some(&b), Some(&a)].into_iter());
-        let owner = |slot| probes.owner(slot).map(Probe::name);
+        let contacts = Contacts::of_slots([Some(&a), None, Some(&b), Some(&a)].into_iter());
+        let owner = |slot| contacts.owner(slot).map(Contact::name);
         assert_eq!(
             [owner(0), owner(1), owner(2), owner(3), owner(4)],
             [Some("a"), None, Some("b"), Some("a"), None]
         );
-        assert_eq!(probes.all.len(), 2);
-        assert_eq!(Probes::one(a).owner(16_383).map(Probe::name), Some("a"), "one server has all");
+        assert_eq!(contacts.all.len(), 2);
+        assert_eq!(Contacts::one(a).owner(16_383).map(Contact::name), Some("a"), "one server has all");
     }
 }

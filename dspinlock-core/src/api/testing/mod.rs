@@ -1,12 +1,24 @@
-//! Runs a test with a client of its own. Tests of annotated functions then need no server, and do not share locks.
+//! Tests of your code, without a server.
+//!
+//! [`scope`] runs code with a client of its own in place of the global one, so that tests of annotated functions need no server
+//! and do not meet. A [`Sandbox`] makes such clients: its clock can be moved, it fails on demand, and it tells how often a body
+//! ran.
 //!
 //! ```
-//! use dspinlock::{Client, DSpinlock, testing};
+//! use dspinlock::testing::{Sandbox, scope};
+//! use dspinlock::dspinlock;
 //!
-//! testing::scope(&Client::memory(), || {
-//!     let guard = DSpinlock::new("example").acquire_blocking()?;
-//!     guard.release_blocking()
+//! #[dspinlock(key = order, once)]
+//! fn ship(order: u64) -> Result<(), dspinlock::Error> {
+//!     Ok(())
+//! }
+//!
+//! let sandbox = Sandbox::new();
+//! scope(sandbox.client(), || -> Result<(), dspinlock::Error> {
+//!     ship(17)?;
+//!     ship(17)
 //! })?;
+//! sandbox.assert_ran_once("ship");
 //! # Ok::<(), dspinlock::Error>(())
 //! ```
 //!
@@ -29,25 +41,23 @@
 //! # .map_err(|error: dspinlock::Error| error.to_string()).unwrap();
 //! ```
 //!
-//! A thread or task without the scope never reaches a server silently. From the first scope on, a call outside of all
+//! A thread or task without the scope never reaches a server silently. From the first scope or sandbox on, a call outside of all
 //! scopes that names no client is refused with the kind [`Misuse`](crate::ErrorKind::Misuse), instead of making a
 //! client from the environment. After an [`init`](crate::init) it uses that client, and the first such call is logged
 //! as a warning.
+
+mod history;
+mod opened;
+mod sandbox;
+
+pub(crate) use opened::opened;
+pub use sandbox::{Fault, Sandbox};
 
 use crate::api::client::Client;
 use crate::engine::scope::{Scope, Stack, Within, within};
 use std::cell::RefCell;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::LocalKey;
-
-/// Whether a scope was ever opened in this process. Never reset, since what a test starts may outlive it.
-static OPENED: AtomicBool = AtomicBool::new(false);
-
-/// Whether a call outside of all scopes may have lost its scope.
-pub(crate) fn opened() -> bool {
-    OPENED.load(Ordering::Relaxed)
-}
 
 /// Calls that name no client use this one.
 impl Scope for Client {
@@ -73,7 +83,7 @@ pub(crate) fn with_client<R, F: FnOnce(&Client) -> R>(look: F) -> Result<R, F> {
 }
 
 fn scope_of(client: &Client) -> Client {
-    OPENED.store(true, Ordering::Relaxed);
+    opened::note();
     client.clone()
 }
 
@@ -82,9 +92,19 @@ fn scope_of(client: &Client) -> Client {
 /// Threads that `body` starts do not inherit the scope: see [`carry`].
 ///
 /// ```
-/// # use dspinlock::{Client, current_client, testing};
-/// let is_memory = testing::scope(&Client::memory(), || current_client().map(|client| client.is_memory()))?;
-/// assert!(is_memory);
+/// use dspinlock::{Client, current_client, dspinlock, testing};
+///
+/// #[dspinlock(key = n, once)]
+/// fn double(n: u64) -> Result<Option<u64>, dspinlock::Error> {
+///     Ok(Some(2 * n))
+/// }
+///
+/// testing::scope(&Client::memory(), || {
+///     assert!(current_client()?.is_memory());
+///     assert_eq!(double(4)?, Some(8));
+///     assert_eq!(double(4)?, None);
+///     Ok::<(), dspinlock::Error>(())
+/// })?;
 /// # Ok::<(), dspinlock::Error>(())
 /// ```
 pub fn scope<R>(client: &Client, body: impl FnOnce() -> R) -> R {
