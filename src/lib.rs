@@ -23,9 +23,11 @@
 //! | annotate a function | [`#[dspinlock]`](macro@dspinlock), and a [page for each argument](guide::arguments) |
 //! | lock in code | [`Client::lock`], [`DSpinlock`], [`Guard`] |
 //! | choose the server: TLS, sockets, Sentinel, Cluster | [connecting](guide::connecting), [`Client`], [`Config`], [`init`] |
+//! | fail at the start if the server is not there | [`Client::ping`], [`Client::ping_blocking`]: [`Client::connect`] and [`init`] connect to nothing |
+//! | connect over a unix socket | `redis+unix:///run/redis.sock`, in [`Client::connect`] or `DSPINLOCK_URL` |
 //! | bring a connection | [`redis_1`] |
-//! | end a process | [`shutdown`] |
-//! | react to an error, answer with an HTTP status | [`ErrorKind`] |
+//! | end a process | [`shutdown`], [`Client::shutdown`] |
+//! | react to an error, answer with an HTTP status | [`Error`], [`ErrorKind`] |
 //! | lock your own types | [`LockKey`] and its derive |
 //! | test annotated functions without a server | [`testing`], [`Client::memory`] |
 //! | read or forget a cached value | [`CachedEntry`] |

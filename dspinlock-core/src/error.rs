@@ -9,6 +9,48 @@ use std::time::Duration;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong. Each kind calls for a different reaction; [`Error`] has an example.
+///
+/// # As a status of HTTP
+///
+/// | kind | status | why |
+/// | --- | --- | --- |
+/// | [`Contended`](Self::Contended) | 409, or 429 or 503 with `Retry-After` | somebody else works on it; the same request may succeed later |
+/// | [`KeyExists`](Self::KeyExists) | 409 | it is under way, or was done: a webhook that comes twice may get 200 |
+/// | [`Lost`](Self::Lost) | 500 | the work was done in part, perhaps beside another holder |
+/// | [`NotOwner`](Self::NotOwner) | 500 | somebody else holds the lock that was to be released |
+/// | [`LeaderFailed`](Self::LeaderFailed) | 502 | the computation failed in another request |
+/// | [`Backend`](Self::Backend) | 503 with `Retry-After`; 500 if it is not [retryable](Error::is_retryable) | the server is out of reach, or refuses this process |
+/// | [`Closed`](Self::Closed) | 503 | this process is about to end; another instance takes the next request |
+/// | [`Foreign`](Self::Foreign), [`Config`](Self::Config), [`Misuse`](Self::Misuse) | 500 | the program or its configuration has to change |
+///
+/// An error's text names keys, hosts and functions, so it is for the log and not for the body of a reply.
+///
+/// ```
+/// use dspinlock::{Error, ErrorKind};
+///
+/// fn status(error: &Error) -> u16 {
+///     match error.kind() {
+///         ErrorKind::Contended | ErrorKind::KeyExists => 409,
+///         ErrorKind::LeaderFailed => 502,
+///         ErrorKind::Backend if error.is_retryable() => 503,
+///         ErrorKind::Closed => 503,
+///         _ => 500,
+///     }
+/// }
+///
+/// # use dspinlock::{Client, Config};
+/// # use std::time::Duration;
+/// let client = Client::memory();
+/// let _held = client.lock("report").acquire_blocking()?;
+/// let error = client.lock("report").wait(Duration::ZERO).acquire_blocking().unwrap_err();
+/// assert_eq!(status(&error), 409);
+/// # let error = client.lock("report").fail_if_key_exists(true).acquire_blocking().unwrap_err();
+/// # assert_eq!(status(&error), 409);
+/// assert_eq!(status(&Client::connect("http://localhost").unwrap_err()), 500);
+/// client.shutdown_blocking(Duration::from_secs(1))?;
+/// assert_eq!(status(&client.lock("report").acquire_blocking().unwrap_err()), 503);
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -60,9 +102,18 @@ impl fmt::Display for ErrorKind {
 
 /// An error of the lock. [`kind`](Self::kind) says how to react.
 ///
-/// It names the key, in at most 64 characters, and the cause. It never holds a password. An error of the system or the
+/// Its text is one line: the annotated function and the key, in at most 64 characters; the server, and where its address came from;
+/// the cause, and what to change. It never holds a password. An error of the system or the
 /// server is its [`source`](std::error::Error::source), for a failed connection a [`std::io::Error`]; the message
 /// already has its text. An `Error` is one pointer wide.
+///
+/// | text | what it is |
+/// | --- | --- |
+/// | `shop::report::rebuild (key 17): …` | a call of an annotated function |
+/// | `lock "example": …` | a lock in code, as by [`Client::lock`](crate::Client::lock) |
+/// | `redis at 127.0.0.1:6379/0 (from DSPINLOCK_URL): …` | the server, without a key: as by [`Client::ping`](crate::Client::ping) |
+///
+/// [`ErrorKind`] has a table of HTTP statuses.
 ///
 /// ```
 /// use dspinlock::{Client, ErrorKind};
@@ -83,6 +134,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
+    function: Option<&'static str>,
     key: Option<String>,
     record_key: Option<String>,
     holder: Option<String>,
@@ -101,7 +153,8 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: in_one_line(message.into()),
+            function: None,
             key: None,
             record_key: None,
             holder: None,
@@ -114,7 +167,7 @@ impl Error {
         }))
     }
 
-    /// The same error for another caller, without the first one's key and effort.
+    /// The same error for another caller, without the first one's function, key and effort.
     pub(crate) fn again(&self) -> Self {
         let mut again = Self::new(self.kind(), &*self.0.message);
         (again.0.lasts, again.0.passes) = (self.0.lasts, self.0.passes);
@@ -172,6 +225,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_function(mut self, function: Option<&'static str>) -> Self {
+        self.0.function = function;
+        self
+    }
+
     pub(crate) fn with_key(mut self, key: impl fmt::Display) -> Self {
         self.0.key = Some(key.to_string());
         self
@@ -196,6 +254,32 @@ impl Error {
     /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Returns the annotated function that was called, by its module path and name, such as `shop::report::rebuild`; `None` for
+    /// a lock in code. It is fit for the label of a metric: there are only as many as there are functions.
+    ///
+    /// ```
+    /// use dspinlock::{Client, Error, ErrorKind, dspinlock};
+    ///
+    /// mod report {
+    ///     # use dspinlock::{Client, Error, dspinlock};
+    ///     #[dspinlock(key = number, client = client, skip)]
+    ///     pub fn rebuild(client: &Client, number: u64) -> Result<(), Error> {
+    ///         println!("rebuilding report {number}");
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let client = Client::memory();
+    /// client.shutdown_blocking(std::time::Duration::from_secs(1))?;
+    /// let error = report::rebuild(&client, 17).unwrap_err();
+    /// assert!(error.function().is_some_and(|function| function.ends_with("report::rebuild")));
+    /// assert!(error.to_string().contains("report::rebuild (key 17): the client was shut down"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn function(&self) -> Option<&'static str> {
+        self.0.function
     }
 
     /// Returns the key that the caller locked, as text of at most 64 characters; `None` if no key was involved.
@@ -236,12 +320,24 @@ impl Error {
     }
 }
 
+/// The text without line breaks, and without whatever else would spoil a line of a log.
+pub(crate) fn in_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let words = text.split(|c: char| c.is_control() || c == ' ').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.key {
-            Some(key) => write!(f, "lock {key}: {}", self.0.message)?,
-            None => f.write_str(&self.0.message)?,
+        match (self.0.function, &self.0.key) {
+            (Some(function), Some(key)) => write!(f, "{function} (key {key}): ")?,
+            (Some(function), None) => write!(f, "{function}: ")?,
+            (None, Some(key)) => write!(f, "lock {key}: ")?,
+            (None, None) => {}
         }
+        f.write_str(&self.0.message)?;
         if let Some(holder) = &self.0.holder {
             write!(f, " (holder: {holder})")?;
         }
@@ -254,6 +350,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
+            .field("function", &self.0.function)
             .field("key", &self.0.key)
             .field("record_key", &self.0.record_key)
             .field("holder", &self.0.holder)
@@ -299,6 +396,24 @@ mod tests {
         goes_anywhere::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
         assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn the_text_is_one_line_that_names_function_and_key() {
+        let error =
+            || Error::new(ErrorKind::Backend, "Parse error at 1\nUnexpected `84`\r\n\n  Unexpected `72`\n");
+        let what = "Parse error at 1 Unexpected `84` Unexpected `72`";
+        assert_eq!(error().to_string(), what);
+        assert_eq!(error().with_key(17).to_string(), format!("lock 17: {what}"));
+        let called = error().with_function(Some("report::rebuild"));
+        assert_eq!(called.to_string(), format!("report::rebuild: {what}"));
+        let called = called.with_key(17);
+        assert_eq!(called.to_string(), format!("report::rebuild (key 17): {what}"));
+        assert_eq!(called.function(), Some("report::rebuild"));
+        assert!(format!("{called:?}").contains("function: Some(\"report::rebuild\")"));
+        let of_another = called.again();
+        assert_eq!((of_another.function(), of_another.key()), (None, None));
+        assert_eq!(Error::new(ErrorKind::Backend, "two  blanks").to_string(), "two  blanks");
     }
 
     #[test]

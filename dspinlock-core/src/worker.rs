@@ -220,5 +220,8 @@ fn forked() -> Error {
 }
 
 fn died() -> Error {
-    Error::new(ErrorKind::Backend, "a task of the library's own thread ended by a panic")
+    Error::new(
+        ErrorKind::Backend,
+        "a task of the library's own thread ended by a panic; its message is in the standard error of this process",
+    )
 }

@@ -1,6 +1,6 @@
 //! The client: where locks stand, and the defaults of the locks made on it.
 
-use crate::api::config::Config;
+use crate::api::config::{Config, Origin};
 use crate::api::server;
 use crate::engine::core::Core;
 use crate::error::{ErrorKind, Result};
@@ -12,8 +12,20 @@ use std::sync::Arc;
 
 /// A server that locks stand on, Redis or Valkey, or the embedded store of this process; and the defaults of its locks.
 ///
-/// Cloning is cheap, and clones share their connections. Making a client connects to nothing: the first lock or
-/// [`ping`](Self::ping) does.
+/// Making a client connects to nothing, so it succeeds without a server: the first lock or [`ping`](Self::ping) connects. A program
+/// that is to fail at its start, and not at its first lock, [pings](Self::ping_blocking) after it has made the client.
+///
+/// | to | write |
+/// | --- | --- |
+/// | connect to a server | `Client::connect("redis://host:6379/0")`; `rediss://` for TLS |
+/// | connect over a unix socket | `Client::connect("redis+unix:///run/redis.sock")` |
+/// | connect to sentinels or a cluster | `redis-sentinel://host,host/NAME`, `redis-cluster://host,host`; see [`Config::from_url`] |
+/// | take the address from the environment | [`Client::from_env`] |
+/// | do without a server | [`Client::memory`] |
+/// | fail early if the server is not there | [`ping`](Self::ping), [`ping_blocking`](Self::ping_blocking) |
+/// | give back all locks when the process ends | [`shutdown`](Self::shutdown), [`shutdown_blocking`](Self::shutdown_blocking) |
+///
+/// Cloning is cheap, and clones share their connections.
 ///
 /// Async callers send their requests themselves, over connections that their own Tokio runtime drives and takes with it
 /// when it ends. Blocking callers use pooled connections. Whatever outlives a caller has connections on the library's own
@@ -51,15 +63,30 @@ impl Client {
         }
     }
 
-    /// Makes a client of the server at `url`: `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS,
-    /// `redis+unix:///path`, `memory://`, or another one of [`Config::from_url`].
+    /// Makes a client of the server at `url`, and connects to nothing yet: the first use connects. To fail early, ask for a
+    /// sign of life by [`ping`](Self::ping) or [`ping_blocking`](Self::ping_blocking):
     ///
-    /// It connects when it is first used.
+    /// ```no_run
+    /// # fn main() -> Result<(), dspinlock::Error> {
+    /// use dspinlock::Client;
+    ///
+    /// let client = Client::connect("redis://redis.internal:6379/0")?;
+    /// client.ping_blocking()?; // in an async program: `client.ping().await?`
+    /// dspinlock::init(client)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The URL is `redis://[user[:password]@]host[:port][/db]`, `rediss://…` for TLS, `redis+unix:///path` for a unix socket,
+    /// `memory://`, or another one of [`Config::from_url`].
+    ///
+    /// With TLS, the certificates of CAs, those of the system or the file of `tls_ca`, and the process's own certificate and key are
+    /// read here, on the calling thread: some milliseconds of blocking work. In an async program, make the client before the
+    /// requests come, or within `spawn_blocking`. Without TLS no file is read.
     ///
     /// # Errors
     ///
-    /// `Config` for a URL that can't be used; `Backend` if the system refuses a thread. A server that is not there is
-    /// an error of the first use.
+    /// `Config` for a URL that can't be used, and for certificates that can't be read; `Backend` if the system refuses a thread. A
+    /// server that is not there, or that refuses the password, is an error of the first use, not of this call.
     ///
     /// ```
     /// # use dspinlock::{Client, ErrorKind};
@@ -68,11 +95,11 @@ impl Client {
     /// # Ok::<(), dspinlock::Error>(())
     /// ```
     pub fn connect(url: &str) -> Result<Self> {
-        Self::from_config(&Config::from_url(url)?)
+        Self::from_config(&Config::from_url(url)?.coming_from(Origin::Connect))
     }
 
     /// Makes a client of the environment: the URL in `DSPINLOCK_URL`, without it `redis://127.0.0.1:6379/0`, and the variables
-    /// that [`Config::from_env`] lists.
+    /// that [`Config::from_env`] lists. As [`connect`](Self::connect), it connects to nothing yet.
     ///
     /// # Errors
     ///
@@ -84,7 +111,19 @@ impl Client {
         })
     }
 
-    /// Makes a client of the server that `config` describes.
+    /// Makes a client of the server that `config` describes, and connects to nothing yet: the first use connects. To fail early, use
+    /// [`ping`](Self::ping) or [`ping_blocking`](Self::ping_blocking):
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), dspinlock::Error> {
+    /// use dspinlock::{Client, Config};
+    ///
+    /// let client = Client::from_config(&Config::new().with_host("redis.internal").with_db(2))?;
+    /// client.ping().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// With TLS, files are read here, on the calling thread; see [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -202,17 +241,38 @@ impl Client {
         self.core.store.is_memory()
     }
 
-    /// Asks the server for a reply, as a readiness probe does. Dropping the future leaves nothing behind.
+    /// Asks the server for a reply: at the start of a program, to fail early, and in a readiness probe. Dropping the future leaves
+    /// nothing behind.
+    ///
+    /// It shows that the server is there and takes the credentials. Whether the user may run the scripts of locks, the first lock
+    /// shows.
     ///
     /// # Errors
     ///
-    /// `Backend`, with the cause, if there is no reply in time.
+    /// `Backend`, with the cause, if there is no reply in time, or if the server refuses the password or the database; `Config` for a
+    /// port that is no server's, or certificates that do not match.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), dspinlock::Error> {
+    /// # let client = dspinlock::Client::memory();
+    /// if let Err(error) = client.ping().await {
+    ///     eprintln!("no locks: {error}");
+    ///     std::process::exit(1);
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn ping(&self) -> Result<()> {
         let core = Arc::clone(&self.core);
         self.core.worker.attend(async move { core.store.call(&Ping).await }).await
     }
 
     /// [`ping`](Self::ping), blocking the calling thread.
+    ///
+    /// ```
+    /// # let client = dspinlock::Client::memory();
+    /// client.ping_blocking()?;
+    /// # Ok::<(), dspinlock::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

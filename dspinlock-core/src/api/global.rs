@@ -19,6 +19,18 @@ struct Global {
 ///
 /// Call it once, at the start of `main`. Without it, the first use makes a client by [`Client::from_env`].
 ///
+/// It connects to nothing. To fail at the start if the server is not there, ping first:
+///
+/// ```no_run
+/// # fn main() -> Result<(), dspinlock::Error> {
+/// let client = dspinlock::Client::from_env()?;
+/// client.ping_blocking()?; // in an async program: `client.ping().await?`
+/// dspinlock::init(client)?;
+/// # Ok(()) }
+/// ```
+///
+/// At the end of `main`, [`shutdown`] gives back what is held.
+///
 /// ```
 /// use dspinlock::{Client, DSpinlock, ErrorKind};
 ///

@@ -21,6 +21,9 @@ const LIMITS: Limits = Limits {
     pool_size: 16,
 };
 
+/// Where the address of a client came from.
+const ORIGIN: &str = " (from `redis_1::from_client`)";
+
 /// Makes a client that opens its connections by `client`, with the address, credentials and settings of that, and with
 /// the limits of [`Config::new`](crate::Config::new).
 ///
@@ -48,7 +51,7 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
     let own = Own::new(Dialer::new(client).map_err(|_| unusable())?, LIMITS, true, &worker, wakeups.clone());
-    let store = store(own, worker.clone(), LIMITS, &place, secret.as_deref(), wakeups);
+    let store = store(own, worker.clone(), LIMITS, &place, ORIGIN, secret.as_deref(), wakeups);
     Ok(Client::on(store, worker))
 }
 
@@ -108,5 +111,5 @@ where
 /// A client on connections that push no changes.
 fn on(link: impl Link, name: &str) -> Result<Client> {
     let worker = Worker::get()?;
-    Ok(Client::on(store(link, worker.clone(), LIMITS, name, None, Wakeups::default()), worker))
+    Ok(Client::on(store(link, worker.clone(), LIMITS, name, "", None, Wakeups::default()), worker))
 }

@@ -25,9 +25,18 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
     let tls = config.uses_tls().then(|| redis::Tls::new(|| tls_parts(&config.tls))).transpose()?;
     if let Address::Cluster(hosts) = &config.address {
         let seeds = hosts.clone();
-        let (worker, secret) = (worker.clone(), config.password.clone());
+        let (worker, secret, given_in) = (worker.clone(), config.password.clone(), config.origin.shown());
         let dialer = Box::new(dialer_of_nodes(config, tls)?);
-        return Ok(redis::cluster(Origin { seeds, dialer, limits, tracks, worker, secret, wakeups }));
+        return Ok(redis::cluster(Origin {
+            seeds,
+            dialer,
+            limits,
+            tracks,
+            worker,
+            secret,
+            given_in,
+            wakeups,
+        }));
     }
     let info = connection_info(config)?;
     let (place, dialer) = if let Address::Sentinel(sentinel) = &config.address {
@@ -40,7 +49,15 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
         (format!("redis at {}/{}", info.addr(), config.db), dialer(info, tls)?)
     };
     let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
-    Ok(redis::store(own, worker.clone(), limits, &place, config.password.as_deref(), wakeups))
+    Ok(redis::store(
+        own,
+        worker.clone(),
+        limits,
+        &place,
+        config.origin.shown(),
+        config.password.as_deref(),
+        wakeups,
+    ))
 }
 
 /// How to connect to the sentinels, and by them to the primary.
@@ -152,7 +169,7 @@ fn tls_parts(tls: &Tls) -> Result<TlsParts> {
 }
 
 pub(super) fn unusable() -> Error {
-    refused("the address of the server can't be used")
+    refused("the address of the server can't be used; write a host and a port, as in `redis://host:6379/0`")
 }
 
 fn refused(message: &str) -> Error {

@@ -199,6 +199,11 @@ impl Call {
 
     /// Makes the attempt at the lock.
     pub(super) fn attempt(self) -> Result<(Attempt, Resolved)> {
+        let site = self.site;
+        self.make_attempt().map_err(|error| error.with_function(Some(site.path())))
+    }
+
+    fn make_attempt(self) -> Result<(Attempt, Resolved)> {
         let client = self.client_in_use()?;
         let lock = self.on(&client, self.spec(&client)?);
         let (core, spec) = (Arc::clone(&lock.core), Arc::clone(&lock.spec));
@@ -209,6 +214,11 @@ impl Call {
 
     /// Makes the request for a value.
     pub(super) fn request(self, sharing: &impl Sharing) -> Result<CacheRequest> {
+        let site = self.site;
+        self.make_request(sharing).map_err(|error| error.with_function(Some(site.path())))
+    }
+
+    fn make_request(self, sharing: &impl Sharing) -> Result<CacheRequest> {
         let client = self.client_in_use()?;
         let label = self.label(sharing)?;
         let lock = self.on(&client, self.spec(&client)?);
@@ -224,6 +234,11 @@ impl Call {
     ///
     /// `Config` or `Misuse`, as the call itself would return.
     pub fn entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
+        let site = self.site;
+        self.make_entry(sharing).map_err(|error| error.with_function(Some(site.path())))
+    }
+
+    fn make_entry<S: Sharing>(self, sharing: S) -> Result<CachedEntry<S::Return>> {
         let label = self.label(&sharing)?;
         let client = self.client_in_use()?;
         let spec = self.spec(&client)?;

@@ -71,5 +71,5 @@ impl<F: Future> Future for UnlessLost<F> {
 
 /// The error of a caller whose body was cancelled.
 pub(crate) fn cancelled(lock: &LockHandle) -> Error {
-    lock.loss("was lost while the body ran, which was cancelled (`on_lost = \"cancel\"`)")
+    lock.loss("lost while the body ran, which was cancelled (`on_lost = \"cancel\"`)")
 }

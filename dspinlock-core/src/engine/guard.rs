@@ -223,7 +223,7 @@ impl Guard {
             return Ok(());
         }
         if self.grant().is_revoked() {
-            return Err(self.handle.loss("was given back when the client was shut down"));
+            return Err(self.handle.loss("given back when the client was shut down"));
         }
         // If it is over, another guard has given it back, or it went to the next caller.
         if self.grant().is_over() { Ok(()) } else { self.ensure_held() }

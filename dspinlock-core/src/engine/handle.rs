@@ -100,7 +100,7 @@ impl LockHandle {
             return Ok(());
         }
         let what = "is not held: the body runs without the lock";
-        Err(self.loss(if self.is_unlocked() { what } else { "is not held any more" }))
+        Err(self.loss(if self.is_unlocked() { what } else { "not held any more" }))
     }
 
     /// Waits until the lock is no longer known to be held.

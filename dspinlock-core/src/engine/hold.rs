@@ -245,7 +245,13 @@ impl Hold {
         let (spec, turn) = (&self.grant.spec, &self.grant.turn);
         self.core.queues.wake_first(&spec.names.record, others, Tick::now() - turn.granted);
         match reply {
-            Ok(Released::Done { .. } | Released::AlreadyComputed) => Ok(()),
+            Ok(Released::Done { .. } | Released::AlreadyComputed) => {
+                tracing::debug!(
+                    target: "dspinlock", key = %spec.key, function = spec.function, held = ?(Tick::now() - turn.granted),
+                    "given back"
+                );
+                Ok(())
+            }
             Ok(Released::Unknown) => {
                 tracing::debug!(target: "dspinlock", key = %spec.key, "the reply to a release was lost; the key is free");
                 Ok(())
@@ -256,7 +262,7 @@ impl Hold {
             }
             Ok(Released::Gone) => Err(spec.error(
                 ErrorKind::Lost,
-                "was lost before it was released: its lease ran out or its key was removed",
+                "lost before it was released: its lease ran out, or its key was removed",
             )),
             Ok(Released::Held(raw)) => Err(not_ours(spec, &raw)),
             Ok(Released::WrongType(kind)) => Err(spec.foreign(&format!("a {kind}"))),
@@ -286,9 +292,9 @@ impl Drop for UnderWay {
 fn not_ours(spec: &Spec, raw: &[u8]) -> Error {
     let (kind, what, record) = match Record::parse(raw, &spec.names.separator) {
         Ok(record) if record.state == State::Blocked => {
-            (ErrorKind::NotOwner, "can't be released, somebody else holds it", record)
+            (ErrorKind::NotOwner, "not released, since somebody else holds it", record)
         }
-        Ok(record) => (ErrorKind::Lost, "was lost: another turn has come and gone in between", record),
+        Ok(record) => (ErrorKind::Lost, "lost: another turn has come and gone in between", record),
         Err(why) => return spec.foreign(&describe(raw, &why)),
     };
     spec.error(kind, what).with_holder(Some(record.holder()))

@@ -6,6 +6,7 @@
 use crate::clock::Tick;
 use crate::engine::grant::Grant;
 use crate::engine::queue::Queues;
+use crate::error::Error;
 use crate::store::{Renew, RenewOne, Store};
 use crate::sync::lock;
 use crate::worker::Worker;
@@ -29,6 +30,8 @@ struct Inner {
     worker: Worker,
     queues: Queues,
     schedule: Mutex<Schedule>,
+    /// Since when each server, by its [place](Store::place), has failed to renew.
+    failing: Mutex<HashMap<usize, Tick>>,
     /// Notified when a grant is due before the task would wake up.
     sooner: Notify,
 }
@@ -59,7 +62,7 @@ fn address(grant: &Arc<Grant>) -> usize {
 impl Renewer {
     pub(crate) fn new(store: Arc<Store>, worker: Worker, queues: Queues) -> Self {
         let (schedule, sooner) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { store, worker, queues, schedule, sooner }))
+        Self(Arc::new(Inner { store, worker, queues, schedule, failing: Mutex::default(), sooner }))
     }
 
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
@@ -191,11 +194,11 @@ impl Renewer {
     /// Lets a lease at its cap run out. `rest` of it is left.
     fn let_run_out(&self, grant: &Arc<Grant>, rest: Duration, now: Tick) {
         if rest.is_zero() {
-            self.lose(grant);
+            self.lose(grant, "its `max_block` is over");
             return;
         }
         tracing::warn!(
-            target: "dspinlock", key = %grant.spec.key, max_block = ?grant.spec.options.max_block, ?rest,
+            target: "dspinlock", key = %grant.spec.key, function = grant.spec.function, max_block = ?grant.spec.options.max_block, ?rest,
             "`max_block` is near: the lease is not renewed any more"
         );
         // It stays in the schedule, so that a shutdown finds it, and is lost when it is due.
@@ -207,18 +210,24 @@ impl Renewer {
         let request = Renew(asked.iter().filter_map(|&(grant, life)| renewal(grant, life)).collect());
         match self.0.store.call(&request).await {
             Ok(renewed) => {
+                self.note_success(asked);
                 for (&(grant, life), renewed) in asked.iter().zip(renewed) {
                     match renewed {
                         Some(renewed) => {
                             let in_time = renewed && grant.renewed(life, sent);
-                            self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()));
+                            let why = if renewed {
+                                "the reply to its renewal came when its lease was over"
+                            } else {
+                                "its record is gone or another's"
+                            };
+                            self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()), why);
                         }
                         None => self.retry(grant),
                     }
                 }
             }
             Err(error) => {
-                tracing::warn!(target: "dspinlock", %error, locks = asked.len(), "could not renew; trying again");
+                self.note_failure(asked, &error);
                 for &(grant, _) in asked {
                     self.retry(grant);
                 }
@@ -226,16 +235,41 @@ impl Renewer {
         }
     }
 
+    /// Logs that leases were not renewed, with one of them by name: of many locks, the others have the same server.
+    fn note_failure(&self, asked: &[(&Arc<Grant>, Duration)], error: &Error) {
+        let Some(&(first, _)) = asked.first() else { return };
+        let spec = &first.spec;
+        lock(&self.0.failing).entry(self.0.store.place(&spec.names)).or_insert_with(Tick::now);
+        let rest = first.lease().remaining(Tick::now());
+        tracing::warn!(
+            target: "dspinlock", %error, locks = asked.len(), key = %spec.key, function = spec.function, ?rest,
+            "could not renew; trying again"
+        );
+    }
+
+    /// Logs that leases are renewed again, after a failure.
+    fn note_success(&self, asked: &[(&Arc<Grant>, Duration)]) {
+        let Some(&(first, _)) = asked.first() else { return };
+        let spec = &first.spec;
+        if let Some(since) = lock(&self.0.failing).remove(&self.0.store.place(&spec.names)) {
+            tracing::info!(
+                target: "dspinlock", locks = asked.len(), key = %spec.key, function = spec.function,
+                after = ?(Tick::now() - since), "renewing again"
+            );
+        }
+    }
+
     /// Schedules another try of a renewal of which nobody knows whether it was done, while the lease lasts.
     fn retry(&self, grant: &Arc<Grant>) {
         let (now, lease) = (Tick::now(), grant.lease());
-        self.again_or_lose(grant, lease.is_valid(now).then(|| lease.retry_at(now)));
+        let at = lease.is_valid(now).then(|| lease.retry_at(now));
+        self.again_or_lose(grant, at, "the server did not renew its lease in time");
     }
 
-    fn again_or_lose(&self, grant: &Arc<Grant>, at: Option<Tick>) {
+    fn again_or_lose(&self, grant: &Arc<Grant>, at: Option<Tick>, why: &str) {
         match at {
             Some(at) => self.again(grant, at),
-            None => self.lose(grant),
+            None => self.lose(grant, why),
         }
     }
 
@@ -249,11 +283,11 @@ impl Renewer {
         }
     }
 
-    /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time.
-    fn lose(&self, grant: &Grant) {
+    /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time. `why` is for the log.
+    fn lose(&self, grant: &Grant, why: &str) {
         if grant.lose() {
             let spec = &grant.spec;
-            tracing::warn!(target: "dspinlock", key = %spec.key, "lost the lock: its record is gone or another's, or its lease ran out");
+            tracing::warn!(target: "dspinlock", key = %spec.key, function = spec.function, why, "lost the lock");
             self.0.queues.wake_first(&spec.names.record, 0, Duration::ZERO);
         }
     }

@@ -114,8 +114,8 @@ impl Spec {
         }
     }
 
-    /// Adds the key to an error of the store, which does not know it.
+    /// Adds the function and the key to an error of the store, which does not know them.
     pub(crate) fn name(&self, error: Error) -> Error {
-        error.with_key(&self.key).with_record_key(&self.names.record)
+        error.with_function(self.function).with_key(&self.key).with_record_key(&self.names.record)
     }
 }

@@ -51,7 +51,7 @@ impl Trouble {
     /// The error of a caller whose time is over.
     pub(crate) fn given_up(&self, error: Error, now: Tick) -> Error {
         match self.since {
-            Some(since) => error.and(&format!("it was asked again for {:.1?}", now - since)),
+            Some(since) => error.and(&format!("asked again for {:.1?}", now - since)),
             None => error,
         }
     }

@@ -27,6 +27,31 @@ fn the_url_in_the_environment_is_used() {
     }
 }
 
+/// The text of an error says which of the places to correct.
+#[test]
+fn an_error_names_the_variable_that_the_address_came_from() {
+    let name = "an_error_names_the_variable_that_the_address_came_from";
+    if alone(name, Some("redis://:hunter2@127.0.0.1:1/0".into())) {
+        let text = turn("away").unwrap_err().to_string();
+        assert!(text.starts_with("lock \"away\": redis at 127.0.0.1:1/0 (from DSPINLOCK_URL): "), "{text}");
+        assert!(text.contains("start the server, or correct the address"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
+    }
+}
+
+/// The default may have a server: without one at this port it says that nobody gave an address.
+#[test]
+fn without_the_environment_an_error_says_that_the_variable_is_not_set() {
+    let name = "without_the_environment_an_error_says_that_the_variable_is_not_set";
+    if alone(name, None) {
+        // No server has so many databases.
+        let config = dspinlock::Config::from_env().unwrap().with_db(4_000_000);
+        let text = Client::from_config(&config).unwrap().ping_blocking().unwrap_err().to_string();
+        let start = "redis at 127.0.0.1:6379/4000000 (the default, since DSPINLOCK_URL is not set): ";
+        assert!(text.starts_with(start), "{text}");
+    }
+}
+
 #[test]
 fn memory_in_the_environment_needs_no_server() {
     if alone("memory_in_the_environment_needs_no_server", Some("memory://".into())) {
@@ -50,7 +75,11 @@ fn a_wrong_url_is_an_error_of_the_call_that_needs_it() {
     if alone("a_wrong_url_is_an_error_of_the_call_that_needs_it", Some("http://:hunter2@host".into())) {
         let refused = turn("wrong").unwrap_err();
         assert_eq!((refused.kind(), refused.key()), (ErrorKind::Config, Some("\"wrong\"")));
-        assert!(refused.to_string().contains("redis://"), "{refused}");
+        let text = refused.to_string();
+        assert!(
+            text.contains("DSPINLOCK_URL") && text.contains("redis://") && !text.contains('\n'),
+            "{text}"
+        );
         assert!(!format!("{refused} {refused:?}").contains("hunter2"));
         // A program can still choose a client.
         init(Client::memory()).unwrap();

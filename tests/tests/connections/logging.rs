@@ -58,9 +58,63 @@ fn an_installed_subscriber_stays() {
     }
 }
 
+mod jobs {
+    use dspinlock::{Client, Error, dspinlock};
+
+    #[dspinlock(key = "x", client = client, skip)]
+    pub(super) fn nightly(client: &Client) -> Result<(), Error> {
+        other(client)
+    }
+
+    #[dspinlock(key = "x", client = client, wait = "50ms")]
+    pub(super) fn other(client: &Client) -> Result<(), Error> {
+        client.ping_blocking()
+    }
+}
+
+/// Two functions with one key are told apart, and a job that is turned away says why.
+#[test]
+fn the_way_of_a_lock_names_function_and_holder() {
+    if alone("the_way_of_a_lock_names_function_and_holder", false).is_none() {
+        let spans = Spans::default();
+        tracing::subscriber::set_global_default(spans.clone()).unwrap();
+        let client = Client::memory();
+        jobs::nightly(&client).unwrap();
+        for function in ["jobs::nightly", "jobs::other"] {
+            for what in ["entered", "given back"] {
+                assert_eq!(
+                    spans.count(&[what, "key=\"x\"", function]),
+                    1,
+                    "{function} {what}: {:?}",
+                    spans.events()
+                );
+            }
+        }
+        let held = client.lock("x").namespace("shared").acquire_blocking().unwrap();
+        let lock = client.lock("x").namespace("shared").wait(std::time::Duration::from_millis(30));
+        lock.acquire_blocking().unwrap_err();
+        lock.try_acquire_blocking().unwrap();
+        let holder = format!("/{}", std::process::id());
+        for what in ["message=waiting", "turned away"] {
+            assert_eq!(spans.count(&[what, "holder=", &holder]), 1, "{what}: {:?}", spans.events());
+        }
+        drop(held);
+    }
+}
+
 /// Each span and event with the spans around it, from the outermost, and its own text last.
 #[derive(Clone, Default)]
 struct Spans(Arc<Mutex<Seen>>);
+
+impl Spans {
+    fn events(&self) -> Vec<String> {
+        self.0.lock().unwrap().events.clone()
+    }
+
+    fn count(&self, parts: &[&str]) -> usize {
+        self.events().iter().filter(|event| parts.iter().all(|part| event.contains(part))).count()
+    }
+}
 
 #[derive(Default)]
 struct Seen {

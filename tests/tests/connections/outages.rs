@@ -30,7 +30,7 @@ fn open_the_circuit(client: &Client) {
     eventually("the circuit opens", || {
         let refused = client.lock("opens").acquire_blocking().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Backend);
-        refused.to_string().contains("answers a probe")
+        refused.to_string().contains("circuit open; probing")
     });
 }
 

@@ -52,13 +52,13 @@ fn exercise(client: &Client, primary: &Server, replica: &Server) {
         let many = rig.lock("too many").replicas(2, ms(50));
         let (refused, took) = timed(|| rig.acquire(&many).unwrap_err());
         assert_eq!(refused.kind(), ErrorKind::Backend);
-        assert!(refused.to_string().contains("1 of 2 replica(s)"), "{refused}");
+        assert!(refused.to_string().contains("1 of 2 replicas"), "{refused}");
         assert!(took < Duration::from_secs(20), "{took:?}");
         eventually("given back", || is_free(primary, many.record_key().unwrap()));
 
         replica.pause();
         let refused = rig.acquire(&rig.lock("silent").replicas(1, ms(50))).unwrap_err();
-        assert!(refused.to_string().contains("0 of 1 replica(s)"), "{refused}");
+        assert!(refused.to_string().contains("0 of 1 replica"), "{refused}");
         // A caller that asks for no confirmation does not wait for one.
         rig.release(rig.acquire(&rig.lock("unconfirmed")).unwrap()).unwrap();
         replica.resume();
@@ -97,7 +97,7 @@ fn confirmations_can_be_configured_for_a_client() {
     };
     annotated(&asks(1)).unwrap();
     let refused = annotated(&asks(2)).unwrap_err();
-    assert!(refused.to_string().contains("1 of 2 replica(s)"), "{refused}");
+    assert!(refused.to_string().contains("1 of 2 replicas"), "{refused}");
     annotated(&asks(0)).unwrap();
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[test]
 fn missing_tracking_is_noticed_once_and_logged_once() {
     let log = Log::of_this_process();
-    let logged = || log.count(&["does not tell of changes"]);
+    let logged = || log.count(&["notifies of no changes"]);
     let server = Server::start();
     // A server before 7.0 can allow a single subcommand, and can't forbid one.
     let rights = ["~*", "&*", "+@all", "-client", "+client|tracking"];

@@ -45,7 +45,8 @@ fn refuse_all(stream: TcpStream, echo: Echo) {
     }
 }
 
-fn request(from: &mut impl BufRead) -> Option<Vec<String>> {
+/// The words of the next command.
+pub(super) fn request(from: &mut impl BufRead) -> Option<Vec<String>> {
     (0..number(from)?)
         .map(|_| {
             let mut word = vec![0; number(from)? + 2];

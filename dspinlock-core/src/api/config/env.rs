@@ -1,7 +1,7 @@
 //! The environment variables.
 
-use super::Config;
 use super::settings::Setting;
+use super::{Config, Origin};
 use crate::error::{Error, ErrorKind, Result};
 use std::env;
 use std::ffi::OsString;
@@ -61,9 +61,12 @@ fn of_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<Config> {
         Some(Err(_)) => Err(refused(name, &"it is not UTF-8")),
     };
     let mut config = match get(URL)? {
-        None => Config::new(),
+        None => Config::new().coming_from(Origin::Default),
         Some(url) => {
-            Config::from_url(&url).map_err(|error| error.of(&format!("the environment variable {URL}")))?
+            let config = Config::from_url(&url);
+            config
+                .map_err(|error| error.of(&format!("the environment variable {URL}")))?
+                .coming_from(Origin::Environment)
         }
     };
     for setting in Setting::all() {

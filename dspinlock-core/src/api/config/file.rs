@@ -1,7 +1,7 @@
 //! Configurations in files, by `serde`.
 
-use super::Config;
 use super::settings::Setting;
+use super::{Config, Origin};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl<'de> Visitor<'de> for Fields {
     }
 
     fn visit_str<E: Error>(self, url: &str) -> Result<Config, E> {
-        Config::from_url(url).map_err(E::custom)
+        Config::from_url(url).map_err(E::custom).map(|config| config.coming_from(Origin::File))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Config, A::Error> {
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Fields {
             setting.set(&mut config, &value).map_err(A::Error::custom)?;
         }
         config.check().map_err(A::Error::custom)?;
-        Ok(config)
+        Ok(config.coming_from(Origin::File))
     }
 }
 

@@ -3,6 +3,7 @@
 mod address;
 mod env;
 mod file;
+mod origin;
 mod settings;
 mod tls;
 mod url;
@@ -11,6 +12,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub(crate) use address::{Address, Sentinel};
+pub(crate) use origin::Origin;
 #[cfg(feature = "redis")]
 pub(crate) use tls::Pem;
 pub use tls::Tls;
@@ -40,6 +42,7 @@ pub use tls::Tls;
 #[must_use]
 pub struct Config {
     pub(super) address: Address,
+    pub(super) origin: Origin,
     /// Whether the servers speak TLS.
     pub(super) encrypted: bool,
     pub(super) tls: Tls,
@@ -105,6 +108,7 @@ impl Config {
     pub fn new() -> Self {
         Self {
             address: Address::default(),
+            origin: Origin::Setters,
             encrypted: false,
             tls: Tls::default(),
             username: None,
@@ -121,12 +125,14 @@ impl Config {
     /// Sets the host's name or address, `127.0.0.1` by default. Replaces a socket, sentinels and a cluster.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.address.server_mut().name = host.into();
+        self.origin = Origin::Setters;
         self
     }
 
     /// Sets the port, 6379 by default. Replaces a socket, sentinels and a cluster.
     pub fn with_port(mut self, port: u16) -> Self {
         self.address.server_mut().port = port;
+        self.origin = Origin::Setters;
         self
     }
 
@@ -238,6 +244,11 @@ impl Config {
 }
 
 impl Config {
+    /// The same, with where its address came from.
+    pub(in crate::api) fn coming_from(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
     /// Whether anybody is spoken to over TLS.
     pub(crate) fn uses_tls(&self) -> bool {
         let sentinels = match &self.address {

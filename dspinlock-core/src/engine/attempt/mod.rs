@@ -52,6 +52,8 @@ pub(crate) struct Attempt {
     spin: Spin,
     started: Tick,
     attempts: u32,
+    /// Whether the log was told that it waits.
+    has_told: bool,
     next: NextRequest,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
@@ -121,12 +123,13 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         Self {
-            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key),
+            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key, function = spec.function),
             core,
             spec,
             spin,
             started,
             attempts: 0,
+            has_told: false,
             next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),

@@ -5,10 +5,11 @@ use crate::engine::attempt::{Attempt, Fetched, NextRequest, Outcome, Progress};
 use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{NotAfter, Pending, take_back_after};
+use crate::engine::spec::Spec;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::record::{Tag, owner};
+use crate::format::record::{Record, State, Tag, owner};
 use crate::format::scheme::Turn;
 use crate::store::{Acquire, Acquired, Clock, Fetch, Listener, Notify, Replace};
 use std::sync::Arc;
@@ -139,20 +140,35 @@ impl Attempt {
         // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
         let to_take_back = repeated || matches!(reply, Acquired::Unconfirmed { .. });
         let moment = Moment { sent: request.sent, now: Tick::now(), jitter: jitter(), notify };
+        let holder = holder_for_the_log(&reply, &self.spec);
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
                 let guard = self.granted(request, fence, repeated)?;
                 tracing::debug!(
-                    target: "dspinlock", key = %self.spec.key, fence, attempts = self.attempts,
-                    waited = ?self.waited(), "entered"
+                    target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence,
+                    attempts = self.attempts, waited = ?self.waited(), "entered"
                 );
                 return Ok(Progress::Done(Outcome::Entered(guard)));
             }
-            Ok(Step::TurnedAway(record)) => Ok(Progress::Done(Outcome::TurnedAway(record))),
+            Ok(Step::TurnedAway(record)) => {
+                tracing::debug!(
+                    target: "dspinlock", key = %self.spec.key, function = self.spec.function, state = ?record.state, holder,
+                    attempts = self.attempts, waited = ?self.waited(), "turned away"
+                );
+                Ok(Progress::Done(Outcome::TurnedAway(record)))
+            }
             Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value { stored, awaited: self.attempts > 1 })),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
-                tracing::trace!(target: "dspinlock", key = %self.spec.key, attempts = self.attempts, "waiting");
+                if !std::mem::replace(&mut self.has_told, true) {
+                    tracing::debug!(
+                        target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder, "waiting"
+                    );
+                }
+                tracing::trace!(
+                    target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder,
+                    attempts = self.attempts, "looked again"
+                );
                 self.next = NextRequest { at, replace };
                 Ok(Progress::Sleep)
             }
@@ -194,8 +210,9 @@ impl Attempt {
         let (waited, attempts) = (self.waited(), self.attempts);
         let error = match refusal {
             Refusal::Contended(record) => {
+                let tries = if attempts == 1 { "attempt" } else { "attempts" };
                 let mut what =
-                    format!("held by somebody else; gave up after {waited:.1?} and {attempts} attempt(s)");
+                    format!("held by somebody else; gave up after {waited:.1?} and {attempts} {tries}");
                 // Annotated functions are told of this before they wait.
                 if self.spec.function.is_none()
                     && record
@@ -207,15 +224,18 @@ impl Attempt {
                 self.spec.error(ErrorKind::Contended, &what).with_holder(record.map(|record| record.holder()))
             }
             Refusal::KeyExists(record) => {
-                let what =
-                    format!("the key exists already ({:?}), and `fail_if_key_exists` is on", record.state);
-                self.spec.error(ErrorKind::KeyExists, &what).with_holder(Some(record.holder()))
+                let what = match record.state {
+                    State::Blocked => "held by somebody else, and `fail_if_key_exists` does not wait",
+                    State::Computed => "COMPUTED already, and `fail_if_key_exists` is on",
+                };
+                self.spec.error(ErrorKind::KeyExists, what).with_holder(Some(record.holder()))
             }
             Refusal::Foreign(found) => self.spec.foreign(&found),
             Refusal::StrangeFence(kind) => self.spec.strange_fence(&kind),
             Refusal::Clock => self.spec.error(
                 ErrorKind::Backend,
-                "the server's clock keeps running ahead of the estimate; every request came too late",
+                "the server's clock keeps running ahead of the estimate, so that every request came too late; look at the clock of the \
+                 server's machine",
             ),
             Refusal::Slow => self.spec.error(
                 ErrorKind::Backend,
@@ -223,15 +243,26 @@ impl Attempt {
             ),
             Refusal::Unconfirmed(by) => {
                 let asked = self.spec.options.replicas.map_or(0, |replicas| replicas.count);
+                let replicas = if asked == 1 { "replica" } else { "replicas" };
                 let what = format!(
-                    "{by} of {asked} replica(s) have confirmed the grant in time, so it was given back"
+                    "only {by} of {asked} {replicas} confirmed the grant in time, so it was given back; look at the replication, or ask for \
+                     fewer by `replicas`"
                 );
                 self.spec.error(ErrorKind::Backend, &what)
             }
-            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag"),
+            Refusal::Spent => self.spec.error(ErrorKind::Misuse, "the scheme gave two turns the same tag; add `turn.id` to it"),
         };
         error.with_effort(waited, attempts)
     }
+}
+
+/// Who holds the lock, if anybody does and anybody wants to read it.
+fn holder_for_the_log(reply: &Acquired, spec: &Spec) -> Option<String> {
+    let Acquired::Held { raw, .. } = reply else { return None };
+    if !tracing::enabled!(target: "dspinlock", tracing::Level::DEBUG) {
+        return None;
+    }
+    Record::parse(raw, &spec.names.separator).ok().map(|record| record.holder())
 }
 
 fn fetched(fetched: Fetched) -> Progress {

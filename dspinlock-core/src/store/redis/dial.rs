@@ -2,7 +2,7 @@
 
 use super::connect::connect;
 use super::link::{EndOfEpoch, Limits, OnSwitch, Passing};
-use super::refusal::{hinted, io_error, is_outage, misconfigured};
+use super::refusal::{NO_REDIS, hinted, io_error, is_outage, misconfigured};
 use super::sentinels::Sentinels;
 use super::tls::{Driver, Tls, explained};
 use crate::clock::Tick;
@@ -184,7 +184,11 @@ impl Dialer {
         let late = io::Error::from(io::ErrorKind::TimedOut);
         let first = !self.worked.load(Ordering::Relaxed);
         if first && self.tls.is_some() {
-            hinted(&late, "no reply in time", "if the server speaks no TLS, write `redis://`")
+            hinted(
+                &late,
+                "no reply in time",
+                "look whether the server hangs, or write `redis://` if it speaks no TLS",
+            )
         } else {
             late.into()
         }
@@ -196,15 +200,15 @@ impl Dialer {
             Ok(_) => self.worked.store(true, Ordering::Relaxed),
             Err(error) if !self.worked.load(Ordering::Relaxed) && self.tls.is_none() => {
                 if error.kind() == ErrorKind::Parse {
-                    return Err(misconfigured(
-                        "what answers there is no Redis; if it speaks TLS, write `rediss://`".to_owned(),
-                    ));
+                    return Err(misconfigured(format!(
+                        "what answers there is no Redis or Valkey; {NO_REDIS}"
+                    )));
                 }
                 if let Some(cause) = io_error(error).filter(|cause| HUNG_UP.contains(&cause.kind())) {
                     return Err(hinted(
                         cause,
                         &cause.to_string(),
-                        "if the server speaks TLS, write `rediss://`",
+                        "it closed the connection at once; write `rediss://` if it speaks TLS",
                     ));
                 }
             }

@@ -52,17 +52,18 @@ pub use scripts::Script;
 pub(crate) use sentinels::{Sentinels, Watch};
 pub(crate) use tls::{Tls, TlsParts, provide};
 
-/// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it;
-/// `secret` is kept out of every message.
+/// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it, and
+/// `origin` says where that came from; `secret` is kept out of every message.
 pub(crate) fn store(
     link: impl Link,
     worker: Worker,
     limits: Limits,
     name: &str,
+    origin: &'static str,
     secret: Option<&str>,
     wakeups: Wakeups,
 ) -> Store {
-    let server = Server::new(link, worker, limits, name, secret, wakeups.clone());
+    let server = Server::new(link, worker, limits, name, origin, secret, wakeups.clone());
     Store::new(Redis::new(server), wakeups)
 }
 

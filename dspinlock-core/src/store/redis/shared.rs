@@ -2,6 +2,7 @@
 
 use super::dial::{Dialed, Dialer};
 use super::link::{Batch, Limits, Received, breaks_connection};
+use super::refusal::is_of_credentials;
 use crate::clock::Tick;
 use crate::store::Wakeups;
 use crate::store::last_failure::LastFailure;
@@ -147,11 +148,18 @@ impl SharedConnection {
             return Err(refusal);
         }
         // A wrong password, or anything else that has nothing to do with tracking, is refused here as well.
-        let plain = self.open_plain(number).await?;
+        let mut plain = self.open_plain(number).await?;
+        if is_of_credentials(&refusal) {
+            // Without a password nothing was asked of the server so far. With one, a proxy may want `AUTH` before anything else.
+            let ping: RedisResult<()> = redis::cmd("PING").query_async(&mut plain.dialed.connection).await;
+            if let Some(refusal) = ping.err().filter(is_of_credentials) {
+                return Err(refusal);
+            }
+        }
         self.tracks.store(false, Ordering::Relaxed);
         tracing::info!(
             target: "dspinlock", code = refusal.code(),
-            "the server does not tell of changes; waiters look again every `sleep`"
+            "the server notifies of no changes (client tracking); waiters look again every `sleep`"
         );
         Ok(plain)
     }

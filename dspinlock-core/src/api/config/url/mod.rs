@@ -2,7 +2,7 @@
 //! dropped in silence.
 
 use super::settings::{Refused, Setting, number};
-use super::{Address, Config, Sentinel};
+use super::{Address, Config, Origin, Sentinel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use std::fmt;
@@ -13,13 +13,16 @@ enum Problem {
     Setting(Refused),
 }
 
-const SCHEME: &str = "the URL can't be used: write `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS, \
+const SCHEME: &str = "the URL has a scheme that is not known here: write `redis://[user[:password]@]host[:port][/db]`, `rediss://` for TLS, \
                       `redis+unix:///path`, `redis-sentinel://host,host/NAME`, `redis-cluster://host,host`, or `memory://`";
-const UNREADABLE: &str = "the URL can't be read: write `redis://[user[:password]@]host[:port][/db]`, user and password percent-encoded";
+const HTTP: &str = "the URL is that of a web server: write `redis://[user[:password]@]host[:port][/db]`, or `rediss://` for TLS";
+const NO_SCHEME: &str = "the URL has no scheme: write `redis://` before the host, or `rediss://` for TLS, as in `redis://host:6379/0`";
+const NO_HOST: &str = "the URL has no host: write `redis://[user[:password]@]host[:port][/db]`";
+const NO_PORT: &str = "what follows the host in the URL is no port, a number up to 65535: write `redis://[user[:password]@]host[:port][/db]`, \
+                       user and password percent-encoded";
 const ESCAPE: &str = "the URL has a `%` that is not followed by two hexadecimal digits, or that encodes no UTF-8: write a `%` \
                       itself as `%25`";
-const DATABASE: &str =
-    "what follows the host in the URL is not the number of a database: write `redis://host:6379/0`";
+const DATABASE: &str = "what follows the host in the URL is not the number of a database: write one, as in `redis://host:6379/0`";
 
 impl Config {
     /// Makes a configuration of the server at a URL:
@@ -54,7 +57,8 @@ impl Config {
     /// `Config` for any other URL: what can't be understood is refused, and never taken for a part of the host. The
     /// message never repeats the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
-        parse(url).map_err(|problem| Error::new(ErrorKind::Config, problem.to_string()))
+        let parsed = parse(url).map_err(|problem| Error::new(ErrorKind::Config, problem.to_string()));
+        parsed.map(|config| config.coming_from(Origin::Url))
     }
 }
 
@@ -84,6 +88,8 @@ fn parse(url: &str) -> Result<Config, Problem> {
         "rediss-cluster" | "valkeys-cluster" => (Kind::Cluster, true),
         "memory" if rest.is_empty() => return Ok(Config { address: Address::Memory, ..Config::new() }),
         "memory" => return words("`memory://` has no host and no parameters; write it alone"),
+        "http" | "https" => return words(HTTP),
+        "" => return words(NO_SCHEME),
         _ => return words(SCHEME),
     };
     if rest.contains(char::is_control) || rest.contains(char::is_whitespace) {
@@ -198,7 +204,8 @@ fn read_host(text: &str, kind: Kind) -> Result<Host, Problem> {
             words("the port in the URL is 0, where no server listens; write 6379, or the server's own")
         }
         Some(port) if !name.is_empty() => Ok(Host::new(name, port)),
-        _ => words(UNREADABLE),
+        Some(_) => words(NO_HOST),
+        None => words(NO_PORT),
     }
 }
 

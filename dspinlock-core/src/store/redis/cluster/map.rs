@@ -121,7 +121,9 @@ impl SlotMap {
                 }
             }
         }
-        let error = last.unwrap_or_else(|| Error::new(ErrorKind::Config, "no address is given"));
+        let error = last.unwrap_or_else(|| {
+            Error::new(ErrorKind::Config, "no address is given; write `redis-cluster://host,host`")
+        });
         Err(error.of("no node of the cluster tells who has its slots"))
     }
 
@@ -135,17 +137,20 @@ impl SlotMap {
             Some(Ok(exchanged)) => exchanged.value,
             Some(Err(Failure { error, .. })) if error.to_string().contains("cluster support disabled") => {
                 let what = "is no node of a cluster; write `redis://` in place of `redis-cluster://`";
-                return Err(Error::new(ErrorKind::Config, format!("{} {what}", server.name())));
+                return Err(Error::new(ErrorKind::Config, format!("{} {what}", server.shown())));
             }
             Some(Err(failure)) => return Err(failure.error),
             None => {
-                let what = format!("{}: no reply in time", server.name());
+                let what = format!("{}: no reply in time", server.shown());
                 return Err(Error::new(ErrorKind::Backend, what));
             }
         };
         let ranges = slots::ranges(&reply, &node.address).ok_or_else(|| server.unreadable())?;
         if ranges.is_empty() {
-            let what = format!("{} knows of no slots: its cluster is not made yet", server.name());
+            let what = format!(
+                "{} knows of no slots, since its cluster is not made yet; make it by `redis-cli --cluster create`",
+                server.shown()
+            );
             return Err(Error::new(ErrorKind::Backend, what));
         }
         Ok(ranges)

@@ -52,6 +52,8 @@ pub(crate) struct Origin {
     pub(crate) worker: Worker,
     /// Never shown, although a refusal of a node may repeat it.
     pub(crate) secret: Option<String>,
+    /// Where the addresses came from, as a server shows it.
+    pub(crate) given_in: &'static str,
     pub(crate) wakeups: Wakeups,
 }
 
@@ -64,14 +66,14 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(origin: Origin) -> Self {
-        let Origin { seeds, dialer, limits, tracks, worker, secret, wakeups } = origin;
+        let Origin { seeds, dialer, limits, tracks, worker, secret, given_in, wakeups } = origin;
         let make = {
             let (worker, wakeups) = (worker.clone(), wakeups.clone());
             move |address: &Host| {
                 let own = Own::new(dialer(address)?, limits, tracks, &worker, wakeups.clone());
                 let name = format!("redis at {address}");
-                let server =
-                    Server::new(own, worker.clone(), limits, &name, secret.as_deref(), wakeups.clone());
+                let (worker, secret) = (worker.clone(), secret.as_deref());
+                let server = Server::new(own, worker, limits, &name, given_in, secret, wakeups.clone());
                 Ok(Redis::new(server))
             }
         };

@@ -165,6 +165,7 @@ mod tests {
                 worker.clone(),
                 limits,
                 &address.to_string(),
+                "",
                 None,
                 Wakeups::default(),
             )

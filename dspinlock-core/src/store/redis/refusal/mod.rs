@@ -4,6 +4,7 @@
 mod tests;
 
 use super::link::{Batch, Passing, breaks_connection};
+use crate::error::in_one_line;
 use redis::{Arg, ErrorKind, RedisError, ServerErrorKind};
 use std::fmt;
 use std::io;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 
 /// The texts, in lower case, of refusals that a retry does not fix. Servers give most of them no code of its own, and a
 /// script's none at all.
-const LASTING: [&str; 14] = [
+const LASTING: [&str; 15] = [
     "noperm",
     // Within a script, where newer servers name the command.
     "no permissions to",
     "noauth",
+    // In place of the code, where it was a database that was asked for.
+    "authentication required",
     "wrongpass",
     "noproto",
     "unknown command",
@@ -29,6 +32,13 @@ const LASTING: [&str; 14] = [
     "db index is out of range",
     "in cluster mode",
 ];
+
+/// What to change where something answers that is no server.
+pub(super) const NO_REDIS: &str =
+    "correct the host and the port, or write `rediss://` if the server speaks TLS";
+
+/// How an error of the `redis` crate begins after a `SELECT` was refused; the server's own words are its detail.
+const NO_DATABASE: &str = "Redis server refused to switch database";
 
 /// The words of an error of a connection that lasts until the configuration changes.
 #[derive(Debug)]
@@ -71,6 +81,12 @@ pub(super) fn lasts(error: &RedisError) -> bool {
             LASTING.iter().any(|refusal| text.contains(refusal)) || is_of("eval", &text)
         }
     }
+}
+
+/// Whether the server refuses the user or the password, or wants one.
+pub(super) fn is_of_credentials(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.code().is_some_and(|code| ["NOAUTH", "WRONGPASS"].contains(&code))
 }
 
 /// Whether the server has refused, and goes on refusing for all that it says.
@@ -134,13 +150,24 @@ pub(super) fn passing(error: &RedisError) -> Option<Passing> {
     PASSING.iter().find(|(known, _)| *known == code || quoted(known)).map(|&(_, passing)| passing)
 }
 
-/// The text of an error without the secret, and its kind.
+/// The text of an error in one line, without the secret, and its kind.
 pub(super) fn describe(error: &RedisError, secret: Option<&str>) -> (String, io::ErrorKind) {
-    let mut what = if error.is_timeout() && inner(error).is_none() {
-        "no reply in time".to_owned()
-    } else {
-        without_arguments(error.to_string())
+    let mut what = match error.kind() {
+        _ if error.is_timeout() && inner(error).is_none() => "no reply in time".to_owned(),
+        // Of the `redis` crate, three lines of bytes.
+        ErrorKind::Parse => "it speaks another protocol than Redis".to_owned(),
+        ErrorKind::AuthenticationFailed => "authentication failed".to_owned(),
+        // The server's own text explains the protocol.
+        _ if error.code() == Some("NOAUTH") => "NOAUTH Authentication required".to_owned(),
+        _ => match (error.code(), error.detail()) {
+            _ if error.to_string().starts_with(NO_DATABASE) => {
+                format!("the server refuses the database: {}", error.detail().unwrap_or_default())
+            }
+            (Some(code), Some(text)) => without_arguments(format!("{code} {text}")),
+            _ => without_arguments(error.to_string()),
+        },
     };
+    what = in_one_line(what);
     if secret.is_some_and(|secret| repeats(&what, secret)) {
         let kind = error.kind();
         what = format!("{kind:?}; the server's own words are left out, since they repeat the password");
@@ -177,18 +204,69 @@ fn repeats(text: &str, secret: &str) -> bool {
     parts.into_iter().any(|part| text.contains(&part.iter().collect::<String>()))
 }
 
-/// What to change after the server has refused this batch without saying so itself.
+/// What to do after a connection was not opened, or broke. The system says only what happened.
+fn remedy(error: &RedisError) -> Option<&'static str> {
+    let io = io_error(error);
+    let text = error.to_string();
+    // The one error of the system that has a text of its own.
+    if text.contains("lookup address") || text.contains("the host has no address") {
+        return Some("no host of this name is known here; correct the name, or look at the DNS");
+    }
+    if error.is_timeout() && inner(error).is_none() {
+        return Some("look whether the server hangs or a firewall is in between, or raise the time limits");
+    }
+    // It has its remedy already.
+    if inner(error).is_some() {
+        return None;
+    }
+    Some(match io?.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there; start the server, or correct the address",
+        io::ErrorKind::NotFound => "there is no socket at this path; start the server, or correct the path",
+        io::ErrorKind::PermissionDenied => {
+            "this process may not connect; look at the rights of the socket, or at firewalls"
+        }
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::AddrNotAvailable => {
+            "there is no way to this host; correct the address, or look at the network"
+        }
+        _ => return None,
+    })
+}
+
+/// What to change after the server has refused this batch, or was not reached, without saying so itself.
 pub(super) fn advice(error: &RedisError, batch: &Batch) -> Option<String> {
     // It says itself what has to change, and may quote another server.
     if is_misconfigured(error) {
         return None;
     }
+    if let Some(remedy) = remedy(error) {
+        return Some(remedy.to_owned());
+    }
+    if error.kind() == ErrorKind::Parse {
+        return Some(NO_REDIS.to_owned());
+    }
     let text = error.to_string().to_lowercase();
     if error.kind() == ErrorKind::AuthenticationFailed || text.contains("wrongpass") {
-        return Some("the user or the password is wrong".to_owned());
+        return Some(
+            "the user or the password is wrong, or the server has none; correct the URL, `DSPINLOCK_PASSWORD`, or \
+             `Config::with_password`"
+                .to_owned(),
+        );
     }
-    if text.contains("noauth") {
-        return Some("it wants a password, in the URL or by `Config::with_password`".to_owned());
+    if text.contains("noauth") || text.contains("authentication required") {
+        return Some(
+            "the server wants a password; give it in the URL (`redis://:password@host`), by `DSPINLOCK_PASSWORD`, or by \
+             `Config::with_password`"
+                .to_owned(),
+        );
+    }
+    if text.contains("db index is out of range") {
+        return Some(
+            "write a smaller number behind the host, as in `redis://host/0`; without a setting of its own, a server has the \
+             databases 0 to 15"
+                .to_owned(),
+        );
     }
     if error.kind() == ErrorKind::Server(ServerErrorKind::Moved) || text.contains("in cluster mode") {
         return Some("the server is a node of a cluster; write `redis-cluster://host`".to_owned());

@@ -2,7 +2,7 @@
 
 use super::super::refusal::{describe, lasts, misconfigured};
 use crate::host::Host;
-use redis::{RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult, Value};
 use std::fmt::Display;
 use std::io;
 
@@ -43,13 +43,24 @@ pub(super) fn failure(primary: &str, answers: &[(&Host, Answer)], secret: Option
         Answer::Failed(error) => format!("{host}: {}", describe(error, secret).0.trim_end_matches('.')),
         _ => format!("{host} knows no primary of this name"),
     }));
-    if answers.iter().all(|(_, answer)| answer.lasts()) {
+    let what = format!("no sentinel tells where the primary `{primary}` is ({said})");
+    if answers.iter().all(|(_, answer)| matches!(answer, Answer::Failed(error) if is_no_sentinel(error))) {
         return misconfigured(format!(
-            "no sentinel tells where the primary `{primary}` is ({said}); they have credentials of their own, \
-             `sentinel_user` and `sentinel_password`"
+            "{what}; what answers there is no sentinel: correct the hosts and the ports, or write `redis://` for a server itself"
         ));
     }
-    unreachable(format!("no sentinel tells where the primary `{primary}` is: {said}"))
+    if answers.iter().all(|(_, answer)| answer.lasts()) {
+        return misconfigured(format!(
+            "{what}; they have credentials of their own, `sentinel_user` and `sentinel_password`"
+        ));
+    }
+    unreachable(format!("{what}; start the sentinels, or correct their addresses"))
+}
+
+/// Whether something else than a sentinel has answered.
+fn is_no_sentinel(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Parse
+        || error.detail().is_some_and(|text| text.to_lowercase().contains("unknown command"))
 }
 
 /// An error that passes by itself.

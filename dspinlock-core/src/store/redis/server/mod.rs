@@ -23,6 +23,8 @@ pub(super) struct Server {
     secret: Option<Arc<str>>,
     /// The server's address, as people may see it.
     name: Arc<str>,
+    /// Where the address came from, in words to follow it; empty if nobody knows.
+    origin: &'static str,
     wakeups: Wakeups,
     /// What is known of the server's clock, which is another one after the server has changed.
     pub(super) clock: Arc<Clock>,
@@ -65,6 +67,7 @@ impl Server {
         worker: Worker,
         limits: Limits,
         name: &str,
+        origin: &'static str,
         secret: Option<&str>,
         wakeups: Wakeups,
     ) -> Self {
@@ -74,6 +77,7 @@ impl Server {
             limits,
             secret: secret.filter(|secret| !secret.is_empty()).map(Into::into),
             name: name.into(),
+            origin,
             wakeups,
             clock: Arc::default(),
             pulses: Arc::default(),
@@ -94,9 +98,9 @@ impl Server {
         this
     }
 
-    /// The address of the server, as people may see it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The address of the server, as people may see it, and where it came from.
+    pub(super) fn shown(&self) -> impl fmt::Display {
+        format!("{}{}", self.name, self.origin)
     }
 
     /// Whether the last call did not reach the server.
@@ -142,8 +146,7 @@ impl Server {
     pub(super) fn pass(&self, batch: &Batch) -> Result<(), Failure> {
         match self.circuit.refusal() {
             Some(last) if batch.begins => {
-                let what =
-                    format!("{last}; it is out of reach, and is not asked again until it answers a probe");
+                let what = format!("{last} (circuit open; probing)");
                 let error = Error::new(ErrorKind::Backend, what).untouched();
                 Err(Failure { outage: true, ..error.into() })
             }
@@ -205,14 +208,14 @@ impl Server {
     fn read(&self, batch: &Batch, received: Received) -> Result<Exchanged, Failure> {
         if received.value.is_ok() && !batch.lane.is_for_values() && !self.link.is_current(received.epoch) {
             // It may have done this, and the next primary does not know of it.
-            let what = format!("{}: its reply came when it was not the primary any more", self.name);
+            let what = format!("{}: its reply came when it was not the primary any more", self.shown());
             let replaced = Error::new(ErrorKind::Backend, what).passing();
             return Err(Failure { repeated: received.repeated, ..replaced.into() });
         }
         let passing = received.value.as_ref().err().and_then(refusal::passing).or(received.passing);
         // A link that knows that the failure passes has callers ask again, and a probe would not.
         if !batch.lane.is_for_values() && received.passing.is_none() {
-            self.note(&received.value);
+            self.note(&received.value, batch);
         }
         let untouched = received.is_untouched(passing);
         let Received { value, repeated, tracked, epoch, .. } = received;
@@ -255,10 +258,10 @@ impl Server {
     }
 
     /// Notes whether the server is in reach.
-    fn note(&self, value: &RedisResult<Value>) {
+    fn note(&self, value: &RedisResult<Value>, batch: &Batch) {
         match value {
             Err(error) if is_outage(error) => {
-                let why = self.backend(error).to_string();
+                let why = self.refused(error, batch).to_string();
                 if self.circuit.failed(&why) {
                     tracing::warn!(target: "dspinlock", why, "the server is out of reach; calls fail at once until it is back");
                     self.probe();
@@ -279,8 +282,12 @@ impl Server {
 
     /// The error of a batch, with what to change if the server goes on refusing it.
     fn refused(&self, error: &RedisError, batch: &Batch) -> Error {
-        let refused = self.backend(error);
-        if refusal::lasts(error) { refused.lasting(refusal::advice(error, batch)) } else { refused }
+        let (refused, change) = (self.backend(error), refusal::advice(error, batch));
+        match change {
+            change if refusal::lasts(error) => refused.lasting(change),
+            Some(change) => refused.and(&change),
+            None => refused,
+        }
     }
 
     /// What the server or the connection did, without the secret.
@@ -288,12 +295,18 @@ impl Server {
         let (what, kind) = refusal::describe(error, self.secret.as_deref());
         // The error of the `redis` crate may repeat the password, and its types are no part of this library.
         let what_kind = if refusal::is_misconfigured(error) { ErrorKind::Config } else { ErrorKind::Backend };
-        Error::new(what_kind, format!("{}: {what}", self.name)).caused_by(std::io::Error::new(kind, what))
+        Error::new(what_kind, format!("{}: {what}", self.shown())).caused_by(std::io::Error::new(kind, what))
     }
 
     /// The error of a reply that no script gives.
     pub(super) fn unreadable(&self) -> Error {
-        Error::new(ErrorKind::Backend, format!("{} gave a reply that its script can't have given", self.name))
+        Error::new(
+            ErrorKind::Backend,
+            format!(
+                "{}: a reply that its script can't have given; look for a proxy in between",
+                self.shown()
+            ),
+        )
     }
 }
 
@@ -325,7 +338,7 @@ mod tests {
         let exchanged = |is_current| {
             let worker = Worker::get().unwrap();
             let server =
-                Server::new(Answers { is_current }, worker, limits, "a server", None, Wakeups::default());
+                Server::new(Answers { is_current }, worker, limits, "a server", "", None, Wakeups::default());
             server.exchange_blocking(Batch::plain(::redis::cmd("PING")))
         };
         assert!(exchanged(true).is_ok());

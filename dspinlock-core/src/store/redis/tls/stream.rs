@@ -222,7 +222,7 @@ fn change(error: &rustls::Error) -> Option<&'static str> {
         Invalid(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion)
         | InappropriateMessage { .. }
         | InappropriateHandshakeMessage { .. } => {
-            "what answers there speaks no TLS: write `redis://` if that is meant"
+            "what answers there speaks no TLS: correct the host and the port, or write `redis://` for a server without TLS"
         }
         _ => return None,
     })
