@@ -8,6 +8,7 @@ use crate::engine::spec::Spec;
 use crate::error::Result;
 use crate::format::key::{Key, LockKey};
 use crate::format::scheme::Scheme;
+use crate::observe::Subject;
 use crate::options::Options;
 use once_cell::sync::OnceCell;
 use std::fmt;
@@ -210,7 +211,9 @@ impl DSpinlock {
                 None => self.client()?.scheme(),
             };
             let namespace = self.namespace.as_deref();
-            Ok(Arc::new(Spec::resolve(scheme, namespace, &self.key, self.options.clone())?))
+            let mut spec = Spec::resolve(scheme, namespace, &self.key, self.options.clone())?;
+            spec.subject = Subject::namespace(namespace);
+            Ok(Arc::new(spec))
         })
     }
 

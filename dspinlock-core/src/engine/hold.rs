@@ -8,6 +8,7 @@ use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Record, State, describe};
+use crate::observe::Held;
 use crate::store::backend::{End, Operation, Reply, Request};
 use crate::store::{Abandon, Fail, Release, Released, Sent};
 use std::sync::Arc;
@@ -35,6 +36,16 @@ pub(crate) enum Ending {
     Abandon,
     /// The work has failed. The note is kept for the callers that waited, for `life`.
     Fail { note: Vec<u8>, life: Duration },
+}
+
+impl Ending {
+    /// The ending as it is measured.
+    fn held(&self) -> Held {
+        match self {
+            Self::Release | Self::Publish { .. } => Held::Released,
+            Self::Abandon | Self::Fail { .. } => Held::Abandoned,
+        }
+    }
 }
 
 /// The request that tells the store of an ending.
@@ -90,7 +101,11 @@ impl Hold {
         let can_hand_off = self.grant.handoffs > 0
             && matches!(ending, Ending::Release | Ending::Abandon)
             && self.grant.is_held();
-        if !self.core.renewer.end(&self.grant) || can_hand_off && self.hand_off() {
+        if !self.core.renewer.end(&self.grant) {
+            return false;
+        }
+        if can_hand_off && self.hand_off() {
+            self.grant.holding.end(ending.held());
             return false;
         }
         self.grant.turn.begin_to_end();
@@ -164,6 +179,7 @@ impl Hold {
             self.give_back_in_background(ending.clone(), true, None);
         } else {
             self.grant.turn.end();
+            self.grant.holding.end(if reply.is_ok() { ending.held() } else { Held::Lost });
         }
         reply
     }
@@ -179,8 +195,10 @@ impl Hold {
         let giving_back = self.core.giving_back();
         worker.detach(async move {
             let _noted = (giving_back, leftover);
+            let held = ending.held();
             self.settle_until_lease(ending, tried).await;
             self.grant.turn.end();
+            self.grant.holding.end(held);
         });
     }
 

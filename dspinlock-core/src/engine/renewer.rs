@@ -7,6 +7,7 @@ use crate::clock::Tick;
 use crate::engine::grant::Grant;
 use crate::engine::queue::Queues;
 use crate::error::Error;
+use crate::observe::{self, Held, Renewal};
 use crate::store::{Renew, RenewOne, Store};
 use crate::sync::lock;
 use crate::worker::Worker;
@@ -220,6 +221,8 @@ impl Renewer {
                             } else {
                                 "its record is gone or another's"
                             };
+                            let result = if in_time { Renewal::Renewed } else { Renewal::Lost };
+                            observe::renewal(&grant.spec.subject, result);
                             self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()), why);
                         }
                         None => self.retry(grant),
@@ -261,6 +264,7 @@ impl Renewer {
 
     /// Schedules another try of a renewal of which nobody knows whether it was done, while the lease lasts.
     fn retry(&self, grant: &Arc<Grant>) {
+        observe::renewal(&grant.spec.subject, Renewal::Failed);
         let (now, lease) = (Tick::now(), grant.lease());
         let at = lease.is_valid(now).then(|| lease.retry_at(now));
         self.again_or_lose(grant, at, "the server did not renew its lease in time");
@@ -286,6 +290,7 @@ impl Renewer {
     /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time. `why` is for the log.
     fn lose(&self, grant: &Grant, why: &str) {
         if grant.lose() {
+            grant.holding.end(Held::Lost);
             let spec = &grant.spec;
             tracing::warn!(target: "dspinlock", key = %spec.key, function = spec.function, why, "lost the lock");
             self.0.queues.wake_first(&spec.names.record, 0, Duration::ZERO);

@@ -15,10 +15,11 @@ use crate::engine::queue::Queued;
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Spin, Wanted};
 use crate::engine::waits::{Caller, Waiting};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
-use crate::format::record::Record;
+use crate::format::record::{Record, State};
+use crate::observe::{self, Acquiring};
 use crate::options::Caching;
 use crate::store::{Listener, Notify, Replace};
 use std::future::Future;
@@ -34,6 +35,19 @@ pub(crate) enum Outcome {
     TurnedAway(Record),
     /// The answer to an attempt that [fetches](Attempt::fetching).
     Fetched(Fetched),
+}
+
+impl Outcome {
+    /// The outcome as it is measured.
+    fn measured(&self) -> observe::Attempted {
+        Ok(match self {
+            Self::Entered(_) => observe::Acquired::Lock,
+            Self::TurnedAway(record) if record.state == State::Blocked => observe::Acquired::TurnedAway,
+            Self::TurnedAway(_) | Self::Fetched(Fetched::Value { .. }) => observe::Acquired::Computed,
+            Self::Fetched(Fetched::Noted(Note::NotShared { .. })) => observe::Acquired::TurnedAway,
+            Self::Fetched(Fetched::Noted(Note::Failed(_))) => return Err(ErrorKind::LeaderFailed),
+        })
+    }
 }
 
 /// The answer in place of the lock.
@@ -58,6 +72,7 @@ pub(crate) struct Attempt {
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
+    waiting: observe::Waiting,
     /// A child of the caller's span. It ends when the lock is held or refused.
     span: Span,
 }
@@ -133,6 +148,7 @@ impl Attempt {
             next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),
+            waiting: observe::Waiting::default(),
         }
     }
 
@@ -157,7 +173,10 @@ impl Attempt {
         let span = self.span.clone();
         let drive = async move {
             let caller = Weak::clone(&self.caller);
-            self.drive(door).await.inspect(|outcome| granted(&caller, outcome))
+            let acquiring = Acquiring::begin(&self.spec.subject, self.started);
+            let driven = self.drive(door).await.inspect(|outcome| granted(&caller, outcome));
+            acquiring.end(|| driven.as_ref().map(Outcome::measured).map_err(Error::kind).flatten());
+            driven
         };
         drive.instrument(span)
     }

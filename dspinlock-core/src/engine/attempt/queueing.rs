@@ -28,7 +28,8 @@ impl Attempt {
     /// # Errors
     ///
     /// `Misuse` if it would wait for itself, or for another process: that of which this one is a fork.
-    pub(super) fn join(&self) -> Result<Place> {
+    pub(super) fn join(&mut self) -> Result<Place> {
+        self.waiting.begin(&self.spec.subject);
         self.core.worker.check_here().map_err(|error| self.spec.name(error))?;
         let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
         let waiting = waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))?;

@@ -160,6 +160,7 @@ impl Attempt {
             Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value { stored, awaited: self.attempts > 1 })),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
+                self.waiting.begin(&self.spec.subject);
                 if !std::mem::replace(&mut self.has_told, true) {
                     tracing::debug!(
                         target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder, "waiting"

@@ -10,6 +10,7 @@ use crate::engine::waits::{Caller, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Payload;
 use crate::format::note::Failure;
+use crate::observe::{self, Computed, Computing, Layer, Subject};
 use crate::options::OnLost;
 use crate::value::publish::ComputeResult;
 use crate::value::request::{Assignment, CacheRequest, Leader};
@@ -27,6 +28,8 @@ pub(crate) struct Computation<S, J> {
     judge: J,
     /// How many values could not be decoded.
     unreadable: u32,
+    /// Where the result came from.
+    layer: Layer,
 }
 
 /// The function's own opinion of a return value.
@@ -53,7 +56,7 @@ enum Decision<R> {
 
 impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     pub(crate) fn new(request: CacheRequest, sharing: S, judge: J) -> Self {
-        Self { request, sharing, judge, unreadable: 0 }
+        Self { request, sharing, judge, unreadable: 0, layer: Layer::Remote }
     }
 
     /// Returns the value, and runs `body` to compute it if no other caller has computed it or is computing it.
@@ -72,29 +75,39 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             decision = match decision {
                 Decision::Ask => {
                     if let Some(stored) = self.request.small_hit(Door::Task).await {
+                        self.layer = Layer::Remote;
                         self.receive(FlightResult::Value(stored))
                     } else {
                         let asked = self.request.start(&caller).await;
                         self.decide(asked)
                     }
                 }
-                Decision::Return(returned) => return returned,
+                Decision::Return(returned) => {
+                    observe::cache_request(&self.request.spec.subject, self.layer);
+                    return returned;
+                }
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return inside(caller.unlocked(), || body(handle)).await,
+                Decision::RunUnlocked(handle) => {
+                    observe::cache_request(&self.request.spec.subject, Layer::Miss);
+                    return inside(caller.unlocked(), || body(handle)).await;
+                }
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { self.request.on_lost };
+        let computing = Computing::begin();
         let body = inside(scope_of(&caller, &leader), || body(handle.clone()));
         let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
             return on_error(cancelled(&handle));
         };
         // The library's own thread does the rest.
         drop(caller);
-        let (request, sharing, computed) = self.compute_result(&returned);
+        let (request, sharing, computed) = self.compute_result(&returned, computing);
+        let subject = request.spec.subject.clone();
         let stand_in = worker.finish(request.finish(leader, computed)).await;
+        count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
 
@@ -114,23 +127,33 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             decision = match decision {
                 Decision::Ask => {
                     if let Some(stored) = pollster::block_on(self.request.small_hit(Door::Thread)) {
+                        self.layer = Layer::Remote;
                         self.receive(FlightResult::Value(stored))
                     } else {
                         let asked = pollster::block_on(self.request.start(&caller));
                         self.decide(asked)
                     }
                 }
-                Decision::Return(returned) => return returned,
+                Decision::Return(returned) => {
+                    observe::cache_request(&self.request.spec.subject, self.layer);
+                    return returned;
+                }
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => return within(caller.unlocked(), || body(handle)),
+                Decision::RunUnlocked(handle) => {
+                    observe::cache_request(&self.request.spec.subject, Layer::Miss);
+                    return within(caller.unlocked(), || body(handle));
+                }
                 Decision::Lead(leader) => break leader,
             }
         };
         let handle = leader.guard().handle();
+        let computing = Computing::begin();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
-        let (request, sharing, computed) = self.compute_result(&returned);
+        let (request, sharing, computed) = self.compute_result(&returned, computing);
+        let subject = request.spec.subject.clone();
         let stand_in = worker.block_on(request.finish(leader, computed));
+        count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
 
@@ -141,7 +164,10 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     fn decide(&mut self, asked: Result<Assignment>) -> Decision<S::Return> {
         match asked {
             Ok(Assignment::Compute(leader)) => Decision::Lead(leader),
-            Ok(Assignment::Use(result)) => self.receive(result),
+            Ok(Assignment::Use(result, layer)) => {
+                self.layer = layer;
+                self.receive(result)
+            }
             Err(error) => self.without_lock(error),
         }
     }
@@ -190,16 +216,18 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     }
 
     /// Decides what the other callers get for what the body returned.
-    fn compute_result(self, returned: &S::Return) -> (CacheRequest, S, ComputeResult) {
+    fn compute_result(self, returned: &S::Return, computing: Computing) -> (CacheRequest, S, ComputeResult) {
         let Self { request, sharing, judge, .. } = self;
         let keep = match judge(&sharing, returned) {
             Judgement::Failed(message) => {
+                computing.end(&request.spec.subject, Computed::Failed);
                 let failure = Failure::new(&message, request.spec.function);
                 return (request, sharing, ComputeResult::Failed(failure));
             }
             Judgement::Keep => true,
             Judgement::DontKeep => false,
         };
+        computing.end(&request.spec.subject, Computed::Done);
         let computed = match sharing.encode(returned) {
             None => ComputeResult::Done,
             // The next value may be kept.
@@ -267,6 +295,12 @@ fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
 /// Runs a body in its scope. The body is also created there: a default argument may lock before the first await.
 pub(crate) fn inside<B: Future>(scope: Arc<Run>, body: impl FnOnce() -> B) -> Within<Arc<Run>, B> {
     Within::new(scope.clone(), within(scope, body))
+}
+
+/// Counts a caller that has computed, by whether it returns what it computed.
+fn count_computation(subject: &Subject, stand_in: &Result<Option<Payload>>) {
+    let layer = if matches!(stand_in, Ok(Some(_))) { Layer::Stale } else { Layer::Miss };
+    observe::cache_request(subject, layer);
 }
 
 /// What the caller returns: the value that stands in for its failure, if there is one, or what its body returned.

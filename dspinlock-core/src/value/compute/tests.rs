@@ -25,7 +25,7 @@ fn callers(request: &CacheRequest) -> [Arc<Caller>; 2] {
 async fn lead(request: &CacheRequest, caller: &Arc<Caller>) -> Leader {
     match request.start(caller).await {
         Ok(Assignment::Compute(leader)) => leader,
-        Ok(Assignment::Use(_)) | Err(_) => panic!("no other caller is there"),
+        Ok(Assignment::Use(..)) | Err(_) => panic!("no other caller is there"),
     }
 }
 
@@ -65,7 +65,7 @@ async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).compute_result(&value);
         request.clone().finish(leader, computed).await.unwrap();
-        let Ok(Assignment::Use(FlightResult::Value(Stored { payload, .. }))) = follower.await else {
+        let Ok(Assignment::Use(FlightResult::Value(Stored { payload, .. }), _)) = follower.await else {
             panic!("no value")
         };
         assert!(Arc::ptr_eq(&sharing.decode(&payload).unwrap(), &value));
@@ -85,7 +85,7 @@ async fn a_value_that_can_not_be_shared_at_all_has_no_followers_the_next_time() 
     let computation = computation::<InOk<Whole<f64, Json>, Error>>(&request);
     let (_, _, computed) = computation.compute_result(&Ok(f64::NAN));
     request.clone().finish(leader, computed).await.unwrap();
-    assert!(matches!(follower.await, Ok(Assignment::Use(FlightResult::Unshared))));
+    assert!(matches!(follower.await, Ok(Assignment::Use(FlightResult::Unshared, _))));
     assert!(matches!(request.at_hand(), Some(FlightResult::Unshared)));
 }
 
@@ -119,7 +119,7 @@ async fn a_failure_of_several_lines_reaches_the_followers_whole_with_and_without
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let failure = Failure::new("no luck:\n\nunshared\n", None);
         request.clone().finish(leader, ComputeResult::Failed(failure.clone())).await.unwrap();
-        let Ok(Assignment::Use(FlightResult::Failed(read))) = follower.await else { panic!("no failure") };
+        let Ok(Assignment::Use(FlightResult::Failed(read), _)) = follower.await else { panic!("no failure") };
         assert_eq!(read.message, failure.message);
         assert_eq!(read.holder.is_none(), unlocked);
     }
