@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
 //! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind) |
-//! | operate | [holding], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
+//! | operate | [holding], [metrics], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
 //! | come from Python | [from py-dspinlock](from_py_dspinlock), [sharing locks with Python](python) |
 //! | know what stays | [stability], [roadmap] |
@@ -26,6 +26,7 @@ pages! {
     connecting = "connecting.md",
     holding = "holding.md",
     access = "access.md",
+    metrics = "metrics.md",
     sentinel = "sentinel.md",
     cluster = "cluster.md",
     servers = "servers.md",

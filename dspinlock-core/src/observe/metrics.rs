@@ -22,10 +22,10 @@ impl Observer for Metrics {
                 );
             }
             for what in UpDownCounter::ALL {
-                recorder.describe_gauge(named(what.name()), Some(Unit::Count), what.description().into());
+                recorder.describe_gauge(named(what.name()), None, what.description().into());
             }
             for what in Counter::ALL {
-                recorder.describe_counter(named(what.name()), Some(Unit::Count), what.description().into());
+                recorder.describe_counter(named(what.name()), None, what.description().into());
             }
         });
     }
