@@ -105,6 +105,11 @@ impl Hold {
             return false;
         }
         if can_hand_off && self.hand_off() {
+            let spec = &self.grant.spec;
+            tracing::debug!(
+                target: "dspinlock", key = %spec.key, function = spec.function, fence = self.grant.fence,
+                held = ?self.grant.held_for(), "handed over to the next caller of this process"
+            );
             self.grant.holding.end(ending.held());
             return false;
         }
@@ -265,13 +270,13 @@ impl Hold {
         match reply {
             Ok(Released::Done { .. } | Released::AlreadyComputed) => {
                 tracing::debug!(
-                    target: "dspinlock", key = %spec.key, function = spec.function, held = ?(Tick::now() - turn.granted),
-                    "given back"
+                    target: "dspinlock", key = %spec.key, function = spec.function, fence = self.grant.fence,
+                    held = ?self.grant.held_for(), "given back"
                 );
                 Ok(())
             }
             Ok(Released::Unknown) => {
-                tracing::debug!(target: "dspinlock", key = %spec.key, "the reply to a release was lost; the key is free");
+                tracing::debug!(target: "dspinlock", key = %spec.key, function = spec.function, "the reply to a release was lost; the key is free");
                 Ok(())
             }
             Ok(Released::Refused(why)) => {

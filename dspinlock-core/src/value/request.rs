@@ -18,6 +18,7 @@ use crate::observe::Layer;
 use crate::options::{Caching, OnLost, OnOutage};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// One caller's request for a value.
 #[derive(Clone, Debug)]
@@ -120,7 +121,8 @@ impl CacheRequest {
                 Join::Lead(lead) => {
                     caller.lead();
                     let (request, caller) = (self.clone(), Arc::downgrade(caller));
-                    return worker.attend(async move { request.lead(lead, &caller).await }).await;
+                    let lead = async move { request.lead(lead, &caller).await };
+                    return worker.attend(lead.in_current_span()).await;
                 }
                 Join::Follow(follower) => {
                     worker.check_here().map_err(|error| self.spec.name(error))?;

@@ -105,7 +105,8 @@ fn a_caller_that_gets_the_value_of_another_one_waits_in_its_flight() {
         scrape().sum("dspinlock_waiting", &[("function", function)])
     };
     thread::scope(|scope| {
-        let (client, sender) = (&client, entered.clone());
+        // Dropped by a failure, it ends the wait of the body.
+        let (client, sender, end) = (&client, entered.clone(), end);
         scope.spawn(move || flight(client, &sender, &finish).unwrap());
         is_entered.recv().unwrap();
         scope.spawn(move || flight(client, &entered, &channel().1).unwrap());

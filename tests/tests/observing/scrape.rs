@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use dspinlock_tests::eventually;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -39,8 +40,12 @@ impl Scrape {
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.opentelemetry.gather(), &mut text).unwrap();
-        [self.metrics.render(), String::from_utf8(text).unwrap()]
-            .map(|text| text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect())
+        [self.metrics.render(), String::from_utf8(text).unwrap()].map(|text| {
+            text.lines()
+                .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                .map(ToOwned::to_owned)
+                .collect()
+        })
     }
 
     /// The names of the time series of each exporter.
@@ -60,10 +65,13 @@ impl Scrape {
                 && labels.iter().all(|(label, value)| line.contains(&format!("{label}=\"{value}\"")))
         };
         let value = |line: &String| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
-        let [metrics, opentelemetry] =
-            self.lines().map(|lines| lines.iter().filter(|line| has(line)).map(value).sum::<f64>());
-        assert!((metrics - opentelemetry).abs() < 0.001, "{name} {labels:?}: {metrics}, {opentelemetry}");
-        metrics
+        let mut sums = [0.0; 2];
+        // Something may be measured between the two.
+        eventually(&format!("{name} {labels:?}: both exporters agree"), || {
+            sums = self.lines().map(|lines| lines.iter().filter(|line| has(line)).map(value).sum::<f64>());
+            (sums[0] - sums[1]).abs() < 0.001
+        });
+        sums[0]
     }
 
     /// How many times were measured, with these labels.

@@ -66,8 +66,7 @@ pub(crate) struct Attempt {
     spin: Spin,
     started: Tick,
     attempts: u32,
-    /// Whether the log was told that it waits.
-    has_told: bool,
+    told: Told,
     next: NextRequest,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
@@ -75,6 +74,17 @@ pub(crate) struct Attempt {
     waiting: observe::Waiting,
     /// A child of the caller's span. It ends when the lock is held or refused.
     span: Span,
+}
+
+/// What the log knows of an attempt.
+#[derive(Default)]
+struct Told {
+    /// That it waits.
+    waits: bool,
+    /// That it has waited for as long as a lease.
+    waits_long: bool,
+    /// The holder that was seen last, and when its lease ends if it is not renewed.
+    holder: Option<(String, Tick)>,
 }
 
 /// The additional state of an attempt at a value.
@@ -138,13 +148,15 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         Self {
-            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key, function = spec.function),
+            span: tracing::debug_span!(
+                target: "dspinlock", "lock", key = %spec.key, record_key = &*spec.names.record, function = spec.function
+            ),
             core,
             spec,
             spin,
             started,
             attempts: 0,
-            has_told: false,
+            told: Told::default(),
             next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),

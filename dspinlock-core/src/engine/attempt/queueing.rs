@@ -104,7 +104,12 @@ impl Attempt {
 
     /// The guard of a lock that was handed over. Nothing can be dropped between the two.
     fn take_over(&self, handoff: Handoff) -> Guard {
-        Guard::new(&self.core, handoff.take())
+        let guard = Guard::new(&self.core, handoff.take());
+        tracing::debug!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence = guard.fencing_token(),
+            attempts = self.attempts, waited = ?self.waited(), "entered: handed over by another caller of this process"
+        );
+        guard
     }
 }
 

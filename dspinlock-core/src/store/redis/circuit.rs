@@ -1,8 +1,10 @@
 //! A circuit breaker: while the server is out of reach, calls fail at once, and a probe finds out when it is back.
 
+use crate::clock::Tick;
 use crate::sync::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 /// The failures in a row that open it: one lost connection is no outage.
 const OPENS_AFTER: u32 = 3;
@@ -19,6 +21,8 @@ pub(crate) struct Circuit {
 struct Trouble {
     /// Failures in a row.
     failures: u32,
+    /// When the first of them came.
+    since: Option<Tick>,
     /// The last failure, while the circuit is open.
     open: Option<String>,
 }
@@ -28,14 +32,15 @@ impl Circuit {
         lock(&self.trouble)
     }
 
-    /// Notes that the server has answered; `true` if that closes the circuit.
-    pub(crate) fn succeeded(&self) -> bool {
+    /// Notes that the server has answered. If that closes the circuit, returns how long the server was out of reach.
+    pub(crate) fn succeeded(&self) -> Option<Duration> {
         if !self.any.load(Ordering::Acquire) {
-            return false;
+            return None;
         }
         let mut trouble = self.trouble();
         self.any.store(false, Ordering::Release);
-        std::mem::take(&mut *trouble).open.is_some()
+        let Trouble { since, open, .. } = std::mem::take(&mut *trouble);
+        open.and(since).map(|since| Tick::now() - since)
     }
 
     /// Notes that the server was not reached; `true` if that opens the circuit, and the caller must start a probe.
@@ -43,6 +48,7 @@ impl Circuit {
         let mut trouble = self.trouble();
         self.any.store(true, Ordering::Release);
         trouble.failures = trouble.failures.saturating_add(1);
+        trouble.since.get_or_insert_with(Tick::now);
         trouble.failures >= OPENS_AFTER && trouble.open.replace(why.to_owned()).is_none()
     }
 
@@ -65,14 +71,14 @@ mod tests {
     fn failures_in_a_row_open_it_once_and_a_success_closes_it() {
         let circuit = Circuit::default();
         assert!(!circuit.failed("a") && !circuit.failed("b"));
-        assert!(!circuit.succeeded(), "it was not open");
+        assert!(circuit.succeeded().is_none(), "it was not open");
         assert!(!circuit.failed("c") && !circuit.failed("d"));
         assert_eq!(circuit.refusal(), None);
         assert!(circuit.failed("e"));
         assert_eq!(circuit.refusal().as_deref(), Some("e"));
         assert!(!circuit.failed("f"), "there is a probe already");
-        assert!(circuit.succeeded() && circuit.refusal().is_none());
-        assert!(!circuit.succeeded());
+        assert!(circuit.succeeded().is_some() && circuit.refusal().is_none());
+        assert!(circuit.succeeded().is_none());
     }
 
     /// Every opening is reported to one caller, also in a race: without its probe the circuit would stay open.
@@ -82,7 +88,7 @@ mod tests {
         for _ in 0..200 {
             std::thread::scope(|scope| {
                 scope.spawn(|| (0..50).filter(|_| circuit.failed("at once")).count());
-                scope.spawn(|| (0..50).filter(|_| circuit.succeeded()).count());
+                scope.spawn(|| (0..50).filter_map(|_| circuit.succeeded()).count());
             });
             circuit.succeeded();
             assert_eq!(["a", "b", "c"].map(|why| circuit.failed(why)), [false, false, true]);

@@ -17,6 +17,7 @@ use crate::value::request::{Assignment, CacheRequest, Leader};
 use crate::value::sharing::{Sharing, Unwritable};
 use std::future::Future;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// The number of undecodable values after which a caller computes its own, and waits for no other.
 const MAX_UNREADABLE: u32 = 3;
@@ -106,7 +107,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         drop(caller);
         let (request, sharing, computed) = self.compute_result(&returned, computing);
         let subject = request.spec.subject.clone();
-        let stand_in = worker.finish(request.finish(leader, computed)).await;
+        let stand_in = worker.finish(request.finish(leader, computed).in_current_span()).await;
         count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
@@ -152,7 +153,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         drop(caller);
         let (request, sharing, computed) = self.compute_result(&returned, computing);
         let subject = request.spec.subject.clone();
-        let stand_in = worker.block_on(request.finish(leader, computed));
+        let stand_in = worker.block_on(request.finish(leader, computed).in_current_span());
         count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }

@@ -222,7 +222,7 @@ impl Server {
         let error = match value {
             Ok(value) => {
                 if self.in_trouble.load(Ordering::Relaxed) && self.in_trouble.swap(false, Ordering::AcqRel) {
-                    tracing::info!(target: "dspinlock", server = &*self.name, "the server does again what is asked");
+                    tracing::info!(target: "dspinlock", parent: None, server = &*self.name, "the server does again what is asked");
                 }
                 return Ok(Exchanged { value, repeated, tracked });
             }
@@ -235,7 +235,7 @@ impl Server {
             Some(passing) => {
                 let refused = self.backend(&error).and(passing.words()).passing();
                 if !self.in_trouble.swap(true, Ordering::AcqRel) {
-                    tracing::warn!(target: "dspinlock", why = %refused, "calls are repeated while their callers wait");
+                    tracing::warn!(target: "dspinlock", parent: None, why = %refused, "calls are repeated while their callers wait");
                 }
                 refused
             }
@@ -263,15 +263,16 @@ impl Server {
             Err(error) if is_outage(error) => {
                 let why = self.refused(error, batch).to_string();
                 if self.circuit.failed(&why) {
-                    tracing::warn!(target: "dspinlock", why, "the server is out of reach; calls fail at once until it is back");
+                    // Whichever call noticed it, all of them are concerned.
+                    tracing::warn!(target: "dspinlock", parent: None, why, "the server is out of reach; calls fail at once until it is back");
                     self.probe();
                 }
             }
             // A pool that gave no connection says nothing about the server.
             Err(error) if error.code().is_none() => {}
             _ => {
-                if self.circuit.succeeded() {
-                    tracing::info!(target: "dspinlock", server = &*self.name, "the server is back");
+                if let Some(after) = self.circuit.succeeded() {
+                    tracing::info!(target: "dspinlock", parent: None, server = &*self.name, ?after, "the server is back");
                 }
                 if !self.advised.load(Ordering::Relaxed) && !self.advised.swap(true, Ordering::AcqRel) {
                     self.advise();

@@ -34,8 +34,9 @@ impl Server {
                 }
                 let answer = link.send(&ping, false).await.value;
                 if !answer.as_ref().is_err_and(is_outage) {
-                    circuit.succeeded();
-                    tracing::info!(target: "dspinlock", server = &*name, "the server is back");
+                    if let Some(after) = circuit.succeeded() {
+                        tracing::info!(target: "dspinlock", parent: None, server = &*name, ?after, "the server is back");
+                    }
                     return;
                 }
             }
