@@ -32,6 +32,7 @@
 //! | test annotated functions without a server | [`testing`], [`Client::memory`] |
 //! | read or forget a cached value | [`CachedEntry`] |
 //! | use other names than py-dspinlock's | [`Scheme`] |
+//! | measure locks and cached calls | [metrics](guide::metrics) |
 //! | see what the library does | `tracing` events with the target `dspinlock`; [`logging`] |
 //! | read everything else | [the guide](guide) |
 //!
@@ -45,6 +46,7 @@
 //! | `tls` | no | TLS, with a provider of `rustls` that the program installs |
 //! | `msgpack` | no | [`MessagePack`], a codec for cached values |
 //! | `chrono`, `jiff`, `time`, `uuid` | no | their types as keys |
+//! | `metrics`, `opentelemetry` | no | [measurements](guide::metrics), for the recorder of `metrics` or the meter provider of OpenTelemetry |
 //! | `logging` | no | [`logging::init`], for programs without a subscriber |
 //!
 //! # What a lock on Redis can promise

@@ -10,7 +10,7 @@
 //! | `engine` | one lock's life: the spin, attempts, the local queue, flights, grants, guards, the watchdog |
 //! | `store` | the atomic operations, on Redis and in memory; wake-ups and local copies |
 //! | `format` | what is stored in Redis: keys, names, records, values, notes |
-//! | `error`, `clock`, `options`, `worker`, `timers`, `drops`, `sync` | the ground |
+//! | `error`, `clock`, `observe`, `options`, `worker`, `timers`, `drops`, `sync` | the ground |
 //!
 //! `checks` has what tests the floors together: the model, the conformance suite, random input.
 
@@ -26,6 +26,7 @@ mod engine;
 mod error;
 mod format;
 mod host;
+mod observe;
 mod options;
 mod store;
 mod sync;

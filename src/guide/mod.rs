@@ -5,7 +5,7 @@
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
 //! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind), [mistakes] |
 //! | test your code | [testing your code](mod@testing) |
-//! | operate | [holding], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
+//! | operate | [holding], [metrics], [the command line](command_line), [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
 //! | come from Python | [from py-dspinlock](from_py_dspinlock), [sharing locks with Python](python) |
 //! | know what stays | [stability], [roadmap] |
@@ -29,6 +29,8 @@ pages! {
     mistakes = "mistakes.md",
     holding = "holding.md",
     access = "access.md",
+    metrics = "metrics.md",
+    command_line = "cli.md",
     sentinel = "sentinel.md",
     cluster = "cluster.md",
     servers = "servers.md",

@@ -111,7 +111,9 @@ impl Subscriber for Collector {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut text = Text(format!("{} ", event.metadata().level()));
+        // One that is of no call stands in no span.
+        let root = if event.is_root() { "root " } else { "" };
+        let mut text = Text(format!("{} {root}", event.metadata().level()));
         event.record(&mut text);
         self.send(text);
     }

@@ -8,6 +8,7 @@ use crate::engine::spec::Spec;
 use crate::error::Result;
 use crate::format::key::{Key, LockKey};
 use crate::format::scheme::Scheme;
+use crate::observe::Subject;
 use crate::options::Options;
 use once_cell::sync::OnceCell;
 use std::fmt;
@@ -228,6 +229,7 @@ impl DSpinlock {
             let namespace = self.namespace.as_deref();
             let mut spec = Spec::resolve(scheme, namespace, &self.key, self.options.clone())?;
             (spec.expire_from_grant, spec.function) = (self.expire_from_grant, self.function);
+            spec.subject = Subject::namespace(namespace);
             Ok(Arc::new(spec))
         })
     }

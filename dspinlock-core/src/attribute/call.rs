@@ -12,6 +12,7 @@ use crate::engine::waits::check_recursion;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Label;
 use crate::format::key::{Key, LockKey};
+use crate::observe::Subject;
 use crate::options::{Budget, Caching, CallId, DEFAULT_WAIT, OnLost, OnOutage, Options};
 use crate::value::request::CacheRequest;
 use crate::value::sharing::Sharing;
@@ -305,6 +306,7 @@ impl Call {
         // Otherwise, a daily job would start later each day, by its own duration.
         spec.expire_from_grant = self.mode == Mode::Once;
         spec.function = Some(self.site.path());
+        spec.subject = Subject::function(self.site.path());
         Ok(Arc::new(spec))
     }
 }

@@ -8,6 +8,7 @@ use crate::attribute::site::Site;
 use crate::clock::Tick;
 use crate::engine::waits::is_inside;
 use crate::format::key::{Key, LockKey};
+use crate::observe::{self, Layer, Subject};
 use crate::store::LocalCopy;
 use crate::value::sharing::Sharing;
 use std::cell::Cell;
@@ -108,6 +109,7 @@ impl<'a> Lookup<'a> {
                 if !was_decoded && copy.payload.decoded().is_some() {
                     self.weigh(&copy);
                 }
+                observe::cache_request(&Subject::function(self.site.path()), Layer::Local);
                 return Sought::Found(returned);
             }
         }

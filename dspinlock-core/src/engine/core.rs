@@ -9,6 +9,7 @@ use crate::engine::unshared::Unshared;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Stored;
 use crate::format::record::owner;
+use crate::observe;
 use crate::options::Caching;
 use crate::store::{Listener, LocalCopy, Store};
 use crate::worker::Worker;
@@ -34,6 +35,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(store: Store, worker: Worker, probe: Option<Arc<dyn Probe>>) -> Arc<Self> {
+        observe::announce();
         let (store, queues) = (Arc::new(store), Queues::default());
         Arc::new(Self {
             renewer: Renewer::new(Arc::clone(&store), worker.clone(), queues.clone()),

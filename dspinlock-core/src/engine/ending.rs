@@ -1,5 +1,6 @@
 //! How a holding ends.
 
+use crate::observe::Held;
 use crate::store::Sent;
 use std::time::Duration;
 
@@ -14,4 +15,14 @@ pub(crate) enum Ending {
     Abandon,
     /// The work has failed. The note is kept for the callers that waited, for `life`.
     Fail { note: Vec<u8>, life: Duration },
+}
+
+impl Ending {
+    /// The ending as it is measured.
+    pub(crate) fn held(&self) -> Held {
+        match self {
+            Self::Release | Self::Publish { .. } => Held::Released,
+            Self::Abandon | Self::Fail { .. } => Held::Abandoned,
+        }
+    }
 }

@@ -71,5 +71,10 @@ impl<F: Future> Future for UnlessLost<F> {
 
 /// The error of a caller whose body was cancelled.
 pub(crate) fn cancelled(lock: &LockHandle) -> Error {
+    let grant = &lock.hold().grant;
+    tracing::warn!(
+        target: "dspinlock", key = %grant.spec.key, function = grant.spec.function, fence = grant.fence,
+        held = ?grant.held_for(), "the lock is lost: the body is cancelled, as `on_lost = \"cancel\"` says"
+    );
     lock.loss("lost while the body ran, which was cancelled (`on_lost = \"cancel\"`)")
 }

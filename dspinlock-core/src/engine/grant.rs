@@ -5,6 +5,7 @@ use crate::clock::Tick;
 use crate::engine::lease::Lease;
 use crate::engine::spec::Spec;
 use crate::format::record::Tag;
+use crate::observe::Holding;
 use crate::sync::lock;
 use crate::worker::check_process;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -51,6 +52,7 @@ pub(crate) struct Grant {
     phase: AtomicU8,
     /// Notified when the phase changes.
     changed: Notify,
+    pub(crate) holding: Holding,
 }
 
 impl Grant {
@@ -65,7 +67,8 @@ impl Grant {
     ) -> Self {
         let lease = Lease::granted(spec.options.lease, spec.options.max_block, sent);
         let turn = Arc::new(TurnState::new(process, sent));
-        Self { tag: Some(tag), fence, handoffs, ..Self::of_turn(turn, spec, sent, lease) }
+        let holding = Holding::begin(&spec.subject, sent);
+        Self { tag: Some(tag), fence, handoffs, holding, ..Self::of_turn(turn, spec, sent, lease) }
     }
 
     /// The grant of a body that runs without the lock: never held, never renewed, with nothing to give back.
@@ -80,7 +83,8 @@ impl Grant {
     pub(crate) fn handed_off(&self, spec: Arc<Spec>, now: Tick) -> Self {
         let lease = self.lease().handed_off(spec.options.max_block, now);
         let (tag, fence, handoffs) = (self.tag.clone(), self.fence + 1, self.handoffs - 1);
-        Self { tag, fence, handoffs, ..Self::of_turn(Arc::clone(&self.turn), spec, now, lease) }
+        let holding = Holding::begin(&spec.subject, now);
+        Self { tag, fence, handoffs, holding, ..Self::of_turn(Arc::clone(&self.turn), spec, now, lease) }
     }
 
     /// A grant without a tag, a fencing token and reserved ones.
@@ -97,6 +101,7 @@ impl Grant {
             renewal: Mutex::new(None),
             phase: AtomicU8::new(HELD),
             changed: Notify::new(),
+            holding: Holding::none(),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::engine::queue::Handoff;
 use crate::engine::spec::Spec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::record::{Record, State, describe};
+use crate::observe::Held;
 use crate::store::backend::{End, Operation, Reply, Request};
 use crate::store::{Abandon, Fail, Release, Released};
 use std::sync::Arc;
@@ -83,6 +84,12 @@ impl Hold {
             return false;
         }
         if can_hand_off && self.hand_off() {
+            let spec = &self.grant.spec;
+            tracing::debug!(
+                target: "dspinlock", key = %spec.key, function = spec.function, fence = self.grant.fence,
+                held = ?self.grant.held_for(), "handed over to the next caller of this process"
+            );
+            self.grant.holding.end(ending.held());
             self.core.tell(&self.grant.spec, Event::HandsOver);
             return false;
         }
@@ -158,6 +165,7 @@ impl Hold {
             self.give_back_in_background(ending.clone(), true, None);
         } else {
             self.grant.turn.end();
+            self.grant.holding.end(if reply.is_ok() { ending.held() } else { Held::Lost });
         }
         reply
     }
@@ -173,8 +181,10 @@ impl Hold {
         let giving_back = self.core.giving_back();
         worker.detach(async move {
             let _noted = (giving_back, leftover);
+            let held = ending.held();
             self.settle_until_lease(ending, tried).await;
             self.grant.turn.end();
+            self.grant.holding.end(held);
         });
     }
 
@@ -241,13 +251,13 @@ impl Hold {
         match reply {
             Ok(Released::Done { .. } | Released::AlreadyComputed) => {
                 tracing::debug!(
-                    target: "dspinlock", key = %spec.key, function = spec.function, held = ?(Tick::now() - turn.granted),
-                    "given back"
+                    target: "dspinlock", key = %spec.key, function = spec.function, fence = self.grant.fence,
+                    held = ?self.grant.held_for(), "given back"
                 );
                 Ok(())
             }
             Ok(Released::Unknown) => {
-                tracing::debug!(target: "dspinlock", key = %spec.key, "the reply to a release was lost; the key is free");
+                tracing::debug!(target: "dspinlock", key = %spec.key, function = spec.function, "the reply to a release was lost; the key is free");
                 Ok(())
             }
             Ok(Released::Refused(why)) => {

@@ -7,10 +7,12 @@ use crate::clock::Tick;
 use crate::engine::grant::Grant;
 use crate::engine::queue::Queues;
 use crate::error::Error;
+use crate::observe::{self, Held, Renewal};
 use crate::store::{Renew, RenewOne, Store};
 use crate::sync::lock;
 use crate::worker::Worker;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -231,6 +233,8 @@ impl Renewer {
                             } else {
                                 "its record is gone or another's"
                             };
+                            let result = if in_time { Renewal::Renewed } else { Renewal::Lost };
+                            observe::renewal(&grant.spec.subject, result);
                             self.again_or_lose(grant, in_time.then(|| grant.lease().renew_at()), why);
                         }
                         None => self.retry(grant),
@@ -246,14 +250,14 @@ impl Renewer {
         }
     }
 
-    /// Logs that leases were not renewed, with one of them by name: of many locks, the others have the same server.
+    /// Logs that leases were not renewed, with the first of them by name: of many locks, the others have the same server.
     fn note_failure(&self, asked: &[(&Arc<Grant>, Duration)], error: &Error) {
         let Some(&(first, _)) = asked.first() else { return };
         let spec = &first.spec;
         lock(&self.0.failing).entry(self.0.store.place(&spec.names)).or_insert_with(Tick::now);
         let rest = first.lease().remaining(Tick::now());
         tracing::warn!(
-            target: "dspinlock", %error, locks = asked.len(), key = %spec.key, function = spec.function, ?rest,
+            target: "dspinlock", %error, locks = asked.len(), keys = %Named(asked), function = spec.function, ?rest,
             "could not renew; trying again"
         );
     }
@@ -264,7 +268,7 @@ impl Renewer {
         let spec = &first.spec;
         if let Some(since) = lock(&self.0.failing).remove(&self.0.store.place(&spec.names)) {
             tracing::info!(
-                target: "dspinlock", locks = asked.len(), key = %spec.key, function = spec.function,
+                target: "dspinlock", locks = asked.len(), keys = %Named(asked), function = spec.function,
                 after = ?(Tick::now() - since), "renewing again"
             );
         }
@@ -272,6 +276,7 @@ impl Renewer {
 
     /// Schedules another try of a renewal of which nobody knows whether it was done, while the lease lasts.
     fn retry(&self, grant: &Arc<Grant>) {
+        observe::renewal(&grant.spec.subject, Renewal::Failed);
         let (now, lease) = (Tick::now(), grant.lease());
         let at = lease.is_valid(now).then(|| lease.retry_at(now));
         self.again_or_lose(grant, at, "the server did not renew its lease in time");
@@ -297,10 +302,27 @@ impl Renewer {
     /// Takes in that the record is no longer ours, or that the server has not renewed the lease in time. `why` is for the log.
     pub(crate) fn lose(&self, grant: &Grant, why: &str) {
         if grant.lose() {
+            grant.holding.end(Held::Lost);
             let spec = &grant.spec;
             tracing::warn!(target: "dspinlock", key = %spec.key, function = spec.function, why, "lost the lock");
             self.0.queues.wake_first(&spec.names.record, 0, Duration::ZERO);
         }
+    }
+}
+
+/// The most locks that a line of the log names.
+const NAMED: usize = 3;
+
+/// The keys of the first of these locks, for the log.
+struct Named<'a>(&'a [(&'a Arc<Grant>, Duration)]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (grant, _)) in self.0.iter().take(NAMED).enumerate() {
+            let comma = if number == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", grant.spec.text())?;
+        }
+        if self.0.len() > NAMED { f.write_str(", …") } else { Ok(()) }
     }
 }
 

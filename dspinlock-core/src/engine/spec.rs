@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::key::Key;
 use crate::format::record::{Record, describe};
 use crate::format::scheme::{Names, Scheme};
+use crate::observe::Subject;
 use crate::options::Options;
 use crate::store::Found;
 use once_cell::sync::OnceCell;
@@ -26,6 +27,8 @@ pub(crate) struct Spec {
     pub(crate) bare: bool,
     /// The annotated function, for the owner part of the record.
     pub(crate) function: Option<&'static str>,
+    /// What measurements name.
+    pub(crate) subject: Subject,
 }
 
 /// A record that stands at a key.
@@ -54,6 +57,7 @@ impl Spec {
             expire_from_grant: false,
             bare: namespace.is_none(),
             function: None,
+            subject: Subject::default(),
         })
     }
 
@@ -67,6 +71,8 @@ impl Spec {
             names,
             scheme: Arc::clone(&self.scheme),
             options,
+            // The library holds it, and no caller of it.
+            subject: Subject::unobserved(),
             ..*self
         }
     }

@@ -4,6 +4,7 @@ use crate::clock::Tick;
 use crate::engine::flight::{FlightResult, Follower};
 use crate::engine::waits::Caller;
 use crate::error::Result;
+use crate::observe;
 use crate::store::Read;
 use crate::value::request::CacheRequest;
 use std::future::{Future, poll_fn};
@@ -28,6 +29,8 @@ impl CacheRequest {
                 self.warn_of(&format!("another caller of this process: {}", seen.leader()));
             }
         };
+        let mut waits = observe::Waiting::default();
+        waits.begin(&self.spec.subject);
         let mut result = pin!(self.warn_if_long(follower.result(), warn));
         loop {
             // Created before the check, so that no change is missed.

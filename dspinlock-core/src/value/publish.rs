@@ -28,6 +28,18 @@ pub(crate) enum ComputeResult {
     Failed(Failure),
 }
 
+impl ComputeResult {
+    /// The result in a word or two, for the log.
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "a value",
+            Self::Unstored { .. } => "a value that is not stored",
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// The error that the caller gets in place of the body's return value, if any, once the lock was given back. After a
 /// failure of the body, an error of the lock is only logged.
 pub(crate) fn loss(ended: Result<()>, failed: bool, on_lost: OnLost) -> Option<Error> {
@@ -63,6 +75,10 @@ impl CacheRequest {
 
     async fn publish(&self, lead: Lead, guard: Guard, computed: ComputeResult) -> Result<Option<Payload>> {
         let failed = matches!(computed, ComputeResult::Failed(_));
+        tracing::debug!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence = guard.fencing_token(),
+            outcome = computed.as_str(), held = ?guard.held_for(), "computed"
+        );
         let (ending, result) = self.plan(&guard, computed);
         // While the lock is still held, its lease is renewed.
         let ending = self.send_ahead(&guard, ending).await;

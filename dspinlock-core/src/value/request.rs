@@ -14,9 +14,11 @@ use crate::engine::waits::Caller;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::{Failure, Note, Reach};
+use crate::observe::Layer;
 use crate::options::{Caching, OnLost, OnOutage};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tracing::Instrument;
 
 /// One caller's request for a value.
 #[derive(Clone, Debug)]
@@ -34,8 +36,8 @@ pub(crate) struct CacheRequest {
 
 /// What a caller does about the requested value.
 pub(crate) enum Assignment {
-    /// It uses the result of the flight.
-    Use(FlightResult),
+    /// It uses the result of the flight, which came from there.
+    Use(FlightResult, Layer),
     /// It computes the value.
     Compute(Leader),
 }
@@ -119,12 +121,13 @@ impl CacheRequest {
                 Join::Lead(lead) => {
                     caller.lead();
                     let (request, caller) = (self.clone(), Arc::downgrade(caller));
-                    return worker.attend(async move { request.lead(lead, &caller).await }).await;
+                    let lead = async move { request.lead(lead, &caller).await };
+                    return worker.attend(lead.in_current_span()).await;
                 }
                 Join::Follow(follower) => {
                     worker.check_here().map_err(|error| self.spec.name(error))?;
                     match worker.limit(self.deadline, self.follow(follower, caller)).await {
-                        Some(Ok(Some(result))) => return Ok(Assignment::Use(result)),
+                        Some(Ok(Some(result))) => return Ok(Assignment::Use(result, Layer::Flight)),
                         // The leader has gone: the first caller to join now leads.
                         Some(Ok(None)) => {}
                         Some(Err(cycle)) => return Err(cycle),
@@ -140,6 +143,7 @@ impl CacheRequest {
             return Ok(self.compute_unlocked(lead, caller));
         }
         let attempt = self.attempt(caller);
+        let mut layer = Layer::Remote;
         let result = if let Some(result) = self.hit().await {
             self.core.unshared.remove(&self.spec.names.record);
             result
@@ -159,7 +163,10 @@ impl CacheRequest {
                     self.core.unshared.remove(&self.spec.names.record);
                     FlightResult::Value(stored)
                 }
-                Ok(Outcome::Fetched(Fetched::Noted(Note::Failed(failure)))) => self.failed(failure).await,
+                Ok(Outcome::Fetched(Fetched::Noted(Note::Failed(failure)))) => {
+                    layer = Layer::Stale;
+                    self.failed(failure).await
+                }
                 Ok(Outcome::Fetched(Fetched::Noted(Note::NotShared { reach, lasts }))) => {
                     if lasts {
                         self.will_reach_only(reach, false);
@@ -184,7 +191,7 @@ impl CacheRequest {
         {
             return Ok(Assignment::Compute(Leader { guard, role: Role::Ahead(stored.clone()) }));
         }
-        Ok(Assignment::Use(result))
+        Ok(Assignment::Use(result, layer))
     }
 
     /// Notes for later calls how long the value is that was seen or stored, or that there is none.

@@ -4,6 +4,7 @@ use dspinlock::{Client, logging};
 use dspinlock_tests::block_on;
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 
@@ -121,8 +122,8 @@ struct Seen {
     /// The text of each span, at the index of its id less one.
     spans: Vec<String>,
     events: Vec<String>,
-    /// The spans that are entered now. The threads of these tests take turns.
-    inside: Vec<u64>,
+    /// The spans that are entered now, by the thread.
+    inside: Vec<(ThreadId, u64)>,
 }
 
 impl tracing::Subscriber for Spans {
@@ -146,18 +147,20 @@ impl tracing::Subscriber for Spans {
         let mut text = Text(String::new());
         event.record(&mut text);
         let mut seen = self.0.lock().unwrap();
-        let around = seen.inside.iter().map(|id| seen.spans[usize::try_from(*id).unwrap() - 1].as_str());
+        let here = thread::current().id();
+        let inside = seen.inside.iter().filter(|(thread, _)| *thread == here);
+        let around = inside.map(|(_, id)| seen.spans[usize::try_from(*id).unwrap() - 1].as_str());
         let place: Vec<&str> = around.chain([text.0.as_str()]).collect();
         let place = place.join(" > ");
         seen.events.push(place);
     }
 
     fn enter(&self, span: &Id) {
-        self.0.lock().unwrap().inside.push(span.into_u64());
+        self.0.lock().unwrap().inside.push((thread::current().id(), span.into_u64()));
     }
 
     fn exit(&self, span: &Id) {
-        self.0.lock().unwrap().inside.retain(|id| *id != span.into_u64());
+        self.0.lock().unwrap().inside.retain(|inside| *inside != (thread::current().id(), span.into_u64()));
     }
 }
 
@@ -178,10 +181,37 @@ fn the_events_of_an_attempt_are_in_a_span_that_names_the_key() {
         turns();
         let seen = spans.0.lock().unwrap();
         for key in ["\"blocking\"", "\"async\""] {
-            let inside = format!("lock key={key} >");
-            let is_it = |event: &&String| event.contains(&inside) && event.contains("entered");
+            let inside = format!("lock key={key} record_key=");
+            let is_it = |event: &&String| {
+                event.contains(&inside) && event.contains(" > ") && event.contains("entered")
+            };
             assert!(seen.events.iter().find(is_it).is_some(), "{key}: {:?}", seen.events);
         }
         assert_eq!(seen.spans.len(), 2, "one for each attempt: {:?}", seen.spans);
+    }
+}
+
+mod values {
+    use dspinlock::{Client, Error, dspinlock};
+
+    #[dspinlock(key = (), client = client, cached)]
+    pub(super) fn total(client: &Client) -> Result<u32, Error> {
+        client.ping_blocking()?;
+        Ok(1)
+    }
+}
+
+/// Also where the library's own thread asks for the lock, and gives it back.
+#[test]
+fn the_events_of_a_cached_call_are_in_the_span_of_its_caller() {
+    if alone("the_events_of_a_cached_call_are_in_the_span_of_its_caller", false).is_none() {
+        let spans = Spans::default();
+        tracing::subscriber::set_global_default(spans.clone()).unwrap();
+        let client = Client::memory();
+        tracing::info_span!("request", number = 17).in_scope(|| values::total(&client).unwrap());
+        assert_eq!(spans.count(&["request number=17 > lock", "message=entered"]), 1, "{:?}", spans.events());
+        for what in ["message=computed", "message=given back"] {
+            assert_eq!(spans.count(&["request number=17 > ", what]), 1, "{what}: {:?}", spans.events());
+        }
     }
 }

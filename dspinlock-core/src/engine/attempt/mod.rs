@@ -16,10 +16,11 @@ use crate::engine::queue::Queued;
 use crate::engine::spec::Spec;
 use crate::engine::spin::{Policy, Spin, Wanted};
 use crate::engine::waits::{Caller, Waiting};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::{Label, Stored};
 use crate::format::note::Note;
-use crate::format::record::Record;
+use crate::format::record::{Record, State};
+use crate::observe::{self, Acquiring};
 use crate::options::Caching;
 use crate::store::{Listener, Notify, Replace};
 use std::future::Future;
@@ -35,6 +36,19 @@ pub(crate) enum Outcome {
     TurnedAway(Record),
     /// The answer to an attempt that [fetches](Attempt::fetching).
     Fetched(Fetched),
+}
+
+impl Outcome {
+    /// The outcome as it is measured.
+    fn measured(&self) -> observe::Attempted {
+        Ok(match self {
+            Self::Entered(_) => observe::Acquired::Lock,
+            Self::TurnedAway(record) if record.state == State::Blocked => observe::Acquired::TurnedAway,
+            Self::TurnedAway(_) | Self::Fetched(Fetched::Value { .. }) => observe::Acquired::Computed,
+            Self::Fetched(Fetched::Noted(Note::NotShared { .. })) => observe::Acquired::TurnedAway,
+            Self::Fetched(Fetched::Noted(Note::Failed(_))) => return Err(ErrorKind::LeaderFailed),
+        })
+    }
 }
 
 /// The answer in place of the lock.
@@ -53,14 +67,25 @@ pub(crate) struct Attempt {
     spin: Spin,
     started: Tick,
     attempts: u32,
-    /// Whether the log was told that it waits.
-    has_told: bool,
+    told: Told,
     next: NextRequest,
     fetch: Option<Fetching>,
     /// Gone when the caller has lost interest.
     caller: Weak<Caller>,
+    waiting: observe::Waiting,
     /// A child of the caller's span. It ends when the lock is held or refused.
     span: Span,
+}
+
+/// What the log knows of an attempt.
+#[derive(Default)]
+struct Told {
+    /// That it waits.
+    waits: bool,
+    /// That it has waited for as long as a lease.
+    waits_long: bool,
+    /// The holder that was seen last, and when its lease ends if it is not renewed.
+    holder: Option<(String, Tick)>,
 }
 
 /// The additional state of an attempt at a value.
@@ -124,16 +149,19 @@ impl Attempt {
         let started = Tick::now();
         let spin = Spin::new(policy, &spec.options, wait, started);
         Self {
-            span: tracing::debug_span!(target: "dspinlock", "lock", key = %spec.key, function = spec.function),
+            span: tracing::debug_span!(
+                target: "dspinlock", "lock", key = %spec.key, record_key = &*spec.names.record, function = spec.function
+            ),
             core,
             spec,
             spin,
             started,
             attempts: 0,
-            has_told: false,
+            told: Told::default(),
             next: NextRequest { at: started, replace: None },
             fetch: None,
             caller: Weak::new(),
+            waiting: observe::Waiting::default(),
         }
     }
 
@@ -159,7 +187,10 @@ impl Attempt {
         let drive = async move {
             let caller = Weak::clone(&self.caller);
             self.core.tell(&self.spec, Event::Asks);
-            self.drive(door).await.inspect(|outcome| granted(&caller, outcome))
+            let acquiring = Acquiring::begin(&self.spec.subject, self.started);
+            let driven = self.drive(door).await.inspect(|outcome| granted(&caller, outcome));
+            acquiring.end(|| driven.as_ref().map(Outcome::measured).map_err(Error::kind).flatten());
+            driven
         };
         drive.instrument(span)
     }

@@ -29,7 +29,8 @@ impl Attempt {
     /// # Errors
     ///
     /// `Misuse` if it would wait for itself, or for another process: that of which this one is a fork.
-    pub(super) fn join(&self) -> Result<Place> {
+    pub(super) fn join(&mut self) -> Result<Place> {
+        self.waiting.begin(&self.spec.subject);
         self.core.worker.check_here().map_err(|error| self.spec.name(error))?;
         let waiting = self.caller.upgrade().map(|caller| caller.wait_for_lock()).transpose();
         let waiting = waiting.map_err(|error| error.with_effort(self.waited(), self.attempts))?;
@@ -105,7 +106,12 @@ impl Attempt {
 
     /// The guard of a lock that was handed over. Nothing can be dropped between the two.
     fn take_over(&self, handoff: Handoff) -> Guard {
-        Guard::new(&self.core, handoff.take())
+        let guard = Guard::new(&self.core, handoff.take());
+        tracing::debug!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence = guard.fencing_token(),
+            attempts = self.attempts, waited = ?self.waited(), "entered: handed over by another caller of this process"
+        );
+        guard
     }
 }
 

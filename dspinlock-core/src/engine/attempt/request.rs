@@ -6,7 +6,6 @@ use crate::engine::grant::Grant;
 use crate::engine::guard::Guard;
 use crate::engine::pending::{NotAfter, Pending, take_back_after};
 use crate::engine::probe::Event;
-use crate::engine::spec::Spec;
 use crate::engine::spin::{Moment, Refusal, Step};
 use crate::engine::trouble::jitter;
 use crate::error::{Error, ErrorKind, Result};
@@ -143,10 +142,18 @@ impl Attempt {
         // What the server has taken, or may still take by the first of two requests. A step that enters uses it.
         let to_take_back = repeated || matches!(reply, Acquired::Unconfirmed { .. });
         let moment = Moment { sent: request.sent, now: Tick::now(), jitter: jitter(), notify };
-        let holder = holder_for_the_log(&reply, &self.spec);
+        let holder = self.holder_for_the_log(&reply, request.sent);
+        let is_stale = request.replace.as_ref().is_some_and(|replace| replace.life_at_most.is_some());
         let progress = match self.spin.next(reply, &self.spec.names.separator, moment) {
             Ok(Step::Enter { fence }) => {
+                let sent = request.sent;
                 let guard = self.granted(request, fence, repeated)?;
+                if let Some((holder, _)) = self.told.holder.take_if(|(_, ends)| is_stale || sent >= *ends) {
+                    tracing::debug!(
+                        target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence, holder,
+                        "taken over: the holder did not give it back in time"
+                    );
+                }
                 tracing::debug!(
                     target: "dspinlock", key = %self.spec.key, function = self.spec.function, fence,
                     attempts = self.attempts, waited = ?self.waited(), "entered"
@@ -164,11 +171,8 @@ impl Attempt {
             Ok(Step::Take(stored)) => Ok(fetched(Fetched::Value { stored, awaited: self.attempts > 1 })),
             Ok(Step::Noted(note)) => Ok(fetched(Fetched::Noted(note))),
             Ok(Step::Again { at, replace }) => {
-                if !std::mem::replace(&mut self.has_told, true) {
-                    tracing::debug!(
-                        target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder, "waiting"
-                    );
-                }
+                self.waiting.begin(&self.spec.subject);
+                self.tell_of_waiting(holder.as_deref());
                 tracing::trace!(
                     target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder,
                     attempts = self.attempts, "looked again"
@@ -184,6 +188,36 @@ impl Attempt {
             request.pending.settle();
         }
         progress
+    }
+
+    /// Logs whom this attempt waits for: at first, and once after as long as a lease.
+    fn tell_of_waiting(&mut self, holder: Option<&str>) {
+        if !std::mem::replace(&mut self.told.waits, true) {
+            tracing::debug!(
+                target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder, "waiting"
+            );
+        }
+        // Of a value, the request warns.
+        if self.fetch.is_some() || self.told.waits_long || self.waited() < self.spec.options.lease {
+            return;
+        }
+        self.told.waits_long = true;
+        tracing::info!(
+            target: "dspinlock", key = %self.spec.key, function = self.spec.function, holder,
+            attempts = self.attempts, waited = ?self.waited(), "still waiting for the lock"
+        );
+    }
+
+    /// Who holds the lock, if anybody does and anybody wants to read it.
+    fn holder_for_the_log(&mut self, reply: &Acquired, sent: Tick) -> Option<String> {
+        let Acquired::Held { raw, remaining, .. } = reply else { return None };
+        if !tracing::enabled!(target: "dspinlock", tracing::Level::INFO) {
+            return None;
+        }
+        let record = Record::parse(raw, &self.spec.names.separator).ok()?;
+        let ends = remaining.filter(|_| record.state == State::Blocked).map(|remaining| sent + remaining);
+        self.told.holder = ends.map(|ends| (record.holder(), ends));
+        Some(record.holder())
     }
 
     /// Asks again after a grant that came when its lease was spent, and was taken back.
@@ -260,15 +294,6 @@ impl Attempt {
         self.core.tell(&self.spec, Event::Refused(&error));
         error
     }
-}
-
-/// Who holds the lock, if anybody does and anybody wants to read it.
-fn holder_for_the_log(reply: &Acquired, spec: &Spec) -> Option<String> {
-    let Acquired::Held { raw, .. } = reply else { return None };
-    if !tracing::enabled!(target: "dspinlock", tracing::Level::DEBUG) {
-        return None;
-    }
-    Record::parse(raw, &spec.names.separator).ok().map(|record| record.holder())
 }
 
 fn fetched(fetched: Fetched) -> Progress {

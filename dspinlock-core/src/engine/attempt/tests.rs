@@ -18,7 +18,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let lock = Client::memory().lock("key").resolved().unwrap();
-        let attempt = Attempt::new(lock.core, lock.spec, Policy::WAIT, Duration::from_secs(5));
+        let mut attempt = Attempt::new(lock.core, lock.spec, Policy::WAIT, Duration::from_secs(5));
         let Place { queued, .. } = attempt.join().unwrap();
         Self { attempt, queued }
     }

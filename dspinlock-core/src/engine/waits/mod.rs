@@ -19,8 +19,10 @@ use graph::Graph;
 use node::{Node, Polling, describe, polling};
 use once_cell::sync::Lazy;
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::LocalKey;
+use tokio::runtime::Handle;
 
 pub(crate) use node::Run;
 
@@ -66,6 +68,22 @@ pub(crate) fn check_recursion(core: usize, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
+/// Logs once that a call blocks a thread which a runtime may need for other tasks.
+fn tell_of_a_blocked_runtime(spec: &Spec) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.load(Ordering::Relaxed)
+        && tracing::enabled!(target: "dspinlock", tracing::Level::DEBUG)
+        && Handle::try_current().is_ok()
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        tracing::debug!(
+            target: "dspinlock", key = %spec.key, function = spec.function,
+            "a blocking call inside a Tokio runtime: unless this is a thread of `spawn_blocking`, other tasks wait for it; make the \
+             function async, or call the async twin (logged once)"
+        );
+    }
+}
+
 /// A call, owned by the frame or the future that makes it. Dropped, it waits for nothing, and nothing waits for it.
 ///
 /// What is done on the library's own thread has a [`Weak`] reference.
@@ -99,6 +117,7 @@ impl Caller {
 
     /// The blocking call that is made here.
     pub(crate) fn blocking(core: usize, spec: &Arc<Spec>) -> Arc<Self> {
+        tell_of_a_blocked_runtime(spec);
         Self::new(core, spec, polling(), None)
     }
 

@@ -158,7 +158,7 @@ impl SharedConnection {
         }
         self.tracks.store(false, Ordering::Relaxed);
         tracing::info!(
-            target: "dspinlock", code = refusal.code(),
+            target: "dspinlock", parent: None, code = refusal.code(),
             "the server notifies of no changes (client tracking); waiters look again every `sleep`"
         );
         Ok(plain)

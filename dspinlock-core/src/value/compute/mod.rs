@@ -11,12 +11,14 @@ use crate::engine::waits::{Caller, Run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::envelope::Payload;
 use crate::format::note::Failure;
+use crate::observe::{self, Computed, Computing, Layer, Subject};
 use crate::options::OnLost;
 use crate::value::publish::ComputeResult;
 use crate::value::request::{Assignment, CacheRequest, Leader};
 use crate::value::sharing::{Sharing, Unwritable};
 use std::future::Future;
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// The number of undecodable values after which a caller computes its own, and waits for no other.
 const MAX_UNREADABLE: u32 = 3;
@@ -28,6 +30,8 @@ pub(crate) struct Computation<S, J> {
     judge: J,
     /// How many values could not be decoded.
     unreadable: u32,
+    /// Where the result came from.
+    layer: Layer,
 }
 
 /// The function's own opinion of a return value.
@@ -54,7 +58,7 @@ enum Decision<R> {
 
 impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     pub(crate) fn new(request: CacheRequest, sharing: S, judge: J) -> Self {
-        Self { request, sharing, judge, unreadable: 0 }
+        Self { request, sharing, judge, unreadable: 0, layer: Layer::Remote }
     }
 
     /// Returns the value, and runs `body` to compute it if no other caller has computed it or is computing it. An error in
@@ -79,9 +83,15 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         let (leader, handle) = loop {
             match decision {
                 Decision::Ask => decision = computation.ask(&caller).await,
-                Decision::Return(returned) => return returned,
+                Decision::Return(returned) => {
+                    observe::cache_request(&computation.request.spec.subject, computation.layer);
+                    return returned;
+                }
                 Decision::Fail(error) => return on_error(error),
-                Decision::RunUnlocked(handle) => break (None, handle),
+                Decision::RunUnlocked(handle) => {
+                    observe::cache_request(&computation.request.spec.subject, Layer::Miss);
+                    break (None, handle);
+                }
                 Decision::Lead(leader) => {
                     let handle = leader.guard().handle();
                     break (Some(leader), handle);
@@ -91,6 +101,7 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         handle.runs();
         // Without a lock there is none to lose.
         let on_lost = if handle.is_unlocked() { OnLost::Continue } else { computation.request.on_lost };
+        let computing = Computing::begin();
         let scope = leader.as_ref().map_or_else(|| caller.unlocked(), |leader| scope_of(&caller, leader));
         let body = inside(scope, || body(handle.clone()));
         let Some(returned) = UnlessLost::new(body, &handle, on_lost).await else {
@@ -99,13 +110,16 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         // The library's own thread does the rest.
         drop(caller);
         let Some(leader) = leader else { return returned };
-        let (request, sharing, computed) = computation.compute_result(&returned);
-        let stand_in = worker.finish(request.finish(leader, computed)).await;
+        let (request, sharing, computed) = computation.compute_result(&returned, computing);
+        let subject = request.spec.subject.clone();
+        let stand_in = worker.finish(request.finish(leader, computed).in_current_span()).await;
+        count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
 
     async fn ask(&mut self, caller: &Arc<Caller>) -> Decision<S::Return> {
         if let Some(stored) = self.request.small_hit(Door::Task).await {
+            self.layer = Layer::Remote;
             return self.receive(FlightResult::Value(stored));
         }
         let asked = self.request.start(caller).await;
@@ -128,16 +142,21 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
             decision = match decision {
                 Decision::Ask => {
                     if let Some(stored) = pollster::block_on(self.request.small_hit(Door::Thread)) {
+                        self.layer = Layer::Remote;
                         self.receive(FlightResult::Value(stored))
                     } else {
                         let asked = pollster::block_on(self.request.start(&caller));
                         self.decide(asked)
                     }
                 }
-                Decision::Return(returned) => return returned,
+                Decision::Return(returned) => {
+                    observe::cache_request(&self.request.spec.subject, self.layer);
+                    return returned;
+                }
                 Decision::Fail(error) => return on_error(error),
                 Decision::RunUnlocked(handle) => {
                     handle.runs();
+                    observe::cache_request(&self.request.spec.subject, Layer::Miss);
                     return within(caller.unlocked(), || body(handle));
                 }
                 Decision::Lead(leader) => break leader,
@@ -145,10 +164,13 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
         };
         let handle = leader.guard().handle();
         handle.runs();
+        let computing = Computing::begin();
         let returned = within(scope_of(&caller, &leader), || body(handle));
         drop(caller);
-        let (request, sharing, computed) = self.compute_result(&returned);
-        let stand_in = worker.block_on(request.finish(leader, computed));
+        let (request, sharing, computed) = self.compute_result(&returned, computing);
+        let subject = request.spec.subject.clone();
+        let stand_in = worker.block_on(request.finish(leader, computed).in_current_span());
+        count_computation(&subject, &stand_in);
         bridge(&sharing, stand_in, returned).unwrap_or_else(on_error)
     }
 
@@ -159,7 +181,10 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     fn decide(&mut self, asked: Result<Assignment>) -> Decision<S::Return> {
         match asked {
             Ok(Assignment::Compute(leader)) => Decision::Lead(leader),
-            Ok(Assignment::Use(result)) => self.receive(result),
+            Ok(Assignment::Use(result, layer)) => {
+                self.layer = layer;
+                self.receive(result)
+            }
             Err(error) => self.without_lock(error),
         }
     }
@@ -213,16 +238,18 @@ impl<S: Sharing, J: FnOnce(&S, &S::Return) -> Judgement> Computation<S, J> {
     }
 
     /// Decides what the other callers get for what the body returned.
-    fn compute_result(self, returned: &S::Return) -> (CacheRequest, S, ComputeResult) {
+    fn compute_result(self, returned: &S::Return, computing: Computing) -> (CacheRequest, S, ComputeResult) {
         let Self { request, sharing, judge, .. } = self;
         let keep = match judge(&sharing, returned) {
             Judgement::Failed(message) => {
+                computing.end(&request.spec.subject, Computed::Failed);
                 let failure = Failure::new(&message, request.spec.function);
                 return (request, sharing, ComputeResult::Failed(failure));
             }
             Judgement::Keep => true,
             Judgement::DontKeep => false,
         };
+        computing.end(&request.spec.subject, Computed::Done);
         let computed = match sharing.encode(returned) {
             None => ComputeResult::Done,
             // The next value may be kept.
@@ -290,6 +317,12 @@ fn scope_of(caller: &Caller, leader: &Leader) -> Arc<Run> {
 /// Runs a body in its scope. The body is also created there: a default argument may lock before the first await.
 pub(crate) fn inside<B: Future>(scope: Arc<Run>, body: impl FnOnce() -> B) -> Within<Arc<Run>, B> {
     Within::new(scope.clone(), within(scope, body))
+}
+
+/// Counts a caller that has computed, by whether it returns what it computed.
+fn count_computation(subject: &Subject, stand_in: &Result<Option<Payload>>) {
+    let layer = if matches!(stand_in, Ok(Some(_))) { Layer::Stale } else { Layer::Miss };
+    observe::cache_request(subject, layer);
 }
 
 /// What the caller returns: the value that stands in for its failure, if there is one, or what its body returned.

@@ -25,7 +25,7 @@ fn callers(request: &CacheRequest) -> [Arc<Caller>; 2] {
 async fn lead(request: &CacheRequest, caller: &Arc<Caller>) -> Leader {
     match request.start(caller).await {
         Ok(Assignment::Compute(leader)) => leader,
-        Ok(Assignment::Use(_)) | Err(_) => panic!("no other caller is there"),
+        Ok(Assignment::Use(..)) | Err(_) => panic!("no other caller is there"),
     }
 }
 
@@ -63,9 +63,10 @@ async fn a_value_that_can_only_be_shared_in_memory_is_shared_in_memory() {
         assert_eq!(leader.guard().handle().is_unlocked(), known);
         let mut follower = pin!(request.start(&second));
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
-        let (_, sharing, computed) = computation::<Counted<f64, Json>>(&request).compute_result(&value);
+        let (_, sharing, computed) =
+            computation::<Counted<f64, Json>>(&request).compute_result(&value, Computing::begin());
         request.clone().finish(leader, computed).await.unwrap();
-        let Ok(Assignment::Use(FlightResult::Value(Stored { payload, .. }))) = follower.await else {
+        let Ok(Assignment::Use(FlightResult::Value(Stored { payload, .. }), _)) = follower.await else {
             panic!("no value")
         };
         assert!(Arc::ptr_eq(&sharing.decode(&payload).unwrap(), &value));
@@ -83,9 +84,9 @@ async fn a_value_that_can_not_be_shared_at_all_has_no_followers_the_next_time() 
     assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
     assert!(request.at_hand().is_none());
     let computation = computation::<InOk<Whole<f64, Json>, Error>>(&request);
-    let (_, _, computed) = computation.compute_result(&Ok(f64::NAN));
+    let (_, _, computed) = computation.compute_result(&Ok(f64::NAN), Computing::begin());
     request.clone().finish(leader, computed).await.unwrap();
-    assert!(matches!(follower.await, Ok(Assignment::Use(FlightResult::Unshared))));
+    assert!(matches!(follower.await, Ok(Assignment::Use(FlightResult::Unshared, _))));
     assert!(matches!(request.at_hand(), Some(FlightResult::Unshared)));
 }
 
@@ -98,7 +99,7 @@ async fn a_value_that_is_stored_at_last_is_stored_from_then_on() {
     let [caller, _] = callers(&request);
     let leader = lead(&request, &caller).await;
     assert!(!leader.guard().handle().is_unlocked(), "it is time to try again");
-    let (_, _, computed) = computation::<Whole<f64, Json>>(&request).compute_result(&0.5);
+    let (_, _, computed) = computation::<Whole<f64, Json>>(&request).compute_result(&0.5, Computing::begin());
     request.clone().finish(leader, computed).await.unwrap();
     assert!(!request.core.unshared.is_known(record, label, Reach::Process, Tick::now()));
 }
@@ -119,7 +120,7 @@ async fn a_failure_of_several_lines_reaches_the_followers_whole_with_and_without
         assert!(poll_fn(|context| Poll::Ready(follower.as_mut().poll(context).is_pending())).await);
         let failure = Failure::new("no luck:\n\nunshared\n", None);
         request.clone().finish(leader, ComputeResult::Failed(failure.clone())).await.unwrap();
-        let Ok(Assignment::Use(FlightResult::Failed(read))) = follower.await else { panic!("no failure") };
+        let Ok(Assignment::Use(FlightResult::Failed(read), _)) = follower.await else { panic!("no failure") };
         assert_eq!(read.message, failure.message);
         assert_eq!(read.holder.is_none(), unlocked);
     }
@@ -130,7 +131,7 @@ fn a_value_that_the_function_rejects_is_not_warned_of() {
     let request = request(&Client::memory(), "k");
     let judge = |_: &_, value: &f64| if value.is_finite() { Judgement::Keep } else { Judgement::DontKeep };
     let computation = Computation::new(request.clone(), Whole::<f64, Json>::new(), judge);
-    let (_, _, computed) = computation.compute_result(&f64::NAN);
+    let (_, _, computed) = computation.compute_result(&f64::NAN, Computing::begin());
     assert!(matches!(computed, ComputeResult::Unstored { payload: None, lasts: false }));
     assert!(request.is_news("can't be stored"));
 }
