@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
 //! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind) |
-//! | operate | [holding], [metrics], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
+//! | operate | [holding], [metrics], [logs], [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
 //! | come from Python | [from py-dspinlock](from_py_dspinlock), [sharing locks with Python](python) |
 //! | know what stays | [stability], [roadmap] |
@@ -27,6 +27,7 @@ pages! {
     holding = "holding.md",
     access = "access.md",
     metrics = "metrics.md",
+    logs = "logs.md",
     sentinel = "sentinel.md",
     cluster = "cluster.md",
     servers = "servers.md",
