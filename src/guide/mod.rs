@@ -5,7 +5,7 @@
 //! | start | [getting started](getting_started), [which mode](modes), [recipes] |
 //! | look up | [arguments], [connecting], [kinds of errors](crate::ErrorKind), [mistakes] |
 //! | test your code | [testing your code](mod@testing) |
-//! | operate | [holding], [metrics], [the command line](command_line), [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
+//! | operate | [holding], [metrics], [logs], [the command line](command_line), [access lists](access), [sentinels](sentinel), [clusters](cluster), [servers], [scaling], [cost], [performance] |
 //! | understand | [how it works](how_it_works), [why], [values], [fencing], [comparison] |
 //! | come from Python | [from py-dspinlock](from_py_dspinlock), [sharing locks with Python](python) |
 //! | know what stays | [stability], [roadmap] |
@@ -30,6 +30,7 @@ pages! {
     holding = "holding.md",
     access = "access.md",
     metrics = "metrics.md",
+    logs = "logs.md",
     command_line = "cli.md",
     sentinel = "sentinel.md",
     cluster = "cluster.md",
