@@ -9,7 +9,7 @@ use dspinlock_fencing::account::{self, AT_FIRST};
 use dspinlock_fencing::holder::{Change, LEASE};
 use dspinlock_fencing::process::Holder;
 use dspinlock_fencing::{Failure, Said};
-use dspinlock_testkit::Server;
+use dspinlock_testkit::Place;
 
 use crate::args::Args;
 
@@ -18,7 +18,7 @@ const BY: [i64; 2] = [50, -30];
 
 /// Runs the example and prints it. An unexpected end is an error.
 pub(crate) fn tell(args: &Args) -> Result<(), Failure> {
-    let place = Place::choose(args.redis.as_deref())?;
+    let place = Place::of_processes(args.redis.as_deref())?;
     let database = Database::new(args.db.as_deref())?;
     let db = account::create(&database.file)?;
     let mut out = io::stdout();
@@ -28,7 +28,7 @@ pub(crate) fn tell(args: &Args) -> Result<(), Failure> {
         "An account in SQLite has {AT_FIRST}; A adds {by_a} to it and B takes {} out, under one lock",
         -by_b
     )?;
-    writeln!(out, "with a lease of {LEASE:?}. The lock is at {}.\n", place.about)?;
+    writeln!(out, "with a lease of {LEASE:?}. The lock is at {place}.\n")?;
 
     let ends = play(&mut out, &place.url, &database.file, args.fenced)?;
     let row = account::read(&db)?;
@@ -110,30 +110,6 @@ fn finish(out: &mut impl Write, name: &str, holder: &mut Holder) -> Result<Said,
             }
             other => return Err(format!("{name} should have ended: {other}").into()),
         }
-    }
-}
-
-/// The server of the lock. Processes can't share a memory store.
-struct Place {
-    url: String,
-    /// A description for the reader.
-    about: String,
-    _server: Option<Server>,
-}
-
-impl Place {
-    fn choose(given: Option<&str>) -> Result<Self, Failure> {
-        let from_environment = env::var("DSPINLOCK_URL").ok().filter(|url| !url.is_empty());
-        let named = given.map(|url| (url.to_owned(), "--redis"));
-        if let Some((url, source)) = named.or(from_environment.map(|url| (url, "DSPINLOCK_URL"))) {
-            if url.starts_with("memory:") {
-                return Err(format!("{source}: two processes can't meet in a memory store").into());
-            }
-            return Ok(Self { url, about: format!("the server given by {source}"), _server: None });
-        }
-        let server = Server::try_start()?;
-        let about = format!("a private {} on port {}", server.binary().display(), server.port());
-        Ok(Self { url: server.url(), about, _server: Some(server) })
     }
 }
 

@@ -1,9 +1,8 @@
 //! The store of the fleet, and the number of commands that it got.
 
-use std::env;
 use std::time::Duration;
 
-use dspinlock_testkit::{Server, StartError, is_for_connecting};
+use dspinlock_testkit::{Place, StartError, is_for_connecting};
 
 use crate::Failure;
 
@@ -18,45 +17,33 @@ pub(crate) struct Backend {
     /// What is used and why, for the reader.
     pub(crate) about: String,
     counter: Option<Counter>,
-    _server: Option<Server>,
+    _place: Option<Place>,
 }
 
 impl Backend {
     /// The given URL, else `DSPINLOCK_URL`, else a private server, else memory.
     pub(crate) fn choose(given: Option<&str>) -> Result<Self, Failure> {
-        if let Some(url) = given {
-            return Self::of_url(url, "--redis");
-        }
-        match env::var("DSPINLOCK_URL") {
-            Ok(url) if !url.is_empty() => return Self::of_url(&url, "DSPINLOCK_URL"),
-            Ok(_) | Err(env::VarError::NotPresent) => {}
-            Err(error) => return Err(format!("DSPINLOCK_URL: {error}").into()),
-        }
-        match Server::try_start() {
-            Ok(server) => {
-                let about = format!("a private {} on port {}", server.binary().display(), server.port());
-                let counter = Some(Counter::open(&server.url())?);
-                Ok(Self { url: server.url(), about, counter, _server: Some(server) })
+        let place = match Place::choose(given) {
+            Ok(place) => place,
+            Err(StartError::NotFound) => {
+                return Ok(Self::memory("no redis-server and no valkey-server on the PATH"));
             }
-            Err(StartError::NotFound) => Ok(Self::memory("no redis-server and no valkey-server on the PATH")),
             Err(StartError::Failed(reason)) => {
-                Ok(Self::memory(&format!("no private server, since {reason}")))
+                return Ok(Self::memory(&format!("no private server, since {reason}")));
             }
-        }
-    }
-
-    fn of_url(url: &str, source: &str) -> Result<Self, Failure> {
-        if url.starts_with(MEMORY) {
+        };
+        let source = place.source().unwrap_or("the private server");
+        if place.is_memory() {
             return Ok(Self::memory(&format!("{source} says so")));
         }
-        let counter = Counter::open(url).map_err(|error| format!("{source}: {error}"))?;
-        let about = format!("the server given by {source}");
-        Ok(Self { url: url.to_owned(), about, counter: Some(counter), _server: None })
+        let counter = Counter::open(&place.url).map_err(|error| format!("{source}: {error}"))?;
+        let (url, about) = (place.url.clone(), place.to_string());
+        Ok(Self { url, about, counter: Some(counter), _place: Some(place) })
     }
 
     fn memory(reason: &str) -> Self {
         let about = format!("the memory store, all of them in one process: {reason}");
-        Self { url: MEMORY.to_owned(), about, counter: None, _server: None }
+        Self { url: MEMORY.to_owned(), about, counter: None, _place: None }
     }
 
     /// Whether processes can meet there.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, process};
 
+use dspinlock_testkit::clock;
+
 use crate::Failure;
-use crate::clock;
 
 /// What a line reports.
 #[derive(Clone, Debug, PartialEq, Eq)]

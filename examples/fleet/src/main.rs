@@ -5,7 +5,6 @@
 
 mod args;
 mod backend;
-mod clock;
 mod digest;
 mod fleet;
 mod log;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs, process};
 
+use dspinlock_testkit::clock;
+
 use crate::Failure;
 use crate::args::{Args, Mode};
 use crate::backend::Backend;
-use crate::clock;
+
 use crate::fleet::Fleet;
 use crate::log;
 use crate::outcome::Outcome;

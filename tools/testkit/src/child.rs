@@ -182,6 +182,14 @@ impl Child {
         Ok(kill_process(self.pid(), Signal::CONT)?)
     }
 
+    /// Asks it to end (`SIGTERM`), as a supervisor does.
+    ///
+    /// # Errors
+    /// If it can't be signalled.
+    pub fn terminate(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid(), Signal::TERM)?)
+    }
+
     /// Ends it without warning, as a crash does.
     ///
     /// # Errors

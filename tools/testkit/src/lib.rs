@@ -8,13 +8,16 @@
 //! - With the feature `tls`, `TlsServer` is one that speaks TLS, and `Authority` makes its certificates.
 //! - [`Connection`] and [`Reply`] speak just enough of the protocol for `SET`, `LPUSH` or `INFO`.
 //! - [`Child`] is a child process that reads and writes lines, and can be stopped, continued and killed.
+//! - [`Place`] is the server at which the processes of an example meet, and [`clock`] the clock that they share.
 //! - [`svg`] draws the pictures of the tools.
 //! - [`Proxy`] stands between a client and a server and delays, holds back, slows down, cuts or rewrites what
 //!   passes.
 
 mod child;
+pub mod clock;
 mod cluster;
 mod info;
+mod place;
 mod process;
 mod proxy;
 mod request;
@@ -28,6 +31,7 @@ mod tls;
 pub use child::{Child, Ended, this_program};
 pub use cluster::{Cluster, Migration};
 pub use info::is_for_connecting;
+pub use place::Place;
 pub use proxy::{Direction, Proxy, Verdict};
 pub use resp::{Connection, Reply};
 pub use sentinels::{Sentinels, Switches};
