@@ -1,6 +1,6 @@
-//! The instruments, and the observers that have them.
+//! The instruments, and what an observer does with them.
 
-use super::on::Subject;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What takes measurements: one for each feature.
@@ -18,13 +18,19 @@ pub(super) trait Observer: Sync {
     fn count(&self, what: Counter, attributes: Attributes<'_>);
 }
 
-/// The observers of this build.
-pub(super) const OBSERVERS: &[&dyn Observer] = &[
-    #[cfg(feature = "metrics")]
-    &super::metrics::Metrics,
-    #[cfg(feature = "opentelemetry")]
-    &super::opentelemetry::OpenTelemetry,
-];
+/// What a measurement is about.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Subject {
+    /// An annotated function.
+    Function(&'static str),
+    /// A lock in code.
+    Namespace(Arc<str>),
+    /// A lock in code without a namespace.
+    #[default]
+    Bare,
+    /// What the library does for itself.
+    Unobserved,
+}
 
 /// The attributes of a measurement. The key is none of them: each of its values would be a time series of its own.
 #[derive(Clone, Copy)]
@@ -66,9 +72,9 @@ macro_rules! instruments {
 instruments! {
     /// Times, in seconds.
     Histogram {
-        AcquireDuration = "dspinlock.acquire.duration", "How long it took to get a lock, or an answer in its place";
-        HoldDuration = "dspinlock.hold.duration", "How long a lock was held";
-        ComputeDuration = "dspinlock.compute.duration", "How long the computation of a cached value took";
+        Acquire = "dspinlock.acquire.duration", "How long it took to get a lock, or an answer in its place";
+        Hold = "dspinlock.hold.duration", "How long a lock was held";
+        Compute = "dspinlock.compute.duration", "How long the computation of a cached value took";
     }
 }
 

@@ -1,7 +1,6 @@
 //! The recorder of the crate `metrics`, whichever the program has installed.
 
-use super::instruments::{Attributes, Counter, Histogram, Observer, UpDownCounter};
-use super::on::Subject;
+use super::instruments::{Attributes, Counter, Histogram, Observer, Subject, UpDownCounter};
 use metrics::{Key, KeyName, Label, Level, Metadata, SharedString, Unit, with_recorder};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,25 +1,20 @@
 //! The measurements of a build with an observer.
 
-use super::instruments::{Attributes, Counter, Histogram, OBSERVERS, Observer, UpDownCounter};
+use super::instruments::{Attributes, Counter, Histogram, Observer, UpDownCounter};
 use super::{Attempted, Computed, Held, Layer, Renewal};
 use crate::clock::Tick;
 use crate::error::ErrorKind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a measurement is about.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Subject {
-    /// An annotated function.
-    Function(&'static str),
-    /// A lock in code.
-    Namespace(Arc<str>),
-    /// A lock in code without a namespace.
-    #[default]
-    Bare,
-    /// What the library does for itself.
-    Unobserved,
-}
+pub(crate) use super::instruments::Subject;
+
+/// The observers of this build.
+const OBSERVERS: &[&dyn Observer] = &[
+    #[cfg(feature = "metrics")]
+    &super::metrics::Metrics,
+    #[cfg(feature = "opentelemetry")]
+    &super::opentelemetry::OpenTelemetry,
+];
 
 impl Subject {
     pub(crate) fn function(path: &'static str) -> Self {
@@ -49,16 +44,18 @@ impl Subject {
         pass: impl Fn(&dyn Observer, Attributes<'_>),
     ) {
         if !matches!(self, Self::Unobserved) {
-            OBSERVERS
-                .iter()
-                .for_each(|observer| pass(*observer, Attributes { subject: self, outcome, error }));
+            for observer in OBSERVERS {
+                pass(*observer, Attributes { subject: self, outcome, error });
+            }
         }
     }
 }
 
 /// Describes the instruments to whoever has been installed by now.
 pub(crate) fn announce() {
-    OBSERVERS.iter().for_each(|observer| observer.announce());
+    for observer in OBSERVERS {
+        observer.announce();
+    }
 }
 
 /// Counts a cached call that got its value.
@@ -100,7 +97,7 @@ impl Acquiring {
     fn note(&self, outcome: &'static str, error: Option<ErrorKind>) {
         let took = Tick::now() - self.began;
         self.subject.observe_error(Some(("outcome", outcome)), error.map(name), |observer, attributes| {
-            observer.took(Histogram::AcquireDuration, took, attributes);
+            observer.took(Histogram::Acquire, took, attributes);
         });
     }
 }
@@ -143,7 +140,7 @@ impl Holding {
         self.subject
             .observe(None, |observer, attributes| observer.change(UpDownCounter::Held, -1, attributes));
         self.subject.observe(Some(("outcome", held.as_str())), |observer, attributes| {
-            observer.took(Histogram::HoldDuration, took, attributes);
+            observer.took(Histogram::Hold, took, attributes);
         });
     }
 }
@@ -192,7 +189,7 @@ impl Computing {
     pub(crate) fn end(self, subject: &Subject, computed: Computed) {
         let took = Tick::now() - self.0;
         subject.observe(Some(("outcome", computed.as_str())), |observer, attributes| {
-            observer.took(Histogram::ComputeDuration, took, attributes);
+            observer.took(Histogram::Compute, took, attributes);
         });
     }
 }

@@ -1,7 +1,6 @@
 //! The meter provider of `opentelemetry` that is in force at the first measurement.
 
-use super::instruments::{Attributes, Counter, Histogram, Observer, UpDownCounter};
-use super::on::Subject;
+use super::instruments::{Attributes, Counter, Histogram, Observer, Subject, UpDownCounter};
 use once_cell::sync::Lazy;
 use opentelemetry::{KeyValue, global, metrics as api};
 use std::sync::Arc;
