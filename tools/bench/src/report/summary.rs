@@ -52,7 +52,7 @@ impl Run {
 
     fn table(&self, least: Shown) -> String {
         let mut table = format!(
-            "Measured on {}. In brackets: our figure divided by theirs.\n\n\
+            "Measured on {}. In brackets: the median of our figure divided by theirs, turn by turn.\n\n\
              | | dspinlock | plain commands, or by hand | best peer |\n| --- | --- | --- | --- |\n",
             self.place
         );
