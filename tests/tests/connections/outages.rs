@@ -83,10 +83,10 @@ fn the_log_has_an_outage_from_its_beginning_to_its_end() {
         &port,
         "(from `Config::from_url`)",
     ]);
-    log.wait_for(&["WARN", "could not renew", "key=\"logged from the beginning\"", "locks=1", "rest="]);
+    log.wait_for(&["WARN", "could not renew", "keys=\"logged from the beginning\"", "locks=1", "rest="]);
     silence(&proxy, false);
     log.wait_for(&["INFO", "the server is back", &port, "after="]);
-    log.wait_for(&["INFO", "renewing again", "key=\"logged from the beginning\"", "after="]);
+    log.wait_for(&["INFO", "renewing again", "keys=\"logged from the beginning\"", "after="]);
     assert!(guard.is_held());
     client.lock("logged from the beginning").forget_blocking().unwrap();
     log.wait_for(&["WARN", "lost the lock", "key=\"logged from the beginning\"", "its record is gone"]);
