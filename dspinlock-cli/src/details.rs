@@ -236,7 +236,7 @@ fn value_text(value: &StoredValue) -> String {
         (Some(codec), Some(schema)) => format!("{codec}, {schema}"),
         _ => "no envelope of this library".to_owned(),
     };
-    let life = value.life_ms.map_or_else(|| "for ever".to_owned(), say::millis);
+    let life = value.life_ms.map_or_else(|| "no expiry".to_owned(), say::millis);
     let served = if value.served { "" } else { "; of another turn than the record, so it is not served" };
     format!("{} bytes ({what}), kept for {life}{served}", value.bytes)
 }

@@ -174,7 +174,7 @@ impl Lock {
         match (self.state, self.life_ms) {
             (State::Free, _) => "-".to_owned(),
             (_, Some(life)) => say::millis(life),
-            (_, None) => "for ever".to_owned(),
+            (_, None) => "no expiry".to_owned(),
         }
     }
 }
@@ -238,7 +238,7 @@ pub(crate) mod tests {
         assert_eq!((holder.host.as_deref(), holder.pid), (Some("web-1"), Some(77)));
         assert_eq!(holder.function.as_deref(), Some("jobs::nightly"));
         let done = lock("k", "0b8e@h/1,2026-01-31T23:59:59.000000+00:00,1", -1, 0);
-        assert_eq!((done.state, done.life_ms, &*done.life_text()), (State::Computed, None, "for ever"));
+        assert_eq!((done.state, done.life_ms, &*done.life_text()), (State::Computed, None, "no expiry"));
         let free = lock("k", "", -2, 0);
         assert_eq!((free.state, free.holder, free.life_ms), (State::Free, None, None));
     }

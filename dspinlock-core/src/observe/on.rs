@@ -51,7 +51,7 @@ impl Subject {
     }
 }
 
-/// Describes the instruments to whoever has been installed by now.
+/// Describes the instruments to the recorder and the provider that are installed by now.
 pub(crate) fn announce() {
     for observer in OBSERVERS {
         observer.announce();

@@ -61,7 +61,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
     ("Calls", &["forgotten_await", "guard_dropped_at_once", "guard_in_a_statement", "other_lock_result"]),
 ];
 
-/// Compares the page with the cases. With `TRYBUILD=overwrite`, it is written anew.
+/// Compares the page with the cases. With `TRYBUILD=overwrite`, it is rewritten.
 pub(crate) fn check() {
     let listed: BTreeSet<_> =
         SECTIONS.iter().flat_map(|(_, names)| *names).map(|name| (*name).to_owned()).collect();
