@@ -236,9 +236,11 @@ fn value_text(value: &StoredValue) -> String {
         (Some(codec), Some(schema)) => format!("{codec}, {schema}"),
         _ => "no envelope of this library".to_owned(),
     };
-    let life = value.life_ms.map_or_else(|| "no expiry".to_owned(), say::millis);
+    let life = value
+        .life_ms
+        .map_or_else(|| "until it is removed".to_owned(), |life| format!("for {}", say::millis(life)));
     let served = if value.served { "" } else { "; of another turn than the record, so it is not served" };
-    format!("{} bytes ({what}), kept for {life}{served}", value.bytes)
+    format!("{} bytes ({what}), kept {life}{served}", value.bytes)
 }
 
 pub(crate) fn note_text(note: &Note) -> String {

@@ -37,7 +37,7 @@ pub(crate) fn sentences(it: &Details, observed: Option<Observed>, chain: Option<
 fn computed(lock: &Lock) -> String {
     let ends = match lock.life_ms {
         Some(life) => format!("for {} more", say::millis(life)),
-        None => "no expiry".to_owned(),
+        None => "until it is removed".to_owned(),
     };
     format!(
         "It is not held: {} did the work {} ago, which is remembered {ends}. Callers with `cached`, `skip` or `once` do not run \
