@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::api::server::unusable;
 use crate::error::Result;
 use crate::store::Wakeups;
-use crate::store::redis::{AsyncLink, BlockingLink, Dialer, Limits, Link, Own, provide, store};
+use crate::store::redis::{AsyncLink, BlockingLink, Dialer, Limits, Link, Own, Peer, provide, store};
 use crate::worker::Worker;
 use redis::ConnectionAddr;
 use std::fmt::Display;
@@ -51,7 +51,8 @@ pub fn from_client(client: redis::Client) -> Result<Client> {
     let secret = info.redis_settings().password().map(ToOwned::to_owned);
     let wakeups = Wakeups::default();
     let own = Own::new(Dialer::new(client).map_err(|_| unusable())?, LIMITS, true, &worker, wakeups.clone());
-    let store = store(own, worker.clone(), LIMITS, &place, ORIGIN, secret.as_deref(), wakeups);
+    let peer = Peer { name: &place, origin: ORIGIN, secret: secret.as_deref() };
+    let store = store(own, worker.clone(), LIMITS, peer, wakeups);
     Ok(Client::on(store, worker))
 }
 
@@ -111,5 +112,5 @@ where
 /// A client on connections that push no changes.
 fn on(link: impl Link, name: &str) -> Result<Client> {
     let worker = Worker::get()?;
-    Ok(Client::on(store(link, worker.clone(), LIMITS, name, "", None, Wakeups::default()), worker))
+    Ok(Client::on(store(link, worker.clone(), LIMITS, Peer::named(name), Wakeups::default()), worker))
 }

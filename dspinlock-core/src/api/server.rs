@@ -4,7 +4,7 @@ use crate::api::config::{Address, Config, Pem, Protocol, Sentinel, Tls, Wakeup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::options::check_duration;
-use crate::store::redis::{self, Dialer, Limits, Origin, Own, Sentinels, TlsParts, Watch};
+use crate::store::redis::{self, Dialer, Limits, Origin, Own, Peer, Sentinels, TlsParts, Watch};
 use crate::store::{Store, Wakeups};
 use crate::worker::Worker;
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
@@ -49,15 +49,8 @@ pub(super) fn store(config: &Config, worker: &Worker) -> Result<Store> {
         (format!("redis at {}/{}", info.addr(), config.db), dialer(info, tls)?)
     };
     let own = Own::new(dialer, limits, tracks, worker, wakeups.clone());
-    Ok(redis::store(
-        own,
-        worker.clone(),
-        limits,
-        &place,
-        config.origin.shown(),
-        config.password.as_deref(),
-        wakeups,
-    ))
+    let peer = Peer { name: &place, origin: config.origin.shown(), secret: config.password.as_deref() };
+    Ok(redis::store(own, worker.clone(), limits, peer, wakeups))
 }
 
 /// How to connect to the sentinels, and by them to the primary.

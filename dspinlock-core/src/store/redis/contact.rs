@@ -92,6 +92,7 @@ mod tests {
     use crate::store::Wakeups;
     use crate::store::redis::link::Limits;
     use crate::store::redis::link::testing::Answers;
+    use crate::store::redis::server::Peer;
     use crate::worker::Worker;
     use std::time::Duration;
 
@@ -99,7 +100,7 @@ mod tests {
         let limits =
             Limits { connect_timeout: Duration::ZERO, response_timeout: Duration::ZERO, pool_size: 0 };
         let worker = Worker::get().unwrap();
-        Server::new(Answers { is_current: true }, worker, limits, name, "", None, Wakeups::default())
+        Server::new(Answers { is_current: true }, worker, limits, Peer::named(name), Wakeups::default())
     }
 
     #[test]

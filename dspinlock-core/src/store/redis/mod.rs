@@ -53,20 +53,18 @@ pub(crate) use link::{Limits, Link};
 pub(crate) use own::Own;
 pub use scripts::Script;
 pub(crate) use sentinels::{Sentinels, Watch};
+pub(crate) use server::Peer;
 pub(crate) use tls::{Tls, TlsParts, provide};
 
-/// A store at the other end of `link`, whose pushes arrive at `wakeups`. `name` is the server's address, as people may see it, and
-/// `origin` says where that came from; `secret` is kept out of every message.
+/// A store at the other end of `link`, whose pushes arrive at `wakeups`.
 pub(crate) fn store(
     link: impl Link,
     worker: Worker,
     limits: Limits,
-    name: &str,
-    origin: &'static str,
-    secret: Option<&str>,
+    peer: Peer<'_>,
     wakeups: Wakeups,
 ) -> Store {
-    let server = Server::new(link, worker, limits, name, origin, secret, wakeups.clone());
+    let server = Server::new(link, worker, limits, peer, wakeups.clone());
     Store::new(Redis::new(server), wakeups)
 }
 

@@ -23,7 +23,7 @@ use super::dial::Dialer;
 use super::link::Limits;
 use super::one::{Redis, SMALL};
 use super::own::Own;
-use super::server::Server;
+use super::server::{Peer, Server};
 use crate::error::Result;
 use crate::format::scheme::Names;
 use crate::host::Host;
@@ -73,8 +73,8 @@ impl Cluster {
             move |address: &Host| {
                 let own = Own::new(dialer(address)?, limits, tracks, &worker, wakeups.clone());
                 let name = format!("redis at {address}");
-                let (worker, secret) = (worker.clone(), secret.as_deref());
-                let server = Server::new(own, worker, limits, &name, given_in, secret, wakeups.clone());
+                let peer = Peer { name: &name, origin: given_in, secret: secret.as_deref() };
+                let server = Server::new(own, worker.clone(), limits, peer, wakeups.clone());
                 Ok(Redis::new(server))
             }
         };

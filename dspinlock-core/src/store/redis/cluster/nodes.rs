@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::store::redis::link::Limits;
     use crate::store::redis::link::testing::Answers;
-    use crate::store::redis::server::Server;
+    use crate::store::redis::server::{Peer, Server};
     use crate::worker::Worker;
     use std::future::Future;
     use std::pin::pin;
@@ -171,9 +171,7 @@ mod tests {
                 Answers { is_current: true },
                 worker.clone(),
                 limits,
-                &address.to_string(),
-                "",
-                None,
+                Peer::named(&address.to_string()),
                 Wakeups::default(),
             )
         };

@@ -61,16 +61,33 @@ impl From<Error> for Failure {
     }
 }
 
+/// What a link leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer<'a> {
+    /// The address, as people may see it.
+    pub(crate) name: &'a str,
+    /// Where the address came from, in words to follow it; empty if nobody knows.
+    pub(crate) origin: &'static str,
+    /// Is kept out of every message.
+    pub(crate) secret: Option<&'a str>,
+}
+
+impl<'a> Peer<'a> {
+    /// One of which only the name is known.
+    pub(crate) const fn named(name: &'a str) -> Self {
+        Self { name, origin: "", secret: None }
+    }
+}
+
 impl Server {
     pub(super) fn new(
         link: impl Link,
         worker: Worker,
         limits: Limits,
-        name: &str,
-        origin: &'static str,
-        secret: Option<&str>,
+        peer: Peer<'_>,
         wakeups: Wakeups,
     ) -> Self {
+        let Peer { name, origin, secret } = peer;
         let this = Self {
             link: Arc::new(link),
             worker,
@@ -346,8 +363,13 @@ mod tests {
         let limits = Limits { connect_timeout: S, response_timeout: S, pool_size: 1 };
         let exchanged = |is_current| {
             let worker = Worker::get().unwrap();
-            let server =
-                Server::new(Answers { is_current }, worker, limits, "a server", "", None, Wakeups::default());
+            let server = Server::new(
+                Answers { is_current },
+                worker,
+                limits,
+                Peer::named("a server"),
+                Wakeups::default(),
+            );
             server.exchange_blocking(Batch::plain(::redis::cmd("PING")))
         };
         assert!(exchanged(true).is_ok());
