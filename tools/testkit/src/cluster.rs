@@ -213,6 +213,20 @@ impl Cluster {
         self.owner(slot)
     }
 
+    /// Starts a node that was killed and whose slots another one has, and waits until all nodes know that it is a replica. It comes
+    /// back with what it knew before, and takes itself for a primary until it has heard better.
+    ///
+    /// # Panics
+    /// If it does not start, or they do not agree.
+    pub fn rejoin(&self, node: usize) {
+        self.nodes[node].restart();
+        let port = self.nodes[node].port();
+        self.agree("take a node that is back for a replica", || {
+            let running = self.nodes.iter().filter(|node| node.pid().is_some());
+            running.into_iter().all(|other| node_table(other)[&port].flags.contains("slave"))
+        });
+    }
+
     /// Has a replica take over from its primary, which lives on as a replica, and waits until all nodes have heard of it.
     ///
     /// # Panics
@@ -274,7 +288,8 @@ impl Migration<'_> {
             if keys.is_empty() {
                 return;
             }
-            let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
+            // A replica that was behind when it took over may still have what had moved away before; the owner's keys count.
+            let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "REPLACE", "KEYS"];
             words.extend(keys);
             match ask(&mut from, &words) {
                 Reply::Status(_) => {}

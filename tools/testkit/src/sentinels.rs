@@ -108,6 +108,16 @@ impl Sentinels {
         first.filter(|_| ports.all(|other| other == first))
     }
 
+    /// The number of the last switch on which all sentinels that run agree; each switch has a higher one. `None` while they do not.
+    pub fn epoch(&self) -> Option<u64> {
+        let mut epochs = self.running().map(|sentinel| {
+            let primary = fields(&sentinel.command(&["SENTINEL", "MASTER", Self::NAME]));
+            primary.iter().find(|(name, _)| name == "config-epoch")?.1.parse().ok()
+        });
+        let first = epochs.next().flatten();
+        first.filter(|_| epochs.all(|other| other == first))
+    }
+
     /// The other server.
     ///
     /// # Panics

@@ -64,6 +64,6 @@ fn kill_a_primary(rig: &mut Rig, cluster: &Arc<Cluster>, dice: &mut Rng) -> Fall
     let began = now();
     rig.fail_over(cluster, primary)?;
     rig.log.fired("primary killed", began.saturating_sub(BEHIND), None, Loss::All, true);
-    cluster.nodes()[primary].restart();
+    cluster.rejoin(primary);
     Ok(())
 }
